@@ -1,0 +1,28 @@
+# The only commands anyone needs. `make help` lists them.
+SHELL := /bin/bash
+CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-sriov)
+PYTHON := $(CACHE)/venv/bin/python
+export PYTHONDONTWRITEBYTECODE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check fmt
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## install what the other commands need (Debian packages, a virtual environment in the cache)
+	@build/setup
+
+check: setup ## ruff, mypy strict, unit tests (seconds, no root)
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m mypy --no-error-summary
+	@$(PYTHON) -m pytest -q tests/unit
+
+fmt: setup ## format the code
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix --quiet . || true
+
+.PHONY: test
+test: setup ## every test: unit, contract, integration, lab (sets up all it needs)
+	@$(PYTHON) -m pytest --durations=15

@@ -1,0 +1,325 @@
+"""The nouns. Plain classes with __slots__: NamedTuple and dataclass cost start-up (docs/speed.md).
+
+Three of them are kept apart on purpose: NetConf is what was asked (netconf.py), VfState what was found, Record what is
+stored. Imports no module of ours but inet.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from .inet import Prefix
+
+
+class Noun:
+    """Equality, repr and a JSON form for a class that lists its fields in __slots__, in the order of __init__."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            getattr(self, n) == getattr(other, n) for n in self.__slots__
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Noun):
+        return value.to_json()
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+class Attachment(Noun):
+    """What the spec calls an attachment: one interface of one container. The unit of locking, recording and GC."""
+
+    __slots__ = ("container_id", "ifname")
+
+    def __init__(self, container_id: str, ifname: str) -> None:
+        self.container_id = container_id
+        self.ifname = ifname
+
+    def __hash__(self) -> int:
+        return hash((self.container_id, self.ifname))
+
+    @property
+    def filename(self) -> str:
+        """Unambiguous and safe: a container ID never contains '@' or '/', an ifname no '/' (protocol.py checks)."""
+        return f"{self.container_id}@{self.ifname}"
+
+    def __str__(self) -> str:
+        return f"{self.container_id}/{self.ifname}"
+
+
+class Request:
+    """One call of a runtime: the CNI environment and standard input, checked but not yet judged as configuration."""
+
+    __slots__ = ("args", "attachment", "conf", "netns", "path", "verb")
+
+    def __init__(
+        self,
+        verb: str,
+        attachment: Attachment,
+        netns: str,
+        args: dict[str, str],
+        path: list[str],
+        conf: dict[str, Any],
+    ) -> None:
+        self.verb = verb
+        self.attachment = attachment
+        self.netns = netns
+        self.args = args
+        self.path = path
+        self.conf = conf
+
+
+class PF(Noun):
+    """A physical function as found: `ifname` is "" while it has no netdev in the host netns."""
+
+    __slots__ = ("driver", "ifindex", "ifname", "numvfs", "pci_address", "totalvfs")
+
+    def __init__(
+        self, pci_address: str, ifname: str, ifindex: int, driver: str, numvfs: int, totalvfs: int
+    ) -> None:
+        self.pci_address = pci_address
+        self.ifname = ifname
+        self.ifindex = ifindex
+        self.driver = driver
+        self.numvfs = numvfs
+        self.totalvfs = totalvfs
+
+
+class VF(Noun):
+    """A virtual function as found: `ifname` is "" while its netdev is elsewhere, unnamed, or missing.
+
+    `busy` says in words why it cannot be taken ("" = free by sysfs; claims are the ledger's to know).
+    """
+
+    __slots__ = ("busy", "driver", "ifname", "index", "pci_address")
+
+    def __init__(self, index: int, pci_address: str, driver: str, ifname: str, busy: str = "") -> None:
+        self.index = index
+        self.pci_address = pci_address
+        self.driver = driver
+        self.ifname = ifname
+        self.busy = busy
+
+
+class VfState(Noun):
+    """A VF's state as the kernel told it: the PF's admin view and the VF's own netdev.
+
+    None = the driver does not report it. `mac` is the admin MAC ("" = none set), `own_mac` the netdev's address.
+    Rates in Mbit/s, 0 = unlimited. `link_state`: "auto", "enable", "disable". `vlan_proto`: "802.1q", "802.1ad".
+    """
+
+    __slots__ = (
+        "altnames",
+        "ifname",
+        "link_state",
+        "mac",
+        "max_tx_rate",
+        "min_tx_rate",
+        "mtu",
+        "own_mac",
+        "spoofchk",
+        "trust",
+        "vlan",
+        "vlan_proto",
+        "vlan_qos",
+    )
+
+    def __init__(
+        self,
+        mac: str | None = None,
+        vlan: int | None = None,
+        vlan_qos: int = 0,
+        vlan_proto: str = "802.1q",
+        min_tx_rate: int | None = None,
+        max_tx_rate: int | None = None,
+        spoofchk: bool | None = None,
+        trust: bool | None = None,
+        link_state: str | None = None,
+        ifname: str = "",
+        own_mac: str = "",
+        mtu: int = 0,
+        altnames: list[str] | None = None,
+    ) -> None:
+        self.mac = mac
+        self.vlan = vlan
+        self.vlan_qos = vlan_qos
+        self.vlan_proto = vlan_proto
+        self.min_tx_rate = min_tx_rate
+        self.max_tx_rate = max_tx_rate
+        self.spoofchk = spoofchk
+        self.trust = trust
+        self.link_state = link_state
+        self.ifname = ifname
+        self.own_mac = own_mac
+        self.mtu = mtu
+        self.altnames = altnames or []
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        return cls(**raw)
+
+
+class Link(Noun):
+    """A netdev as RTM_GETLINK told it. `parent_dev` is the PCI address ("" before kernel 5.14 or for virtual ones).
+
+    `master` is the ifindex of the bond or bridge above it, 0 if none. `kind` is IFLA_INFO_KIND ("veth", "").
+    """
+
+    __slots__ = (
+        "altnames",
+        "carrier",
+        "flags",
+        "ifindex",
+        "ifname",
+        "kind",
+        "mac",
+        "master",
+        "max_mtu",
+        "min_mtu",
+        "mtu",
+        "parent_dev",
+    )
+
+    def __init__(
+        self,
+        ifindex: int,
+        ifname: str,
+        flags: int = 0,
+        mac: str = "",
+        mtu: int = 0,
+        min_mtu: int = 0,
+        max_mtu: int = 0,
+        altnames: list[str] | None = None,
+        parent_dev: str = "",
+        master: int = 0,
+        kind: str = "",
+        carrier: bool = False,
+    ) -> None:
+        self.ifindex = ifindex
+        self.ifname = ifname
+        self.flags = flags
+        self.mac = mac
+        self.mtu = mtu
+        self.min_mtu = min_mtu
+        self.max_mtu = max_mtu
+        self.altnames = altnames or []
+        self.parent_dev = parent_dev
+        self.master = master
+        self.kind = kind
+        self.carrier = carrier
+
+    @property
+    def is_up(self) -> bool:
+        return bool(self.flags & 1)  # IFF_UP, linux/if.h
+
+
+class Lease(Noun):
+    """A subnet given to one interface: `subnet` "10.10.1.0/24", `address` "10.10.1.2/24", `gateway` "" if none.
+
+    `pool` is the pool it was cut from (for the onlink route), `scope` the overlap domain. `sticky` is the key under
+    which it is kept for the next attachment of the same pod, "" = forgotten at release.
+    """
+
+    __slots__ = ("address", "gateway", "pool", "scope", "sticky", "subnet")
+
+    def __init__(
+        self, scope: str, subnet: str, address: str, gateway: str, pool: str, sticky: str = ""
+    ) -> None:
+        self.scope = scope
+        self.subnet = subnet
+        self.address = address
+        self.gateway = gateway
+        self.pool = pool
+        self.sticky = sticky
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        return cls(**{name: raw[name] for name in cls.__slots__})
+
+
+class Route(Noun):
+    """`gw` "" = on link. `src` is the preferred source, `scope` as in the spec (253 = link), `priority` the metric."""
+
+    __slots__ = ("dst", "gw", "priority", "scope", "src")
+
+    def __init__(self, dst: str, gw: str = "", src: str = "", scope: int = 0, priority: int = 0) -> None:
+        self.dst = dst
+        self.gw = gw
+        self.src = src
+        self.scope = scope
+        self.priority = priority
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        return cls(**raw)
+
+
+class IpamResult:
+    """What an IPAM gives back: the leases (ours only), and routes and DNS to put into the Result."""
+
+    __slots__ = ("dns", "leases", "routes")
+
+    def __init__(self, leases: list[Lease], routes: list[Route], dns: dict[str, Any]) -> None:
+        self.leases = leases
+        self.routes = routes
+        self.dns = dns
+
+
+class HostUse:
+    """Prefixes that the host itself uses (addresses, connected routes), each with the words that name it."""
+
+    __slots__ = ("prefix", "what")
+
+    def __init__(self, prefix: Prefix, what: str) -> None:
+        self.prefix = prefix
+        self.what = what
+
+
+class Interface(Noun):
+    """One entry of a Result's `interfaces`."""
+
+    __slots__ = ("mac", "mtu", "name", "pci_id", "sandbox")
+
+    def __init__(self, name: str, mac: str, mtu: int, sandbox: str, pci_id: str) -> None:
+        self.name = name
+        self.mac = mac
+        self.mtu = mtu
+        self.sandbox = sandbox
+        self.pci_id = pci_id
+
+
+class IPConfig(Noun):
+    """One entry of a Result's `ips`; `interface` is an index into `interfaces`, None in an IPAM's abbreviated result."""
+
+    __slots__ = ("address", "gateway", "interface")
+
+    def __init__(self, address: str, gateway: str, interface: int | None) -> None:
+        self.address = address
+        self.gateway = gateway
+        self.interface = interface
+
+
+class Result:
+    """What ADD answers; protocol.py renders it for each cniVersion."""
+
+    __slots__ = ("dns", "interfaces", "ips", "routes")
+
+    def __init__(
+        self, interfaces: list[Interface], ips: list[IPConfig], routes: list[Route], dns: dict[str, Any]
+    ) -> None:
+        self.interfaces = interfaces
+        self.ips = ips
+        self.routes = routes
+        self.dns = dns

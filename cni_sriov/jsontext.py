@@ -1,0 +1,90 @@
+"""JSON text in and out by the C cores of the stdlib: `json` itself costs 10 ms of start-up (docs/speed.md).
+
+Stricter than `json`: duplicate keys, NaN and Infinity are errors, so that two readers of one conf cannot disagree.
+"""
+
+from __future__ import annotations
+
+from _json import encode_basestring_ascii, make_encoder, make_scanner
+
+from .errors import BadJson
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_BLANK = " \t\n\r"  # RFC 8259 section 2
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        raise ValueError(f"duplicate key {twice!r}")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+class _Rules:
+    """What `_json.make_scanner` wants to find on a json.JSONDecoder."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = staticmethod(_unique)
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_no_constant)
+    memo: dict[str, str] = {}
+
+
+_scan = make_scanner(_Rules)  # type: ignore[arg-type] # typeshed thinks of json.JSONDecoder only
+
+
+def parse(text: str) -> Any:
+    """The value of one JSON document; BadJson says where it breaks."""
+    start = len(text) - len(text.lstrip(_BLANK))
+    try:
+        value, end = _scan(text, start)
+    except (StopIteration, SystemError) as error:
+        # SystemError: the C scanner takes its exception from json.decoder and fails so while that is not imported
+        raise BadJson(f"parse JSON: {_explain(text)}") from error
+    except RecursionError as error:
+        raise BadJson("parse JSON: nested too deeply") from error
+    except ValueError as error:  # json.JSONDecodeError is one; its text names line and column
+        raise BadJson(f"parse JSON: {error}") from error
+    if text[end:].strip(_BLANK):
+        raise BadJson(f"parse JSON: something follows the document at character {end}")
+    return value
+
+
+def _explain(text: str) -> str:
+    if not text.strip(_BLANK):
+        return "the text is empty"
+    import json  # 10 ms, but only when the call has failed already
+
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return str(error)
+    return "the text is not JSON"
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    value = parse(text)
+    if not isinstance(value, dict):
+        raise BadJson("parse JSON: the document is not an object")
+    return value
+
+
+def _refuse(value: object) -> Any:
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def render(value: Any) -> str:
+    # markers, default, encoder, indent, key separator, item separator, sort_keys, skipkeys, allow_nan
+    encode = make_encoder(None, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
+    return "".join(encode(value, 0))

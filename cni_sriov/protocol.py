@@ -1,0 +1,182 @@
+"""CNI on the wire: environment and standard input to a Request, a Result or CniError to JSON per cniVersion.
+
+Pure. What each verb needs and since which version it exists stands in one table. Source: CNI SPEC 1.1.0 (sections
+"Parameters", "Result types", "Error") and what libcni and skel really do (a bad name is code 4, in a conf code 7).
+"""
+
+from __future__ import annotations
+
+from . import jsontext
+from .domain import Attachment, Request
+from .errors import BadConfig, BadEnvironment, CniError, IncompatibleVersion
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .domain import IPConfig, Result, Route
+
+VERSIONS = ("0.3.1", "0.4.0", "1.0.0")
+
+_NEEDS = {  # verb: (variables it cannot do without, first cniVersion that has it)
+    "ADD": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.3.1"),
+    "CHECK": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.4.0"),
+    "DEL": (("CNI_CONTAINERID", "CNI_IFNAME"), "0.3.1"),
+}
+_KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and containerd's and CRI-O's sources
+    "IgnoreUnknown",
+    "MAC",
+    "IP",
+    "SUBNET",
+    "GATEWAY",
+    "K8S_POD_NAMESPACE",
+    "K8S_POD_NAME",
+    "K8S_POD_INFRA_CONTAINER_ID",
+    "K8S_POD_UID",
+)
+_ID_LIMIT = 200  # of a container ID: with an ifname it must fit a file name (255 bytes)
+
+
+def parse_request(env: dict[str, str], stdin: str) -> Request:
+    """Judge one call's environment (code 4), JSON (6), cniVersion (1) and network name (7)."""
+    verb = env.get("CNI_COMMAND", "")
+    if verb not in _NEEDS:
+        raise BadEnvironment(f"read CNI_COMMAND {verb!r}: must be one of {', '.join(_NEEDS)} or VERSION")
+    needed, since = _NEEDS[verb]
+    missing = [name for name in needed if not env.get(name)]
+    if missing:
+        raise BadEnvironment(f"read environment for {verb}: {', '.join(missing)} missing")
+    attachment = Attachment(env["CNI_CONTAINERID"], env["CNI_IFNAME"])
+    check_container_id(attachment.container_id)
+    check_ifname(attachment.ifname)
+    args = parse_args(env.get("CNI_ARGS", ""))
+    conf = jsontext.parse_object(stdin)
+    check_version(conf, verb, since)
+    check_name(conf.get("name"))
+    path = [entry for entry in env.get("CNI_PATH", "").split(":") if entry]
+    return Request(verb, attachment, env.get("CNI_NETNS", ""), args, path, conf)
+
+
+def check_container_id(text: str) -> None:
+    if not is_name(text) or len(text) > _ID_LIMIT:
+        raise BadEnvironment(
+            f"read CNI_CONTAINERID {text[:_ID_LIMIT]!r}: must be letters, digits, '_', '.', '-', begin with a letter"
+            f" or digit, and have at most {_ID_LIMIT} characters"
+        )
+
+
+def check_ifname(text: str) -> None:
+    """As dev_valid_name() of the kernel's net/core/dev.c, and printable (it becomes a file name and a log line)."""
+    if text in {".", ".."} or not text.isprintable() or any(c in "/: \t" for c in text):
+        raise BadEnvironment(
+            f"read CNI_IFNAME {text!r}: must be printable, without '/', ':' and blanks, not '.' or '..'"
+        )
+    if len(text.encode()) > 15:  # IFNAMSIZ - 1, linux/if.h
+        raise BadEnvironment(f"read CNI_IFNAME {text!r}: must have at most 15 bytes")
+
+
+def check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name:
+        raise BadConfig("read name: the configuration has no network name")
+    if not is_name(name) or len(name) > _ID_LIMIT:
+        raise BadConfig(
+            f"read name {name[:_ID_LIMIT]!r}: must be letters, digits, '_', '.', '-', and begin with none of '_.-'"
+        )
+
+
+def is_name(text: str) -> bool:
+    r"""The spec's `^[A-Za-z0-9][A-Za-z0-9_.\-]*$` without the 8 ms of `re`."""
+    return text.isascii() and text[:1].isalnum() and all(c.isalnum() or c in "_.-" for c in text)
+
+
+def check_version(conf: dict[str, Any], verb: str, since: str) -> None:
+    version = conf.get("cniVersion", "0.1.0")  # the spec's default for a conf without one
+    if version not in VERSIONS:
+        raise IncompatibleVersion(
+            f"read cniVersion {version!r}: not supported", details=f"supported: {', '.join(VERSIONS)}"
+        )
+    if VERSIONS.index(version) < VERSIONS.index(since):
+        raise IncompatibleVersion(f"{verb} with cniVersion {version}: the verb exists since {since}")
+
+
+def parse_args(text: str) -> dict[str, str]:
+    """CNI_ARGS "K=V;K=V"; an unknown key is an error unless IgnoreUnknown says otherwise (CNI CONVENTIONS.md)."""
+    args: dict[str, str] = {}
+    for pair in filter(None, text.split(";")):
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise BadEnvironment(f"read CNI_ARGS {pair!r}: must be KEY=VALUE;KEY=VALUE")
+        if key in args:
+            raise BadEnvironment(f"read CNI_ARGS: key {key!r} is given twice")
+        args[key] = value
+    unknown = [key for key in args if key not in _KNOWN_ARGS]
+    if unknown and args.get("IgnoreUnknown", "").lower() not in {"1", "true"}:
+        raise BadEnvironment(
+            f"read CNI_ARGS: unknown key {', '.join(unknown)}",
+            details="add IgnoreUnknown=1 to have it ignored",
+        )
+    return args
+
+
+def render_versions(stdin: str) -> str:
+    """The answer to VERSION: the asker's cniVersion if it sent one (the spec says echo), else our newest."""
+    asked = ""
+    if stdin.strip():
+        try:
+            asked = jsontext.parse_object(stdin).get("cniVersion", "")
+        except CniError:
+            pass  # a probe with garbage still deserves to learn our versions; podman sends dummies
+    answer = asked if isinstance(asked, str) and asked else VERSIONS[-1]
+    return jsontext.render({"cniVersion": answer, "supportedVersions": list(VERSIONS)})
+
+
+def render_error(error: CniError, version: Any) -> str:
+    document = {
+        "cniVersion": version if version in VERSIONS else VERSIONS[-1],
+        "code": error.code,
+        "msg": error.msg,
+    }
+    if error.details:
+        document["details"] = error.details
+    return jsontext.render(document)
+
+
+def render_result(result: Result, version: str) -> str:
+    """SPEC "Success": 0.3.x and 0.4.0 want ips[].version; mtu, pciID and route attributes exist since 1.1.0."""
+    new = version == "1.1.0"
+    document: dict[str, Any] = {"cniVersion": version}
+    if result.interfaces:
+        document["interfaces"] = [_interface(entry.to_json(), new) for entry in result.interfaces]
+    document["ips"] = [_ip(entry, version) for entry in result.ips]
+    document["routes"] = [_route(entry, new) for entry in result.routes]
+    document["dns"] = result.dns
+    return jsontext.render(document)
+
+
+def _interface(entry: dict[str, Any], new: bool) -> dict[str, Any]:
+    document = {"name": entry["name"], "mac": entry["mac"], "sandbox": entry["sandbox"]}
+    if new:
+        document |= {"mtu": entry["mtu"], "pciID": entry["pci_id"]}
+    return document
+
+
+def _ip(entry: IPConfig, version: str) -> dict[str, Any]:
+    document: dict[str, Any] = {"address": entry.address}
+    if version < "1.0.0":
+        document["version"] = "6" if ":" in entry.address else "4"
+    if entry.gateway:
+        document["gateway"] = entry.gateway
+    if entry.interface is not None:
+        document["interface"] = entry.interface
+    return document
+
+
+def _route(entry: Route, new: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {"dst": entry.dst}
+    if entry.gw:
+        document["gw"] = entry.gw
+    if new and entry.scope:
+        document["scope"] = entry.scope
+    if new and entry.priority:
+        document["priority"] = entry.priority
+    return document

@@ -1,0 +1,139 @@
+"""The wire, against the words of the CNI spec."""
+
+import json
+
+import pytest
+
+from cni_sriov import protocol
+from cni_sriov.domain import Interface, IPConfig, Result, Route
+from cni_sriov.errors import CniError
+
+ENV = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c1", "CNI_NETNS": "/run/netns/a", "CNI_IFNAME": "net1"}
+CONF = '{"cniVersion": "1.0.0", "name": "fast", "type": "sriov"}'
+
+
+def code_of(env: dict[str, str], stdin: str = CONF) -> int:
+    with pytest.raises(CniError) as caught:
+        protocol.parse_request(env, stdin)
+    return caught.value.code
+
+
+def test_a_full_request_is_read() -> None:
+    request = protocol.parse_request(ENV | {"CNI_PATH": "/a:/b", "CNI_ARGS": "IgnoreUnknown=1;X=2"}, CONF)
+
+    assert (request.verb, str(request.attachment), request.netns) == ("ADD", "c1/net1", "/run/netns/a")
+    assert (request.path, request.args["X"]) == (["/a", "/b"], "2")
+
+
+@pytest.mark.parametrize("missing", ["CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"])
+def test_a_missing_variable_is_code_4_and_named(missing: str) -> None:
+    env = {key: value for key, value in ENV.items() if key != missing}
+    with pytest.raises(CniError) as caught:
+        protocol.parse_request(env, CONF)
+    assert caught.value.code == 4
+    assert missing in caught.value.msg
+
+
+def test_del_needs_no_netns() -> None:
+    assert protocol.parse_request(ENV | {"CNI_COMMAND": "DEL", "CNI_NETNS": ""}, CONF).netns == ""
+
+
+@pytest.mark.parametrize("verb", ["", "add", "GC", "STATUS", "ADD ", "../ADD"])
+def test_an_unknown_or_unbuilt_verb_is_code_4(verb: str) -> None:
+    assert code_of(ENV | {"CNI_COMMAND": verb}) == 4
+
+
+@pytest.mark.parametrize("bad", ["../x", "a/b", "-a", ".a", "a b", "ä", "a\n", "x" * 201, "a;b", "a@b"])
+def test_a_container_id_cannot_escape(bad: str) -> None:
+    assert code_of(ENV | {"CNI_CONTAINERID": bad}) == 4
+
+
+@pytest.mark.parametrize("bad", [".", "..", "a/b", "a:b", "a b", "x" * 16, "é" * 8, "a\x00", "a\n", "\udc80"])
+def test_an_ifname_the_kernel_refuses_is_code_4(bad: str) -> None:
+    assert code_of(ENV | {"CNI_IFNAME": bad}) == 4
+
+
+@pytest.mark.parametrize("good", ["e", "x" * 15, "net1", "a.100", "a@b", "..."])
+def test_an_ifname_the_kernel_takes_is_taken(good: str) -> None:
+    assert protocol.parse_request(ENV | {"CNI_IFNAME": good}, CONF).attachment.ifname == good
+
+
+@pytest.mark.parametrize("bad", ["=", "A", "A=1;A=2", "UNKNOWN=1", "=x"])
+def test_bad_cni_args_are_code_4(bad: str) -> None:
+    assert code_of(ENV | {"CNI_ARGS": bad}) == 4
+
+
+@pytest.mark.parametrize(
+    ("stdin", "code"),
+    [
+        ("", 6),
+        ("[]", 6),
+        ("{", 6),
+        ('{"name": "a", "name": "b"}', 6),
+        ('{"name": "fast"}', 1),
+        ('{"cniVersion": "9.9.9", "name": "fast"}', 1),
+        ('{"cniVersion": "1.1.0", "name": "fast"}', 1),
+        ('{"cniVersion": 1, "name": "fast"}', 1),
+        ('{"cniVersion": ["1.0.0"], "name": "fast"}', 1),
+        ('{"cniVersion": "1.0.0"}', 7),
+        ('{"cniVersion": "1.0.0", "name": "../x"}', 7),
+        ('{"cniVersion": "1.0.0", "name": 7}', 7),
+    ],
+)
+def test_a_bad_document_has_its_code(stdin: str, code: int) -> None:
+    assert code_of(ENV, stdin) == code
+
+
+def test_check_exists_since_0_4_0() -> None:
+    assert code_of(ENV | {"CNI_COMMAND": "CHECK"}, '{"cniVersion": "0.3.1", "name": "fast"}') == 1
+
+
+@pytest.mark.parametrize("stdin", ["", "{}", '{"cniVersion": "0.4.0"}', "garbage", "[]", '{"cniVersion": 3}'])
+def test_version_answers_whatever_it_is_asked(stdin: str) -> None:
+    answer = json.loads(protocol.render_versions(stdin))
+    assert answer["supportedVersions"] == ["0.3.1", "0.4.0", "1.0.0"]
+    assert answer["cniVersion"] == ("0.4.0" if "0.4.0" in stdin else "1.0.0")
+
+
+RESULT = Result(
+    [Interface("net1", "02:00:00:00:00:01", 1500, "/run/netns/a", "0000:01:10.0")],
+    [IPConfig("10.10.0.2/24", "10.10.0.1", 0), IPConfig("fd00::1/64", "", 0)],
+    [Route("10.0.0.0/8", gw="10.10.0.1"), Route("10.10.0.0/16", src="10.10.0.2", scope=253)],
+    {"nameservers": ["10.1.1.1"]},
+)
+
+
+def test_a_1_0_0_result_is_the_specs() -> None:
+    assert json.loads(protocol.render_result(RESULT, "1.0.0")) == {
+        "cniVersion": "1.0.0",
+        "interfaces": [{"name": "net1", "mac": "02:00:00:00:00:01", "sandbox": "/run/netns/a"}],
+        "ips": [
+            {"address": "10.10.0.2/24", "gateway": "10.10.0.1", "interface": 0},
+            {"address": "fd00::1/64", "interface": 0},
+        ],
+        "routes": [{"dst": "10.0.0.0/8", "gw": "10.10.0.1"}, {"dst": "10.10.0.0/16"}],
+        "dns": {"nameservers": ["10.1.1.1"]},
+    }
+
+
+@pytest.mark.parametrize("version", ["0.3.1", "0.4.0"])
+def test_an_older_result_tells_the_ip_version(version: str) -> None:
+    ips = json.loads(protocol.render_result(RESULT, version))["ips"]
+    assert [ip["version"] for ip in ips] == ["4", "6"]
+
+
+def test_a_1_1_0_result_has_mtu_and_pci_id() -> None:
+    document = json.loads(protocol.render_result(RESULT, "1.1.0"))
+    assert document["interfaces"][0]["mtu"] == 1500
+    assert document["interfaces"][0]["pciID"] == "0000:01:10.0"
+    assert document["routes"][1] == {"dst": "10.10.0.0/16", "scope": 253}
+
+
+def test_an_error_is_one_document_with_code_and_remedy() -> None:
+    error = CniError("set VLAN 5000: must be 0-4094", details="choose another", code=7)
+    assert json.loads(protocol.render_error(error, "0.4.0")) == {
+        "cniVersion": "0.4.0",
+        "code": 7,
+        "msg": "set VLAN 5000: must be 0-4094",
+        "details": "choose another",
+    }
