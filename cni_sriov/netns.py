@@ -1,0 +1,185 @@
+"""A network namespace: open it, judge it, go inside and come back, write its sysctls. The only caller of setns.
+
+Imported on every CNI call that names a netns. Linux only; needs CAP_SYS_ADMIN in the user namespace that owns the
+netns, which real root has for every pod, also one in a user namespace of its own.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found] # typeshed lacks it; loaded in every Python, unlike signal
+import os
+import sys
+from fcntl import ioctl
+
+from .errors import BadNetns, InputOutput, KernelRefused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
+
+CLONE_NEWNET = 0x40000000  # linux/sched.h
+_NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
+OWN = "/proc/thread-self/ns/net"
+_STOP_SIGNALS = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
+
+
+class Netns:
+    """An open netns. `identity` is (st_dev, st_ino): valid while somebody holds it, and only in this boot."""
+
+    __slots__ = ("fd", "identity", "path")
+
+    def __init__(self, path: str) -> None:
+        """BadNetns where `path` is missing or no network namespace."""
+        self.path = path
+        self.fd = _open(path)
+        try:
+            self.identity = _judge(path, self.fd)
+        except BaseException:
+            os.close(self.fd)
+            raise
+
+    def is_own(self) -> bool:
+        """Whether this is the netns the process is in."""
+        try:
+            own = os.stat(OWN)
+        except OSError as error:
+            raise InputOutput(f"look at {OWN}: {error.strerror}", "the plugin needs /proc") from error
+        return self.identity == (own.st_dev, own.st_ino)
+
+    def sysctl(self, *parts: str) -> str:
+        """A value below /proc/sys inside the netns: `sysctl("net", "ipv4", "conf", "eth0", "arp_notify")`."""
+        with inside(self):
+            return _sysctl_io(parts, None)
+
+    def set_sysctls(self, settings: Iterable[tuple[tuple[str, ...], str]]) -> None:
+        """Write each (path elements, value), in order; KernelRefused names the one that failed."""
+        with inside(self):
+            for parts, value in settings:
+                _sysctl_io(parts, value)
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class inside:  # noqa: N801 # reads as a preposition
+    """`with inside(netns):` whatever opens a socket or reads /proc/sys in the body does so in the netns.
+
+    Stop signals wait until we are back: a handler's exception between the two setns would leave the process, and
+    all its undoing, in the pod. Where the way back fails nothing can be done right any more: the process ends at
+    once (exit 70), and the ledger's record lets the next call clean up. Start no child process in the body.
+    """
+
+    __slots__ = ("_back", "_mask", "_netns")
+
+    def __init__(self, netns: Netns) -> None:
+        self._netns = netns
+
+    def __enter__(self) -> None:
+        self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _STOP_SIGNALS)
+        try:
+            self._back = _go(self._netns)
+        except BaseException:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            _setns(self._back)
+        except OSError as error:
+            os.write(2, f"cni-sriov: cannot leave netns {self._netns.path}: {error.strerror}\n".encode())
+            os._exit(70)  # EX_SOFTWARE, sysexits.h
+        os.close(self._back)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
+
+
+def _go(netns: Netns) -> int:
+    """Enter; the answer is an fd of the netns we came from."""
+    try:
+        back = os.open(OWN, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _setns(netns.fd)
+        except BaseException:
+            os.close(back)
+            raise
+    except OSError as error:
+        raise KernelRefused(f"enter netns {netns.path}", error.errno or 0) from error
+    return back
+
+
+def _open(path: str) -> int:
+    if "\0" in path:
+        raise BadNetns(f"open netns {path!r}: the path has a NUL byte")
+    try:
+        # O_NONBLOCK: a FIFO at that path must not hang the runtime
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise BadNetns(
+            f"open netns {path}: {error.strerror}", "CNI_NETNS must be the path of a live network namespace"
+        ) from error
+
+
+def _judge(path: str, fd: int) -> tuple[int, int]:
+    found = os.fstat(fd)
+    try:
+        # asked of regular files only (nsfs files are): a device might take the number for an order of its own
+        kind = (
+            ioctl(fd, _NS_GET_NSTYPE) if found.st_mode & 0o170000 == 0o100000 else 0
+        )  # S_IFMT, S_IFREG: sys/stat.h
+    except OSError:
+        kind = 0  # ENOTTY: not on nsfs
+    if kind != CLONE_NEWNET:
+        what = "it is a namespace of another kind" if kind else "it is no namespace file"
+        raise BadNetns(f"open netns {path}: not a network namespace", what)
+    return found.st_dev, found.st_ino
+
+
+def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
+    """Read, or write where `value` is given; an element may contain dots (eth0.100) but is never a path itself."""
+    path = "/proc/sys/" + "/".join(parts)
+    if not all(part and "/" not in part and "\0" not in part and part not in {".", ".."} for part in parts):
+        raise ValueError(f"sysctl path {parts!r} has a bad element")
+    try:
+        fd = os.open(path, (os.O_RDONLY if value is None else os.O_WRONLY) | os.O_CLOEXEC)
+        try:
+            if value is None:
+                return os.read(fd, 4096).decode("ascii", "replace").strip()
+            os.write(fd, value.encode())
+            return value
+        finally:
+            os.close(fd)
+    except OSError as error:
+        verb = "read" if value is None else f"write {value!r} to"
+        raise KernelRefused(f"{verb} {path}", error.errno or 0) from error
+
+
+def _setns(fd: int) -> None:
+    if sys.version_info >= (3, 12):
+        os.setns(fd, CLONE_NEWNET)
+    else:
+        _libc_setns(fd)
+
+
+def _libc_setns(fd: int) -> None:
+    """Python 3.11 has no os.setns; `_ctypes` costs 0.8 ms, `ctypes` 4 ms."""
+    import _ctypes
+
+    class Int(_ctypes._SimpleCData):  # type: ignore[type-arg] # noqa: SLF001 # ctypes.c_int without ctypes
+        _type_ = "i"
+
+    class Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+        _restype_ = Int
+
+    setns = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "setns"))  # type: ignore[arg-type] # None: ourselves
+    if setns(fd, CLONE_NEWNET) != 0:
+        number = _ctypes.get_errno()
+        raise OSError(number, os.strerror(number))

@@ -1,0 +1,230 @@
+"""The PCI side: PFs, their VFs, drivers, numvfs. The only file that opens /sys.
+
+Imported on every CNI call. Everything may vanish while it is read (numvfs 0, an unbind, a pod's end), so what is
+missing counts as absent. `net/` below a device shows netdevs of this process's netns only: empty means "in a pod, or
+not named yet", not "no driver".
+"""
+
+from __future__ import annotations
+
+import os
+
+from .domain import PF, VF
+from .errors import KernelRefused
+
+_HEX = frozenset("0123456789abcdef")
+
+
+class Sysfs:
+    __slots__ = ("root", "run")
+
+    def __init__(self, root: str = "/sys", run: str = "/run") -> None:
+        self.root = root
+        self.run = run
+
+    # -- PFs ----------------------------------------------------------------------------------------------------------
+
+    def pf_by_name(self, ifname: str) -> PF | None:
+        """None if there is no such netdev here, or it is no PF: `bond_ports` and `pf_of_vf` may tell why."""
+        pci_address = self.pci_of_netdev(ifname)
+        return self.pf_by_pci(pci_address, ifname) if pci_address else None
+
+    def pf_by_pci(self, pci_address: str, ifname: str = "") -> PF | None:
+        """`ifname`: where the PF has several netdevs (one per port), the one that is meant."""
+        totalvfs = self._number(pci_address, "sriov_totalvfs")
+        if totalvfs <= 0:
+            return None
+        names = self.netdevs(pci_address)
+        name = ifname if ifname in names else next(iter(names), "")
+        ifindex = _number(self._read("class/net", name, "ifindex")) if name else 0
+        numvfs = max(self._number(pci_address, "sriov_numvfs"), 0)
+        return PF(pci_address, name, max(ifindex, 0), self.driver(pci_address), numvfs, totalvfs)
+
+    def pfs(self) -> list[PF]:
+        """Every device that can have VFs, by PCI address. Reads one small file per PCI device."""
+        found = map(self.pf_by_pci, sorted(self._list("bus/pci/devices")))
+        return [pf for pf in found if pf]
+
+    def pf_of_vf(self, vf_pci: str) -> PF | None:
+        """None if that device is gone or is no VF."""
+        pf_pci = self._link_name(self._device(vf_pci), "physfn")
+        return self.pf_by_pci(pf_pci) if pf_pci else None
+
+    # -- VFs ----------------------------------------------------------------------------------------------------------
+
+    def vf_index(self, vf_pci: str) -> int | None:
+        pf_pci = self._link_name(self._device(vf_pci), "physfn")
+        return (
+            next((index for index, pci in self._virtfns(pf_pci) if pci == vf_pci), None) if pf_pci else None
+        )
+
+    def vfs(self, pf: PF) -> list[VF]:
+        """By index. `busy` has what sysfs can tell: no driver, no netdev here, an upper device."""
+        return [self._vf(index, pci_address) for index, pci_address in self._virtfns(pf.pci_address)]
+
+    def vf_at(self, pf: PF, index: int) -> VF | None:
+        """One VF, without a look at the others."""
+        pci_address = self._link_name(self._device(pf.pci_address), f"virtfn{index}")
+        return self._vf(index, pci_address) if pci_address else None
+
+    def set_numvfs(self, pf: PF, numvfs: int) -> None:
+        """ENOMEM: no bus numbers or no memory window for them; EBUSY: 0 first; ERANGE: above totalvfs; ENOENT: driver.
+
+        The kernel takes its time: seconds for many VFs. udev names the netdevs later still.
+        """
+        path = f"{self._device(pf.pci_address)}/sriov_numvfs"
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, b"%d" % numvfs)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise KernelRefused(f"set numvfs of {pf.pci_address} to {numvfs}", error.errno or 0) from error
+
+    # -- any PCI device -----------------------------------------------------------------------------------------------
+
+    def driver(self, pci_address: str) -> str:
+        """Empty if none is bound."""
+        return self._link_name(self._device(pci_address), "driver")
+
+    def ids(self, pci_address: str) -> tuple[str, str]:
+        """(vendor, device) as four hex digits, ("", "") if the device is gone."""
+        device = self._device(pci_address)
+        return self._read(device, "vendor").removeprefix("0x"), self._read(device, "device").removeprefix(
+            "0x"
+        )
+
+    def exists(self, pci_address: str) -> bool:
+        return os.path.isdir(self._device(pci_address))
+
+    def is_vf(self, pci_address: str) -> bool:
+        return bool(self._link_name(self._device(pci_address), "physfn"))
+
+    def netdevs(self, pci_address: str) -> list[str]:
+        """Names visible from this netns, lowest dev_port first; [] = in another netns, unnamed yet, or none."""
+        names = self._list(self._device(pci_address), "net")
+        return sorted(names, key=lambda name: (_number(self._read("class/net", name, "dev_port")), name))
+
+    # -- netdevs ------------------------------------------------------------------------------------------------------
+
+    def pci_of_netdev(self, ifname: str) -> str:
+        """Empty for what does not sit on PCI, or is not here."""
+        if not _is_name(ifname):
+            return ""
+        try:
+            return parse_pci_address(self._link_name("class/net", ifname, "device"))
+        except ValueError:
+            return ""
+
+    def bond_ports(self, ifname: str) -> list[str]:
+        """The ports of a bond, [] if it is none."""
+        return self._read("class/net", ifname, "bonding/slaves").split() if _is_name(ifname) else []
+
+    def uppers(self, ifname: str) -> list[str]:
+        """Devices stacked on it (bond, bridge, vlan, macvtap, ...)."""
+        entries = self._list("class/net", ifname) if _is_name(ifname) else []
+        return sorted(entry[6:] for entry in entries if entry.startswith("upper_"))
+
+    def switch_id(self, ifname: str) -> str:
+        """phys_switch_id: not empty on the ports and representors of a PF in switchdev mode, and on some others."""
+        return self._read("class/net", ifname, "phys_switch_id") if _is_name(ifname) else ""
+
+    def udev_named(self, ifindex: int) -> bool:
+        """Whether udev is through with it, and the name stays; True where no udev runs."""
+        return not _exists(f"{self.run}/udev/control") or _exists(f"{self.run}/udev/data/n{ifindex}")
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _vf(self, index: int, pci_address: str) -> VF:
+        driver = self.driver(pci_address)
+        names = self.netdevs(pci_address)
+        ifname = names[0] if names else ""
+        return VF(index, pci_address, driver, ifname, self._busy(pci_address, driver, names))
+
+    def _busy(self, pci_address: str, driver: str, names: list[str]) -> str:
+        if not driver:
+            return "no driver is bound"
+        if not names:
+            has_net = _exists(f"{self.root}/{self._device(pci_address)}/net")
+            return "in use by a pod, or not named yet" if has_net else ""
+        for name in names:
+            uppers = self.uppers(name)
+            if uppers:
+                return f"{name} is a port of {', '.join(uppers)}"
+        return ""
+
+    def _virtfns(self, pf_pci: str) -> list[tuple[int, str]]:
+        """(index, PCI address) in the order of the index: a listing has virtfn10 before virtfn9."""
+        device = self._device(pf_pci)
+        indices = sorted(
+            int(entry[6:])
+            for entry in self._list(device)
+            if entry.startswith("virtfn") and entry[6:].isdigit()
+        )
+        found = [(index, self._link_name(device, f"virtfn{index}")) for index in indices]
+        return [(index, pci_address) for index, pci_address in found if pci_address]
+
+    def _device(self, pci_address: str) -> str:
+        return "bus/pci/devices/" + parse_pci_address(pci_address)
+
+    def _number(self, pci_address: str, name: str) -> int:
+        return _number(self._read(self._device(pci_address), name))
+
+    def _read(self, *parts: str) -> str:
+        try:
+            fd = os.open("/".join((self.root, *parts)), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return ""
+        try:
+            return os.read(fd, 4096).decode("utf-8", "replace").strip()
+        except OSError:
+            return ""  # EINVAL: carrier of a DOWN link; EOPNOTSUPP: phys_switch_id; ENODEV: it goes just now
+        finally:
+            os.close(fd)
+
+    def _list(self, *parts: str) -> list[str]:
+        try:
+            return os.listdir("/".join((self.root, *parts)))
+        except OSError:
+            return []
+
+    def _link_name(self, *parts: str) -> str:
+        """The last element of what the symbolic link points to, empty if there is no link."""
+        try:
+            return os.readlink("/".join((self.root, *parts))).rpartition("/")[2]
+        except OSError:
+            return ""
+
+
+def parse_pci_address(text: str) -> str:
+    """The canonical form, 0000:01:10.0, of what may lack the domain or have upper case; ValueError else."""
+    canonical = text.lower() if text.count(":") == 2 else "0000:" + text.lower()
+    domain, bus, rest = (canonical.split(":") + ["", ""])[:3]
+    slot, dot, function = rest.partition(".")
+    # the domain has more digits behind some host bridges (VMD: 10000:e1:00.0)
+    shape = 4 <= len(domain) <= 8 and len(bus) == len(slot) == 2 and dot and len(function) == 1
+    digits = _HEX.issuperset(domain + bus + slot + function)
+    if not (shape and digits and canonical.count(":") == 2 and int(slot, 16) < 32 and function in "01234567"):
+        raise ValueError(f"{text!r} is not a PCI address: 0000:01:10.0 is one")
+    return canonical
+
+
+def _is_name(ifname: str) -> bool:
+    return 0 < len(ifname) < 16 and "/" not in ifname and "\0" not in ifname and ifname not in {".", ".."}
+
+
+def _number(text: str) -> int:
+    """-1 if it is none."""
+    try:
+        return int(text)
+    except ValueError:
+        return -1
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
