@@ -1,0 +1,121 @@
+"""host-subnet's acts: in-process for `sriov`, and behind its own door for any other main plugin.
+
+The caller holds the attachment's lock, has parsed the conf (poolconf.parse), and hands in what the host uses
+(netlink) and who is dead (netns). DEL needs no more of the conf than where the leases are (poolconf.parse_place), so
+that it goes through whatever else is wrong there.
+"""
+
+from __future__ import annotations
+
+from .. import subnets
+from ..domain import IpamResult
+from ..errors import Drift
+from ..ipam.node import Node
+from ..ipam.shelf import Holding
+from ..ipam.store import Store, everywhere
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ..domain import Attachment, HostUse, Lease
+    from ..log import Log
+    from ..poolconf import IpamConf
+
+
+class Place:
+    """Where the node's IPAM state is. `is_dead` judges a lease's holder, with proof; None = nobody is dead."""
+
+    __slots__ = ("boot_id", "is_dead", "log", "run_dir")
+
+    def __init__(
+        self, run_dir: str, boot_id: str, log: Log, is_dead: Callable[[Holding], bool] | None = None
+    ) -> None:
+        self.run_dir = run_dir
+        self.boot_id = boot_id
+        self.log = log
+        self.is_dead = is_dead
+
+    def store(self, data_dir: str, scope: str) -> Store:
+        return Store(data_dir, scope, self.run_dir, self.boot_id, self.log)
+
+
+def reserve(
+    place: Place,
+    conf: IpamConf,
+    attachment: Attachment,
+    network: str,
+    netns: str,
+    netns_id: list[int],
+    host_use: list[HostUse],
+    foreign: bool = False,
+) -> IpamResult:
+    """One lease per pool, and the routes that follow. `foreign`: the main plugin is not ours."""
+    subnets.check_main_plugin(conf, foreign)
+    sticky = f"{network}/{conf.sticky}/{attachment.ifname}" if conf.sticky else ""
+    if conf.wants_sticky and not sticky:
+        place.log.warning("lease is not sticky: CNI_ARGS has no K8S_POD_NAME", attachment=attachment)
+    leases = place.store(conf.data_dir, conf.scope).reserve(
+        attachment,
+        network,
+        netns,
+        netns_id,
+        lambda view: subnets.choose(conf, view, host_use),
+        pools=[prefix for pool in conf.pools for prefix in pool.prefixes],
+        sticky=sticky,
+        is_dead=place.is_dead,
+    )
+    return IpamResult(leases, subnets.routes(conf, leases, foreign), conf.dns)
+
+
+def release(place: Place, attachment: Attachment, data_dir: str, scope: str) -> list[Lease]:
+    """Give back what the attachment holds; [] if that is nothing, which is success."""
+    return place.store(data_dir, scope).release(attachment)
+
+
+def check(
+    place: Place,
+    attachment: Attachment,
+    network: str,
+    data_dir: str,
+    scope: str,
+    addresses: list[str] | None = None,
+) -> list[Lease]:
+    """The reservation stands, is this network's, and is what `addresses` (the Result's ips) say; else Drift."""
+    holdings = place.store(data_dir, scope).holdings_of(attachment)
+    wrong = [] if holdings else [f"no lease of {attachment} in {data_dir}/{scope}"]
+    for holding in holdings:
+        if holding.network != network:
+            wrong.append(f"lease {holding.lease.subnet}: belongs to network {holding.network}")
+    held = {holding.lease.address for holding in holdings}
+    for address in addresses or []:
+        if holdings and address not in held:
+            wrong.append(f"address {address}: not reserved for {attachment}")
+    if wrong:
+        raise Drift(f"check the reservation of {attachment}: it is not as ADD left it", "; ".join(wrong))
+    return [holding.lease for holding in holdings]
+
+
+def all_holdings(place: Place) -> Iterator[tuple[Store, Holding]]:
+    """Every lease of every data directory in use on this node, with the Store it is in (for sriovctl and GC)."""
+    for store in everywhere(Node(place.run_dir, place.boot_id), place.log):
+        for holding in store.holdings():
+            yield store, holding
+
+
+# the door of its own -----------------------------------------------------------------------------
+
+
+def add(
+    place: Place,
+    conf: IpamConf,
+    attachment: Attachment,
+    network: str,
+    netns: str,
+    netns_id: list[int],
+    host_use: list[HostUse],
+) -> dict[str, Any]:
+    """ADD as `ipam.type`: the abbreviated result as a plain dict; protocol.py renders it for the cniVersion."""
+    found = reserve(place, conf, attachment, network, netns, netns_id, host_use, foreign=True)
+    return subnets.render(found)

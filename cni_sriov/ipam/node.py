@@ -1,0 +1,149 @@
+"""What is node-global about subnets, in RUN_DIR/subnets: the lock, the pending change, which data directories are in
+use, the overlap indexes and the next-fit cursors. All of it may be lost at a reboot, and is.
+
+Links that hold a text (pending, dirs/*) are symlinks: created atomically with their content, only ever read by
+readlink. A cursor is a hint: a padded pwrite, and what cannot be read counts as none.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import statefile
+from .index import Index, open_index
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CURSOR_WIDTH = 40  # 2^128 has 39 digits
+_VERSIONS = (4, 6)
+
+
+class Pending:
+    """The change a process was making: which owner of which shelf, and the names of all prefixes it touches."""
+
+    __slots__ = ("data_dir", "names", "owner", "scope")
+
+    def __init__(self, data_dir: str, scope: str, owner: str, names: list[str]) -> None:
+        self.data_dir = data_dir
+        self.scope = scope
+        self.owner = owner
+        self.names = names
+
+
+class Node:
+    """RUN_DIR/subnets. Everything but `lock`, `dirs` and `is_registered` wants the lock held."""
+
+    __slots__ = ("boot_id", "path")
+
+    def __init__(self, run_dir: str, boot_id: str) -> None:
+        self.path = f"{run_dir}/subnets"
+        self.boot_id = boot_id
+
+    def lock(self, verb: str) -> statefile.Lock:
+        return statefile.Lock(f"{self.path}/lock", verb)
+
+    def ensure(self) -> None:
+        statefile.ensure_directory(self.path)
+        statefile.ensure_directory(f"{self.path}/dirs")
+
+    # the change in the making --------------------------------------------------------------------
+
+    def pending(self) -> Pending | None:
+        text = _readlink(f"{self.path}/pending")
+        if text is None:
+            return None
+        data_dir, scope, owner, names = text.split("\n")
+        return Pending(data_dir, scope, owner, names.split())
+
+    def set_pending(self, change: Pending) -> None:
+        text = "\n".join((change.data_dir, change.scope, change.owner, " ".join(change.names)))
+        os.symlink(text, f"{self.path}/pending")
+
+    def clear_pending(self) -> None:
+        os.unlink(f"{self.path}/pending")
+
+    # data directories in use ---------------------------------------------------------------------
+
+    def is_registered(self, data_dir: str, scope: str) -> bool:
+        return _readlink(self._dir_link(data_dir, scope)) == data_dir
+
+    def register(self, data_dir: str, scope: str) -> None:
+        """The scope's index is dropped first: whoever needs it builds it anew, from all directories then known."""
+        self.drop_index(scope)
+        try:
+            os.symlink(data_dir, self._dir_link(data_dir, scope))
+        except FileExistsError:
+            pass
+
+    def dirs(self) -> Iterator[tuple[str, str]]:
+        """(data directory, scope) of all that were used in this boot."""
+        try:
+            names = sorted(os.listdir(f"{self.path}/dirs"))
+        except FileNotFoundError:
+            return
+        for name in names:
+            data_dir = _readlink(f"{self.path}/dirs/{name}")
+            if data_dir:
+                yield data_dir, name.partition("@")[0]
+
+    def _dir_link(self, data_dir: str, scope: str) -> str:
+        return f"{self.path}/dirs/{scope}@{data_dir.replace('%', '%25').replace('/', '%2F')}"
+
+    # the index -----------------------------------------------------------------------------------
+
+    def index(self, scope: str, version: int) -> Index:
+        """The scope's index of that IP family; DamagedIndex if it must be built anew."""
+        return open_index(self._index_path(scope, version), version, self.boot_id)
+
+    def put_index(self, scope: str, index: Index) -> Index:
+        """Replace the file by an index built in memory, and open it."""
+        path = self._index_path(scope, index.version)
+        temporary = f"{path}.tmp"
+        statefile.remove(temporary)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            rest = memoryview(index.to_bytes(self.boot_id))
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+        return open_index(path, index.version, self.boot_id)
+
+    def drop_index(self, scope: str) -> None:
+        for version in _VERSIONS:
+            statefile.remove(self._index_path(scope, version))
+
+    def _index_path(self, scope: str, version: int) -> str:
+        return f"{self.path}/{scope}@v{version}"
+
+    # cursors -------------------------------------------------------------------------------------
+
+    def cursor(self, scope: str, key: str) -> int | None:
+        try:
+            fd = os.open(f"{self.path}/{scope}@{key}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            return int(os.read(fd, _CURSOR_WIDTH))
+        except ValueError:  # torn, or not ours
+            return None
+        finally:
+            os.close(fd)
+
+    def set_cursor(self, scope: str, key: str, address: int) -> None:
+        path = f"{self.path}/{scope}@{key}"
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(fd, str(address).ljust(_CURSOR_WIDTH).encode(), 0)
+        finally:
+            os.close(fd)
+
+
+def _readlink(path: str) -> str | None:
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return None
