@@ -1,0 +1,90 @@
+"""The fixtures `lab` (a fresh guest per test) and `lab_module` (one per module).
+
+The guest sees the host directory that the fixture `lab_share` names at /mnt/host; override it where a test
+needs one. A lab that cannot be made is an error of every test that wants it, never a skip.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from .ready import Lab, find, prepare
+from .vm import Vm
+
+FIXTURES = {"lab", "lab_module", "saved_lab"}
+PROBLEM = pytest.StashKey[Exception]()
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the lab before the first test: no test's time limit is meant to cover a download."""
+    wanted = any(FIXTURES & set(getattr(item, "fixturenames", ())) for item in session.items)
+    if not wanted or session.config.option.collectonly:
+        return
+    # a SIGTERM ends a run like a Ctrl-C: fixtures pull the plug of their guests
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        if find() is None:
+            _prepare_aloud(session.config)
+    except Exception as problem:
+        session.config.stash[PROBLEM] = problem
+
+
+def _prepare_aloud(config: pytest.Config) -> None:
+    from rich.console import Console
+
+    from .progress import Progress
+
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled(), Progress(Console()) as progress:
+        prepare(progress)
+
+
+@pytest.fixture(scope="session")
+def saved_lab(request: pytest.FixtureRequest) -> Lab:
+    """The saved machine that every guest starts from."""
+    problem = request.config.stash.get(PROBLEM, None)
+    if problem is not None:
+        raise problem
+    return prepare()
+
+
+@pytest.fixture(scope="session")
+def lab_share() -> Path | None:
+    """The host directory that guests see at /mnt/host; none unless a test file overrides this."""
+    return None
+
+
+@pytest.fixture
+def lab(saved_lab: Lab, lab_share: Path | None) -> Iterator[Vm]:
+    """A guest for this test alone."""
+    with saved_lab.restore(lab_share) as vm:
+        yield vm
+
+
+@pytest.fixture(scope="module")
+def lab_module(saved_lab: Lab, lab_share: Path | None) -> Iterator[Vm]:
+    """A guest for the tests of one file, in their order."""
+    with saved_lab.restore(lab_share) as vm:
+        yield vm
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the guest's console said beside a failure."""
+    report = yield
+    for name in ("lab", "lab_module"):
+        vm = getattr(item, "funcargs", {}).get(name)
+        if isinstance(vm, Vm) and report.failed and report.when == "call":
+            report.sections.append(("guest console", vm.console()))
+    return report

@@ -1,0 +1,127 @@
+"""Recipes of the guest: kernel, cnitool and root file system, from this machine's own distribution.
+
+plan.py names what these make by a hash of this file: any change here makes the guest anew (a minute).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from . import kernel
+from .apt import Apt, output
+from .errors import LabError
+
+PACKAGES = (
+    "busybox-static", "containernetworking-plugins", "ethtool", "iproute2", "iputils-ping", "kmod", "less", "mawk", "mount",
+    "pciutils", "procps", "python3", "tcpdump", "udev", "util-linux",
+)  # fmt: skip
+GO_PACKAGES = ("golang-go", "golang-github-appc-cni-dev")
+STATE_DISK_MIB = 256
+
+
+def build_kernel(apt: Callable[[], Apt], directory: Path) -> None:
+    """Fetch the newest kernel of the suite and unpack it."""
+    for package in apt().download(apt().newest_kernel(), directory / "debs"):
+        subprocess.run(("dpkg-deb", "-x", package, directory / "root"), check=True)
+    shutil.rmtree(directory / "debs")
+    image = next((directory / "root/boot").glob("vmlinuz-*"))
+    (directory / "vmlinux").write_bytes(kernel.extract_vmlinux(image))
+    (directory / "release").write_text(image.name.removeprefix("vmlinuz-"))
+
+
+def build_cnitool(apt: Callable[[], Apt], directory: Path) -> None:
+    """Compile cnitool with the distribution's Go, none of which is installed: it runs from a scratch tree."""
+    packages = apt().closure(list(GO_PACKAGES), "golang-")
+    tree = directory / "go"
+    for package in apt().download(packages, directory / "debs"):
+        subprocess.run(("dpkg-deb", "-x", package, tree), check=True)
+    goroot = next((tree / "usr/lib").glob("go-*.*"))
+    _mend_links(tree)
+    # the library's package leaves the command out; its source package has it
+    tarball = apt().source(GO_PACKAGES[-1], directory / "debs")
+    library = tree / "usr/share/gocode/src/github.com/containernetworking/cni"
+    unpack = ("tar", "-xf", tarball, "-C", library, "--strip-components=1", "--wildcards", "*/cnitool")
+    subprocess.run(unpack, check=True)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "GOROOT": str(goroot),
+        "GOPATH": str(tree / "usr/share/gocode"),
+        "GOCACHE": str(directory / "cache"),
+        "GO111MODULE": "off",
+        "CGO_ENABLED": "0",
+    }
+    source = "github.com/containernetworking/cni/cnitool"
+    argv = (goroot / "bin/go", "build", "-ldflags=-s -w", "-o", directory / "cnitool", source)
+    done = subprocess.run(argv, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise LabError("cnitool does not build", done.stderr[-800:])
+    for scratch in ("go", "debs", "cache"):
+        shutil.rmtree(directory / scratch, ignore_errors=True)
+
+
+def _mend_links(tree: Path) -> None:
+    """Point the packages' absolute links into the scratch tree."""
+    for path in tree.rglob("*"):
+        if path.is_symlink() and path.readlink().is_absolute():
+            target = tree / str(path.readlink()).lstrip("/")
+            path.unlink()
+            path.symlink_to(target)
+
+
+def build_root(apt: Callable[[], Apt], kernel_dir: Path, cnitool: Path, directory: Path) -> None:
+    """Make the guest's root file system and what boots it."""
+    root = directory / "tree"
+    bootstrap(apt(), root)
+    release = (kernel_dir / "release").read_text()
+    kernel.take_modules(kernel_dir / "root", root, release)
+    (root / "usr/local/bin").mkdir(parents=True, exist_ok=True)
+    shutil.copy2(cnitool / "cnitool", root / "usr/local/bin/cnitool")
+    (root / "lab").mkdir()
+    squash = (
+        "mksquashfs",
+        root,
+        directory / "root.squashfs",
+        "-comp",
+        "lz4",
+        "-noappend",
+        "-quiet",
+        "-no-progress",
+    )
+    subprocess.run(squash, check=True, stdout=subprocess.DEVNULL)
+    modules = kernel.load_order(root / "usr/lib/modules" / release, kernel.ROOT_MODULES)
+    boot = directory / "boot"
+    boot.mkdir()
+    shutil.copy2(root / "bin/busybox", boot / "busybox")
+    for number, module in enumerate(modules):
+        shutil.copy2(module, boot / f"{number:02}-{module.name}")
+    shutil.rmtree(root)
+    shutil.copy2(kernel_dir / "vmlinux", directory / "vmlinux")
+    (directory / "release").write_text(release)
+    disk = directory / "state.ext4"
+    with disk.open("wb") as handle:
+        handle.truncate(STATE_DISK_MIB << 20)
+    subprocess.run(("mkfs.ext4", "-q", "-F", "-L", "state", disk), check=True)
+
+
+def bootstrap(apt: Apt, root: Path) -> None:
+    """Unpack a small distribution. The machine's proxy and other download settings hold here, too."""
+    acquire = [line for line in output(("apt-config", "dump")).splitlines() if line.startswith("Acquire::")]
+    settings = [line for line in acquire if "IndexTargets" not in line and not line.endswith(' "";')]
+    options = root.parent / "apt.conf"
+    options.write_text("\n".join([*settings, 'Acquire::Retries "5";', 'APT::Sandbox::User "root";']) + "\n")
+    without = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+    argv = [
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=essential", f"--aptopt={options}",
+        f"--include={','.join(PACKAGES)}", *(f"--dpkgopt=path-exclude={path}" for path in without),
+        apt.suite.codename, str(root), str(apt.sources),
+    ]  # fmt: skip
+    done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise LabError("the guest's root could not be made", (done.stderr or done.stdout)[-1200:])
+    for unused in ("var/cache/apt", "var/lib/apt", "etc/apt"):
+        shutil.rmtree(root / unused, ignore_errors=True)
