@@ -210,13 +210,15 @@ def render_mac(packed: bytes) -> str:
 # -- replies ----------------------------------------------------------------------------------------------------------
 
 
-def walk(body: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int, int]]:
-    """(type, start, end) of each attribute's payload; Malformed where a length does not fit."""
-    end = len(body) if end is None else end
-    while start + _ATTR.size <= end:
+def walk(body: bytes, start: int = 0, *, cut_off: bool = False) -> Iterator[tuple[int, int, int]]:
+    """(type, start, end) of each attribute's payload; Malformed where a length does not fit.
+
+    `cut_off`: the last one may be longer than what is there.
+    """
+    while start + _ATTR.size <= len(body):
         size, kind = _ATTR.unpack_from(body, start)
-        if size < _ATTR.size or start + size > end:
-            raise Malformed(f"attribute {kind} of length {size} at {start} of {end}")
+        if size < _ATTR.size or (start + size > len(body) and not cut_off):
+            raise Malformed(f"attribute {kind} of length {size} at {start} of {len(body)}")
         yield kind & NLA_TYPE_MASK, start + _ATTR.size, start + size
         start += (size + 3) & ~3
 
@@ -256,7 +258,7 @@ def decode_vfs(body: bytes) -> dict[int, VfState]:
     states: dict[int, VfState] = {}
     promised = 0
     try:
-        for kind, start, _ in walk(body, _IFINFO.size):
+        for kind, start, _ in walk(body, _IFINFO.size, cut_off=True):
             if kind == IFLA_NUM_VF:
                 promised = _u32(body[start : start + 4])
             if kind == IFLA_VFINFO_LIST:

@@ -11,8 +11,7 @@ import os
 
 from .domain import PF, VF
 from .errors import KernelRefused
-
-_HEX = frozenset("0123456789abcdef")
+from .pci import parse_pci_address
 
 
 class Sysfs:
@@ -31,6 +30,7 @@ class Sysfs:
 
     def pf_by_pci(self, pci_address: str, ifname: str = "") -> PF | None:
         """`ifname`: where the PF has several netdevs (one per port), the one that is meant."""
+        pci_address = parse_pci_address(pci_address)
         totalvfs = self._number(pci_address, "sriov_totalvfs")
         if totalvfs <= 0:
             return None
@@ -72,7 +72,7 @@ class Sysfs:
 
         The kernel takes its time: seconds for many VFs. udev names the netdevs later still.
         """
-        path = f"{self._device(pf.pci_address)}/sriov_numvfs"
+        path = f"{self.root}/{self._device(pf.pci_address)}/sriov_numvfs"
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
             try:
@@ -89,14 +89,18 @@ class Sysfs:
         return self._link_name(self._device(pci_address), "driver")
 
     def ids(self, pci_address: str) -> tuple[str, str]:
-        """(vendor, device) as four hex digits, ("", "") if the device is gone."""
+        """(vendor, device) as four hex digits each, empty if the device is gone."""
         device = self._device(pci_address)
         return self._read(device, "vendor").removeprefix("0x"), self._read(device, "device").removeprefix(
             "0x"
         )
 
     def exists(self, pci_address: str) -> bool:
-        return os.path.isdir(self._device(pci_address))
+        return _exists(f"{self.root}/{self._device(pci_address)}")
+
+    def has_netdev(self, pci_address: str) -> bool:
+        """Whether its driver made a netdev, in whatever netns that is now (lab.md 6.13)."""
+        return _exists(f"{self.root}/{self._device(pci_address)}/net")
 
     def is_vf(self, pci_address: str) -> bool:
         return bool(self._link_name(self._device(pci_address), "physfn"))
@@ -104,6 +108,8 @@ class Sysfs:
     def netdevs(self, pci_address: str) -> list[str]:
         """Names visible from this netns, lowest dev_port first; [] = in another netns, unnamed yet, or none."""
         names = self._list(self._device(pci_address), "net")
+        if len(names) < 2:
+            return names
         return sorted(names, key=lambda name: (_number(self._read("class/net", name, "dev_port")), name))
 
     # -- netdevs ------------------------------------------------------------------------------------------------------
@@ -140,14 +146,13 @@ class Sysfs:
         driver = self.driver(pci_address)
         names = self.netdevs(pci_address)
         ifname = names[0] if names else ""
-        return VF(index, pci_address, driver, ifname, self._busy(pci_address, driver, names))
+        return VF(index, pci_address, driver, ifname, self._busy(driver, names))
 
-    def _busy(self, pci_address: str, driver: str, names: list[str]) -> str:
+    def _busy(self, driver: str, names: list[str]) -> str:
         if not driver:
             return "no driver is bound"
-        if not names:
-            has_net = _exists(f"{self.root}/{self._device(pci_address)}/net")
-            return "in use by a pod, or not named yet" if has_net else ""
+        if not names and not is_userspace(driver):
+            return "its netdev is in another netns, or not there yet"
         for name in names:
             uppers = self.uppers(name)
             if uppers:
@@ -197,17 +202,9 @@ class Sysfs:
             return ""
 
 
-def parse_pci_address(text: str) -> str:
-    """The canonical form, 0000:01:10.0, of what may lack the domain or have upper case; ValueError else."""
-    canonical = text.lower() if text.count(":") == 2 else "0000:" + text.lower()
-    domain, bus, rest = (canonical.split(":") + ["", ""])[:3]
-    slot, dot, function = rest.partition(".")
-    # the domain has more digits behind some host bridges (VMD: 10000:e1:00.0)
-    shape = 4 <= len(domain) <= 8 and len(bus) == len(slot) == 2 and dot and len(function) == 1
-    digits = _HEX.issuperset(domain + bus + slot + function)
-    if not (shape and digits and canonical.count(":") == 2 and int(slot, 16) < 32 and function in "01234567"):
-        raise ValueError(f"{text!r} is not a PCI address: 0000:01:10.0 is one")
-    return canonical
+def is_userspace(driver: str) -> bool:
+    """Whether that driver makes no netdev: vfio-pci, mlx5_vfio_pci, uio_pci_generic, igb_uio."""
+    return "vfio" in driver or "uio" in driver
 
 
 def _is_name(ifname: str) -> bool:

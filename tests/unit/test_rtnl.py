@@ -1,0 +1,386 @@
+"""The codec against pyroute2: every request byte for byte, every reply field by field, and no bytes can break it."""
+
+from __future__ import annotations
+
+import random
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from cni_sriov import rtnl
+from cni_sriov.domain import Link, Route, VfState
+
+MAC = "02:00:00:0a:0b:0c"
+Fields = list[tuple[str, Any]]
+
+
+def oracle(cls: Any, fields: dict[str, Any], attrs: Fields) -> bytes:
+    """The body that pyroute2 makes of it, without the header."""
+    msg = cls()
+    for name, value in fields.items():
+        msg[name] = value
+    msg["attrs"] = attrs
+    msg.encode()
+    return bytes(msg.data)[16:]
+
+
+def link_oracle(attrs: Fields, **fields: int) -> bytes:
+    return oracle(ifinfmsg, {"index": 7, **fields}, attrs)
+
+
+def vf_oracle(knob: str, value: dict[str, Any]) -> bytes:
+    return link_oracle([("IFLA_VFINFO_LIST", {"attrs": [("IFLA_VF_INFO", {"attrs": [(knob, value)]})]})])
+
+
+# -- requests ---------------------------------------------------------------------------------------------------------
+
+
+def test_message_header_is_pyroute2s() -> None:
+    msg = ifinfmsg()
+    msg["index"] = 7
+    msg["header"]["type"] = rtnl.RTM_NEWLINK
+    msg["header"]["flags"] = rtnl.NLM_F_REQUEST | rtnl.NLM_F_ACK
+    msg["header"]["sequence_number"] = 42
+    msg.encode()
+
+    ours = rtnl.message(rtnl.RTM_NEWLINK, rtnl.NLM_F_REQUEST | rtnl.NLM_F_ACK, 42, rtnl.link(7))
+
+    assert ours == bytes(msg.data)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (rtnl.link(7, up=True), link_oracle([], flags=1, change=1)),
+        (rtnl.link(7, up=False), link_oracle([], flags=0, change=1)),
+        (
+            rtnl.link(7, rtnl.attr(rtnl.IFLA_ADDRESS, rtnl.pack_mac(MAC))),
+            link_oracle([("IFLA_ADDRESS", MAC)]),
+        ),
+        (rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_MTU, 9000)), link_oracle([("IFLA_MTU", 9000)])),
+        (rtnl.link(7, rtnl.attr_text(rtnl.IFLA_IFNAME, "eth0")), link_oracle([("IFLA_IFNAME", "eth0")])),
+        (rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_EXT_MASK, 9)), link_oracle([("IFLA_EXT_MASK", 9)])),
+        (
+            rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_NET_NS_FD, 5) + rtnl.attr_text(rtnl.IFLA_IFNAME, "net1")),
+            link_oracle([("IFLA_NET_NS_FD", 5), ("IFLA_IFNAME", "net1")]),
+        ),
+        (
+            rtnl.altname(7, "a-name-that-is-longer-than-fifteen"),
+            link_oracle(
+                [("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", "a-name-that-is-longer-than-fifteen")]})]
+            ),
+        ),
+        (rtnl.vf(7, rtnl.vf_mac(3, MAC)), vf_oracle("IFLA_VF_MAC", {"vf": 3, "mac": MAC})),
+        (
+            rtnl.vf(7, rtnl.vf_vlan(3, 100, 5, "802.1q")),
+            vf_oracle("IFLA_VF_VLAN", {"vf": 3, "vlan": 100, "qos": 5}),
+        ),
+        (
+            rtnl.vf(7, rtnl.vf_rate(3, 10, 200)),
+            vf_oracle("IFLA_VF_RATE", {"vf": 3, "min_tx_rate": 10, "max_tx_rate": 200}),
+        ),
+        (
+            rtnl.vf(7, rtnl.vf_setting(rtnl.IFLA_VF_SPOOFCHK, 3, True)),
+            vf_oracle("IFLA_VF_SPOOFCHK", {"vf": 3, "spoofchk": 1}),
+        ),
+        (
+            rtnl.vf(7, rtnl.vf_setting(rtnl.IFLA_VF_TRUST, 3, False)),
+            vf_oracle("IFLA_VF_TRUST", {"vf": 3, "trust": 0}),
+        ),
+        (
+            rtnl.vf(7, rtnl.vf_setting(rtnl.IFLA_VF_LINK_STATE, 3, 2)),
+            vf_oracle("IFLA_VF_LINK_STATE", {"vf": 3, "link_state": 2}),
+        ),
+        (
+            rtnl.address(7, "10.10.1.2/24"),
+            oracle(
+                ifaddrmsg,
+                {"family": 2, "prefixlen": 24, "index": 7},
+                [("IFA_LOCAL", "10.10.1.2"), ("IFA_ADDRESS", "10.10.1.2")],
+            ),
+        ),
+        (
+            rtnl.address(7, "fd00::2/64", rtnl.IFA_F_OPTIMISTIC),
+            oracle(
+                ifaddrmsg,
+                {"family": 10, "prefixlen": 64, "index": 7, "flags": 4},
+                [("IFA_LOCAL", "fd00::2"), ("IFA_ADDRESS", "fd00::2")],
+            ),
+        ),
+        (rtnl.address_query(10, 7), oracle(ifaddrmsg, {"family": 10, "index": 7}, [])),
+        (
+            rtnl.route(7, Route("10.9.0.0/16", gw="10.10.1.1", src="10.10.1.2", priority=50), onlink=True),
+            oracle(
+                rtmsg,
+                {"family": 2, "dst_len": 16, "table": 254, "proto": 3, "scope": 0, "type": 1, "flags": 4},
+                [
+                    ("RTA_DST", "10.9.0.0"),
+                    ("RTA_GATEWAY", "10.10.1.1"),
+                    ("RTA_PREFSRC", "10.10.1.2"),
+                    ("RTA_PRIORITY", 50),
+                    ("RTA_OIF", 7),
+                ],
+            ),
+        ),
+        (
+            rtnl.route(7, Route("10.10.0.0/16")),
+            oracle(
+                rtmsg,
+                {"family": 2, "dst_len": 16, "table": 254, "proto": 3, "scope": 253, "type": 1},
+                [("RTA_DST", "10.10.0.0"), ("RTA_OIF", 7)],
+            ),
+        ),
+        (
+            rtnl.route(7, Route("::/0", gw="fd00::1")),
+            oracle(
+                rtmsg,
+                {"family": 10, "dst_len": 0, "table": 254, "proto": 3, "scope": 0, "type": 1},
+                [("RTA_GATEWAY", "fd00::1"), ("RTA_OIF", 7)],
+            ),
+        ),
+        (
+            rtnl.route_query(2, 254, 7),
+            oracle(rtmsg, {"family": 2, "table": 254, "proto": 0, "scope": 0, "type": 0}, [("RTA_OIF", 7)]),
+        ),
+    ],
+)
+def test_request_is_pyroute2s(ours: bytes, theirs: bytes) -> None:
+    assert ours == theirs
+
+
+def test_8021ad_request_is_pyroute2s_with_the_structs_padding() -> None:
+    info = {"vf": 3, "vlan": 100, "qos": 5, "proto": 0x88A8}
+    theirs = bytearray(vf_oracle("IFLA_VF_VLAN_LIST", {"attrs": [("IFLA_VF_VLAN_INFO", info)]}))
+
+    ours = rtnl.vf(7, rtnl.vf_vlan(3, 100, 5, "802.1ad"))
+
+    # nla_len 18 there: 6.9 and later refuse what is shorter than sizeof(struct ifla_vf_vlan_info), which is 16 + 4
+    assert struct.unpack_from("=HH", theirs, 28) == (18, rtnl.IFLA_VF_VLAN_INFO)
+    struct.pack_into("=H", theirs, 28, 20)
+    assert ours == bytes(theirs)
+
+
+@pytest.mark.parametrize("text", ["", "02:00", "02:00:00:00:00:00:00:00", "zz:00:00:00:00:00"])
+def test_bad_mac_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        rtnl.pack_mac(text)
+
+
+# -- replies ----------------------------------------------------------------------------------------------------------
+
+
+def vf_entry(index: int, **changed: Any) -> tuple[str, Any]:
+    value = {
+        "mac": f"02:00:00:00:01:{index:02x}",
+        "vlan": index,
+        "qos": 0,
+        "trust": 0,
+        "spoofchk": 1,
+        **changed,
+    }
+    return (
+        "IFLA_VF_INFO",
+        {
+            "attrs": [
+                ("IFLA_VF_MAC", {"vf": index, "mac": value["mac"]}),
+                ("IFLA_VF_VLAN", {"vf": index, "vlan": value["vlan"], "qos": value["qos"]}),
+                ("IFLA_VF_TX_RATE", {"vf": index, "tx_rate": 100}),
+                ("IFLA_VF_RATE", {"vf": index, "min_tx_rate": 0, "max_tx_rate": 100}),
+                ("IFLA_VF_SPOOFCHK", {"vf": index, "spoofchk": value["spoofchk"]}),
+                ("IFLA_VF_LINK_STATE", {"vf": index, "link_state": value.get("link_state", 0)}),
+                ("IFLA_VF_TRUST", {"vf": index, "trust": value["trust"]}),
+                *value.get("more", []),
+            ]
+        },
+    )
+
+
+def pf_reply(count: int, entries: list[tuple[str, Any]] | None = None) -> bytes:
+    entries = [vf_entry(index) for index in range(count)] if entries is None else entries
+    return link_oracle(
+        [("IFLA_IFNAME", "enp1s0f0"), ("IFLA_NUM_VF", count), ("IFLA_VFINFO_LIST", {"attrs": entries})]
+    )
+
+
+def vf_state(index: int) -> VfState:
+    return VfState(
+        mac=f"02:00:00:00:01:{index:02x}",
+        vlan=index,
+        min_tx_rate=0,
+        max_tx_rate=100,
+        spoofchk=True,
+        trust=False,
+        link_state="auto",
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 7, 255, 256])
+def test_vf_list_is_read_whole(count: int) -> None:
+    assert rtnl.decode_vfs(pf_reply(count)) == {index: vf_state(index) for index in range(count)}
+
+
+def test_vf_list_longer_than_64_kib_is_read_whole() -> None:
+    broadcast = b"\x24\x00\x0d\x00" + b"\xff" * 32  # IFLA_VF_BROADCAST, as the kernel sends it
+    one = rtnl.attr(
+        rtnl.IFLA_VF_INFO,
+        rtnl.vf_mac(0, MAC) + rtnl.vf_vlan(0, 1, 0, "802.1q") + 6 * broadcast,
+    )
+    entries = b"".join(one[:8] + struct.pack("=I", index) + one[12:] for index in range(256))
+    wrapped = struct.pack("=HH", (len(entries) + 4) & 0xFFFF, rtnl.IFLA_VFINFO_LIST)
+
+    states = rtnl.decode_vfs(rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_NUM_VF, 256) + wrapped + entries))
+
+    assert len(entries) > 1 << 16
+    assert sorted(states) == list(range(256))
+
+
+def test_truncated_vf_list_gives_what_could_be_read() -> None:
+    whole = pf_reply(64)
+
+    states = rtnl.decode_vfs(whole[: len(whole) // 2])
+
+    assert states == {index: vf_state(index) for index in range(len(states))}
+    assert 20 < len(states) < 64
+
+
+def test_attributes_after_the_vf_list_are_not_taken_for_vfs() -> None:
+    body = pf_reply(1) + rtnl.attr(rtnl.IFLA_ADDRESS, bytes(6)) + rtnl.attr(1, rtnl.vf_mac(9, MAC))
+
+    assert rtnl.decode_vfs(body) == {0: vf_state(0)}
+
+
+def test_zero_mac_is_no_mac_and_minus_one_is_not_reported() -> None:
+    unreported = 0xFFFFFFFF
+    entry = vf_entry(0, mac="00:00:00:00:00:00", spoofchk=unreported, trust=unreported, link_state=unreported)
+
+    state = rtnl.decode_vfs(pf_reply(1, [entry]))[0]
+
+    assert (state.mac, state.spoofchk, state.trust, state.link_state) == ("", None, None, None)
+
+
+def test_vlan_list_names_the_protocol() -> None:
+    info = rtnl.vf_vlan(0, 100, 3, "802.1ad")
+    body = rtnl.link(
+        7,
+        rtnl.attr_u32(rtnl.IFLA_NUM_VF, 1)
+        + rtnl.attr(rtnl.IFLA_VFINFO_LIST, rtnl.attr(rtnl.IFLA_VF_INFO, rtnl.vf_mac(0, MAC) + info)),
+    )
+
+    state = rtnl.decode_vfs(body)[0]
+
+    assert (state.vlan, state.vlan_qos, state.vlan_proto) == (100, 3, "802.1ad")
+
+
+def test_link_reply_is_read() -> None:
+    body = link_oracle(
+        [
+            ("IFLA_IFNAME", "enp1s0f0v1"),
+            ("IFLA_ADDRESS", MAC),
+            ("IFLA_MTU", 1500),
+            ("IFLA_MIN_MTU", 68),
+            ("IFLA_MAX_MTU", 9216),
+            ("IFLA_MASTER", 12),
+            ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth")]}),
+            ("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", "one"), ("IFLA_ALT_IFNAME", "two")]}),
+        ],
+        flags=0x10043,
+    ) + rtnl.attr_text(rtnl.IFLA_PARENT_DEV_NAME, "0000:01:10.2")
+
+    assert rtnl.decode_link(body) == Link(
+        7,
+        "enp1s0f0v1",
+        flags=0x10043,
+        mac=MAC,
+        mtu=1500,
+        min_mtu=68,
+        max_mtu=9216,
+        altnames=["one", "two"],
+        parent_dev="0000:01:10.2",
+        master=12,
+        kind="veth",
+        carrier=True,
+    )
+
+
+def test_address_reply_is_read() -> None:
+    body = oracle(
+        ifaddrmsg,
+        {"family": 10, "prefixlen": 64, "flags": 0x80, "scope": 0, "index": 7},
+        [("IFA_ADDRESS", "fd00::2"), ("IFA_FLAGS", 0x388)],
+    )
+
+    address = rtnl.decode_address(body)
+
+    assert address == rtnl.Address("fd00::2/64", 7, 0x388, 0)
+    assert address.is_dadfailed
+    assert address.is_global
+
+
+def test_point_to_point_address_is_the_local_one() -> None:
+    attrs = [("IFA_ADDRESS", "10.0.0.9"), ("IFA_LOCAL", "10.0.0.1")]
+    body = oracle(ifaddrmsg, {"family": 2, "prefixlen": 32, "index": 7}, attrs)
+
+    assert rtnl.decode_address(body).address == "10.0.0.1/32"
+
+
+def test_route_reply_is_read() -> None:
+    attrs = [("RTA_TABLE", 1000), ("RTA_DST", "10.9.0.0"), ("RTA_GATEWAY", "10.0.0.1"), ("RTA_OIF", 7)]
+    head = {"family": 2, "dst_len": 16, "table": 252, "proto": 4, "scope": 0, "type": 1, "flags": 4}
+
+    found = rtnl.decode_route(oracle(rtmsg, head, attrs))
+
+    assert found == rtnl.KernelRoute(Route("10.9.0.0/16", gw="10.0.0.1"), 7, 4, 1000, onlink=True)
+
+
+def test_default_route_reply_without_destination_is_read() -> None:
+    body = oracle(
+        rtmsg, {"family": 10, "table": 254, "type": 1}, [("RTA_GATEWAY", "fe80::1"), ("RTA_OIF", 7)]
+    )
+
+    found = rtnl.decode_route(body)
+
+    assert found is not None
+    assert found.route == Route("::/0", gw="fe80::1")
+
+
+@pytest.mark.parametrize("kind", [2, 3, 5, 6])  # RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST, RTN_BLACKHOLE
+def test_route_that_is_not_unicast_is_none(kind: int) -> None:
+    assert rtnl.decode_route(oracle(rtmsg, {"family": 2, "dst_len": 0, "type": kind}, [])) is None
+
+
+DECODERS = [rtnl.decode_link, rtnl.decode_vfs, rtnl.decode_address, rtnl.decode_route]
+REPLIES = [
+    pf_reply(3),
+    oracle(ifaddrmsg, {"family": 2, "prefixlen": 24, "index": 7}, [("IFA_LOCAL", "10.0.0.1")]),
+    oracle(rtmsg, {"family": 2, "dst_len": 8, "type": 1}, [("RTA_DST", "10.0.0.0"), ("RTA_OIF", 7)]),
+]
+
+
+def decode_everything(body: bytes) -> None:
+    for decode in DECODERS:
+        try:
+            decode(body)
+        except rtnl.Malformed:
+            pass
+
+
+@given(st.binary(max_size=400))
+def test_garbage_raises_nothing_but_malformed(body: bytes) -> None:
+    decode_everything(body)
+
+
+@given(st.sampled_from(REPLIES), st.integers(0, 2**32))
+def test_damaged_replies_raise_nothing_but_malformed(reply: bytes, seed: int) -> None:
+    dice = random.Random(seed)
+    damaged = bytearray(reply[: dice.randrange(len(reply) + 1)])
+    for _ in range(dice.randrange(6)):
+        if damaged:
+            damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+
+    decode_everything(bytes(damaged))

@@ -1,0 +1,244 @@
+"""Sysfs on a tree in a directory: order, absence, bad input, and what the fake's numvfs refuses."""
+
+from __future__ import annotations
+
+import shutil
+from errno import EBUSY, ENOENT, ENOMEM, ERANGE
+from pathlib import Path
+
+import pytest
+
+from cni_sriov.domain import PF, VF
+from cni_sriov.errors import KernelRefused
+from cni_sriov.pci import parse_pci_address
+from cni_sriov.sysfs import Sysfs
+from tests.fakes import FakeKernel
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> FakeKernel:
+    return FakeKernel(tmp_path)
+
+
+def only_pf(world: FakeKernel) -> PF:
+    (pf,) = world.sysfs.pfs()
+    return pf
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("0000:01:10.0", "0000:01:10.0"),
+        ("01:10.7", "0000:01:10.7"),
+        ("0000:AF:1F.3", "0000:af:1f.3"),
+        ("10000:e1:00.0", "10000:e1:00.0"),
+    ],
+)
+def test_pci_address_has_one_form(text: str, canonical: str) -> None:
+    assert parse_pci_address(text) == canonical
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ":",
+        "::",
+        "0000:01:10",
+        "0000:01:10.8",
+        "0000:01:20.0",
+        "0000:1:10.0",
+        "000:01:10.0",
+        "00:00:01:10.0",
+        "0000:01:10.0\n",
+        " 01:10.0",
+        "../../../etc",
+        "0000:01:..0",
+        "0000:0\u0661:10.0",
+        "0000:01:10.0/../x",
+        "0x00:01:10.0",
+    ],
+)
+def test_bad_pci_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="PCI address"):
+        parse_pci_address(text)
+
+
+def test_pf_is_found_by_name_address_and_vf(world: FakeKernel) -> None:
+    world.add_pf("enp1s0f0", "0000:01:00.0", numvfs=2)
+    expected = PF("0000:01:00.0", "enp1s0f0", 2, "igb", 2, 7)
+
+    assert world.sysfs.pf_by_name("enp1s0f0") == expected
+    assert world.sysfs.pf_by_pci("0000:01:00.0") == expected
+    assert world.sysfs.pf_by_pci("01:00.0") == expected
+    assert world.sysfs.pf_of_vf("0000:01:10.2") == expected
+    assert world.sysfs.vf_index("0000:01:10.2") == 1
+
+
+def test_pfs_are_sorted_and_leave_out_what_has_no_vfs(world: FakeKernel) -> None:
+    world.add_pf("enp2s0f0", "0000:02:00.0")
+    world.add_pf("enp1s0f1", "0000:01:00.1", numvfs=1)
+    world.add_pf("enp1s0f0", "0000:01:00.0", numvfs=1)
+    world.add_pf("eno1", "0000:00:19.0", totalvfs=0)
+
+    assert [pf.ifname for pf in world.sysfs.pfs()] == ["enp1s0f0", "enp1s0f1", "enp2s0f0"]
+
+
+@pytest.mark.parametrize(
+    "ifname", ["nope", "lo", "enp1s0f0v0", "", ".", "..", "../net/enp1s0f0", "a\0b", "x" * 300]
+)
+def test_what_is_no_pf_is_none(world: FakeKernel, ifname: str) -> None:
+    world.add_pf("enp1s0f0", "0000:01:00.0", numvfs=1)
+
+    assert world.sysfs.pf_by_name(ifname) is None
+
+
+def test_vfs_come_in_the_order_of_their_index(world: FakeKernel) -> None:
+    world.add_pf(numvfs=12, totalvfs=64)
+
+    vfs = world.sysfs.vfs(only_pf(world))
+
+    assert [vf.index for vf in vfs] == list(range(12))
+    assert vfs[10] == VF(10, "0000:01:12.4", "igbvf", "enp1s0f0v10")
+    assert world.sysfs.vf_at(only_pf(world), 10) == vfs[10]
+    assert world.sysfs.vf_at(only_pf(world), 12) is None
+
+
+def test_vf_in_a_pod_is_busy(world: FakeKernel) -> None:
+    world.add_pf(numvfs=2)
+    world.add_pod("/run/netns/pod1")
+    world.netlink.move(world.netlink.ifindex("enp1s0f0v0"), world.open_netns("/run/netns/pod1").fd, "net1")
+
+    first, second = world.sysfs.vfs(only_pf(world))
+
+    assert (first.ifname, first.busy) == ("", "its netdev is in another netns, or not there yet")
+    assert (second.ifname, second.busy) == ("enp1s0f0v1", "")
+
+
+def test_vf_under_another_device_is_busy_and_names_it(world: FakeKernel) -> None:
+    pf = world.add_pf(numvfs=1)
+    assert pf.vfs[0].link
+    world.add_upper(pf.vfs[0].link, "macvtap0")
+
+    assert world.sysfs.vfs(only_pf(world))[0].busy == "enp1s0f0v0 is a port of macvtap0"
+    assert world.sysfs.uppers("enp1s0f0v0") == ["macvtap0"]
+
+
+def test_vf_on_vfio_is_free_without_a_netdev_and_one_without_driver_is_not(world: FakeKernel) -> None:
+    pf = world.add_pf(numvfs=2)
+    world.set_driver(pf.vfs[0], "vfio-pci")
+    world.set_driver(pf.vfs[1], "")
+
+    first, second = world.sysfs.vfs(only_pf(world))
+
+    assert (first.driver, first.ifname, first.busy) == ("vfio-pci", "", "")
+    assert (second.driver, second.ifname, second.busy) == ("", "", "no driver is bound")
+
+
+def test_device_with_several_netdevs_lists_them_by_port(world: FakeKernel) -> None:
+    world.add_pf("ens1d1", "0000:01:00.0", numvfs=0)
+    net = world.root / "sys/class/net"
+    (world.root / "sys/bus/pci/devices/0000:01:00.0/net/ens1").mkdir()
+    shutil.copytree(net / "ens1d1", net / "ens1", symlinks=True)
+    (net / "ens1d1/dev_port").write_text("1\n")
+    (net / "ens1/dev_port").write_text("0\n")
+
+    assert world.sysfs.netdevs("0000:01:00.0") == ["ens1", "ens1d1"]
+    assert only_pf(world).ifname == "ens1"
+    pf = world.sysfs.pf_by_name("ens1d1")
+    assert pf
+    assert pf.ifname == "ens1d1"
+
+
+def test_ids_bond_ports_and_switch_id_are_read(world: FakeKernel) -> None:
+    world.add_pf(numvfs=1)
+    bonding = world.root / "sys/class/net/bond0/bonding"
+    bonding.mkdir(parents=True)
+    (bonding / "slaves").write_text("enp1s0f0 enp1s0f1\n")
+    (world.root / "sys/class/net/enp1s0f0/phys_switch_id").write_text("0102\n")
+
+    assert world.sysfs.ids("0000:01:10.0") == ("8086", "10ca")
+    assert world.sysfs.bond_ports("bond0") == ["enp1s0f0", "enp1s0f1"]
+    assert world.sysfs.bond_ports("enp1s0f0") == []
+    assert world.sysfs.switch_id("enp1s0f0") == "0102"
+
+
+def test_absent_device_is_absent_everywhere(tmp_path: Path) -> None:
+    sysfs = Sysfs(str(tmp_path / "nothing"), str(tmp_path))
+
+    assert sysfs.pfs() == []
+    assert sysfs.pf_by_pci("0000:01:00.0") is None
+    assert sysfs.pf_of_vf("0000:01:10.0") is None
+    assert sysfs.vf_index("0000:01:10.0") is None
+    assert sysfs.driver("0000:01:10.0") == ""
+    assert sysfs.ids("0000:01:10.0") == ("", "")
+    assert sysfs.netdevs("0000:01:10.0") == []
+    assert not sysfs.exists("0000:01:10.0")
+    assert not sysfs.is_vf("0000:01:10.0")
+
+
+def test_vf_of_an_unbound_pf_has_a_pf_without_driver_and_netdev(world: FakeKernel) -> None:
+    world.add_pf(numvfs=1)
+    device = world.root / "sys/bus/pci/devices/0000:01:00.0"
+    (device / "driver").unlink()
+    shutil.rmtree(device / "net")
+
+    assert world.sysfs.pf_of_vf("0000:01:10.0") == PF("0000:01:00.0", "", 0, "", 1, 7)
+
+
+def test_udev_has_named_it_when_its_database_knows_it(world: FakeKernel) -> None:
+    assert world.sysfs.udev_named(7)
+
+    (world.root / "run/udev/data").mkdir(parents=True)
+    (world.root / "run/udev/control").touch()
+    assert not world.sysfs.udev_named(7)
+
+    (world.root / "run/udev/data/n7").touch()
+    assert world.sysfs.udev_named(7)
+
+
+def test_numvfs_is_written_as_a_number(world: FakeKernel) -> None:
+    world.add_pf(numvfs=3)
+
+    Sysfs(str(world.root / "sys")).set_numvfs(only_pf(world), 5)
+
+    assert only_pf(world).numvfs == 5
+
+
+@pytest.mark.parametrize(("numvfs", "errno"), [(8, ERANGE), (2, EBUSY)])
+def test_numvfs_refusal_has_the_kernels_number(world: FakeKernel, numvfs: int, errno: int) -> None:
+    world.add_pf(numvfs=3)
+
+    with pytest.raises(KernelRefused) as caught:
+        world.sysfs.set_numvfs(only_pf(world), numvfs)
+
+    assert caught.value.errno == errno
+    assert only_pf(world).numvfs == 3
+
+
+def test_numvfs_without_bus_numbers_is_enomem_and_leaves_none(world: FakeKernel) -> None:
+    world.add_pf().numvfs_errno = ENOMEM
+
+    with pytest.raises(KernelRefused, match=r"set numvfs of 0000:01:00\.0 to 7: Cannot allocate memory"):
+        world.sysfs.set_numvfs(only_pf(world), 7)
+
+    assert only_pf(world).numvfs == 0
+
+
+def test_numvfs_of_a_pf_that_is_gone_is_enoent(world: FakeKernel, tmp_path: Path) -> None:
+    world.add_pf()
+
+    with pytest.raises(KernelRefused) as caught:
+        Sysfs(str(tmp_path / "nothing")).set_numvfs(only_pf(world), 1)
+
+    assert caught.value.errno == ENOENT
+
+
+def test_numvfs_to_zero_takes_the_vfs_away(world: FakeKernel) -> None:
+    world.add_pf(numvfs=3)
+
+    world.sysfs.set_numvfs(only_pf(world), 0)
+
+    assert world.sysfs.vfs(only_pf(world)) == []
+    assert world.netlink.link("enp1s0f0v0") is None
+    assert not world.sysfs.exists("0000:01:10.0")
