@@ -82,12 +82,23 @@ class Request:
 
 
 class PF(Noun):
-    """A physical function as found: `ifname` is "" while it has no netdev in the host netns."""
+    """A physical function as found: `ifname` is "" while it has no netdev in the host netns.
 
-    __slots__ = ("driver", "ifindex", "ifname", "numvfs", "pci_address", "totalvfs")
+    `vendor` and `device` are PCI IDs, 0 if unknown.
+    """
+
+    __slots__ = ("device", "driver", "ifindex", "ifname", "numvfs", "pci_address", "totalvfs", "vendor")
 
     def __init__(
-        self, pci_address: str, ifname: str, ifindex: int, driver: str, numvfs: int, totalvfs: int
+        self,
+        pci_address: str,
+        ifname: str,
+        ifindex: int,
+        driver: str,
+        numvfs: int,
+        totalvfs: int,
+        vendor: int = 0,
+        device: int = 0,
     ) -> None:
         self.pci_address = pci_address
         self.ifname = ifname
@@ -95,6 +106,8 @@ class PF(Noun):
         self.driver = driver
         self.numvfs = numvfs
         self.totalvfs = totalvfs
+        self.vendor = vendor
+        self.device = device
 
 
 class VF(Noun):
@@ -131,6 +144,7 @@ class VfState(Noun):
         "own_mac",
         "spoofchk",
         "trust",
+        "up",
         "vlan",
         "vlan_proto",
         "vlan_qos",
@@ -151,6 +165,7 @@ class VfState(Noun):
         own_mac: str = "",
         mtu: int = 0,
         altnames: list[str] | None = None,
+        up: bool = False,
     ) -> None:
         self.mac = mac
         self.vlan = vlan
@@ -165,10 +180,145 @@ class VfState(Noun):
         self.own_mac = own_mac
         self.mtu = mtu
         self.altnames = altnames or []
+        self.up = up
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
         return cls(**raw)
+
+
+class VfSettings(Noun):
+    """What the conf asks of the VF, in VfState's words and units; None = leave it as it is."""
+
+    __slots__ = (
+        "link_state",
+        "mac",
+        "max_tx_rate",
+        "min_tx_rate",
+        "mtu",
+        "spoofchk",
+        "trust",
+        "vlan",
+        "vlan_proto",
+        "vlan_qos",
+    )
+
+    def __init__(
+        self,
+        mac: str | None = None,
+        vlan: int | None = None,
+        vlan_qos: int = 0,
+        vlan_proto: str = "802.1q",
+        mtu: int | None = None,
+        spoofchk: bool | None = None,
+        trust: bool | None = None,
+        link_state: str | None = None,
+        min_tx_rate: int | None = None,
+        max_tx_rate: int | None = None,
+    ) -> None:
+        self.mac = mac
+        self.vlan = vlan
+        self.vlan_qos = vlan_qos
+        self.vlan_proto = vlan_proto
+        self.mtu = mtu
+        self.spoofchk = spoofchk
+        self.trust = trust
+        self.link_state = link_state
+        self.min_tx_rate = min_tx_rate
+        self.max_tx_rate = max_tx_rate
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        return cls(**raw)
+
+
+class Record(Noun):
+    """What survives for DEL: one attachment, its VF, and all that the VF was before we touched it.
+
+    `status`: "in-progress" (an ADD runs, or died: then the attachment's lock is free), "done", or "released" (DEL freed
+    everything but the netdev, which was still in a dying netns). `netns_identity` = st_dev and st_ino of the nsfs file:
+    the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
+    driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the
+    leases back ({"dataDir", "scope"}), {} for layer 2.
+    """
+
+    __slots__ = (
+        "attachment",
+        "baseline",
+        "boot_id",
+        "driver",
+        "ipam",
+        "leases",
+        "netns",
+        "netns_identity",
+        "network",
+        "parent_dev",
+        "pf",
+        "settings",
+        "status",
+        "vf",
+        "vf_index",
+    )
+
+    def __init__(
+        self,
+        attachment: Attachment,
+        network: str,
+        pf: str,
+        vf: str,
+        vf_index: int,
+        netns: str,
+        netns_identity: list[int],
+        boot_id: str,
+        status: str = "in-progress",
+        driver: str = "",
+        parent_dev: str = "",
+        baseline: VfState | None = None,
+        settings: VfSettings | None = None,
+        ipam: dict[str, Any] | None = None,
+        leases: list[Lease] | None = None,
+    ) -> None:
+        self.attachment = attachment
+        self.network = network
+        self.pf = pf
+        self.vf = vf
+        self.vf_index = vf_index
+        self.netns = netns
+        self.netns_identity = netns_identity
+        self.boot_id = boot_id
+        self.status = status
+        self.driver = driver
+        self.parent_dev = parent_dev
+        self.baseline = baseline
+        self.settings = settings or VfSettings()
+        self.ipam = ipam or {}
+        self.leases = leases or []
+
+    def expected(self) -> VfSettings:
+        """What the PF should show of the VF now: what was asked, for the rest the baseline."""
+        asked, base = self.settings, self.baseline or VfState()
+        merged = {name: getattr(asked, name) for name in VfSettings.__slots__}
+        for name in ("spoofchk", "trust", "link_state", "min_tx_rate", "max_tx_rate"):
+            if merged[name] is None:
+                merged[name] = getattr(base, name)
+        if asked.vlan is None:
+            merged |= {"vlan": base.vlan, "vlan_qos": base.vlan_qos, "vlan_proto": base.vlan_proto}
+        return VfSettings(**merged)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": 1} | super().to_json()
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
+        if raw.get("format") != 1:
+            raise ValueError(f"format {raw.get('format')!r} is not known")
+        fields = {name: raw[name] for name in cls.__slots__}
+        fields["attachment"] = Attachment(**raw["attachment"])
+        fields["baseline"] = VfState.from_json(raw["baseline"]) if raw["baseline"] is not None else None
+        fields["settings"] = VfSettings.from_json(raw["settings"])
+        fields["leases"] = [Lease.from_json(lease) for lease in raw["leases"]]
+        return cls(**fields)
 
 
 class Link(Noun):

@@ -21,6 +21,7 @@ CODES = {
     104: ("subnet conflict", "the requested subnet or address is taken or overlaps host use"),
     105: ("not real root", "the plugin needs the capabilities of real root"),
     106: ("attached already", "this container and ifname hold a completed attachment"),
+    107: ("drift", "CHECK found the attachment different from what ADD left"),
     999: ("internal", "a bug of cni-sriov: please report it"),
 }
 
@@ -106,9 +107,9 @@ class AttachedAlready(CniError):
 
 
 class Drift(CniError):
-    """CHECK found the world different from what ADD left: each difference is a line of `details`."""
+    """Each difference is a part of `details`."""
 
-    code = 999
+    code = 107
 
 
 class KernelRefused(Exception):

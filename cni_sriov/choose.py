@@ -1,0 +1,67 @@
+"""Which VF: pure. Facts in (PFs, their VFs, the claims), one VF out, or NoFreeVf with the reason of each."""
+
+from __future__ import annotations
+
+from .errors import BadConfig, NoFreeVf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .domain import PF, VF
+    from .netconf import PfSelector
+
+
+def matching_pfs(pfs: Iterable[PF], selector: PfSelector) -> list[PF]:
+    """The PFs that match all that the selector gives; BadConfig if there is none."""
+    found = [pf for pf in pfs if _matches(pf, selector)]
+    if not found:
+        raise BadConfig("choose a PF: no PF of this node matches the selector `pf`")
+    return found
+
+
+def _matches(pf: PF, selector: PfSelector) -> bool:
+    rules: tuple[tuple[list[str] | list[int] | None, str | int], ...] = (
+        (selector.names, pf.ifname),
+        (selector.pci_addresses, pf.pci_address),
+        (selector.vendors, pf.vendor),
+        (selector.devices, pf.device),
+        (selector.drivers, pf.driver),
+    )
+    return all(wanted is None or value in wanted for wanted, value in rules)
+
+
+def has_index(selector: PfSelector | None, index: int) -> bool:
+    return (
+        selector is None
+        or selector.vfs is None
+        or any(first <= index <= last for first, last in selector.vfs)
+    )
+
+
+def fewest_claims_first(pfs: list[PF], claimed: dict[str, str]) -> list[PF]:
+    """`claimed`: VF address -> PF address."""
+    taken = list(claimed.values())
+    return sorted(pfs, key=lambda pf: (taken.count(pf.pci_address), pf.pci_address))
+
+
+def free_vf(candidates: Iterable[tuple[PF, Iterable[VF]]], claimed: dict[str, str]) -> tuple[PF, VF]:
+    """The first VF in the given order that nobody claims and nothing uses.
+
+    The VFs may come from a generator: those behind the first free one are never looked at.
+    """
+    reasons = []
+    for pf, vfs in candidates:
+        seen = 0
+        for vf in vfs:
+            seen += 1
+            reason = "claimed" if vf.pci_address in claimed else vf.busy
+            if not reason:
+                return pf, vf
+            reasons.append(f"{pf.ifname} vf {vf.index} ({vf.pci_address}): {reason}")
+        if not seen:
+            reasons.append(f"{pf.ifname}: has no VFs that match (numvfs is {pf.numvfs})")
+    raise NoFreeVf(
+        "choose a VF: no free VF",
+        details="; ".join(reasons) or "no PF was named; create VFs with `sriovctl vfs PF N`",
+    )

@@ -1,0 +1,177 @@
+"""Choosing a VF and claiming it: facts are gathered and the claim is written under one short node lock.
+
+Also what makes a VF free again when nobody says DEL: reclaim, by proof only (rule 10 of the design).
+"""
+
+from __future__ import annotations
+
+from . import choose, release
+from .domain import Record
+from .errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .domain import PF, VF, Request
+    from .host import Host
+    from .netconf import NetConf
+    from .netns import Netns
+
+
+def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
+    """A VF for this attachment, claimed; NoFreeVf (11) lists the reason of each. Nothing else is changed."""
+    pfs = eligible_pfs(host, conf)
+    try:
+        return _choose_and_claim(host, request, conf, netns, pfs)
+    except NoFreeVf:
+        if not reclaim(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms):
+            raise
+    return _choose_and_claim(host, request, conf, netns, pfs)
+
+
+def eligible_pfs(host: Host, conf: NetConf) -> list[PF]:
+    if conf.device:
+        pf = host.sysfs.pf_of_vf(conf.device)
+        if pf is None:
+            raise PfUnusable(
+                f"use VF {conf.device}: no such VF on this node, or its PF is not visible",
+                "list the node's VFs with `sriovctl status`",
+            )
+        return [pf]
+    if conf.pf is not None:
+        pfs = host.sysfs.pfs()
+        for found in pfs:
+            found.vendor, found.device = (
+                int(digits or "0", 16) for digits in host.sysfs.ids(found.pci_address)
+            )
+        return choose.matching_pfs(pfs, conf.pf)
+    pf = host.sysfs.pf_by_name(conf.master)
+    if pf is None:
+        raise _no_pf(host, conf.master)
+    return [pf]
+
+
+def _no_pf(host: Host, name: str) -> CniError:
+    ports = host.sysfs.bond_ports(name)
+    if ports:
+        return BadConfig(f"use master {name}: it is a bond", f"name one of its ports: {', '.join(ports)}")
+    if not host.netlink.ifindex(name):
+        return PfUnusable(
+            f"use master {name}: no such interface in the host", "list PFs with `sriovctl status`"
+        )
+    return PfUnusable(f"use master {name}: its device cannot have VFs (no sriov_totalvfs)")
+
+
+def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
+    with host.ledger.node_lock(request.verb):
+        claimed = host.ledger.claimed()
+        ordered = choose.fewest_claims_first(pfs, claimed)
+        with_address = _with_global_address(host)
+        candidates = ((pf, _vfs(host, conf, pf, with_address)) for pf in ordered)
+        pf, vf = choose.free_vf(candidates, claimed)
+        if conf.settings.mac:
+            _refuse_mac_in_use(host, pf, vf, conf.settings.mac)
+        record = Record(
+            request.attachment,
+            conf.name,
+            pf.pci_address,
+            vf.pci_address,
+            vf.index,
+            request.netns,
+            list(netns.identity),
+            host.ledger.boot_id,
+            driver=vf.driver,
+            settings=conf.settings,
+        )
+        host.ledger.claim(record)
+    return record
+
+
+def _vfs(host: Host, conf: NetConf, pf: PF, with_address: set[int]) -> Iterator[VF]:
+    """The PF's VFs that the conf admits, each judged when it is looked at."""
+    for vf in host.sysfs.vfs(pf):
+        if conf.device and vf.pci_address != conf.device:
+            continue
+        if not choose.has_index(conf.pf, vf.index):
+            continue
+        vf.busy = vf.busy or _busy(host, vf, with_address)
+        yield vf
+
+
+def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
+    """What keeps a VF from a pod, besides what sysfs told. UP or link-local alone does not: NetworkManager does that."""
+    if not vf.ifname:
+        return f"driver {vf.driver} makes no netdev"
+    ifindex = host.netlink.ifindex(vf.ifname)
+    if ifindex in with_address:
+        return f"{vf.ifname} has a global address in the host"
+    if not host.sysfs.udev_named(ifindex):
+        return f"{vf.ifname} is not named by udev yet"
+    return ""
+
+
+def _with_global_address(host: Host) -> set[int]:
+    return {address.ifindex for address in host.netlink.addresses() if address.is_global}
+
+
+def _refuse_mac_in_use(host: Host, pf: PF, vf: VF, mac: str) -> None:
+    """igb and others accept one MAC on two VFs (lab.md 6.5), and then neither gets all of its traffic."""
+    for index, state in host.netlink.vf_states(pf.ifindex).items():
+        if index != vf.index and state.mac == mac:
+            raise MacInUse(f"use MAC {mac}: vf {index} of {pf.ifname} has it")
+    for claim in host.ledger.claims():
+        if claim.pf == pf.pci_address and claim.vf != vf.pci_address and claim.settings.mac == mac:
+            raise MacInUse(
+                f"use MAC {mac}: it is claimed by {claim.attachment} on vf {claim.vf_index} of {pf.ifname}"
+            )
+
+
+# reclaim -------------------------------------------------------------------------------------------------------------
+
+
+def reclaim(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> list[Record]:
+    """Give back what provably nobody owns, of these PFs (None = all); each is logged."""
+    return [
+        record
+        for record in host.ledger.claims()
+        if (pfs is None or record.pf in pfs) and _reclaim_one(host, record, verify_timeout_ms)
+    ]
+
+
+def _reclaim_one(host: Host, claim: Record, verify_timeout_ms: int) -> bool:
+    """Only with its attachment's lock, gotten without waiting: whoever holds it is alive."""
+    lock = host.ledger.attachment_lock(claim.attachment, "reclaim")
+    if not lock.try_acquire():
+        return False
+    try:
+        record = host.ledger.claim_of(claim.pf, claim.vf)
+        if record is None or record.attachment != claim.attachment:
+            return False
+        record = host.ledger.find(claim.attachment) or record
+        reason = death_proof(host, record)
+        if not reason:
+            return False
+        if not release.give_back(host, record, verify_timeout_ms):
+            return False
+        host.log.warning("reclaimed", vf=record.vf, attachment=record.attachment, reason=reason)
+        lock.forget()
+        return True
+    except (CniError, KernelRefused) as error:
+        host.log.warning("reclaim failed", vf=claim.vf, attachment=claim.attachment, reason=error)
+        return False
+    finally:
+        lock.release()
+
+
+def death_proof(host: Host, record: Record) -> str:
+    """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
+    if record.boot_id != host.ledger.boot_id:
+        return "it is of an earlier boot"
+    if not host.sysfs.exists(record.vf):
+        return "the VF is gone"
+    if record.status == "in-progress":
+        return "its ADD died"
+    if host.vf_link(record.vf) is not None:
+        return "the VF is back in the host"
+    return ""

@@ -1,0 +1,139 @@
+"""CHECK: a drift detector. Everything ADD promised, compared with the world; every difference is named.
+
+Tolerant of later chained plugins: what they added is not ours to judge, only what is missing or changed.
+"""
+
+from __future__ import annotations
+
+from .. import knobs, reservation
+from ..errors import Drift, KernelRefused
+from ..inet import parse_prefix
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..domain import Link, Record, Request
+    from ..host import Host
+    from ..netconf import NetConf
+    from ..netlink import Netlink
+    from ..netns import Netns
+
+
+def run(request: Request, conf: NetConf, host: Host) -> None:
+    """Drift lists all that differs in its details."""
+    host.ledger.open()
+    with host.ledger.attachment_lock(request.attachment, "CHECK"):
+        record = host.ledger.find(request.attachment)
+        if record is None or record.status != "done":
+            raise Drift(f"check {request.attachment}: it is not attached", "no finished ADD is recorded")
+        with host.open_netns(request.netns) as netns, host.pod(netns) as pod:
+            wrong = _identity(record, netns)
+            link = pod.link(request.attachment.ifname)
+            wrong += _link(record, link, conf)
+            if link is not None:
+                wrong += _addresses(pod, record, link) + _routes(pod, conf, link)
+            wrong += _admin(host, record)
+        wrong += reservation.drift(host, record)
+    if wrong:
+        raise Drift(
+            f"check {request.attachment}: {len(wrong)} difference(s) from what ADD left", "; ".join(wrong)
+        )
+
+
+def _identity(record: Record, netns: Netns) -> list[str]:
+    same = list(netns.identity) == record.netns_identity
+    return [] if same else [f"netns {netns.path} is another one than ADD saw"]
+
+
+def _link(record: Record, link: Link | None, conf: NetConf) -> list[str]:
+    name = record.attachment.ifname
+    if link is None:
+        return [f"interface {name} is missing"]
+    wrong = []
+    if link.parent_dev != record.parent_dev:
+        wrong.append(f"interface {name} is not VF {record.vf} but {link.parent_dev or 'virtual'}")
+    if not link.is_up:
+        wrong.append(f"interface {name} is down")
+    expected = _promised_interface(conf, name)
+    mac = expected.get("mac") or record.settings.mac
+    if mac and link.mac != mac.lower():
+        wrong.append(f"MAC of {name} is {link.mac}, not {mac}")
+    mtu = record.settings.mtu or expected.get("mtu") or (record.baseline.mtu if record.baseline else link.mtu)
+    if link.mtu != mtu:
+        wrong.append(f"MTU of {name} is {link.mtu}, not {mtu}")
+    return wrong
+
+
+def _promised_interface(conf: NetConf, name: str) -> dict[str, Any]:
+    """Our interface in prevResult; {} if the runtime sent none or it is not a result."""
+    entries = (conf.prev_result or {}).get("interfaces")
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and entry.get("name") == name and isinstance(entry.get("mac", ""), str):
+            return entry
+    return {}
+
+
+def _addresses(pod: Netlink, record: Record, link: Link) -> list[str]:
+    found = {address.address: address for address in pod.addresses(link.ifindex)}
+    wrong = []
+    for lease in record.leases:
+        if lease.address not in found:
+            wrong.append(f"address {lease.address} is missing")
+        elif found[lease.address].is_dadfailed:
+            wrong.append(
+                f"address {lease.address} failed duplicate address detection: a neighbour has it too"
+            )
+    return wrong
+
+
+def _routes(pod: Netlink, conf: NetConf, link: Link) -> list[str]:
+    """The routes that prevResult tells; where there is none there is nothing to hold against the pod."""
+    there = {(route.route.dst, route.route.gw) for route in pod.routes(link.ifindex)}
+    return [
+        f"route {dst}{' via ' + gw if gw else ''} is missing"
+        for dst, gw in _promised_routes(conf)
+        if (dst, gw) not in there
+    ]
+
+
+def _promised_routes(conf: NetConf) -> list[tuple[str, str]]:
+    entries = (conf.prev_result or {}).get("routes")
+    return [
+        (_canonical(entry["dst"]), str(entry.get("gw", "")))
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and isinstance(entry.get("dst"), str)
+    ]
+
+
+def _canonical(dst: str) -> str:
+    try:
+        return str(parse_prefix(dst))
+    except ValueError:
+        return dst
+
+
+def _admin(host: Host, record: Record) -> list[str]:
+    """The VF as the PF sees it: what was asked, and for the rest the baseline it was left at."""
+    if not host.sysfs.exists(record.vf):
+        return [f"VF {record.vf} has vanished (numvfs changed, or the PF's driver was unbound)"]
+    pf = host.sysfs.pf_by_pci(record.pf)
+    pf_link = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
+    if pf_link is None:
+        return [f"PF {record.pf} is gone from the host"]
+    wrong = [] if pf_link.is_up else [f"PF {pf_link.ifname} is down"]
+    if record.baseline is None or record.baseline.vlan is None:
+        return wrong
+    try:
+        now = host.netlink.vf_state(pf_link.ifindex, record.vf_index)
+    except KernelRefused as refused:
+        return [*wrong, f"VF {record.vf}: {refused}"]
+    wrong += [
+        f"PF {pf_link.ifname} vf {record.vf_index}: {text}"
+        for text in knobs.differences(now, record.expected())
+    ]
+    if record.settings.mac and now.mac != record.settings.mac:
+        wrong.append(
+            f"PF {pf_link.ifname} vf {record.vf_index}: admin MAC {now.mac}, not {record.settings.mac}"
+        )
+    return wrong

@@ -1,0 +1,93 @@
+"""Host: the faces in one bundle, each opened on first use. Real here; tests hand the acts a bundle of fakes."""
+
+from __future__ import annotations
+
+from .errors import BadNetns
+from .netlink import Netlink
+from .netns import OWN, Netns, inside
+from .sysfs import Sysfs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .domain import Link, Record
+    from .ledger import Ledger
+    from .log import Log
+
+
+class Host:
+    """What an act may touch: `sysfs`, `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
+
+    __slots__ = ("_netlink", "_own", "allow_own_netns", "ledger", "log", "sysfs")
+
+    def __init__(
+        self, ledger: Ledger, log: Log, sysfs: Sysfs | None = None, allow_own_netns: bool = False
+    ) -> None:
+        self.ledger = ledger
+        self.log = log
+        self.sysfs = sysfs or Sysfs()
+        self.allow_own_netns = allow_own_netns
+        self._netlink: Netlink | None = None
+        self._own: Netns | None = None
+
+    @property
+    def netlink(self) -> Netlink:
+        if self._netlink is None:
+            self._netlink = Netlink()
+        return self._netlink
+
+    @property
+    def own_netns(self) -> Netns:
+        """The netns the plugin runs in: where VFs come from and go back to."""
+        if self._own is None:
+            self._own = Netns(OWN)
+        return self._own
+
+    def open_path(self, path: str) -> Netns:
+        return Netns(path)
+
+    def open_netns(self, path: str) -> Netns:
+        """CNI_NETNS, opened and judged: BadNetns (8) if it is none, or our own and nobody said that this is meant."""
+        netns = self.open_path(path)
+        if netns.is_own() and not self.allow_own_netns:
+            netns.close()
+            raise BadNetns(
+                f"use CNI_NETNS {path}: it is the plugin's own network namespace",
+                "set CNI_NETNS_OVERRIDE=1 if that is meant",
+            )
+        return netns
+
+    def find_netns(self, record: Record) -> Netns | None:
+        """The pod's netns if its path still leads to the one that ADD saw; a path may be reused by another pod."""
+        try:
+            netns = self.open_path(record.netns)
+        except BadNetns:
+            return None
+        if list(netns.identity) == record.netns_identity:
+            return netns
+        netns.close()
+        return None
+
+    def pod(self, netns: Netns) -> Netlink:
+        """A Netlink that speaks in the pod, opened inside it; the process itself stays where it is."""
+        with inside(netns):
+            return Netlink()
+
+    def vf_link(self, vf: str) -> Link | None:
+        """The VF's netdev if it is in the host netns now."""
+        for name in self.sysfs.netdevs(vf):
+            link = self.netlink.link(name)
+            if link is not None and link.parent_dev in {vf, ""}:
+                return link
+        return None
+
+
+def link_in_pod(pod: Netlink, record: Record) -> Link | None:
+    """The VF's netdev in the pod: by name if what bears the name is still the VF, else by PCI address.
+
+    A half-failed move leaves the host's name there. Where the driver names no parent device, the name has to do.
+    """
+    for name in (record.attachment.ifname, record.baseline.ifname if record.baseline else ""):
+        link = pod.link(name) if name else None
+        if link is not None and link.parent_dev == record.parent_dev:
+            return link
+    return pod.link_by_pci(record.vf) if record.parent_dev else None

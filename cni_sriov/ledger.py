@@ -1,0 +1,141 @@
+"""What this node has attached: a claim per VF, a Record per attachment, a lock per attachment.
+
+Claims are node-global, under /run/cni-sriov/claims, whatever stateDir a conf names: two networks can never claim one
+VF. A claim's file name is "<PF>+<VF>", so listing the directory tells what is taken and on which PF without reading.
+Its content is the Record, first without a baseline (chosen, nothing touched), then complete: a second copy that
+survives a damaged stateDir. /run is a tmpfs: claims end with the boot, as the VFs' state does. The Record in stateDir
+is the durable one; one file each, so one damaged file costs one attachment.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import jsontext, statefile
+from .domain import Record
+from .errors import CniError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .domain import Attachment
+    from .log import Log
+
+RUN_DIR = "/run/cni-sriov"
+
+
+def read_boot_id() -> str:
+    """Random per boot: Documentation/admin-guide/sysctl/kernel.rst, "random"."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+class Ledger:
+    """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
+
+    __slots__ = ("boot_id", "log", "run_dir", "state_dir")
+
+    def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
+        self.state_dir = state_dir
+        self.run_dir = run_dir
+        self.log = log
+        self.boot_id = boot_id or read_boot_id()
+
+    def open(self) -> None:
+        """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
+        for name in ("", "/claims", "/locks", "/dirs"):
+            statefile.ensure_directory(self.run_dir + name)
+        statefile.ensure_directory(self.state_dir)
+        link = f"{self.run_dir}/dirs/{self.state_dir.replace('%', '%25').replace('/', '%2F')}"
+        try:
+            os.symlink(self.state_dir, link)  # atomic with its content; only ever read by readlink
+        except FileExistsError:
+            return
+        self._drop_earlier_boots()
+
+    def _drop_earlier_boots(self) -> None:
+        """First use of this stateDir in this boot: no VF state outlives a reboot, so older Records say nothing."""
+        for name in statefile.names(self.state_dir):
+            record = self._read(f"{self.state_dir}/{name}")
+            if record is not None and record.boot_id != self.boot_id:
+                self.log.info("record of an earlier boot dropped", attachment=record.attachment, vf=record.vf)
+                statefile.remove(f"{self.state_dir}/{name}")
+
+    # locks ---------------------------------------------------------------------------------------
+
+    def attachment_lock(self, attachment: Attachment, verb: str) -> statefile.Lock:
+        """Held by every verb from before the record until exit: free and in-progress = its ADD is dead."""
+        return statefile.Lock(f"{self.run_dir}/locks/{attachment.filename}", verb)
+
+    def node_lock(self, verb: str) -> statefile.Lock:
+        """Guards the choice of a VF: short, never held while a VF is changed."""
+        return statefile.Lock(f"{self.run_dir}/claims.lock", verb)
+
+    # claims --------------------------------------------------------------------------------------
+
+    def claimed(self) -> dict[str, str]:
+        """VF address -> PF address of every claim, by file name alone."""
+        pairs = (name.split("+", 1) for name in statefile.names(f"{self.run_dir}/claims"))
+        return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+
+    def claim(self, record: Record) -> None:
+        """Take the VF: the caller holds the node lock and has seen that no claim is there."""
+        statefile.replace(self._claim_path(record), jsontext.render(record.to_json()))
+
+    def claim_of(self, pf: str, vf: str) -> Record | None:
+        """The claim on that VF; a damaged one is set aside."""
+        return self._read(f"{self.run_dir}/claims/{pf}+{vf}")
+
+    def claims(self) -> list[Record]:
+        found = (self.claim_of(pf, vf) for vf, pf in self.claimed().items())
+        return [record for record in found if record is not None]
+
+    def _claim_path(self, record: Record) -> str:
+        return f"{self.run_dir}/claims/{record.pf}+{record.vf}"
+
+    # records -------------------------------------------------------------------------------------
+
+    def put(self, record: Record) -> None:
+        """Write both copies, the durable one first."""
+        text = jsontext.render(record.to_json())
+        statefile.replace(self._record_path(record.attachment), text)
+        statefile.replace(self._claim_path(record), text)
+
+    def find(self, attachment: Attachment) -> Record | None:
+        """The Record of an attachment; where its file is damaged or in another stateDir, the claim's copy."""
+        record = self._read(self._record_path(attachment))
+        if record is not None and record.attachment == attachment:
+            return record
+        return next((claim for claim in self.claims() if claim.attachment == attachment), None)
+
+    def forget(self, record: Record) -> None:
+        """Drop the claim and the Record, the Record last: while it stands, a DEL can finish what is left."""
+        claim = self.claim_of(record.pf, record.vf)
+        if claim is None or claim.attachment == record.attachment:
+            statefile.remove(self._claim_path(record))
+        statefile.remove(self._record_path(record.attachment))
+
+    def records(self) -> list[Record]:
+        """All Records of this stateDir that can be read."""
+        found = (self._read(f"{self.state_dir}/{name}") for name in statefile.names(self.state_dir))
+        return [record for record in found if record is not None]
+
+    def _record_path(self, attachment: Attachment) -> str:
+        return f"{self.state_dir}/{attachment.filename}"
+
+    def _read(self, path: str) -> Record | None:
+        text = statefile.read(path)
+        if text is None:
+            return None
+        try:
+            return Record.from_json(jsontext.parse_object(text))
+        except (CniError, ValueError, KeyError, TypeError) as error:
+            self._set_aside(path, error)
+            return None
+
+    def _set_aside(self, path: str, why: Exception) -> None:
+        """A damaged file is named and kept for the operator; it costs its own attachment only."""
+        self.log.error("damaged state file set aside", file=path, kept_as=f"{path}.damaged", reason=why)
+        try:
+            os.rename(path, f"{path}.damaged")
+        except OSError as error:
+            self.log.warning("could not set the file aside", file=path, reason=error.strerror)

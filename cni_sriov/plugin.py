@@ -1,0 +1,178 @@
+"""The CNI door: environment and standard input in, one JSON document out, one gate for every error.
+
+Nothing is imported before it is needed: VERSION answers before anything else is loaded (docs/speed.md).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import protocol
+from .errors import CniError, InputOutput, KernelRefused, NotRealRoot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .domain import Request
+    from .host import Host
+    from .netconf import NetConf
+    from .poolconf import IpamConf
+
+STDIN_LIMIT = 8 << 20
+ABOUT = """cni-sriov {version}: CNI plugin that gives containers SR-IOV virtual functions.
+It is called by a container runtime, with CNI_COMMAND set and a configuration on standard input.
+CNI versions: {versions}. The operator's tool is sriovctl.
+"""
+
+
+def entry() -> None:
+    """The executable: real environment and files; ends at once, because tearing down the interpreter costs 2 ms."""
+    code = main(dict(os.environ), _read_stdin, _write_all)
+    os._exit(code)
+
+
+def _read_stdin() -> str:
+    chunks: list[bytes] = []
+    size = 0
+    while chunk := os.read(0, 1 << 16):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > STDIN_LIMIT:
+            raise InputOutput(f"read standard input: longer than {STDIN_LIMIT} bytes")
+    # undecodable bytes become surrogates, which no name, key or value of ours admits
+    return b"".join(chunks).decode("utf-8", "surrogateescape")
+
+
+def _write_all(fd: int, text: str) -> None:
+    data = text.encode("utf-8", "backslashreplace")
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def main(
+    env: dict[str, str],
+    read_stdin: Callable[[], str],
+    write: Callable[[int, str], None],
+    make_host: Callable[[Request, NetConf, bool], Host] | None = None,
+) -> int:
+    """One call; the answer is the exit code. `write(fd, text)` gets the one document for fd 1."""
+    if "CNI_COMMAND" not in env:
+        from . import __version__
+
+        write(2, ABOUT.format(version=__version__, versions=", ".join(protocol.VERSIONS)))
+    call = Call()
+    try:
+        answer = call.answer(env, read_stdin(), make_host or _host)
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # the one gate: all leaves as one CNI error
+        write(1, protocol.render_error(as_cni_error(error), call.version) + "\n")
+        return 1
+    if answer:
+        write(1, answer + "\n")
+    return 0
+
+
+class Call:
+    """One verb; `version` is known once standard input is parsed, for the error that may follow."""
+
+    __slots__ = ("version",)
+
+    def __init__(self) -> None:
+        self.version: object = None
+
+    def answer(
+        self, env: dict[str, str], stdin: str, make_host: Callable[[Request, NetConf, bool], Host]
+    ) -> str:
+        if env.get("CNI_COMMAND") == "VERSION":
+            return protocol.render_versions(stdin)
+        request = protocol.parse_request(env, stdin)
+        self.version = request.conf["cniVersion"]
+        from . import netconf
+
+        conf = netconf.parse(request.conf, request.args)
+        ipam_conf = _ipam_conf(request, conf)
+        override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
+        return _VERBS[request.verb](request, conf, ipam_conf, make_host(request, conf, override))
+
+
+def as_cni_error(error: BaseException) -> CniError:
+    if isinstance(error, CniError):
+        return error
+    if isinstance(error, KernelRefused):
+        return CniError(str(error), "the kernel refused; its log (dmesg) may say more", code=5)
+    if isinstance(error, SystemExit | KeyboardInterrupt):
+        return CniError("stopped by a signal", "what had been changed is undone", code=11)
+    if isinstance(error, OSError):
+        return InputOutput(f"use {error.filename or 'a file'}: {error.strerror}")
+    return _bug(error)
+
+
+def _bug(error: BaseException) -> CniError:
+    """Code 999 names the place in our code, since no traceback may reach stdout."""
+    place = "?"
+    trace = error.__traceback__
+    while trace is not None:
+        place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return CniError(
+        f"bug in cni-sriov at {place}: {type(error).__name__}: {error}", "please report it", code=999
+    )
+
+
+def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
+    if not conf.ipam:
+        return None
+    from . import poolconf
+
+    return poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, request.args)
+
+
+def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
+    from .host import Host
+    from .ledger import Ledger
+    from .log import Log
+
+    if os.geteuid() != 0:
+        raise NotRealRoot(f"run {request.verb}: needs root in the host, and runs as uid {os.geteuid()}")
+    context = f"verb={request.verb} containerID={request.attachment.container_id} ifname={request.attachment.ifname} "
+    log = Log(conf.log_level, conf.log_file, context)
+    return Host(Ledger(conf.state_dir, log), log, allow_own_netns=allow_own_netns)
+
+
+def _add(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> str:
+    from .commands import add
+
+    _on_stop(_raise_stop)
+    return protocol.render_result(add.run(request, conf, ipam_conf, host), conf.version)
+
+
+def _del(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> str:
+    from .commands import delete
+
+    _on_stop(None)
+    delete.run(request, conf, ipam_conf, host)
+    return ""
+
+
+def _check(request: Request, conf: NetConf, _ipam_conf: IpamConf | None, host: Host) -> str:
+    from .commands import check
+
+    check.run(request, conf, host)
+    return ""
+
+
+_VERBS = {"ADD": _add, "DEL": _del, "CHECK": _check}
+
+
+def _raise_stop(*_: object) -> None:
+    _on_stop(None)  # a second signal must not stop the undoing
+    sys.exit(1)
+
+
+def _on_stop(handler: Callable[..., None] | None) -> None:
+    """ADD undoes itself on SIGTERM and SIGINT; DEL finishes what it began (rule 6)."""
+    import _signal
+
+    for number in (_signal.SIGTERM, _signal.SIGINT):
+        _signal.signal(number, handler or _signal.SIG_IGN)

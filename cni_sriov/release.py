@@ -1,0 +1,238 @@
+"""The inverse of each effect of ADD, from the Record: used by ADD's undo stack, DEL, GC and reclaim, so they cannot
+drift apart. Every one is idempotent: what is already so is left alone, what is gone is success.
+
+Order on the way back: netdev home, then its MAC, then its MTU and name, then the PF's knobs.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+
+from . import knobs, reservation
+from .errors import CniError, KernelRefused, TryAgain
+from .host import link_in_pod
+from .netlink import ZERO_MAC, Netlink
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .domain import PF, Link, Record, VfState
+    from .host import Host
+
+HOME_TIMEOUT_S = 2.0  # lab.md 6.7: a netns dies well under a second, unless a process lives in it
+
+
+class NotHomeYet(Exception):
+    """The VF's netdev is in a netns that cannot be reached and does not die: somebody holds it."""
+
+
+def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
+    """Everything an attachment holds, the Record last: ADD's undo, DEL, GC and reclaim all end here.
+
+    False: all is free but the netdev, which is in a netns that neither can be reached nor dies; the Record stays as
+    "released", and a later call finishes. Raises after having done all it could; the Record then stays as it was.
+    """
+    failed = None
+    try:
+        reservation.release(host, record)
+    except CniError as error:
+        failed = error
+    try:
+        if record.boot_id == host.ledger.boot_id:
+            return_vf(host, record, verify_timeout_ms)
+    except NotHomeYet:
+        if failed is None:
+            record.status, record.leases, record.ipam = "released", [], {}
+            host.ledger.put(record)
+            host.log.warning("the VF's netdev is not back yet", vf=record.vf, attachment=record.attachment)
+            return False
+    if failed is not None:
+        raise failed
+    host.ledger.forget(record)
+    return True
+
+
+def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
+    """The VF as it was found, whatever the conf said.
+
+    Does all it can and reports all that failed. NotHomeYet: only the netdev is missing; TryAgain: reading back
+    differs too long.
+    """
+    if record.baseline is None or not host.sysfs.exists(record.vf):
+        return
+    failed = []
+    away = False
+    for inverse in (bring_home, restore_mac, restore_mtu, restore_name, restore_knobs):
+        try:
+            inverse(host, record)
+        except NotHomeYet:
+            away = True
+        except KernelRefused as refused:
+            failed.append(str(refused))
+    if failed:
+        raise TryAgain(f"restore vf {record.vf}: {'; '.join(failed)}", _remedy(host, record))
+    if away:
+        raise NotHomeYet
+    verify(host, record, verify_timeout_ms)
+
+
+def _remedy(host: Host, record: Record) -> str:
+    pf = _pf(host, record)
+    link = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
+    if link is not None and not link.is_up:
+        return f"the PF {link.ifname} is down, and drivers refuse some settings then: bring it up"
+    return "what is left stays recorded; the next DEL or ADD tries again"
+
+
+def bring_home(host: Host, record: Record) -> None:
+    """The netdev into the host netns. DOWN first as its own message: a move while UP costs a grace period more."""
+    if host.vf_link(record.vf) is not None or not host.sysfs.has_netdev(record.vf):
+        return
+    netns = host.find_netns(record)
+    if netns is not None:
+        with netns, host.pod(netns) as pod:
+            link = link_in_pod(pod, record)
+            if link is not None:
+                pod.set_down(link.ifindex)
+                _move_home(host, pod, link, record)
+                return
+    if host.netlink.wait_link(lambda link: link.parent_dev == record.vf, HOME_TIMEOUT_S) is None:
+        raise NotHomeYet
+
+
+def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:
+    assert record.baseline is not None
+    wanted = record.baseline.ifname
+    name = (
+        wanted
+        if not host.netlink.ifindex(wanted)
+        else f"vf{record.vf.replace(':', '').replace('.', '')}"[:15]
+    )
+    try:
+        pod.move(link.ifindex, host.own_netns.fd, name)
+    except KernelRefused:
+        if host.vf_link(record.vf) is None:
+            raise
+        # it did move, under the pod's name: restore_name puts that right
+
+
+def restore_mac(host: Host, record: Record) -> None:
+    """Admin MAC cleared, own address back, admin MAC back: with an admin MAC and trust off the VF may set none
+    (lab.md 6.2). Where the driver refuses to clear, the old own address becomes the admin MAC.
+    """
+    base, pf, link = record.baseline, _pf(host, record), host.vf_link(record.vf)
+    if base is None or link is None:
+        return
+    admin = _admin_state(host, record, pf)
+    if link.mac == base.own_mac and (
+        admin is None or admin.mac is None or admin_mac(admin, link) == base.mac
+    ):
+        return
+    if admin is not None and admin.mac is not None and pf is not None:
+        try:
+            host.netlink.set_vf_mac(pf.ifindex, record.vf_index, ZERO_MAC)
+        except KernelRefused as refused:
+            host.log.warning(
+                "admin MAC cannot be cleared; the VF's own becomes it", vf=record.vf, reason=refused
+            )
+            host.netlink.set_vf_mac(pf.ifindex, record.vf_index, base.own_mac)
+    host.netlink.set_mac(link.ifindex, base.own_mac)
+    if base.mac and pf is not None:
+        host.netlink.set_vf_mac(pf.ifindex, record.vf_index, base.mac)
+
+
+def admin_mac(admin: VfState, link: Link) -> str | None:
+    """Where the PF shows the VF's own address, that is no admin MAC: drivers show what the VF set (lab.md 6.3)."""
+    return "" if admin.mac == link.mac else admin.mac
+
+
+def restore_mtu(host: Host, record: Record) -> None:
+    link = host.vf_link(record.vf)
+    if link is not None and record.baseline is not None and link.mtu != record.baseline.mtu:
+        host.netlink.set_mtu(link.ifindex, record.baseline.mtu)
+
+
+def restore_name(host: Host, record: Record) -> None:
+    """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (lab.md 6.8)."""
+    base, link = record.baseline, host.vf_link(record.vf)
+    if base is None or link is None:
+        return
+    for name in set(link.altnames) - set(base.altnames):
+        _ignoring(host.netlink.del_altname, link.ifindex, name)
+    if link.ifname != base.ifname:
+        _rename(host, link, base.ifname)
+    for name in set(base.altnames) - set(link.altnames):
+        _ignoring(host.netlink.add_altname, link.ifindex, name)
+    if base.up and not link.is_up:
+        host.netlink.set_up(link.ifindex)
+
+
+def _rename(host: Host, link: Link, name: str) -> None:
+    if link.is_up:
+        host.netlink.set_down(link.ifindex)
+    try:
+        host.netlink.set_name(link.ifindex, name)
+    except KernelRefused as refused:
+        if refused.errno != errno.EEXIST:
+            raise
+        host.log.warning("the VF's name is taken in the host; it keeps another", wanted=name, has=link.ifname)
+
+
+def _ignoring(verb: Any, ifindex: int, name: str) -> None:
+    """udev changes altnames beside us: what it did first is done."""
+    try:
+        verb(ifindex, name)
+    except KernelRefused as refused:
+        if refused.errno not in {errno.EEXIST, errno.ENOENT, errno.EINVAL}:
+            raise
+
+
+def restore_knobs(host: Host, record: Record) -> None:
+    """Each knob of the PF that differs from the baseline; what the driver does not report is left alone."""
+    base, pf = record.baseline, _pf(host, record)
+    now = _admin_state(host, record, pf)
+    if base is None or now is None or pf is None:
+        return
+    for step in knobs.steps(now, base):
+        getattr(host.netlink, step.verb)(pf.ifindex, record.vf_index, *step.args)
+
+
+def verify(host: Host, record: Record, timeout_ms: int) -> None:
+    """Read back until the VF is its baseline: i40e and iavf apply MACs asynchronously (sriov-cni utils.go)."""
+    deadline = time.monotonic() + timeout_ms / 1000
+    while wrong := differences(host, record):
+        if time.monotonic() >= deadline:
+            raise TryAgain(f"restore vf {record.vf}: after {timeout_ms} ms still {', '.join(wrong)}")
+        time.sleep(0.02)
+
+
+def differences(host: Host, record: Record) -> list[str]:
+    base, pf, link = record.baseline, _pf(host, record), host.vf_link(record.vf)
+    if base is None:
+        return []
+    now = _admin_state(host, record, pf)
+    wrong = knobs.differences(now, base) if now is not None else []
+    if link is not None:
+        wrong += [f"own MAC {link.mac}"] if link.mac != base.own_mac else []
+        wrong += [f"mtu {link.mtu}"] if link.mtu != base.mtu else []
+        if now is not None and base.mac is not None and admin_mac(now, link) not in {base.mac, base.own_mac}:
+            wrong.append(f"admin MAC {now.mac}")
+    return wrong
+
+
+def _pf(host: Host, record: Record) -> PF | None:
+    return host.sysfs.pf_by_pci(record.pf) if record.pf else None
+
+
+def _admin_state(host: Host, record: Record, pf: PF | None) -> VfState | None:
+    """None if the PF is gone or lists no such VF: then there is nothing to restore."""
+    if pf is None or not pf.ifindex:
+        return None
+    try:
+        return host.netlink.vf_state(pf.ifindex, record.vf_index)
+    except KernelRefused as refused:
+        if refused.errno in {errno.ENODEV, errno.ENOENT}:
+            return None
+        raise

@@ -1,0 +1,89 @@
+"""The lease of an attachment of ours: host-subnet in-process, with what the host uses and who is dead.
+
+Between the acts of `sriov` and those of host-subnet (commands/ipam.py), which know nothing of VFs.
+"""
+
+from __future__ import annotations
+
+from .commands import ipam
+from .domain import HostUse
+from .errors import Drift
+from .netns import live_inodes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .domain import Attachment, IpamResult, Record
+    from .host import Host
+    from .ipam.shelf import Holding
+    from .poolconf import IpamConf
+
+
+def place(host: Host) -> ipam.Place:
+    return ipam.Place(host.ledger.run_dir, host.ledger.boot_id, host.log, Deaths(host))
+
+
+def reserve(host: Host, conf: IpamConf, record: Record) -> IpamResult:
+    use = [] if conf.allow_host_overlap else host_use(host, own_links(host, record.pf))
+    identity = record.netns_identity
+    return ipam.reserve(place(host), conf, record.attachment, record.network, record.netns, identity, use)
+
+
+def release(host: Host, record: Record) -> None:
+    if record.ipam:
+        release_attachment(host, record.attachment, record.ipam["dataDir"], record.ipam["scope"])
+
+
+def release_attachment(host: Host, attachment: Attachment, data_dir: str, scope: str) -> None:
+    for lease in ipam.release(place(host), attachment, data_dir, scope):
+        host.log.info("lease released", attachment=attachment, subnet=lease.subnet)
+
+
+def drift(host: Host, record: Record) -> list[str]:
+    if not record.ipam:
+        return []
+    addresses = [lease.address for lease in record.leases]
+    where = (record.ipam["dataDir"], record.ipam["scope"])
+    try:
+        ipam.check(place(host), record.attachment, record.network, *where, addresses)
+    except Drift as error:
+        return [error.details or error.msg]
+    return []
+
+
+def host_use(host: Host, without: set[int]) -> list[HostUse]:
+    """What the host uses itself, but for the links in `without`."""
+    return [
+        HostUse(prefix, words) for prefix, ifindex, words in host.netlink.host_use() if ifindex not in without
+    ]
+
+
+def own_links(host: Host, pf_address: str) -> set[int]:
+    """The PF, its VLANs, its bond, and theirs: a pool may be cut from the LAN that the PF itself is on."""
+    pf = host.sysfs.pf_by_pci(pf_address) if pf_address else None
+    todo = [pf.ifname] if pf is not None and pf.ifname else []
+    names: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name not in names:
+            names.add(name)
+            todo += host.sysfs.uppers(name)
+    return {host.netlink.ifindex(name) for name in names}
+
+
+class Deaths:
+    """Judges lease holders, by proof only: another boot, or a netns that no process is in and no mount keeps."""
+
+    __slots__ = ("_host", "_live")
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._live: set[int] | None = None
+
+    def __call__(self, holding: Holding) -> bool:
+        if holding.boot_id != self._host.ledger.boot_id:
+            return True
+        if not holding.netns_id:
+            return False
+        if self._live is None:
+            self._live = live_inodes()
+        return holding.netns_id[-1] not in self._live

@@ -1,0 +1,138 @@
+"""A node made of rules (fakes.py) with the real ledger, store and parser on a temporary directory.
+
+In through the front door (`call`), out by looking at the world (`snapshot`).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cni_sriov import plugin
+from cni_sriov.domain import Request
+from cni_sriov.host import Host
+from cni_sriov.ledger import Ledger
+from cni_sriov.log import Log
+from cni_sriov.netconf import NetConf
+from cni_sriov.netlink import Netlink
+from cni_sriov.netns import OWN, Netns
+from tests.fakes import FakeKernel
+
+BOOT_ID = "11111111-2222-3333-4444-555555555555"
+
+
+class FakeHost(Host):
+    """Host with the fake kernel's faces; everything else is the product's."""
+
+    __slots__ = ("kernel",)
+
+    def __init__(self, kernel: FakeKernel, ledger: Ledger, log: Log, allow_own_netns: bool) -> None:
+        super().__init__(ledger, log, kernel.sysfs, allow_own_netns)
+        self.kernel = kernel
+
+    @property
+    def netlink(self) -> Netlink:
+        return self.kernel.netlink
+
+    @property
+    def own_netns(self) -> Netns:
+        return self.kernel.open_netns(OWN)
+
+    def open_path(self, path: str) -> Netns:
+        return self.kernel.open_netns(path)
+
+    def pod(self, netns: Netns) -> Netlink:
+        return self.kernel.pod_netlink(netns)
+
+
+class Reply:
+    """One call's answer: exit code and the one document on stdout ({} if there was none)."""
+
+    def __init__(self, exit_code: int, stdout: str) -> None:
+        self.exit_code = exit_code
+        self.document: dict[str, Any] = json.loads(stdout) if stdout else {}
+
+    @property
+    def code(self) -> int:
+        """The CNI error code, 0 for success."""
+        return int(self.document.get("code", 0)) if self.exit_code else 0
+
+    @property
+    def text(self) -> str:
+        return f"{self.document.get('msg', '')} | {self.document.get('details', '')}"
+
+
+class World:
+    """Two PFs of an igb card with VFs, udev running, and pods on demand."""
+
+    def __init__(self, root: Path, boot_id: str = BOOT_ID, udev: bool = False) -> None:
+        self.root = root
+        self.kernel = FakeKernel(root / "kernel", udev=udev)
+        self.run_dir = root / "run"
+        self.state_dir = root / "state"
+        self.data_dir = root / "data"
+        self.boot_id = boot_id
+        self.log_file = root / "log"
+        self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir]
+
+    def conf(self, **keys: Any) -> dict[str, Any]:
+        """A good configuration of the first PF, with `keys` over it; None leaves a key out."""
+        conf: dict[str, Any] = {
+            "cniVersion": "1.0.0",
+            "name": "fast",
+            "type": "sriov",
+            "master": "enp1s0f0",
+            "stateDir": str(self.state_dir),
+            "logFile": str(self.log_file),
+            "logLevel": "debug",
+            "verifyTimeout": 50,
+        }
+        return {key: value for key, value in (conf | keys).items() if value is not None}
+
+    def ipam(self, **keys: Any) -> dict[str, Any]:
+        pools = [{"subnet": "10.10.0.0/16", "prefixLength": 24}]
+        return {"type": "host-subnet", "dataDir": str(self.data_dir), "pools": pools} | keys
+
+    def call(
+        self,
+        verb: str,
+        conf: dict[str, Any] | str,
+        container: str = "c1",
+        netns: str = "/run/netns/pod1",
+        ifname: str = "net1",
+        args: str = "",
+    ) -> Reply:
+        env = {
+            "CNI_COMMAND": verb,
+            "CNI_CONTAINERID": container,
+            "CNI_IFNAME": ifname,
+            "CNI_PATH": "/opt/cni/bin",
+        }
+        env |= {"CNI_NETNS": netns, "CNI_ARGS": args}
+        out: dict[int, str] = {1: "", 2: ""}
+
+        def write(fd: int, text: str) -> None:
+            out[fd] += text
+
+        stdin = conf if isinstance(conf, str) else json.dumps(conf)
+        exit_code = plugin.main(env, lambda: stdin, write, self._host)
+        return Reply(exit_code, out[1])
+
+    def _host(self, _request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
+        log = Log(conf.log_level, conf.log_file)
+        return FakeHost(
+            self.kernel, Ledger(conf.state_dir, log, str(self.run_dir), self.boot_id), log, allow_own_netns
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """The kernel, and every state file but locks and hints: what an attachment must leave as it was."""
+        return {"kernel": self.kernel.snapshot(), "files": self.files()}
+
+    def files(self) -> list[str]:
+        found = []
+        for directory in (self.run_dir / "claims", self.state_dir, self.data_dir):
+            found += [
+                str(p.relative_to(self.root)) for p in directory.rglob("*") if p.is_file() or p.is_symlink()
+            ]
+        return sorted(found)
