@@ -57,7 +57,7 @@ class NetlinkSocket:
         answer = b""
         for reply, reply_flags, reply_body in self._replies(verb, sequence):
             if reply == _NLMSG_ERROR:
-                _raise_refusal(verb, reply_flags, reply_body)
+                raise_refusal(verb, reply_flags, reply_body)
                 break
             answer = reply_body
         return answer
@@ -82,7 +82,9 @@ class NetlinkSocket:
         waiter.register(self.raw.fileno(), POLLIN)
         while (left := deadline - time.monotonic()) > 0 and waiter.poll(left * 1000):
             try:
-                yield from _messages(self._receive())
+                yield from messages(self._receive())
+            except Malformed as error:
+                raise KernelRefused("listen for link changes", EBADMSG, str(error)) from error
             except OSError as error:
                 if error.errno != ENOBUFS:
                     raise KernelRefused("listen for link changes", error.errno or 0) from error
@@ -96,7 +98,7 @@ class NetlinkSocket:
         for reply, flags, reply_body in self._replies(verb, sequence):
             interrupted = interrupted or bool(flags & _NLM_F_DUMP_INTR)
             if reply in {_NLMSG_ERROR, _NLMSG_DONE}:
-                _raise_refusal(verb, flags, reply_body)
+                raise_refusal(verb, flags, reply_body)
                 break
             bodies.append(reply_body)
         return None if interrupted else bodies
@@ -113,7 +115,7 @@ class NetlinkSocket:
         """What answers that request; leftovers of one that an exception cut off are dropped."""
         while True:
             try:
-                for kind, flags, answered, body in _messages(self._receive()):
+                for kind, flags, answered, body in messages(self._receive()):
                     if answered == sequence:
                         yield kind, flags, body
             except OSError as error:
@@ -137,7 +139,7 @@ class NetlinkSocket:
             pass  # EAGAIN: nothing is left
 
 
-def _messages(datagram: bytes) -> Iterator[Message]:
+def messages(datagram: bytes) -> Iterator[Message]:
     start = 0
     while start + HEADER.size <= len(datagram):
         size, kind, flags, sequence, _ = HEADER.unpack_from(datagram, start)
@@ -147,7 +149,7 @@ def _messages(datagram: bytes) -> Iterator[Message]:
         start += (size + 3) & ~3
 
 
-def _raise_refusal(verb: str, flags: int, body: bytes) -> None:
+def raise_refusal(verb: str, flags: int, body: bytes) -> None:
     """Body of NLMSG_ERROR: errno, the request's header (and body, if not capped), attributes; of NLMSG_DONE: errno."""
     number = -int.from_bytes(body[:4], byteorder, signed=True)
     if not number:
@@ -155,5 +157,8 @@ def _raise_refusal(verb: str, flags: int, body: bytes) -> None:
     sentence = ""
     if flags & _NLM_F_ACK_TLVS and len(body) >= 4 + HEADER.size:
         request_size = HEADER.size if flags & _NLM_F_CAPPED else HEADER.unpack_from(body, 4)[0]
-        sentence = text_of(attrs_of(body, 4 + request_size).get(_NLMSGERR_ATTR_MSG, b""))
+        try:
+            sentence = text_of(attrs_of(body, 4 + request_size).get(_NLMSGERR_ATTR_MSG, b""))
+        except Malformed:
+            pass  # the refusal counts; only its sentence is lost
     raise KernelRefused(verb, number, sentence)

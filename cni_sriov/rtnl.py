@@ -193,6 +193,8 @@ def route(ifindex: int, what: Route, onlink: bool = False) -> bytes:
 
 def route_query(family: int, table: int, ifindex: int = 0) -> bytes:
     attrs = attr_u32(RTA_OIF, ifindex) if ifindex else b""
+    if table > 255:  # rtm_table has 8 bits
+        attrs, table = attrs + attr_u32(RTA_TABLE, table), 0
     return _RTMSG.pack(family, 0, 0, 0, table, 0, 0, 0, 0) + attrs
 
 

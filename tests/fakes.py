@@ -321,12 +321,11 @@ class FakeKernel:
             set_mac(link, mac)
         if mtu:
             set_mtu(link, mtu)
-        if name != link.name:
-            self.rename(target, new_index, name)
+        self.rename(target, new_index, name)
 
     def rename(self, namespace: Namespace, ifindex: int, name: str) -> None:
         link = namespace.links[ifindex]
-        if name == link.name:
+        if name in {"", link.name}:  # IFLA_IFNAME "" is taken for none
             return
         if not 0 < len(name) < 16 or "/" in name or ":" in name or " " in name or name in {".", ".."}:
             raise Refused(EINVAL)
