@@ -275,7 +275,7 @@ def _parse_dns(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sticky_name(cni_args: dict[str, str]) -> str:
-    """ "namespace/pod" as kubelet's runtimes send it; podman 4 sends the container's name as K8S_POD_NAME alone."""
+    """namespace/pod as kubelet's runtimes send it; podman 4 sends the container's name as K8S_POD_NAME alone."""
     name, namespace = cni_args.get("K8S_POD_NAME", ""), cni_args.get("K8S_POD_NAMESPACE", "")
     for key, text in (("K8S_POD_NAME", name), ("K8S_POD_NAMESPACE", namespace)):
         if text and not (_is_name(text) and len(text) <= 253):

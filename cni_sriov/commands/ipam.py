@@ -10,8 +10,8 @@ from __future__ import annotations
 from .. import subnets
 from ..domain import IpamResult
 from ..errors import Drift
+from ..ipam.holding import Holding
 from ..ipam.node import Node
-from ..ipam.shelf import Holding
 from ..ipam.store import Store, everywhere
 
 TYPE_CHECKING = False
@@ -83,18 +83,16 @@ def check(
     addresses: list[str] | None = None,
 ) -> list[Lease]:
     """The reservation stands, is this network's, and is what `addresses` (the Result's ips) say; else Drift."""
-    holdings = place.store(data_dir, scope).holdings_of(attachment)
-    wrong = [] if holdings else [f"no lease of {attachment} in {data_dir}/{scope}"]
-    for holding in holdings:
-        if holding.network != network:
-            wrong.append(f"lease {holding.lease.subnet}: belongs to network {holding.network}")
-    held = {holding.lease.address for holding in holdings}
-    for address in addresses or []:
-        if holdings and address not in held:
-            wrong.append(f"address {address}: not reserved for {attachment}")
+    holding = place.store(data_dir, scope).find(attachment)
+    if holding is None:
+        raise Drift(f"check the reservation of {attachment}: there is none", f"in {data_dir}/{scope}")
+    held = {lease.address for lease in holding.leases}
+    wrong = [f"address {address}: not reserved" for address in addresses or [] if address not in held]
+    if holding.network != network:
+        wrong.append(f"leases: belong to network {holding.network}")
     if wrong:
         raise Drift(f"check the reservation of {attachment}: it is not as ADD left it", "; ".join(wrong))
-    return [holding.lease for holding in holdings]
+    return holding.leases
 
 
 def all_holdings(place: Place) -> Iterator[tuple[Store, Holding]]:
