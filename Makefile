@@ -3,9 +3,10 @@ SHELL := /bin/bash
 CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-sriov)
 PYTHON := $(CACHE)/venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
+export DESTDIR CNIBINDIR SBINDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt
+.PHONY: help setup check fmt test build install uninstall lab clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +24,21 @@ fmt: setup ## format the code
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix --quiet . || true
 
-.PHONY: test
+build: setup ## the bundle: build/out/cni-sriov with `sriov` and `sriovctl`
+	@$(PYTHON) build/bundle.py
+
+install: build ## put it into CNIBINDIR (default /opt/cni/bin); DESTDIR, SBINDIR
+	@build/install install
+
+uninstall: ## take it out again; a `sriov` that was there before comes back
+	@build/install uninstall
+
+lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card (packages, guest, snapshot)
+	@$(PYTHON) -m tests.lab prepare
+
 test: setup ## every test: unit, contract, integration, lab (sets up all it needs)
+	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest --durations=15
+
+clean: ## remove the build; the cache (packages, guest) stays
+	@rm -rf build/out .pytest_cache .mypy_cache .ruff_cache

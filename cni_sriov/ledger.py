@@ -25,8 +25,11 @@ RUN_DIR = "/run/cni-sriov"
 
 def read_boot_id() -> str:
     """Random per boot: Documentation/admin-guide/sysctl/kernel.rst, "random"."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, 100).decode().strip()
+    finally:
+        os.close(fd)
 
 
 class Ledger:
@@ -42,8 +45,7 @@ class Ledger:
 
     def open(self) -> None:
         """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
-        for name in ("", "/claims", "/locks", "/dirs"):
-            statefile.ensure_directory(self.run_dir + name)
+        self.open_run_dir()
         statefile.ensure_directory(self.state_dir)
         link = f"{self.run_dir}/dirs/{self.state_dir.replace('%', '%25').replace('/', '%2F')}"
         try:
@@ -51,6 +53,11 @@ class Ledger:
         except FileExistsError:
             return
         self._drop_earlier_boots()
+
+    def open_run_dir(self) -> None:
+        """What locks need; all that host-subnet's door needs."""
+        for name in ("", "/claims", "/locks", "/dirs"):
+            statefile.ensure_directory(self.run_dir + name)
 
     def _drop_earlier_boots(self) -> None:
         """First use of this stateDir in this boot: no VF state outlives a reboot, so older Records say nothing."""

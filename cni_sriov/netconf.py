@@ -261,6 +261,12 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str]) -> NetConf:
     return netconf
 
 
+def parse_for_delete(conf: dict[str, Any]) -> NetConf:
+    """Only what DEL needs: it works from the Record, so nothing else that is wrong in the conf may stop it."""
+    needed = ("stateDir", "verifyTimeout", "logLevel", "logFile")
+    return NetConf(conf, _parse_keys(conf, {key: KEYS[key] for key in needed}, ""), {})
+
+
 def _parse_keys(raw: dict[str, Any], keys: dict[str, Callable[[Any], Any]], prefix: str) -> dict[str, Any]:
     values = {}
     for key, parse_value in keys.items():

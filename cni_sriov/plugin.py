@@ -1,4 +1,4 @@
-"""The CNI door: environment and standard input in, one JSON document out, one gate for every error.
+"""The CNI doors `sriov` and `host-subnet`: environment and standard input in, one JSON document out, one gate for every error.
 
 Nothing is imported before it is needed: VERSION answers before anything else is loaded (docs/speed.md).
 """
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .domain import Request
     from .host import Host
     from .netconf import NetConf
-    from .poolconf import IpamConf
+
+    MakeHost = Callable[[Request, NetConf, bool], Host]
 
 STDIN_LIMIT = 8 << 20
 ABOUT = """cni-sriov {version}: CNI plugin that gives containers SR-IOV virtual functions.
@@ -29,7 +30,7 @@ CNI versions: {versions}. The operator's tool is sriovctl.
 
 def entry() -> None:
     """The executable: real environment and files; ends at once, because tearing down the interpreter costs 2 ms."""
-    code = main(dict(os.environ), _read_stdin, _write_all)
+    code = main(dict(os.environ), _read_stdin, _write_all, door=os.path.basename(sys.argv[0]))
     os._exit(code)
 
 
@@ -55,7 +56,8 @@ def main(
     env: dict[str, str],
     read_stdin: Callable[[], str],
     write: Callable[[int, str], None],
-    make_host: Callable[[Request, NetConf, bool], Host] | None = None,
+    make_host: MakeHost | None = None,
+    door: str = "sriov",
 ) -> int:
     """One call; the answer is the exit code. `write(fd, text)` gets the one document for fd 1."""
     if "CNI_COMMAND" not in env:
@@ -64,7 +66,7 @@ def main(
         write(2, ABOUT.format(version=__version__, versions=", ".join(protocol.VERSIONS)))
     call = Call()
     try:
-        answer = call.answer(env, read_stdin(), make_host or _host)
+        answer = call.answer(door, env, read_stdin(), make_host or _host)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the one gate: all leaves as one CNI error
         write(1, protocol.render_error(as_cni_error(error), call.version) + "\n")
         return 1
@@ -81,19 +83,24 @@ class Call:
     def __init__(self) -> None:
         self.version: object = None
 
-    def answer(
-        self, env: dict[str, str], stdin: str, make_host: Callable[[Request, NetConf, bool], Host]
-    ) -> str:
+    def answer(self, door: str, env: dict[str, str], stdin: str, make_host: MakeHost) -> str:
         if env.get("CNI_COMMAND") == "VERSION":
             return protocol.render_versions(stdin)
         request = protocol.parse_request(env, stdin)
         self.version = request.conf["cniVersion"]
         from . import netconf
 
-        conf = netconf.parse(request.conf, request.args)
-        ipam_conf = _ipam_conf(request, conf)
+        if door == "host-subnet":
+            from . import ipam_door
+
+            return ipam_door.answer(request, make_host(request, netconf.parse_for_delete(request.conf), True))
+        conf = (
+            netconf.parse_for_delete(request.conf)
+            if request.verb == "DEL"
+            else netconf.parse(request.conf, request.args)
+        )
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
-        return _VERBS[request.verb](request, conf, ipam_conf, make_host(request, conf, override))
+        return _VERBS[request.verb](request, conf, make_host(request, conf, override))
 
 
 def as_cni_error(error: BaseException) -> CniError:
@@ -120,14 +127,6 @@ def _bug(error: BaseException) -> CniError:
     )
 
 
-def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
-    if not conf.ipam:
-        return None
-    from . import poolconf
-
-    return poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, request.args)
-
-
 def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
     from .host import Host
     from .ledger import Ledger
@@ -140,22 +139,40 @@ def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
     return Host(Ledger(conf.state_dir, log), log, allow_own_netns=allow_own_netns)
 
 
-def _add(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> str:
+def _add(request: Request, conf: NetConf, host: Host) -> str:
+    ipam_conf = None
+    if conf.ipam:
+        from . import poolconf
+
+        ipam_conf = poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, request.args)
     from .commands import add
 
     _on_stop(_raise_stop)
     return protocol.render_result(add.run(request, conf, ipam_conf, host), conf.version)
 
 
-def _del(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> str:
+def _del(request: Request, conf: NetConf, host: Host) -> str:
     from .commands import delete
 
     _on_stop(None)
-    delete.run(request, conf, ipam_conf, host)
+    delete.run(request, conf, _lease_place(request), host)
     return ""
 
 
-def _check(request: Request, conf: NetConf, _ipam_conf: IpamConf | None, host: Host) -> str:
+def _lease_place(request: Request) -> tuple[str, str] | None:
+    """Where the conf's leases are; None if it says nothing that can be used, which must not stop a DEL."""
+    ipam = request.conf.get("ipam")
+    if not isinstance(ipam, dict) or ipam.get("type") != "host-subnet":
+        return None
+    from . import poolconf
+
+    try:
+        return poolconf.parse_place(ipam)
+    except CniError:
+        return None
+
+
+def _check(request: Request, conf: NetConf, host: Host) -> str:
     from .commands import check
 
     check.run(request, conf, host)

@@ -66,10 +66,13 @@ def check_container_id(text: str) -> None:
 
 
 def check_ifname(text: str) -> None:
-    """As dev_valid_name() of the kernel's net/core/dev.c, and printable (it becomes a file name and a log line)."""
-    if text in {".", ".."} or not text.isprintable() or any(c in "/: \t" for c in text):
+    """As dev_valid_name() of the kernel's net/core/dev.c, and printable (it becomes a file name and a log line).
+
+    '%' is refused because the kernel takes "eth%d" for a pattern when a link arrives under a taken name.
+    """
+    if text in {".", ".."} or not text.isprintable() or any(c in "/:% \t" for c in text):
         raise BadEnvironment(
-            f"read CNI_IFNAME {text!r}: must be printable, without '/', ':' and blanks, not '.' or '..'"
+            f"read CNI_IFNAME {text!r}: must be printable, without '/', ':', '%' and blanks, not '.' or '..'"
         )
     if len(text.encode()) > 15:  # IFNAMSIZ - 1, linux/if.h
         raise BadEnvironment(f"read CNI_IFNAME {text!r}: must have at most 15 bytes")

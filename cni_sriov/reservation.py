@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .domain import Attachment, IpamResult, Record
     from .host import Host
-    from .ipam.shelf import Holding
+    from .ipam.holding import Holding
     from .poolconf import IpamConf
 
 
@@ -30,10 +30,10 @@ def reserve(host: Host, conf: IpamConf, record: Record) -> IpamResult:
 
 def release(host: Host, record: Record) -> None:
     if record.ipam:
-        release_attachment(host, record.attachment, record.ipam["dataDir"], record.ipam["scope"])
+        release_attachment(host, record.attachment, record.ipam["scope"], record.ipam["dataDir"])
 
 
-def release_attachment(host: Host, attachment: Attachment, data_dir: str, scope: str) -> None:
+def release_attachment(host: Host, attachment: Attachment, scope: str, data_dir: str) -> None:
     for lease in ipam.release(place(host), attachment, data_dir, scope):
         host.log.info("lease released", attachment=attachment, subnet=lease.subnet)
 
@@ -60,8 +60,12 @@ def host_use(host: Host, without: set[int]) -> list[HostUse]:
 def own_links(host: Host, pf_address: str) -> set[int]:
     """The PF, its VLANs, its bond, and theirs: a pool may be cut from the LAN that the PF itself is on."""
     pf = host.sysfs.pf_by_pci(pf_address) if pf_address else None
-    todo = [pf.ifname] if pf is not None and pf.ifname else []
-    names: set[str] = set()
+    return stacked_on(host, pf.ifname) if pf is not None and pf.ifname else set()
+
+
+def stacked_on(host: Host, ifname: str) -> set[int]:
+    """The interface and all that is stacked on it, as ifindexes."""
+    todo, names = [ifname], set()
     while todo:
         name = todo.pop()
         if name not in names:

@@ -7,6 +7,7 @@ import time
 
 from ..errors import CniError, KernelRefused
 from ..netns import inside
+from ..rtnl import IFA_F_OPTIMISTIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from ..netconf import NetConf
     from ..netlink import Netlink
     from ..netns import Netns
-
-LINK_SCOPE = 253  # RT_SCOPE_LINK, linux/rtnetlink.h
 
 
 def configure(
@@ -29,7 +28,7 @@ def configure(
     _set_sysctls(host, netns, ifname, with_v6, conf.accept_ra)
     try:
         for lease in leases.leases if leases else []:
-            pod.add_address(ifindex, lease.address)
+            _add_address(pod, ifindex, lease.address)
         pod.set_up(ifindex)
         for route in leases.routes if leases else []:
             _add_route(pod, ifindex, route)
@@ -59,6 +58,20 @@ def _set_sysctls(host: Host, netns: Netns, ifname: str, with_v6: bool, accept_ra
                     f"enable IPv6 on {ifname}: {refused}", "is IPv6 off on this host?", code=5
                 ) from refused
             host.log.debug("sysctl not set", key=key, reason=refused)
+
+
+def _add_address(pod: Netlink, ifindex: int, address: str) -> None:
+    """IPv6 as optimistic, usable while DAD runs: a tentative one is refused as the source of a route (EINVAL)."""
+    if ":" in address:
+        try:
+            pod.add_address(ifindex, address, IFA_F_OPTIMISTIC)
+            return
+        except KernelRefused as refused:
+            if (
+                refused.errno != errno.EINVAL
+            ):  # the sysctl could not be set, or the kernel has no optimistic DAD
+                raise
+    pod.add_address(ifindex, address)
 
 
 def _add_route(pod: Netlink, ifindex: int, route: Route) -> None:

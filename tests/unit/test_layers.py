@@ -13,7 +13,7 @@ LAYERS = {
     "decisions": ["protocol", "netconf", "choose", "knobs", "poolconf", "subnets"],
     "faces": ["sysfs", "rtnl", "netlink", "nlsocket", "announce", "netns", "statefile", "ledger", "ipam/"],
     "acts": ["host", "release", "reservation", "claim", "commands/"],
-    "doors": ["plugin", "__main__", "ctl/"],
+    "doors": ["plugin", "ipam_door", "__main__", "ctl/"],
 }
 BELOW = {
     "words": {"words"},

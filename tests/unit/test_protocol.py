@@ -48,7 +48,9 @@ def test_a_container_id_cannot_escape(bad: str) -> None:
     assert code_of(ENV | {"CNI_CONTAINERID": bad}) == 4
 
 
-@pytest.mark.parametrize("bad", [".", "..", "a/b", "a:b", "a b", "x" * 16, "é" * 8, "a\x00", "a\n", "\udc80"])
+@pytest.mark.parametrize(
+    "bad", [".", "..", "a/b", "a:b", "a b", "x" * 16, "é" * 8, "a\x00", "a\n", "\udc80", "eth%d"]
+)
 def test_an_ifname_the_kernel_refuses_is_code_4(bad: str) -> None:
     assert code_of(ENV | {"CNI_IFNAME": bad}) == 4
 

@@ -1,0 +1,82 @@
+"""`make build`: run PyInstaller if the sources changed, and say what came out: size, contents, lowest glibc."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OUT = ROOT / "build" / "out"
+BUNDLE = OUT / "cni-sriov"
+RECIPE = OUT / "recipe"
+
+
+def recipe() -> str:
+    """Everything that decides the bundle's bytes: our sources, the spec, the interpreter, the libraries."""
+    digest = hashlib.sha256(sys.version.encode())
+    digest.update((Path(sys.prefix) / "recipe").read_bytes())
+    for path in sorted([*ROOT.glob("cni_sriov/**/*.py"), *ROOT.glob("conf/*.json"), *ROOT.glob("build/*")]):
+        if path.is_file():
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def build() -> None:
+    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
+    command += [
+        "--workpath",
+        str(OUT / "work"),
+        "--distpath",
+        str(OUT),
+        str(ROOT / "build" / "cni-sriov.spec"),
+    ]
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "0"}
+    )
+    if done.returncode:
+        sys.exit(f"PyInstaller failed:\n{done.stdout}{done.stderr}")
+
+
+def lowest_glibc() -> str:
+    """The newest symbol version that anything in the bundle asks for: GLIBC_2.34 runs on 2.34 and later."""
+    found = {(2, 0)}
+    for path in BUNDLE.rglob("*"):
+        if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
+            table = subprocess.run(["objdump", "-T", path], capture_output=True, text=True, check=True).stdout
+            found |= {(int(major), int(minor)) for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", table)}
+    return ".".join(map(str, max(found)))
+
+
+def size(paths: list[Path]) -> str:
+    return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB"
+
+
+def report() -> None:
+    files = [path for path in BUNDLE.rglob("*") if path.is_file()]
+    print(f"  bundle     build/out/cni-sriov, {size(files)}, {len(files)} files")
+    for path in sorted(files, key=lambda path: -path.stat().st_size)[:6]:
+        print(f"             {path.stat().st_size / 1e6:6.1f} MB  {path.relative_to(BUNDLE)}")
+    print(f"  runs on    glibc {(OUT / 'glibc').read_text()} or later, {os.uname().machine}")
+
+
+def main() -> None:
+    wanted = recipe()
+    if not RECIPE.exists() or RECIPE.read_text() != wanted:
+        print("  build      PyInstaller, two executables (about 20 s)", flush=True)
+        build()
+        (OUT / "glibc").write_text(lowest_glibc())
+        RECIPE.write_text(wanted)
+    elif "--quiet" in sys.argv:
+        return
+    report()
+
+
+if __name__ == "__main__":
+    main()

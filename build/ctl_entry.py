@@ -1,0 +1,5 @@
+"""Entry of the executable `sriovctl`."""
+
+from cni_sriov.ctl.main import entry
+
+entry()
