@@ -45,7 +45,14 @@ class Holding(Noun):
         return [name_of(lease.subnet) for lease in self.leases]
 
     def render(self) -> bytes:
-        return jsontext.render(self.to_json()).encode()
+        """Field by field: Noun.to_json walks the tree at three times the cost."""
+        who = self.attachment
+        raw = {
+            "attachment": {"container_id": who.container_id, "ifname": who.ifname} if who else None,
+            "leases": [{name: getattr(lease, name) for name in lease.__slots__} for lease in self.leases],
+        }
+        rest = {name: getattr(self, name) for name in ("network", "netns", "netns_id", "boot_id", "created")}
+        return jsontext.render(raw | rest).encode()
 
 
 class DamagedLease(Exception):

@@ -29,8 +29,8 @@ _MAGIC = b"cni-sriov index 1"
 _HEADER = Struct("<24s40sII")  # magic and family, boot id, number of nodes, first of the unused ones
 _COUNTERS = Struct("<II")
 _COUNTERS_AT = 64
-# bytes of 1 in every 2^k-th of 256 lanes: where aligned runs of 2^k slots begin
-_ALIGNED = [int.from_bytes((b"\1" + b"\0" * ((1 << k) - 1)) * (256 >> k), "little") for k in range(9)]
+# slot 0 is the highest of 256 bits; every 2^k-th is set: where aligned runs of 2^k slots begin
+_ALIGNED = [int(("1" + "0" * ((1 << k) - 1)) * (256 >> k), 2) for k in range(9)]
 
 
 class DamagedIndex(Exception):
@@ -80,9 +80,9 @@ class Index:
         node, spare = self._node(number), BITS[self.version] - 8 * (depth + 1)
         slot, last = max(low - base, 0) >> spare, min(high - base >> spare, 255)
         if depth == _depth(length):
-            lanes = _runs(node, 8 * (depth + 1), 8 * (depth + 1) - length) >> 8 * slot
-            slot += ((lanes & -lanes).bit_length() - 1) // 8
-            return base + (slot << spare) if lanes and slot <= last else None
+            runs = _runs(node, 8 * (depth + 1), 8 * (depth + 1) - length) & (1 << 256 - slot) - 1
+            slot = 256 - runs.bit_length()
+            return base + (slot << spare) if runs and slot <= last else None
         fits = node[:256].translate(b"\1" * (length + 1) + bytes(255 - length))
         while (slot := fits.find(1, slot, last + 1)) >= 0:
             child, begin = _child(node, slot), base + (slot << spare)
@@ -220,26 +220,26 @@ def _set_child(node: bytearray, slot: int, number: int) -> None:
     node[256 + 3 * slot : 259 + 3 * slot] = number.to_bytes(3, "little")
 
 
+def _bits(node: bytearray, empty: int) -> int:
+    """The slots that are empty, as bits, slot 0 the highest."""
+    return int(node[:256].translate(b"0" * empty + b"1" + b"0" * (255 - empty)), 2)
+
+
 def _runs(node: bytearray, empty: int, k: int) -> int:
-    """Lanes (bytes of a number, one per slot) where an aligned run of 2^k empty slots begins."""
-    lanes = int.from_bytes(node[:256].translate(_is(empty)), "little")
+    """Where an aligned run of 2^k empty slots begins, as bits."""
+    bits = _bits(node, empty)
     for j in range(k):
-        lanes &= lanes >> (8 << j)
-    return lanes & _ALIGNED[k]
+        bits &= bits << (1 << j)
+    return bits & _ALIGNED[k]
 
 
 def _widest(node: bytearray, empty: int) -> int:
     """The length of the largest free subnet in a node whose slots are of length `empty`."""
-    best = min(node[:256])
-    if best != empty:
-        return best
-    lanes = int.from_bytes(node[:256].translate(_is(empty)), "little")
+    if node.find(empty, 0, 256) < 0:
+        return min(node[:256])
+    bits = _bits(node, empty)
     for k in range(8):
-        lanes &= lanes >> (8 << k) & _ALIGNED[k + 1]
-        if not lanes:
+        bits &= bits << (1 << k) & _ALIGNED[k + 1]
+        if not bits:
             return empty - k
     return empty - 8
-
-
-def _is(value: int) -> bytes:
-    return bytes(value) + b"\1" + bytes(255 - value)

@@ -121,25 +121,20 @@ class Node:
 
     # cursors -------------------------------------------------------------------------------------
 
-    def cursor(self, scope: str, key: str) -> int | None:
-        try:
-            fd = os.open(f"{self.path}/{scope}@{key}", os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        try:
-            return int(os.read(fd, _CURSOR_WIDTH))
-        except ValueError:  # torn, or not ours
-            return None
-        finally:
-            os.close(fd)
-
-    def set_cursor(self, scope: str, key: str, address: int) -> None:
+    def open_cursor(self, scope: str, key: str) -> int:
         path = f"{self.path}/{scope}@{key}"
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.pwrite(fd, str(address).ljust(_CURSOR_WIDTH).encode(), 0)
-        finally:
-            os.close(fd)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def read_cursor(fd: int) -> int | None:
+    try:
+        return int(os.pread(fd, _CURSOR_WIDTH, 0))
+    except ValueError:  # none yet, torn, or not ours
+        return None
+
+
+def write_cursor(fd: int, address: int) -> None:
+    os.pwrite(fd, str(address).ljust(_CURSOR_WIDTH).encode(), 0)
 
 
 def _readlink(path: str) -> str | None:

@@ -10,10 +10,12 @@ whenever the lock is free.
 
 from __future__ import annotations
 
+import os
+
 from ..errors import AttachedAlready, CniError, InputOutput, PoolExhausted
 from .holding import DamagedLease, Holding, key_name, name_of, owner_name, prefix_of
 from .index import DamagedIndex, Index, build
-from .node import Node, Pending
+from .node import Node, Pending, read_cursor, write_cursor
 from .shelf import STICKY, ScopeDirectory, Shelf
 
 TYPE_CHECKING = False
@@ -43,6 +45,7 @@ class Session:
 
     __slots__ = (
         "_boot",
+        "_cursors",
         "_directory",
         "_indexes",
         "_lock",
@@ -57,11 +60,10 @@ class Session:
     def __init__(self, node: Node, data_dir: str, scope: str, log: Log, verb: str) -> None:
         self._node = node
         self._directory = ScopeDirectory(data_dir, scope)
-        self._boot = Shelf(self._directory, node.boot_id)
-        self._sticky = Shelf(self._directory, STICKY)
         self._verb = verb
         self._lock = node.lock(verb)
         self._indexes: dict[int, Index] = {}
+        self._cursors: dict[str, int] = {}
         self._sweep = False
         self.log = log
         self.kept: list[Lease] = []
@@ -73,7 +75,8 @@ class Session:
                 self._node.ensure()
             self._lock.acquire()
             self._finish_what_was_begun()
-            if not (known and self._boot.open()):
+            self._open_shelves()
+            if not (known and self._boot.exists):
                 self._first_use(known)
         except BaseException as error:
             self.__exit__(type(error), error, None)
@@ -82,17 +85,17 @@ class Session:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
         self._close_indexes()
+        for fd in self._cursors.values():
+            os.close(fd)
         self._lock.release()
         if self._sweep:
             self._directory.sweep()
-        self.close_files()
         if isinstance(error, OSError):
             raise failed(f"{self._verb} in {self._directory.path}", error) from error
 
-    def close_files(self) -> None:
-        self._boot.close()
-        self._sticky.close()
-        self._directory.close()
+    def _open_shelves(self) -> None:
+        self._boot = Shelf(self._directory, self._node.boot_id)
+        self._sticky = Shelf(self._directory, STICKY)
 
     def _close_indexes(self) -> None:
         for index in self._indexes.values():
@@ -101,7 +104,7 @@ class Session:
 
     def _first_use(self, known: bool) -> None:
         """Of this directory in this boot, or since somebody removed it or /run/cni-sriov."""
-        self._boot.open(create=True)
+        self._boot.create()
         for shelf in self._directory.shelves():
             if shelf not in {self._node.boot_id, STICKY}:  # another boot id is proof of death
                 count = self._directory.drop(shelf)
@@ -140,7 +143,10 @@ class Session:
 
     def cursor(self, key: str) -> int | None:
         """The last address of the last automatic lease."""
-        return self._node.cursor(self._directory.scope, key)
+        fd = self._cursors.get(key)
+        if fd is None:
+            fd = self._cursors[key] = self._node.open_cursor(self._directory.scope, key)
+        return read_cursor(fd)
 
     # the index -----------------------------------------------------------------------------------
 
@@ -190,8 +196,6 @@ class Session:
                     )
                 else:
                     yield prefix
-            shelf.close()
-        directory.close()
 
     # reserve -------------------------------------------------------------------------------------
 
@@ -221,10 +225,7 @@ class Session:
         try:
             kept = self._sticky.holding(key)
         except DamagedLease as error:
-            self.log.error(
-                "damaged lease file set aside", file=f"{self._sticky.path}/owners/{key}", reason=error
-            )
-            self._forget_damaged(key)
+            self._set_aside(self._sticky, key, error)
             return True
         if kept is None:
             return True
@@ -280,7 +281,7 @@ class Session:
             self._boot.add(owner, holding)
             self._mark(names + before)
             for key, address in cursors.items():
-                self._node.set_cursor(self._directory.scope, key, address)
+                write_cursor(self._cursors[key], address)
         except BaseException:
             if fresh:
                 self._sticky.drop(key_name(sticky), names)
@@ -301,11 +302,10 @@ class Session:
             self.log.info("sticky lease reclaimed", lease=name)
             try:
                 kept = self._sticky.holder(name)
-            except DamagedLease:
-                kept = None
-            if kept is None:
-                self._forget_damaged(name)
-            else:
+            except DamagedLease as error:
+                self._set_aside(self._sticky, self._sticky.owner_of(name), error, [name])
+                continue
+            if kept is not None:
                 self._forget(key_name(kept.leases[0].sticky), kept.names)
         return bool(oldest)
 
@@ -314,10 +314,15 @@ class Session:
         self._sticky.drop(key, names)
         self._finish("", names)
 
-    def _forget_damaged(self, key: str) -> None:
-        names = self._sticky.set_aside(key)
+    def _set_aside(self, shelf: Shelf, owner: str, why: DamagedLease, names: list[str] | None = None) -> None:
+        """A damaged file is named and kept, and loses nobody else: only the leases that are its own are free."""
+        self.log.error("damaged lease file set aside", file=f"{shelf.owners}/{owner}", reason=why)
+        names = names or shelf.names_of_damaged(owner)
         self._begin("", names)
-        self._finish("", names)
+        try:
+            shelf.set_aside(owner, names)
+        finally:
+            self._finish("", names)
 
     # release -------------------------------------------------------------------------------------
 
@@ -325,12 +330,7 @@ class Session:
         try:
             holding = self._boot.holding(owner)
         except DamagedLease as error:
-            self.log.error(
-                "damaged lease file set aside", file=f"{self._boot.path}/owners/{owner}", reason=error
-            )
-            names = self._boot.set_aside(owner)
-            self._begin("", names)
-            self._finish("", names)
+            self._set_aside(self._boot, owner, error)
             return []
         if holding is None:
             return []
@@ -362,12 +362,12 @@ class Session:
         )
         other = Session(self._node, change.data_dir, change.scope, self.log, self._verb)
         try:
+            other._open_shelves()
             other._finish(change.owner, change.names)  # its own class
         except (OSError, CniError) as error:  # another's broken directory must not stop this one
             self.log.error("could not finish it", directory=other._directory.path, reason=error)
         finally:
             other._close_indexes()
-            other.close_files()
 
 
 def _unattached(holding: Holding) -> Holding:

@@ -5,6 +5,8 @@ Policy stays outside: `choose` picks the leases, `is_dead` judges their holders.
 
 from __future__ import annotations
 
+import os
+
 from ..errors import InputOutput, PoolExhausted
 from .holding import DamagedLease, Holding, owner_name, prefix_of
 from .node import Node
@@ -99,18 +101,17 @@ class Store:
     def find(self, attachment: Attachment) -> Holding | None:
         """What the attachment holds, if all of it is there; without the lock."""
         owner = owner_name(attachment)
-        boot = Shelf(ScopeDirectory(self.data_dir, self.scope), self.node.boot_id)
+        directory = ScopeDirectory(self.data_dir, self.scope)
         try:
+            boot = Shelf(directory, self.node.boot_id)
             holding = boot.holding(owner)
             return holding if holding and boot.is_whole(owner, holding) else None
         except DamagedLease as error:
             raise InputOutput(
-                f"read {boot.path}/owners/{owner}: {error}", "DEL of the attachment sets it aside"
+                f"read {directory.path}/*/owners/{owner}: {error}", "DEL of the attachment sets it aside"
             ) from error
         except OSError as error:
-            raise failed(f"read {boot.path}", error) from error
-        finally:
-            boot.close_all()
+            raise failed(f"read {directory.path}", error) from error
 
     def lease_of(self, attachment: Attachment) -> list[Lease]:
         holding = self.find(attachment)
@@ -119,8 +120,8 @@ class Store:
     def holdings(self) -> Iterator[Holding]:
         """All of this boot, then the sticky ones that wait for their pod; without the lock. Damaged ones are logged."""
         directory = ScopeDirectory(self.data_dir, self.scope)
-        boot, sticky = Shelf(directory, self.node.boot_id), Shelf(directory, STICKY)
         try:
+            boot, sticky = Shelf(directory, self.node.boot_id), Shelf(directory, STICKY)
             for shelf in (boot, sticky):
                 for owner, holding in shelf.holdings():
                     if isinstance(holding, DamagedLease):
@@ -131,10 +132,6 @@ class Store:
                         yield holding
         except OSError as error:
             raise failed(f"read {directory.path}", error) from error
-        finally:
-            boot.close()
-            sticky.close()
-            directory.close()
 
     def rebuild(self) -> None:
         """Build the scope's index from the lease files, whatever is there."""
@@ -143,13 +140,14 @@ class Store:
 
     def _has_owner(self, owner: str) -> bool:
         """A DEL of what is not there makes no directory and waits for no lock."""
-        boot = Shelf(ScopeDirectory(self.data_dir, self.scope), self.node.boot_id)
+        path = f"{self.data_dir}/{self.scope}/{self.node.boot_id}/owners/{owner}"
         try:
-            return boot.has_owner(owner)
+            os.lstat(path)
+        except FileNotFoundError:
+            return False
         except OSError as error:
-            raise failed(f"read {boot.path}", error) from error
-        finally:
-            boot.close_all()
+            raise failed(f"read {path}", error) from error
+        return True
 
     def _session(self, verb: str) -> Session:
         return Session(self.node, self.data_dir, self.scope, self.log, verb)
