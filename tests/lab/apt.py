@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import cache, sources
+from . import cache, sources, tools
 from .errors import LabError
 
 MIN_QEMU = (8, 2)  # 8.0 brought igb, 8.2 `migrate file:`
@@ -109,7 +108,7 @@ class Apt:
     def _machine_sources(self) -> list[sources.Source]:
         found: list[sources.Source] = []
         shell = ("apt-config", "shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d")
-        paths = re.findall(r"'(.*)'", output(shell))
+        paths = re.findall(r"'(.*)'", tools.output(*shell))
         for path in [Path(paths[0]), *sorted(Path(paths[1]).glob("*"))]:
             if path.suffix == ".list" and path.exists():
                 found += sources.parse_one_line(path.read_text())
@@ -122,27 +121,22 @@ class Apt:
         said = ""
         for attempt in range(TRIES):
             time.sleep(2 * attempt)
-            done = self._call("apt-get", "update", "-qq", "-oAPT::Update::Error-Mode=any")
-            if done.returncode == 0:
+            status, _, said = self._call("apt-get", "update", "-qq", "-oAPT::Update::Error-Mode=any")
+            if status == 0:
                 return ""
-            said = done.stderr.strip()[-600:]
-        return said
+        return said.strip()[-600:]
 
     def _is_the_distribution(self) -> bool:
         """Ask who signed it: third parties, too, call their suite by the codename and a component main."""
-        listed = self._call("apt-get", "indextargets", "--format", "$(CODENAME)=$(ORIGIN)").stdout
+        _, listed, _ = self._call("apt-get", "indextargets", "--format", "$(CODENAME)=$(ORIGIN)")
         return f"{self.suite.codename}={self.suite.distribution}" in listed.lower().splitlines()
 
-    def _call(self, *argv: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            argv, env=self._environment(), cwd=cwd, check=False, text=True, capture_output=True
-        )
+    def _call(self, *argv: str) -> tuple[int, str, str]:
+        done = tools.run(argv, env=self._environment())
+        return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
 
     def _must(self, *argv: str, cwd: Path | None = None) -> str:
-        done = self._call(*argv, cwd=cwd)
-        if done.returncode != 0:
-            raise LabError(f"{' '.join(argv)} failed", (done.stderr or done.stdout).strip()[-800:])
-        return done.stdout
+        return tools.must(argv, env=self._environment(), cwd=cwd).decode(errors="replace")
 
     def install(self, packages: list[str], suite: str) -> None:
         """Install on this machine, taking what `suite` has from there (pkg/suite would not reach dependencies)."""
@@ -177,11 +171,6 @@ class Apt:
         no = [f"--no-{flag}" for flag in flags]
         listed = self._must("apt-cache", "depends", "--recurse", *no, *packages).splitlines()
         return sorted({line for line in listed if line.startswith(prefix)})
-
-
-def output(argv: tuple[str, ...]) -> str:
-    """Run a quick host command for its text."""
-    return subprocess.run(argv, check=True, text=True, capture_output=True).stdout
 
 
 def private_apt() -> Apt:

@@ -80,23 +80,18 @@ def forget_old(kind: str, used: str) -> None:
 def run_dir() -> Iterator[Path]:
     """Give one VM a private directory, and sweep those whose owner died without cleaning up."""
     home = cache_dir() / "run"
-    home.mkdir(parents=True, exist_ok=True)
-    for path in home.iterdir():
-        _sweep(path)
-    path = Path(tempfile.mkdtemp(prefix="vm-", dir=home))
-    try:
-        with (path / "owner").open("w") as owner:
-            fcntl.flock(owner, fcntl.LOCK_EX)
-            yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.ExitStack() as stack:
+        with locked(home / ".lock"):
+            for left in home.glob("vm-*"):
+                _sweep(left)
+            path = Path(tempfile.mkdtemp(prefix="vm-", dir=home))
+            stack.callback(shutil.rmtree, path, ignore_errors=True)
+            stack.enter_context(locked(path / "owner"))
+        yield path
 
 
 def _sweep(path: Path) -> None:
     """Remove `path` unless a live process holds the lock in it."""
-    try:
-        with (path / "owner").open("r+") as owner:
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
-    except OSError:
-        return
+    with contextlib.suppress(BlockingIOError), (path / "owner").open("w") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(path, ignore_errors=True)

@@ -10,7 +10,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from .apt import MIN_QEMU, SUPPORTED, Apt, output
+from . import tools
+from .apt import MIN_QEMU, SUPPORTED, Apt
 from .errors import LabError
 
 QEMU = "qemu-system-x86_64"
@@ -20,19 +21,25 @@ TOOLS = {
     "mkfs.ext4": "e2fsprogs",
     "zstd": "zstd",
     "setpriv": "util-linux",
+    "unshare": "util-linux",
 }
 
 
 @functools.cache
-def _qemu_version_of(path: str, _changed: float) -> tuple[int, ...]:
-    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", output((path, "--version")))
-    return tuple(int(part) for part in found.groups()) if found else (0,)
+def _said_by(path: str, _changed: float) -> str:
+    return tools.output(path, "--version").splitlines()[0]
+
+
+def qemu_build() -> str:
+    """The installed QEMU in its own words, distribution's revision included; empty if there is none."""
+    path = shutil.which(QEMU)
+    return _said_by(path, Path(path).stat().st_mtime) if path else ""
 
 
 def qemu_version() -> tuple[int, ...]:
     """The version of the installed QEMU, (0,) if there is none."""
-    path = shutil.which(QEMU)
-    return _qemu_version_of(path, Path(path).stat().st_mtime) if path else (0,)
+    found = re.search(r"version (\d+)\.(\d+)\.(\d+)", qemu_build())
+    return tuple(int(part) for part in found.groups()) if found else (0,)
 
 
 def missing() -> list[str]:
@@ -61,7 +68,7 @@ def ensure_tools(apt: Callable[[], Apt]) -> str:
 def fingerprint() -> str:
     """Name this boot of this host: a KVM verdict of another boot or kernel may be wrong today."""
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return f"{boot_id} {platform.release()} {qemu_version()}"
+    return f"{boot_id} {platform.release()} {qemu_build()}"
 
 
 def cpu_model() -> str:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from . import kernel
-from .apt import Apt, output
-from .errors import LabError
+from . import kernel, tools
+from .apt import Apt
 
 PACKAGES = (
-    "busybox-static", "containernetworking-plugins", "ethtool", "iproute2", "iputils-ping", "kmod", "less", "mawk", "mount",
-    "pciutils", "procps", "python3", "tcpdump", "udev", "util-linux",
-)  # fmt: skip
+    *("busybox-static", "kmod", "mawk", "mount", "procps", "udev", "util-linux"),
+    *("ethtool", "iproute2", "iputils-ping", "less", "pciutils", "python3", "tcpdump"),
+    "containernetworking-plugins",
+)
 GO_PACKAGES = ("golang-go", "golang-github-appc-cni-dev")
 STATE_DISK_MIB = 256
 
@@ -26,7 +25,7 @@ STATE_DISK_MIB = 256
 def build_kernel(apt: Callable[[], Apt], directory: Path) -> None:
     """Fetch the newest kernel of the suite and unpack it."""
     for package in apt().download(apt().newest_kernel(), directory / "debs"):
-        subprocess.run(("dpkg-deb", "-x", package, directory / "root"), check=True)
+        tools.must(("dpkg-deb", "-x", package, directory / "root"))
     shutil.rmtree(directory / "debs")
     image = next((directory / "root/boot").glob("vmlinuz-*"))
     (directory / "vmlinux").write_bytes(kernel.extract_vmlinux(image))
@@ -38,14 +37,14 @@ def build_cnitool(apt: Callable[[], Apt], directory: Path) -> None:
     packages = apt().closure(list(GO_PACKAGES), "golang-")
     tree = directory / "go"
     for package in apt().download(packages, directory / "debs"):
-        subprocess.run(("dpkg-deb", "-x", package, tree), check=True)
+        tools.must(("dpkg-deb", "-x", package, tree))
     goroot = next((tree / "usr/lib").glob("go-*.*"))
     _mend_links(tree)
     # the library's package leaves the command out; its source package has it
     tarball = apt().source(GO_PACKAGES[-1], directory / "debs")
     library = tree / "usr/share/gocode/src/github.com/containernetworking/cni"
     unpack = ("tar", "-xf", tarball, "-C", library, "--strip-components=1", "--wildcards", "*/cnitool")
-    subprocess.run(unpack, check=True)
+    tools.must(unpack)
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(directory),
@@ -57,9 +56,7 @@ def build_cnitool(apt: Callable[[], Apt], directory: Path) -> None:
     }
     source = "github.com/containernetworking/cni/cnitool"
     argv = (goroot / "bin/go", "build", "-ldflags=-s -w", "-o", directory / "cnitool", source)
-    done = subprocess.run(argv, env=environment, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise LabError("cnitool does not build", done.stderr[-800:])
+    tools.must(argv, env=environment)
     for scratch in ("go", "debs", "cache"):
         shutil.rmtree(directory / scratch, ignore_errors=True)
 
@@ -76,41 +73,43 @@ def _mend_links(tree: Path) -> None:
 def build_root(apt: Callable[[], Apt], kernel_dir: Path, cnitool: Path, directory: Path) -> None:
     """Make the guest's root file system and what boots it."""
     root = directory / "tree"
-    bootstrap(apt(), root)
     release = (kernel_dir / "release").read_text()
+    bootstrap(apt(), root)
     kernel.take_modules(kernel_dir / "root", root, release)
     (root / "usr/local/bin").mkdir(parents=True, exist_ok=True)
     shutil.copy2(cnitool / "cnitool", root / "usr/local/bin/cnitool")
+    # the initramfs brings what goes there
     (root / "lab").mkdir()
-    squash = (
-        "mksquashfs",
-        root,
-        directory / "root.squashfs",
-        "-comp",
-        "lz4",
-        "-noappend",
-        "-quiet",
-        "-no-progress",
-    )
-    subprocess.run(squash, check=True, stdout=subprocess.DEVNULL)
-    modules = kernel.load_order(root / "usr/lib/modules" / release, kernel.ROOT_MODULES)
-    boot = directory / "boot"
-    boot.mkdir()
-    shutil.copy2(root / "bin/busybox", boot / "busybox")
-    for number, module in enumerate(modules):
-        shutil.copy2(module, boot / f"{number:02}-{module.name}")
+    quietly = ("-comp", "lz4", "-noappend", "-quiet", "-no-progress")
+    tools.must(("mksquashfs", root, directory / "root.squashfs", *quietly))
+    keep_boot_parts(root, release, directory / "boot")
     shutil.rmtree(root)
     shutil.copy2(kernel_dir / "vmlinux", directory / "vmlinux")
     (directory / "release").write_text(release)
-    disk = directory / "state.ext4"
+    format_state_disk(directory / "state.ext4")
+
+
+def keep_boot_parts(root: Path, release: str, boot: Path) -> None:
+    """Keep what the initramfs is made of; numbers give the order in which modules are loaded."""
+    boot.mkdir()
+    shutil.copy2(root / "bin/busybox", boot / "busybox")
+    modules = kernel.load_order(root / "usr/lib/modules" / release, kernel.ROOT_MODULES)
+    for number, module in enumerate(modules):
+        shutil.copy2(module, boot / f"{number:02}-{module.name}")
+
+
+def format_state_disk(disk: Path) -> None:
+    """Make the empty disk of which every guest gets a copy."""
     with disk.open("wb") as handle:
         handle.truncate(STATE_DISK_MIB << 20)
-    subprocess.run(("mkfs.ext4", "-q", "-F", "-L", "state", disk), check=True)
+    tools.must(("mkfs.ext4", "-q", "-F", "-L", "state", disk))
 
 
 def bootstrap(apt: Apt, root: Path) -> None:
     """Unpack a small distribution. The machine's proxy and other download settings hold here, too."""
-    acquire = [line for line in output(("apt-config", "dump")).splitlines() if line.startswith("Acquire::")]
+    acquire = [
+        line for line in tools.output("apt-config", "dump").splitlines() if line.startswith("Acquire::")
+    ]
     settings = [line for line in acquire if "IndexTargets" not in line and not line.endswith(' "";')]
     options = root.parent / "apt.conf"
     options.write_text("\n".join([*settings, 'Acquire::Retries "5";', 'APT::Sandbox::User "root";']) + "\n")
@@ -120,8 +119,6 @@ def bootstrap(apt: Apt, root: Path) -> None:
         f"--include={','.join(PACKAGES)}", *(f"--dpkgopt=path-exclude={path}" for path in without),
         apt.suite.codename, str(root), str(apt.sources),
     ]  # fmt: skip
-    done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise LabError("the guest's root could not be made", (done.stderr or done.stdout)[-1200:])
+    tools.must((*tools.CONTAINED, *argv))
     for unused in ("var/cache/apt", "var/lib/apt", "etc/apt"):
         shutil.rmtree(root / unused, ignore_errors=True)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import gzip
 import lzma
-import os
 import shutil
 import struct
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+
+from . import tools
 
 ROOT_MODULES = ("virtio_pci", "virtio_blk", "squashfs", "overlay")
 # what an SR-IOV host runs, and what is needed to test it; the rest (graphics, sound ...) is 80 % of the tree
@@ -38,7 +38,7 @@ def extract_vmlinux(image: Path) -> bytes:
     # the build appends the uncompressed size to the payload
     payload = raw[start : start + length - 4]
     if payload.startswith(b"\x28\xb5\x2f\xfd"):
-        return subprocess.run(("zstd", "-dc"), input=payload, check=True, capture_output=True).stdout
+        return tools.must(("zstd", "-dc"), stdin=payload)
     if payload.startswith(b"\x1f\x8b"):
         return gzip.decompress(payload)
     if payload.startswith(b"\xfd7zXZ"):
@@ -53,7 +53,7 @@ def decompress(module: Path) -> None:
         module.with_suffix("").write_bytes(lzma.decompress(module.read_bytes()))
         module.unlink()
     elif module.suffix == ".zst":
-        subprocess.run(("zstd", "-dq", "--rm", module), check=True)
+        tools.must(("zstd", "-dq", "--rm", module))
 
 
 def prune_modules(tree: Path) -> None:
@@ -95,13 +95,8 @@ def take_modules(image_root: Path, root: Path, release: str) -> None:
     tree = root / "usr/lib/modules" / release
     tree.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(unpacked / release, tree, symlinks=True)
-    for _ in range(2):
-        # once to learn the dependencies, once for the paths after unpacking
-        subprocess.run(
-            ("chroot", root, "depmod", release),
-            check=True,
-            env={**os.environ, "PATH": "/usr/sbin:/sbin:/usr/bin:/bin"},
-        )
-        if not (tree / ".pruned").exists():
-            prune_modules(tree)
-            (tree / ".pruned").touch()
+    # once to learn what needs what, once for the names after unpacking
+    depmod = ("chroot", root, "/usr/sbin/depmod", release)
+    tools.must(depmod)
+    prune_modules(tree)
+    tools.must(depmod)

@@ -5,9 +5,9 @@ A name is a hash of the recipe (the source that makes the thing), so a changed r
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from . import cache, image, initramfs
@@ -29,6 +29,7 @@ class Image:
     state_disk: Path
 
 
+@functools.cache
 def _recipe(*names: str) -> str:
     return cache.key_of(*((HERE / name).read_bytes() for name in names))
 
@@ -86,21 +87,21 @@ class Plan:
 
     def build_kernel(self, apt: Callable[[], Apt]) -> Path:
         """Ensure the kernel."""
-        return cache.ensure("kernel", self.kernel, partial(image.build_kernel, apt))
+        return cache.ensure("kernel", self.kernel, functools.partial(image.build_kernel, apt))
 
     def build_cnitool(self, apt: Callable[[], Apt]) -> Path:
         """Ensure cnitool."""
-        return cache.ensure("cnitool", self.cnitool, partial(image.build_cnitool, apt))
+        return cache.ensure("cnitool", self.cnitool, functools.partial(image.build_cnitool, apt))
 
     def build_root(self, apt: Callable[[], Apt]) -> Path:
         """Ensure the root file system, after what goes into it."""
         parts = (self.build_kernel(apt), self.build_cnitool(apt))
-        return cache.ensure("root", self.root, partial(image.build_root, apt, *parts))
+        return cache.ensure("root", self.root, functools.partial(image.build_root, apt, *parts))
 
     def build(self, apt: Callable[[], Apt]) -> Image:
         """Ensure the whole guest."""
         root = self.build_root(apt)
-        cache.ensure("initramfs", self.initramfs, partial(initramfs.build_initramfs, root))
+        cache.ensure("initramfs", self.initramfs, functools.partial(initramfs.build_initramfs, root))
         found = self.find()
         if found is None:
             raise LabError("the guest was built but is not in the cache")

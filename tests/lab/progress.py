@@ -97,7 +97,9 @@ class Progress:
         if self._live is None and (row.failed or row.seconds > QUICK_S):
             state = "failed" if row.failed else "done"
             self._console.print(
-                f"lab: {row.title:<14} {state} {row.seconds:6.1f} s  {row.note}", highlight=False
+                f"lab: {row.title:<14} {state} {row.seconds:6.1f} s  {row.note}",
+                highlight=False,
+                soft_wrap=True,
             )
 
     def _render(self) -> Table:

@@ -83,6 +83,12 @@ def prepare(stage: Stage = silent) -> Lab:
 
 
 def _build_image(plan: Plan, stage: Stage) -> Image:
+    found = plan.find()
+    if found is None and os.geteuid() != 0:
+        raise LabError(
+            "only root can make the guest's root file system",
+            "run `python -m tests.lab prepare` as root with CNI_SRIOV_CACHE naming a cache you can read",
+        )
     with stage("host tools") as note:
         apt = once(private_apt)
         note(host.ensure_tools(apt))
@@ -90,7 +96,7 @@ def _build_image(plan: Plan, stage: Stage) -> Image:
         note((plan.build_kernel(apt) / "release").read_text())
     with stage("cnitool") as note:
         plan.build_cnitool(apt)
-        note("built with the distribution's Go, outside the guest")
+        note("by the distribution's Go")
     with stage("guest root") as note:
         root = plan.build_root(apt)
         note(
@@ -105,7 +111,7 @@ def snapshot_key(image: Image, accelerator: str) -> str:
     wiring = machine.Wiring((0, 0, 0), here, here, here)
     command_line = "\0".join(machine.argv("qemu", image, accelerator, wiring))
     cpu = host.cpu_model() if accelerator == "kvm" else machine.TCG_CPU
-    return cache.key_of(command_line, str(host.qemu_version()), image.key, image.release, cpu)
+    return cache.key_of(command_line, host.qemu_build(), image.key, image.release, cpu)
 
 
 def _build_snapshot(image: Image, accelerator: str, directory: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from . import machine
 from .errors import CommandFailed, LabError
 from .ready import Lab
 from .vm import PORTS, Vm
@@ -196,6 +197,16 @@ def test_the_share_is_seen_and_read_only(saved_lab: Lab, tmp_path: Path) -> None
 def test_a_guest_that_cannot_boot_is_an_error_with_its_console(
     saved_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tests.lab.machine.CMDLINE", "console=ttyS0 panic=-1 rdinit=/nowhere")
+    monkeypatch.setattr(machine, "CMDLINE", "console=ttyS0 panic=-1 rdinit=/nowhere")
     with Vm(saved_lab.image, saved_lab.accelerator) as vm, pytest.raises(LabError, match="panic"):
         vm.boot(60)
+
+
+def test_a_lab_that_cannot_be_made_is_an_error_of_each_test() -> None:
+    here = Path(__file__)
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{here}::TestCard"]
+    nowhere = {**os.environ, "CNI_SRIOV_CACHE": "/dev/null/nowhere"}
+    done = subprocess.run(argv, env=nowhere, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "3 errors in" in done.stdout
+    assert "passed" not in done.stdout
