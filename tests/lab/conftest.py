@@ -9,14 +9,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
+from .node import Node
 from .ready import Lab, find, prepare
 from .vm import Vm
 
 FIXTURES = {"lab", "lab_module", "saved_lab"}
+BUNDLE = Path(__file__).parents[2] / "build" / "out"
+FAILED = pytest.StashKey[bool]()
 PROBLEM = pytest.StashKey[Exception]()
 
 
@@ -77,14 +80,63 @@ def lab_module(saved_lab: Lab, lab_share: Path | None) -> Iterator[Vm]:
         yield vm
 
 
+class Nodes:
+    """One guest with seven VFs on each port for the tests of a file; a new one after a test that left a trace."""
+
+    def __init__(self, saved: Lab) -> None:
+        self._saved = saved
+        self._vm: Vm | None = None
+        self._first: tuple[Node, dict[str, dict[str, Any]]] | None = None
+
+    def node(self) -> tuple[Node, dict[str, dict[str, Any]]]:
+        """The node, and the card as it was before the first test."""
+        if self._first is None:
+            self._vm = self._saved.restore(BUNDLE)
+            node = Node(self._vm)
+            node.create_vfs(7)
+            self._first = node, node.card()
+        return self._first
+
+    def stop(self) -> None:
+        if self._vm is not None:
+            self._vm.stop()
+        self._vm = self._first = None
+
+
+@pytest.fixture(scope="module")
+def nodes(saved_lab: Lab) -> Iterator[Nodes]:
+    nodes = Nodes(saved_lab)
+    yield nodes
+    nodes.stop()
+
+
+@pytest.fixture
+def node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A node with 14 VFs; every test ends with the card as it was and without claims, Records and leases."""
+    try:
+        node, before = nodes.node()
+        yield node
+        if not request.node.stash.get(FAILED, False):
+            node.clear()
+            assert node.card() == before
+            assert node.state_files() == []
+    except BaseException:
+        nodes.stop()
+        raise
+    if request.node.stash.get(FAILED, False):
+        nodes.stop()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the guest's console said beside a failure."""
     report = yield
-    for name in ("lab", "lab_module"):
+    item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
+    for name in ("lab", "lab_module", "node"):
         vm = getattr(item, "funcargs", {}).get(name)
+        vm = vm.vm if isinstance(vm, Node) else vm
         if isinstance(vm, Vm) and report.failed and report.when == "call":
             report.sections.append(("guest console", vm.console()))
     return report

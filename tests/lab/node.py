@@ -1,0 +1,144 @@
+"""The guest as a container host: VFs, network namespaces, and CNI calls through the binary as built.
+
+What it tells of the card comes from `ip -j -d` and sysfs in the guest, never from the code under test.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from .guest import Done, Running
+from .vm import PORTS, Vm
+
+PLUGIN_DIR = "/mnt/host/cni-sriov"
+PLUGIN = f"{PLUGIN_DIR}/sriov"
+STATE_DIRS = "/run/cni-sriov/claims /var/lib/cni/sriov /var/lib/cni/host-subnet"
+MOVING = (
+    "ifindex",
+    "operstate",
+    "qdisc",
+    "txqlen",
+    "addrgenmode",
+    "stats",
+    "stats64",
+    "allmulti",
+    "promiscuity",
+)
+CONF = {"cniVersion": "1.0.0", "name": "fast", "type": "sriov", "master": PORTS[0]}
+
+
+class Reply:
+    """The answer to one CNI call."""
+
+    def __init__(self, done: Done) -> None:
+        self.exit_code = done.returncode
+        self.log = done.stderr
+        self.document: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
+
+    @property
+    def code(self) -> int:
+        return int(self.document["code"]) if self.exit_code else 0
+
+    @property
+    def text(self) -> str:
+        return f"{self.document.get('msg', '')} | {self.document.get('details', '')} | {self.log}"
+
+    @property
+    def addresses(self) -> list[str]:
+        return [ip["address"] for ip in self.document["ips"]]
+
+
+class Call:
+    """A CNI call under way."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+
+    def wait(self) -> Reply:
+        return Reply(self._running.wait())
+
+
+class Node:
+    def __init__(self, vm: Vm) -> None:
+        self.vm = vm
+
+    def clear(self) -> None:
+        """End every netns that a test made: VFs still in there come home."""
+        self.vm.run("for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done; udevadm settle")
+
+    def create_vfs(self, count: int = 7, ports: tuple[str, ...] = PORTS) -> None:
+        """By sysfs alone, then wait until udev has named them."""
+        for port in ports:
+            self.vm.run(f"ip link set {port} up; echo {count} > /sys/class/net/{port}/device/sriov_numvfs")
+        wanted = {f"{port}v{index}" for port in ports for index in range(count)}
+        deadline = time.monotonic() + 30
+        while True:
+            named = set(
+                self.vm.run(
+                    "for f in /run/udev/data/n*; do cat /sys/class/net/*/ifindex >/dev/null; done; ls /sys/class/net"
+                ).stdout.split()
+            )
+            if wanted <= named:
+                break
+            if time.monotonic() > deadline:
+                raise AssertionError(f"udev named {sorted(named)}, not {sorted(wanted)}")
+        self.vm.run("udevadm settle")
+
+    def add_netns(self, *names: str) -> None:
+        self.vm.run("".join(f"ip netns add {name} && ip -n {name} link set lo up;" for name in names))
+
+    def start(
+        self,
+        verb: str,
+        conf: dict[str, Any],
+        container: str = "c1",
+        netns: str | None = None,
+        ifname: str = "net1",
+        args: str = "",
+    ) -> Call:
+        env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_IFNAME": ifname, "CNI_ARGS": args}
+        env |= {"CNI_NETNS": f"/run/netns/{container}" if netns is None else netns, "CNI_PATH": PLUGIN_DIR}
+        return Call(self.vm.spawn([PLUGIN], check=False, input=json.dumps(conf), env=env))
+
+    def cni(self, verb: str, conf: dict[str, Any], container: str = "c1", **rest: Any) -> Reply:
+        return self.start(verb, conf, container, **rest).wait()
+
+    def links(self, netns: str = "") -> dict[str, dict[str, Any]]:
+        """`ip -j -d link` of a netns, by the PCI address of the device (by name where there is none)."""
+        entries = self.vm.json(f"ip {'-n ' + netns if netns else ''} -j -d link show")
+        return {entry.get("parentdev", entry["ifname"]): entry for entry in entries}
+
+    def card(self) -> dict[str, dict[str, Any]]:
+        """All that `ip -j -d link` tells of PFs and VFs in the host, but for counters and what moves by itself."""
+        found = {}
+        for pci, entry in self.links().items():
+            if pci.startswith("0000:"):
+                found[pci] = {key: value for key, value in entry.items() if key not in MOVING}
+                found[pci]["flags"] = sorted(set(entry["flags"]) - {"LOWER_UP", "NO-CARRIER"})
+        return found
+
+    def vf(self, port: str, index: int) -> dict[str, Any]:
+        """The PF's view of one VF."""
+        (entry,) = self.vm.json(f"ip -j -d link show {port}")
+        return dict(entry["vfinfo_list"][index])
+
+    def addresses(self, netns: str, ifname: str = "net1") -> list[str]:
+        (entry,) = self.vm.json(f"ip -n {netns} -j addr show {ifname}")
+        return [f"{a['local']}/{a['prefixlen']}" for a in entry["addr_info"] if a["scope"] == "global"]
+
+    def state_files(self) -> list[str]:
+        """Claims, Records and leases: what must not outlive an attachment."""
+        listed = self.vm.run(f"find {STATE_DIRS} '(' -type f -o -type l ')' 2>/dev/null; true").stdout
+        return sorted(listed.split())
+
+    def pings(self, netns: str, address: str) -> bool:
+        done = self.vm.run(
+            f"ip netns exec {netns} ping -c 1 -W 2 -n {address.partition('/')[0]}", check=False
+        )
+        return done.returncode == 0
+
+    def pings_soon(self, netns: str, address: str) -> bool:
+        """Within a few seconds: a fresh link needs its carrier."""
+        return any(self.pings(netns, address) for _ in range(5))
