@@ -126,6 +126,10 @@ def parse(
         raise BadConfig(
             "ipam.pools: at least one pool is needed", 'like [{"subnet": "10.10.0.0/16", "prefixLength": 24}]'
         )
+    if len(pools) > 16:
+        raise BadConfig(
+            f"ipam.pools: {len(pools)} entries, but an interface gets one lease of each: at most 16"
+        )
     scope, data_dir = parse_place(ipam)
     wants_sticky = _get(ipam, "sticky", bool, False)
     conf = IpamConf(
@@ -153,9 +157,11 @@ def parse_place(ipam: dict[str, Any]) -> tuple[str, str]:
     data_dir = _get(ipam, "dataDir", str, DATA_DIR)
     parts = data_dir.split("/")
     clean = len(parts) > 1 and parts[0] == "" and all(part not in ("", ".", "..") for part in parts[1:])
-    if not (clean and data_dir.isprintable() and len(data_dir) <= 2048):
+    # ipam/node.py registers it under a file name made of it
+    short = len(data_dir.encode("utf-8", "replace")) + 2 * (data_dir.count("/") + data_dir.count("%")) <= 190
+    if not (clean and short and data_dir.isprintable()):
         raise BadConfig(
-            f"ipam.dataDir {data_dir!r}: must be an absolute path without . .. or doubled slashes"
+            f"ipam.dataDir {data_dir!r}: must be an absolute path without . .. or doubled slashes, and not too long"
         )
     return scope, data_dir
 

@@ -53,8 +53,8 @@ class ScopeDirectory:
         """Remove the files of dropped shelves; needs no lock, since nobody looks at them any more."""
         for name in os.listdir(self.path):
             if name.startswith(_DROPPED):
-                for top, directories, files in os.walk(f"{self.path}/{name}", topdown=False):
-                    _sweep(top, directories, files)
+                for top, _, files in os.walk(f"{self.path}/{name}", topdown=False):
+                    _sweep(top, files)
 
 
 class Shelf:
@@ -77,12 +77,10 @@ class Shelf:
     def create(self) -> None:
         if not self.exists:
             os.makedirs(self._scope.data_dir, 0o700, exist_ok=True)
-            for path in (self._scope.path, self.path, self.owners, self.leases):
-                try:
+            for path in (self._scope.data_dir, self._scope.path, self.path, self.owners, self.leases):
+                if not _is_safe(path):
                     os.mkdir(path, 0o700)
-                except FileExistsError:
-                    pass
-            self.exists = self._is_there()
+            self.exists = True
 
     # look ----------------------------------------------------------------------------------------
 
@@ -262,12 +260,10 @@ def _sync(directory: str) -> None:
         os.close(fd)
 
 
-def _sweep(top: str, directories: list[str], files: list[str]) -> None:
+def _sweep(top: str, files: list[str]) -> None:
     try:
         for file in files:
             os.unlink(f"{top}/{file}")
-        for directory in directories:
-            os.rmdir(f"{top}/{directory}")
         os.rmdir(top)
     except OSError:
         pass  # another process sweeps too
