@@ -38,7 +38,12 @@ def build() -> None:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     done = subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONHASHSEED": "0"}
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
     )
     if done.returncode:
         sys.exit(f"PyInstaller failed:\n{done.stdout}{done.stderr}")

@@ -197,9 +197,9 @@ def live_inodes() -> set[int]:
                 found.add(_inode(os.readlink(f"/proc/{name}/ns/net")))
             except OSError:
                 pass  # it ended, or is a kernel thread of another user namespace
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+    with open("/proc/self/mountinfo", "rb") as file:
         # proc(5): "... root mountpoint options ... - type source options"; an nsfs mount's root is net:[4026532000]
-        found |= {_inode(line.split()[3]) for line in file if " - nsfs " in line}
+        found |= {_inode(line.split()[3].decode("ascii", "replace")) for line in file if b" - nsfs " in line}
     return found - {0}
 
 

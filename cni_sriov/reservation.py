@@ -46,7 +46,7 @@ def drift(host: Host, record: Record) -> list[str]:
     try:
         ipam.check(place(host), record.attachment, record.network, *where, addresses)
     except Drift as error:
-        return [error.details or error.msg]
+        return [f"reservation: {error}"]
     return []
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from .node import Node
+from .node import Node, changes
 from .ready import Lab, find, prepare
 from .vm import Vm
 
@@ -118,7 +118,7 @@ def node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
         yield node
         if not request.node.stash.get(FAILED, False):
             node.clear()
-            assert node.card() == before
+            assert changes(before, node.card()) == []
             assert node.state_files() == []
     except BaseException:
         nodes.stop()

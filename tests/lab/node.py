@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .guest import Done, Running
@@ -15,7 +16,8 @@ from .vm import PORTS, Vm
 PLUGIN_DIR = "/mnt/host/cni-sriov"
 PLUGIN = f"{PLUGIN_DIR}/sriov"
 STATE_DIRS = "/run/cni-sriov/claims /var/lib/cni/sriov /var/lib/cni/host-subnet"
-MOVING = (
+# permaddr: igbvf keeps there whatever address its last reset was told, until the next (drivers/net/.../igbvf/netdev.c)
+MOVING = {
     "ifindex",
     "operstate",
     "qdisc",
@@ -25,8 +27,19 @@ MOVING = (
     "stats64",
     "allmulti",
     "promiscuity",
-)
+    "permaddr",
+}
 CONF = {"cniVersion": "1.0.0", "name": "fast", "type": "sriov", "master": PORTS[0]}
+
+
+def changes(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[str]:
+    """What differs between two looks at the card, a line each."""
+    return [
+        f"{pci} {key}: {before.get(pci, {}).get(key)} -> {after.get(pci, {}).get(key)}"
+        for pci in sorted(before.keys() | after.keys())
+        for key in sorted(before.get(pci, {}).keys() | after.get(pci, {}).keys())
+        if before.get(pci, {}).get(key) != after.get(pci, {}).get(key)
+    ]
 
 
 class Reply:
@@ -85,6 +98,12 @@ class Node:
             if time.monotonic() > deadline:
                 raise AssertionError(f"udev named {sorted(named)}, not {sorted(wanted)}")
         self.vm.run("udevadm settle")
+
+    def wait_for(self, what: Callable[[], bool], seconds: float = 15) -> None:
+        """Until the guest is so far; the kernel ends a netns in its own time."""
+        deadline = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < deadline, "it did not come to that"
 
     def add_netns(self, *names: str) -> None:
         self.vm.run("".join(f"ip netns add {name} && ip -n {name} link set lo up;" for name in names))
