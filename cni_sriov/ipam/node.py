@@ -21,14 +21,15 @@ _VERSIONS = (4, 6)
 
 
 class Pending:
-    """The change a process was making: which owner of which shelf, and the names of all prefixes it touches."""
+    """The change a process was making: which owner and sticky key of which shelves, and all lease names it touches."""
 
-    __slots__ = ("data_dir", "names", "owner", "scope")
+    __slots__ = ("data_dir", "key", "names", "owner", "scope")
 
-    def __init__(self, data_dir: str, scope: str, owner: str, names: list[str]) -> None:
+    def __init__(self, data_dir: str, scope: str, owner: str, key: str, names: list[str]) -> None:
         self.data_dir = data_dir
         self.scope = scope
         self.owner = owner
+        self.key = key
         self.names = names
 
 
@@ -54,11 +55,11 @@ class Node:
         text = _readlink(f"{self.path}/pending")
         if text is None:
             return None
-        data_dir, scope, owner, names = text.split("\n")
-        return Pending(data_dir, scope, owner, names.split())
+        data_dir, scope, owner, key, names = text.split("\n")
+        return Pending(data_dir, scope, owner, key, names.split())
 
     def set_pending(self, change: Pending) -> None:
-        text = "\n".join((change.data_dir, change.scope, change.owner, " ".join(change.names)))
+        text = "\n".join((change.data_dir, change.scope, change.owner, change.key, " ".join(change.names)))
         os.symlink(text, f"{self.path}/pending")
 
     def clear_pending(self) -> None:

@@ -104,17 +104,17 @@ class Session:
 
     def _first_use(self, known: bool) -> None:
         """Of this directory in this boot, or since somebody removed it or /run/cni-sriov."""
-        self._boot.create()
         for shelf in self._directory.shelves():
             if shelf not in {self._node.boot_id, STICKY}:  # another boot id is proof of death
                 count = self._directory.drop(shelf)
                 self.log.info(
                     "leases of an earlier boot dropped", directory=self._directory.path, leases=count
                 )
-        self._sweep = True
+                self._sweep = True
         if not known:
             self._drop_overtaken()
         self._node.register(self._directory.data_dir, self._directory.scope)
+        self._boot.create()  # last: until it is there, this is the first use
 
     def _drop_overtaken(self) -> None:
         """Sticky leases whose subnet another data directory gave away before this one was first used."""
@@ -273,56 +273,66 @@ class Session:
         owner, names = owner_name(holding.attachment), holding.names
         before = [name_of(lease.subnet) for lease in self.kept]
         fresh = sticky != "" and before != names
-        self._begin(owner, sorted({*names, *before}))
+        key = key_name(sticky) if fresh else ""
+        self._begin(owner, key, sorted({*names, *before}))
         try:
             if fresh:
-                self._sticky.drop(key_name(sticky), before)
-                self._sticky.add(key_name(sticky), _unattached(holding))
+                self._sticky.drop(key, before)
+                self._sticky.add(key, _unattached(holding))
             self._boot.add(owner, holding)
             self._mark(names + before)
-            for key, address in cursors.items():
-                write_cursor(self._cursors[key], address)
+            for pool, address in cursors.items():
+                write_cursor(self._cursors[pool], address)
         except BaseException:
             if fresh:
-                self._sticky.drop(key_name(sticky), names)
-            self._finish(owner, names + before)
+                self._sticky.drop(key, names)
+            self._finish(owner, key, names + before)
             raise
         self._node.clear_pending()
 
     def _reclaim_kept(self, pools: list[Prefix]) -> bool:
         """Forget the leases that wait longest for their pod; a batch, so that a pool full of them is seldom searched."""
         waiting = []
+        for session in self._of_scope():
+            for name in session.waiting(pools):
+                waiting.append((session._sticky.used_at(name), name, session))  # noqa: PERF401 # reads well
+        waiting.sort(key=lambda entry: entry[:2])
+        for _, name, session in waiting[: 1 + len(waiting) // 256]:
+            session.reclaim(name)
+        return bool(waiting)
+
+    def waiting(self, pools: list[Prefix]) -> Iterator[str]:
+        """The sticky leases of the pools that no attachment has now."""
         for name in self._sticky.names():
             prefix = prefix_of(name)
             if prefix and any(pool.overlaps(prefix) for pool in pools) and not self._boot.has(name):
-                waiting.append((self._sticky.used_at(name), name))
-        waiting.sort()
-        oldest = [name for _, name in waiting[: 1 + len(waiting) // 256]]
-        for name in oldest:
-            self.log.info("sticky lease reclaimed", lease=name)
-            try:
-                kept = self._sticky.holder(name)
-            except DamagedLease as error:
-                self._set_aside(self._sticky, self._sticky.owner_of(name), error, [name])
-                continue
-            if kept is not None:
-                self._forget(key_name(kept.leases[0].sticky), kept.names)
-        return bool(oldest)
+                yield name
+
+    def reclaim(self, name: str) -> None:
+        """Forget a sticky lease, and with it the others of its pod."""
+        self.log.info("sticky lease reclaimed", lease=name, directory=self._directory.path)
+        try:
+            kept = self._sticky.holder(name)
+        except DamagedLease as error:
+            self._set_aside(self._sticky, self._sticky.owner_of(name), error, [name])
+            return
+        if kept is not None:
+            self._forget(key_name(kept.leases[0].sticky), kept.names)
 
     def _forget(self, key: str, names: list[str]) -> None:
-        self._begin("", names)
+        self._begin("", key, names)
         self._sticky.drop(key, names)
-        self._finish("", names)
+        self._finish("", key, names)
 
     def _set_aside(self, shelf: Shelf, owner: str, why: DamagedLease, names: list[str] | None = None) -> None:
         """A damaged file is named and kept, and loses nobody else: only the leases that are its own are free."""
         self.log.error("damaged lease file set aside", file=f"{shelf.owners}/{owner}", reason=why)
         names = names or shelf.names_of_damaged(owner)
-        self._begin("", names)
+        self._begin("", "", names)
         try:
             shelf.set_aside(owner, names)
         finally:
-            self._finish("", names)
+            self._finish("", "", names)
 
     # release -------------------------------------------------------------------------------------
 
@@ -334,23 +344,31 @@ class Session:
             return []
         if holding is None:
             return []
-        self._begin(owner, holding.names)
-        self._finish(owner, holding.names)
+        self._begin(owner, "", holding.names)
+        self._finish(owner, "", holding.names)
         if holding.leases[0].sticky:
             self._sticky.touch(key_name(holding.leases[0].sticky))
         return holding.leases
 
-    def _begin(self, owner: str, names: list[str]) -> None:
-        self._node.set_pending(Pending(self._directory.data_dir, self._directory.scope, owner, names))
+    def _begin(self, owner: str, key: str, names: list[str]) -> None:
+        self._node.set_pending(Pending(self._directory.data_dir, self._directory.scope, owner, key, names))
 
-    def _finish(self, owner: str, names: list[str]) -> None:
+    def _finish(self, owner: str, key: str, names: list[str]) -> None:
         """The one inverse, idempotent: the owner's leases go, then the index says what the files say."""
         try:
             if owner:
                 self._boot.drop(owner, names)
+            if key:
+                self._drop_part(key, names)
         finally:  # where the files could not go, the index keeps saying so, and the owner's DEL tries again
             self._mark(names)
             self._node.clear_pending()
+
+    def _drop_part(self, key: str, names: list[str]) -> None:
+        """What is kept for a pod is kept whole or not at all."""
+        kept = self._sticky.holding(key)
+        if kept is not None and not self._sticky.is_whole(key, kept):
+            self._sticky.drop(key, names)
 
     def _finish_what_was_begun(self) -> None:
         """What a killed process was changing is undone, or carried to its end: the same thing for both verbs."""
@@ -360,14 +378,31 @@ class Session:
         self.log.warning(
             "finishing what a killed process began", owner=change.owner, leases=" ".join(change.names)
         )
-        other = Session(self._node, change.data_dir, change.scope, self.log, self._verb)
+        other = self._beside(change.data_dir, change.scope)
         try:
             other._open_shelves()
-            other._finish(change.owner, change.names)  # its own class
-        except (OSError, CniError) as error:  # another's broken directory must not stop this one
+            other._finish(change.owner, change.key, change.names)
+        except (
+            OSError,
+            CniError,
+            DamagedLease,
+        ) as error:  # another's broken directory must not stop this one
             self.log.error("could not finish it", directory=other._directory.path, reason=error)
         finally:
             other._close_indexes()
+
+    def _beside(self, data_dir: str, scope: str) -> Session:
+        """Another directory under the lock that is held here."""
+        return Session(self._node, data_dir, scope, self.log, self._verb)
+
+    def _of_scope(self) -> Iterator[Session]:
+        """Every directory that has leases of this scope; the index is one."""
+        for data_dir, scope in self._node.dirs():
+            if scope == self._directory.scope:
+                session = self._beside(data_dir, scope)
+                session._open_shelves()
+                session._indexes = self._indexes
+                yield session
 
 
 def _unattached(holding: Holding) -> Holding:

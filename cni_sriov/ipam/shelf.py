@@ -41,7 +41,8 @@ class ScopeDirectory:
         self.path = f"{data_dir}/{scope}"
 
     def shelves(self) -> list[str]:
-        return _list(self.path)
+        is_there = _is_safe(self.data_dir) and _is_safe(self.path)
+        return [name for name in _list(self.path) if _is_safe(f"{self.path}/{name}")] if is_there else []
 
     def drop(self, shelf: str) -> int:
         """Put a whole shelf out of use; the answer is how many leases it had."""
@@ -72,7 +73,10 @@ class Shelf:
         self.exists = self._is_there()
 
     def _is_there(self) -> bool:
-        return _is_safe(self.path) and _is_safe(self._scope.path) and _is_safe(self._scope.data_dir)
+        """`leases` is made last; killed in between, a shelf is not there yet."""
+        return all(
+            _is_safe(path) for path in (self.leases, self.path, self._scope.path, self._scope.data_dir)
+        )
 
     def create(self) -> None:
         if not self.exists:

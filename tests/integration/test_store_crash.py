@@ -1,0 +1,574 @@
+"""The lease store when its process is killed, races, or the disk is full: files, owners and index agree afterwards.
+
+A forked child runs the verb with the `os` functions it changes files by replaced by ones that SIGKILL the process in
+front of the k-th call, or half-way through it where it writes. The points are counted by a run that is not killed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cni_sriov import jsontext, poolconf, subnets
+from cni_sriov.domain import Attachment
+from cni_sriov.errors import BadJson, CniError, InputOutput, PoolExhausted
+from cni_sriov.inet import parse_prefix
+from cni_sriov.ipam.store import Store
+from cni_sriov.log import Log
+
+BOOT = "aaaaaaaa-0000-0000-0000-000000000001"
+DUAL = [{"subnet": "10.10.0.0/22", "prefixLength": 24}, {"subnet": "fd00::/61", "prefixLength": 64}]
+ONE = [{"subnet": "10.10.0.0/22", "prefixLength": 24}]
+KEY = "net/ns/web/eth0"
+CHANGES = (
+    "open",
+    "write",
+    "pwrite",
+    "ftruncate",
+    "link",
+    "unlink",
+    "rename",
+    "symlink",
+    "mkdir",
+    "rmdir",
+    "utime",
+)
+
+
+class World:
+    """Directories to play in, and the verbs of the store in short."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run_dir = f"{path}/run"
+        os.makedirs(self.run_dir, 0o700, exist_ok=True)
+        self.log = Log("debug", f"{path}/log")
+
+    def store(self, data: str = "data") -> Store:
+        return Store(f"{self.path}/{data}", "default", self.run_dir, BOOT, self.log)
+
+    def reserve(
+        self, cid: str, pools: list[dict[str, Any]] | None = None, sticky: str = "", data: str = "data"
+    ) -> list[str]:
+        conf = poolconf.parse({"pools": pools or DUAL}, {}, {}, {})
+        leases = self.store(data).reserve(
+            Attachment(cid, "eth0"),
+            "net",
+            "",
+            [],
+            lambda view: subnets.choose(conf, view, []),
+            [prefix for pool in conf.pools for prefix in pool.prefixes],
+            sticky,
+        )
+        return [lease.subnet for lease in leases]
+
+    def release(self, cid: str, data: str = "data") -> list[str]:
+        return [lease.subnet for lease in self.store(data).release(Attachment(cid, "eth0"))]
+
+    def find(self, cid: str) -> list[str]:
+        return [lease.subnet for lease in self.store().lease_of(Attachment(cid, "eth0"))]
+
+
+# the independent checker: reads files only --------------------------------------------------------
+
+
+def index_ranges(path: Path) -> list[tuple[int, int]]:
+    """The leased ranges in an index file, decoded and judged here anew."""
+    raw = path.read_bytes()
+    version = 6 if b" v6" in raw[:24] else 4
+    bits = 32 if version == 4 else 128
+    found: list[tuple[int, int]] = []
+
+    def free_blocks(leased: list[tuple[int, int]], first: int, size: int) -> int:
+        """The length of the largest aligned free block, 255 if none."""
+        if not any(low < first + size and first < high for low, high in leased):
+            return bits - size.bit_length() + 1
+        if size == 1 or any(low <= first and first + size <= high for low, high in leased):
+            return 255
+        return min(free_blocks(leased, first, size // 2), free_blocks(leased, first + size // 2, size // 2))
+
+    def walk(number: int, depth: int, base: int) -> None:
+        node = raw[1024 * number : 1024 * (number + 1)]
+        size = 1 << (bits - 8 * (depth + 1))
+        for slot in range(256):
+            child = int.from_bytes(node[256 + 3 * slot : 259 + 3 * slot], "little")
+            before, first = len(found), base + slot * size
+            if child:
+                walk(child, depth + 1, first)
+                assert node[slot] == free_blocks(found[before:], first, size), "a summary lies"
+            elif node[slot] == 255:
+                found.append((first, first + size))
+            else:
+                assert node[slot] == 8 * (depth + 1)
+
+    walk(1, 0, 0)
+    return merged(found)
+
+
+def merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    result: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if result and result[-1][1] == low:
+            result[-1] = (result[-1][0], high)
+        else:
+            result.append((low, high))
+    return result
+
+
+def check_consistent(world: World) -> dict[str, list[str]]:
+    """Owners, leases and index say the same, no two leases overlap, nothing is pending. {owner: subnets}"""
+    held: dict[str, list[str]] = {}
+    claimed: set[tuple[str, str]] = set()
+    for shelf in world.path.glob("data*/default/*"):
+        said: set[str] = set()
+        if shelf.name not in {BOOT, "sticky"} or not (shelf / "leases").is_dir():
+            continue
+        for owner in (shelf / "owners").iterdir():
+            if owner.name.startswith("."):
+                continue
+            names = names_in(owner)
+            for name in names:
+                lease = shelf / "leases" / name.replace("/", "_")
+                assert lease.stat().st_ino == owner.stat().st_ino, f"{lease} is not {owner}'s"
+            said |= set(names)
+            if shelf.name != "sticky":
+                held[owner.name] = names
+        there = {path.name.replace("_", "/") for path in (shelf / "leases").iterdir()}
+        assert there == said, f"leases without owner in {shelf}: {there - said}"
+        claimed |= {(str(shelf.parent), name) for name in there}
+    check_disjoint([name for _, name in claimed])
+    check_disjoint([name for names in held.values() for name in names])
+    for version in (4, 6):
+        prefixes = [parse_prefix(name) for _, name in claimed if (":" in name) == (version == 6)]
+        path = Path(f"{world.run_dir}/subnets/default@v{version}")
+        expected = merged([(prefix.value, prefix.last + 1) for prefix in prefixes])
+        assert (index_ranges(path) if path.exists() else expected) == expected
+    assert not os.path.islink(f"{world.run_dir}/subnets/pending")
+    return held
+
+
+def names_in(owner: Path) -> list[str]:
+    """What the owner says it has; where the test damaged its file, what is its own by inode."""
+    try:
+        return [lease["subnet"] for lease in jsontext.parse(owner.read_text())["leases"]]
+    except BadJson:
+        leases = (owner.parent.parent / "leases").iterdir()
+        return [lease.name.replace("_", "/") for lease in leases if lease.samefile(owner)]
+
+
+def check_disjoint(names: list[str]) -> None:
+    prefixes = sorted(
+        (parse_prefix(name) for name in names), key=lambda prefix: (prefix.version, prefix.value)
+    )
+    for one, other in pairwise(prefixes):
+        assert not one.overlaps(other), f"{one} and {other} are leased both"
+
+
+# killing -----------------------------------------------------------------------------------------
+
+
+class Killer:
+    """Counts the calls that change files; kills the process in front of number `at`, or in the middle of it."""
+
+    def __init__(self, at: int = -1, torn: bool = False) -> None:
+        self.at = at
+        self.torn = torn
+        self.count = 0
+
+    def install(self) -> None:
+        for name in CHANGES:
+            setattr(os, name, self.wrapped(name, getattr(os, name)))
+
+    def wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if name == "open" and not args[1] & os.O_CREAT:
+                return real(*args, **kwargs)
+            if self.count == self.at:
+                if self.torn and name in {"write", "pwrite"}:
+                    real(args[0], bytes(args[1])[: len(args[1]) // 2], *args[2:])
+                os.kill(os.getpid(), signal.SIGKILL)
+            self.count += 1
+            return real(*args, **kwargs)
+
+        return call
+
+
+def in_child(work: Callable[[], Any], killer: Killer | None = None) -> int | None:
+    """Run in a fork. The number of changing calls, or None if it was killed; fails on any other end."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            killer = killer or Killer()
+            say = os.write
+            killer.install()
+            work()
+            say(writer, str(killer.count).encode())
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(writer)
+    answer = os.read(reader, 100)
+    os.close(reader)
+    _, status = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return None
+    assert os.WEXITSTATUS(status) == 0, "the child failed, see its traceback"
+    return int(answer)
+
+
+def nothing(world: World) -> None:
+    """The first use of all."""
+
+
+def some(world: World) -> None:
+    world.reserve("other")
+    world.reserve("away", data="data2", pools=ONE)
+
+
+def held(world: World) -> None:
+    some(world)
+    world.reserve("victim")
+
+
+def held_sticky(world: World) -> None:
+    some(world)
+    world.reserve("victim", sticky=KEY)
+
+
+def waiting(world: World) -> None:
+    held_sticky(world)
+    world.release("victim")
+
+
+def crowded(world: World) -> None:
+    """Full of sticky leases that wait."""
+    world.reserve("other")
+    for cid in "abc":
+        world.reserve(cid, ONE, f"net/ns/{cid}/eth0")
+        world.release(cid)
+
+
+def without_index(world: World) -> None:
+    held(world)
+    os.unlink(f"{world.run_dir}/subnets/default@v4")
+
+
+def damaged(world: World) -> None:
+    held(world)
+    Path(f"{world.path}/data/default/{BOOT}/owners/victim@eth0").write_text("{")
+
+
+def another_boot(world: World) -> None:
+    waiting(world)
+    os.rename(f"{world.path}/data/default/{BOOT}", f"{world.path}/data/default/another-boot")
+
+
+def killed_before(world: World) -> None:
+    """A reserve was killed with one of two leases made: what is killed now is the finishing of it."""
+    some(world)
+    copy = world_copy(world, "count")
+    points = in_child(lambda: copy.reserve("dead"))
+    assert points is not None
+    in_child(lambda: world.reserve("dead"), Killer(points - 6))
+    assert os.path.islink(f"{world.run_dir}/subnets/pending")
+
+
+def world_copy(world: World, name: str) -> World:
+    """Hard links and all."""
+    copy = World(world.path.parent / name)
+    subprocess.run(["cp", "-a", f"{world.path}/.", str(copy.path)], check=True)
+    for link in Path(f"{copy.run_dir}/subnets/dirs").glob("*"):  # they name the directory by its path
+        data = os.path.basename(os.readlink(link))
+        link.unlink()
+        copy.store().node.ensure()
+        path = f"{copy.path}/{data}"
+        os.symlink(path, f"{copy.run_dir}/subnets/dirs/default@{path.replace('/', '%2F')}")
+    pending = f"{copy.run_dir}/subnets/pending"
+    if os.path.islink(pending):
+        text = os.readlink(pending).replace(str(world.path), str(copy.path))
+        os.unlink(pending)
+        os.symlink(text, pending)
+    return copy
+
+
+SCENARIOS: dict[str, tuple[Callable[[World], None], Callable[[World], Any], int]] = {
+    "first reserve": (nothing, lambda world: world.reserve("victim"), 30),
+    "reserve": (some, lambda world: world.reserve("victim"), 15),
+    "release": (held, lambda world: world.release("victim"), 9),
+    "sticky reserve": (some, lambda world: world.reserve("victim", sticky=KEY), 22),
+    "sticky release": (held_sticky, lambda world: world.release("victim"), 8),
+    "sticky return": (waiting, lambda world: world.reserve("victim", sticky=KEY), 10),
+    "sticky change": (waiting, lambda world: world.reserve("victim", [DUAL[1]], KEY), 15),
+    "sticky reclaim": (crowded, lambda world: world.reserve("victim", ONE), 18),
+    "rebuild": (without_index, lambda world: world.release("victim"), 11),
+    "damaged release": (damaged, lambda world: world.release("victim"), 9),
+    "another boot": (another_boot, lambda world: world.reserve("victim", sticky=KEY), 25),
+    "finishing": (killed_before, lambda world: world.reserve("victim"), 20),
+}
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["whole", "torn"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_at_every_call_then_the_next_one_finds_nothing_amiss(
+    tmp_path: Path, name: str, torn: bool
+) -> None:
+    prepare, verb, fewest = SCENARIOS[name]
+    template = World(tmp_path / "template")
+    prepare(template)
+    whole = world_copy(template, "whole")
+    points = in_child(lambda: verb(whole))
+    check_consistent(whole)
+    assert points is not None
+    assert points >= fewest, f"only {points} points found: has the shim lost sight of the store's calls?"
+
+    for point in range(points):
+        world = world_copy(template, f"at{point}")
+        assert in_child(lambda world=world: verb(world), Killer(point, torn)) is None  # type: ignore[misc]
+
+        world.reserve("next", ONE, data="data3")  # another directory's process finds it
+
+        assert "dead@eth0" not in check_consistent(world), f"point {point}"
+        world.release("victim")
+        assert "victim@eth0" not in check_consistent(world), f"point {point}"
+        world.reserve("victim")
+        assert "victim@eth0" in check_consistent(world), f"point {point}"
+    print(f"{name}: {points} points", file=sys.stderr)
+
+
+def test_a_killed_reserve_leaves_no_lease_and_a_killed_release_none_either(tmp_path: Path) -> None:
+    """The pool has room for four: after any number of kills it still has."""
+    world = World(tmp_path)
+    for point in range(100):
+        killed = in_child(lambda: world.reserve("victim", ONE), Killer(point % 33)) is None
+        if not killed:
+            in_child(lambda: world.release("victim"), Killer(point % 7))
+        world.release("victim")
+
+    assert sorted(world.reserve(cid, ONE)[0] for cid in "abcd") == [f"10.10.{n}.0/24" for n in range(4)]
+    check_consistent(world)
+
+
+# races -------------------------------------------------------------------------------------------
+
+
+def contend(world: World, number: int, until: float) -> None:
+    """Reserve and release at random; what is held is marked in a directory where a second holder would be seen."""
+    dice, mine = random.Random(number), dict[str, list[str]]()
+    while time.monotonic() < until:
+        cid = f"p{number}n{dice.randrange(6)}"
+        data = f"data{number % 3}"
+        if cid in mine:
+            for subnet in mine.pop(cid):
+                os.unlink(f"{world.path}/held/{subnet.replace('/', '_')}")
+            assert world.release(cid, data)
+            continue
+        lengths = dice.choice([[24], [26], [24, 28], [30]])
+        pools = [{"subnet": "10.0.0.0/18", "prefixLength": length} for length in lengths]
+        sticky = f"net/ns/{cid}/eth0" if dice.random() < 0.2 else ""
+        try:
+            mine[cid] = world.reserve(cid, pools + DUAL[1:] * dice.randrange(2), sticky, data)
+        except PoolExhausted:
+            continue
+        for subnet in mine[cid]:
+            os.close(os.open(f"{world.path}/held/{subnet.replace('/', '_')}", os.O_CREAT | os.O_EXCL))
+
+
+def start(work: Callable[[], None]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def test_thirty_two_processes_never_share_a_subnet(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    os.mkdir(f"{tmp_path}/held")
+    until = time.monotonic() + 4
+
+    pids = [start(lambda number=number: contend(world, number, until)) for number in range(32)]  # type: ignore[misc]
+
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * 32
+    held = check_consistent(world)
+    marked = sorted(name.replace("_", "/") for name in os.listdir(f"{tmp_path}/held"))
+    assert sorted(subnet for names in held.values() for subnet in names) == marked
+    assert len(marked) > 32
+
+
+def test_random_kills_among_thirty_two_processes_cost_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+
+    def endless(number: int) -> None:
+        while True:
+            cid = f"p{number}"
+            try:
+                world.reserve(cid, [{"subnet": "10.0.0.0/24", "prefixLength": 30}], data=f"data{number % 3}")
+            except PoolExhausted:
+                continue
+            world.release(cid, f"data{number % 3}")
+
+    for _ in range(4):
+        pids = [start(lambda number=number: endless(number)) for number in range(32)]  # type: ignore[misc]
+        for pid in dice.sample(pids, len(pids)):
+            time.sleep(dice.random() / 50)
+            os.kill(pid, signal.SIGKILL)
+            assert os.WIFSIGNALED(os.waitpid(pid, 0)[1]), "a process ended by itself"
+        for number in range(32):
+            world.release(f"p{number}", f"data{number % 3}")
+
+    world.reserve("last", [{"subnet": "10.0.0.0/24", "prefixLength": 30}], data="data0")
+    assert list(check_consistent(world)) == ["last@eth0"]
+
+
+def test_the_lock_of_a_killed_holder_is_free(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.reserve("a")
+    ready, told = os.pipe()
+
+    def hold() -> None:
+        lock = world.store().node.lock("hang")
+        lock.acquire()
+        os.write(told, b"x")
+        time.sleep(60)
+
+    pid = start(hold)
+    os.read(ready, 1)
+    with pytest.raises(BlockingIOError), open(f"{world.run_dir}/subnets/lock", "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+    assert world.reserve("b")
+
+
+# full and read-only disks ------------------------------------------------------------------------
+
+
+def with_tmpfs(path: str, options: str, work: Callable[[], None]) -> None:
+    """Run `work` in a fork with a mount namespace of its own that has a tmpfs at `path`."""
+
+    def inside() -> None:
+        assert ctypes.CDLL(None, use_errno=True).unshare(0x00020000) == 0  # CLONE_NEWNS, linux/sched.h
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+        os.makedirs(path, 0o700, exist_ok=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=0700,{options}", "tmpfs", path], check=True)
+        work()
+
+    assert os.waitpid(start(inside), 0)[1] == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("where", ["data", "run"])
+@pytest.mark.parametrize(
+    "options", ["size=28k", "size=48k", *(f"nr_inodes={count}" for count in range(4, 26))]
+)
+def test_a_full_disk_is_code_5_named_and_leaks_nothing(tmp_path: Path, where: str, options: str) -> None:
+    world = World(tmp_path)
+    pools = [{"subnet": "10.0.0.0/16", "prefixLength": 30}, {"subnet": "10.7.0.0/16", "prefixLength": 22}]
+
+    def reserve(cid: str) -> CniError | None:
+        try:
+            world.reserve(cid, pools, sticky="net/ns/web/eth0" if cid == "c3" else "")
+        except CniError as error:
+            return error
+        return None
+
+    def fill() -> None:
+        done: list[str] = []
+        while len(done) < 64 and not (error := reserve(f"c{len(done)}")):
+            done.append(f"c{len(done)}")
+        assert error is not None or where == "run"
+        assert error is None or (error.code, str(tmp_path) in str(error), "No space left" in str(error)) == (
+            5,
+            True,
+            True,
+        )
+        if not done:
+            return
+        assert sorted(check_consistent(world)) == sorted(f"{cid}@eth0" for cid in done)
+        assert [len(world.release(cid)) for cid in done] == [2] * len(done)
+        world.reserve("again", pools)
+        assert list(check_consistent(world)) == ["again@eth0"]
+
+    with_tmpfs(f"{tmp_path}/{where}", options, fill)
+
+
+@pytest.mark.root
+def test_a_read_only_disk_is_code_5_and_does_not_stop_others(tmp_path: Path) -> None:
+    world = World(tmp_path)
+
+    def try_it() -> None:
+        world.reserve("a")
+        subprocess.run(["mount", "-o", "remount,ro", f"{tmp_path}/data"], check=True)
+        for verb in (world.release, world.reserve):
+            with pytest.raises(InputOutput, match="Read-only"):
+                verb("a" if verb == world.release else "b")
+        assert world.find("a") == ["10.10.0.0/24", "fd00::/64"]
+        assert world.reserve("c", data="data2")[0] == "10.10.1.0/24"
+        subprocess.run(["mount", "-o", "remount,rw", f"{tmp_path}/data"], check=True)
+        assert world.release("a") == ["10.10.0.0/24", "fd00::/64"]
+        assert list(check_consistent(world)) == ["c@eth0"]
+
+    with_tmpfs(f"{tmp_path}/data", "size=1m", try_it)
+
+
+def test_an_error_in_the_middle_of_a_reserve_leaves_no_trace(tmp_path: Path) -> None:
+    """Every changing call fails once with an error instead of a kill."""
+    template = World(tmp_path / "template")
+    some(template)
+    copy = world_copy(template, "count")
+    points = in_child(lambda: copy.reserve("victim", sticky=KEY))
+    assert points is not None
+
+    def failing(world: World, point: int) -> None:
+        class Failer(Killer):
+            def wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+                def call(*args: Any, **kwargs: Any) -> Any:
+                    if name == "open" and not args[1] & os.O_CREAT:
+                        return real(*args, **kwargs)
+                    self.count += 1
+                    if self.count - 1 == self.at:
+                        raise OSError(5, "Input/output error", str(args[0]))
+                    return real(*args, **kwargs)
+
+                return call
+
+        Failer(point).install()
+        try:
+            world.reserve("victim", sticky=KEY)
+        except CniError:
+            return
+        world.release("victim")  # what could not be removed was not there
+
+    for point in range(points):
+        world = world_copy(template, f"at{point}")
+        in_child(lambda world=world, point=point: failing(world, point))  # type: ignore[misc]
+        world.reserve("next", ONE, data="data3")
+        assert "victim@eth0" not in check_consistent(world), f"point {point}"
