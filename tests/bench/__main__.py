@@ -1,0 +1,199 @@
+"""`python -m tests.bench`: measure, report. `--quick` takes less than a minute, the whole about five."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import random
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.bench import card, contenders, leases, measure, report
+from tests.bench.contenders import GO, HOST_DEVICE, HOST_LOCAL, PYTHON
+from tests.bench.measure import BenchError, Sample, Step
+from tests.integration.rig import BUNDLE, Rig, RigError, call
+from tests.lab.errors import LabError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FEW = 10
+SETTLE_S = 0.3  # between bursts
+
+
+class Size(NamedTuple):
+    """How much of it."""
+
+    rounds: int
+    burst: int
+    bursts: int
+    leases: int
+    lease_rounds: int
+    lab_rounds: int
+
+
+WHOLE = Size(rounds=40, burst=32, bursts=7, leases=100_000, lease_rounds=15, lab_rounds=8)
+QUICK = Size(rounds=10, burst=32, bursts=2, leases=10_000, lease_rounds=5, lab_rounds=0)
+
+
+def main() -> int:
+    """The exit status."""
+    asked = _arguments()
+    obstacle = "it needs root (network namespaces)" if os.geteuid() else contenders.missing()
+    if obstacle:
+        print(f"bench: {obstacle}", file=sys.stderr)
+        return 1
+    console = report.make_console()
+    found: dict[str, Any] = {"machine": machine(), "seed": asked.seed, "quick": asked.quick}
+    size = QUICK if asked.quick else WHOLE
+    with Rig(vfs=size.burst) as rig:
+        for index in range(size.burst):
+            rig.add_pod(f"pod{index}")
+        found["storage"] = rig.storage()
+        head(console, found)
+        on_this_machine(console, rig, size, found)
+    if size.lab_rounds and not asked.no_lab:
+        on_the_card(console, size, found)
+    console.print(f"  load average {_load()} at the end; took {time.monotonic() - asked.start:.0f} s")
+    if asked.json:
+        measure.write_json(asked.json, found)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds, fewer leases, no lab: under a minute"
+    )
+    parser.add_argument("--no-lab", action="store_true", help="leave out the emulated card")
+    parser.add_argument("--json", metavar="FILE", help="write every sample there")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32), help="of the random orders")
+    return parser.parse_args(namespace=argparse.Namespace(start=time.monotonic()))
+
+
+# the machine itself --------------------------------------------------------------------------------------------------
+
+
+def on_this_machine(console: Console, rig: Rig, size: Size, found: dict[str, Any]) -> None:
+    """One at a time, then many at once, then beside many leases, then memory and disk."""
+    seed = found["seed"]
+    with console.status(f"one at a time, {size.rounds} rounds"):
+        found["alone"] = measure.rounds(
+            size.rounds, contenders.alone(), lambda step: rig.inside(measure.one, step), seed
+        )
+    title = f"One at a time: {size.rounds} rounds, medians; a ratio is the median of the rounds' ratios"
+    report.show_alone(console, title, found["alone"])
+    with console.status(f"{size.burst} at once, {size.bursts} rounds"):
+        tasks = contenders.together(size.burst)
+        found["bursts"] = measure.rounds(
+            size.bursts, tasks, lambda step: rig.inside(measure.burst, step), seed, SETTLE_S
+        )
+    report.show_bursts(console, size.burst, found["bursts"])
+    with console.status("memory and disk"):
+        found["sizes"] = sizes(rig)
+    report.show_sizes(console, found["sizes"])
+    with console.status(f"{size.leases:,} leases"):
+        found["leases"] = beside_leases(rig, size, seed)
+    report.show_leases(console, FEW, size.leases, found["leases"])
+
+
+def beside_leases(rig: Rig, size: Size, seed: int) -> dict[str, Any]:
+    counts = (FEW, size.leases)
+    for count in counts:
+        rig.inside(leases.fill, count)
+        rig.inside(leases.fill_go, count)
+    store = {str(count): rig.inside(leases.in_process, count, 100) for count in counts}
+
+    def one(step: Step) -> Sample:
+        return rig.inside(measure.one, step)
+
+    samples = measure.rounds(size.lease_rounds, leases.steps(counts), one, seed)
+    samples |= measure.rounds(min(size.lease_rounds, 3), leases.steps_go(counts), one, seed)
+    return {"samples": samples, "store": store, "storage": rig.storage()}
+
+
+def sizes(rig: Rig) -> dict[str, float]:
+    """In MB. What `sriov` needs = what it has mapped at the end of an ADD, and the archives it reads."""
+    said = call("", "", "", {}, (PYTHON, "-I", "-S", "-c", "print()"))
+    added = {}
+    for who, make in (("ours", contenders.ours), ("go", contenders.go)):
+        added[who] = rig.inside(measure.memory, make("ADD", 0))
+        rig.inside(measure.one, Step("DEL", make("DEL", 0)))
+    top = BUNDLE.parent
+    needed = {Path(path) for path in added["ours"].files if Path(path).is_relative_to(top)}
+    needed |= {BUNDLE, *top.glob("**/base_library.zip")}
+    return {
+        "ours VERSION": rig.inside(measure.memory, contenders.ours("VERSION", 0)).peak_mb,
+        "go VERSION": rig.inside(measure.memory, contenders.go("VERSION", 0)).peak_mb,
+        "ours ADD": added["ours"].peak_mb,
+        "go ADD": added["go"].peak_mb,
+        "python": rig.inside(measure.memory, said).peak_mb,
+        "plugin": _mb(needed),
+        "bundle": _mb({path for path in top.rglob("*") if path.is_file()}),
+        "go disk": _mb({Path(HOST_DEVICE), Path(HOST_LOCAL)}),
+    }
+
+
+def _mb(paths: set[Path]) -> float:
+    return sum(path.stat().st_size for path in paths) / 1e6
+
+
+# the card ------------------------------------------------------------------------------------------------------------
+
+
+def on_the_card(console: Console, size: Size, found: dict[str, Any]) -> None:
+    with console.status(f"a real VF in the lab, {size.lab_rounds} rounds"):
+        measured = card.run(size.lab_rounds, found["seed"])
+    if measured is None:
+        console.print("A real VF in the lab: not measured, the lab is not prepared (make lab).\n")
+        return
+    found["card"] = measured
+    how = "KVM" if measured["accelerator"] == "kvm" else "TCG: software emulation, some 20 times slower"
+    report.show_alone(
+        console, f"A real VF (igbvf) in the lab: {measured['rounds']} rounds, {how}", measured["samples"]
+    )
+    console.print(f"  guest: {measured['guest']}\n")
+
+
+# what it ran on ------------------------------------------------------------------------------------------------------
+
+
+def machine() -> dict[str, str]:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next(
+        (line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine()
+    )
+    return {
+        "cpu": f"{model}, {os.cpu_count()} cores",
+        "kernel": f"Linux {platform.release()}",
+        "python": f"CPython {platform.python_version()}",
+        "load": _load(),
+    }
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
+
+
+def head(console: Console, found: dict[str, Any]) -> None:
+    about = found["machine"]
+    console.print(f"[bold]cni-sriov bench[/]  {about['cpu']}, {about['kernel']}, {about['python']}")
+    console.print(
+        f"  state on {found['storage']}; load average {about['load']} at the start; seed {found['seed']}"
+    )
+    console.print(f"  peer: host-device with host-local in {GO}, the same veth end into the same pod")
+    if float(about["load"]) > 1:
+        console.print("  [yellow]the machine is busy: ratios hold within about a fifth, milliseconds do not")
+    console.print()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (BenchError, RigError, LabError) as problem:
+        sys.exit(f"bench: {problem}")
+    except KeyboardInterrupt:
+        sys.exit(130)
