@@ -15,6 +15,7 @@ from .vm import PORTS, Vm
 
 PLUGIN_DIR = "/mnt/host/cni-sriov"
 PLUGIN = f"{PLUGIN_DIR}/sriov"
+CNI_PATH = "/opt/cni/bin:/usr/lib/cni"
 STATE_DIRS = "/run/cni-sriov/claims /var/lib/cni/sriov /var/lib/cni/host-subnet"
 # permaddr: igbvf keeps there whatever address its last reset was told, until the next (drivers/net/.../igbvf/netdev.c)
 MOVING = {
@@ -77,6 +78,11 @@ class Node:
     def __init__(self, vm: Vm) -> None:
         self.vm = vm
 
+    def install(self) -> None:
+        """As `make install` lays it out: both names, by symlink, in /opt/cni/bin."""
+        links = "".join(f"ln -sfn {PLUGIN} /opt/cni/bin/{name};" for name in ("sriov", "host-subnet"))
+        self.vm.run(f"mkdir -p /opt/cni/bin; {links}")
+
     def clear(self) -> None:
         """End every netns that a test made: VFs still in there come home."""
         self.vm.run("for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done; udevadm settle")
@@ -116,10 +122,11 @@ class Node:
         netns: str | None = None,
         ifname: str = "net1",
         args: str = "",
+        plugin: str = PLUGIN,
     ) -> Call:
         env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_IFNAME": ifname, "CNI_ARGS": args}
-        env |= {"CNI_NETNS": f"/run/netns/{container}" if netns is None else netns, "CNI_PATH": PLUGIN_DIR}
-        return Call(self.vm.spawn([PLUGIN], check=False, input=json.dumps(conf), env=env))
+        env |= {"CNI_NETNS": f"/run/netns/{container}" if netns is None else netns, "CNI_PATH": CNI_PATH}
+        return Call(self.vm.spawn([plugin], check=False, input=json.dumps(conf), env=env))
 
     def cni(self, verb: str, conf: dict[str, Any], container: str = "c1", **rest: Any) -> Reply:
         return self.start(verb, conf, container, **rest).wait()
