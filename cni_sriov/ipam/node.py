@@ -63,7 +63,10 @@ class Node:
         os.symlink(text, f"{self.path}/pending")
 
     def clear_pending(self) -> None:
-        os.unlink(f"{self.path}/pending")
+        try:
+            os.unlink(f"{self.path}/pending")
+        except FileNotFoundError:
+            pass
 
     # data directories in use ---------------------------------------------------------------------
 
@@ -95,7 +98,7 @@ class Node:
     # the index -----------------------------------------------------------------------------------
 
     def index(self, scope: str, version: int) -> Index:
-        """The scope's index of that IP family; DamagedIndex if it must be built anew."""
+        """The scope's index of that IP family; index.DamagedIndex if it must be built anew."""
         return open_index(self._index_path(scope, version), version, self.boot_id)
 
     def put_index(self, scope: str, index: Index) -> Index:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LARGEST = 1 << 16
+_BOOT_ID_LENGTH = 36  # a UUID: /proc/sys/kernel/random/boot_id
 _SET_ASIDE = ".damaged-"
 _DROPPED = ".dropped-"
 STICKY = "sticky"
@@ -41,8 +42,12 @@ class ScopeDirectory:
         self.path = f"{data_dir}/{scope}"
 
     def shelves(self) -> list[str]:
-        is_there = _is_safe(self.data_dir) and _is_safe(self.path)
-        return [name for name in _list(self.path) if _is_safe(f"{self.path}/{name}")] if is_there else []
+        """By their look, so that a dataDir that points somewhere else costs nothing there."""
+        if not (_is_safe(self.data_dir) and _is_safe(self.path)):
+            return []
+        return [
+            name for name in _list(self.path) if len(name) == _BOOT_ID_LENGTH and Shelf(self, name).exists
+        ]
 
     def drop(self, shelf: str) -> int:
         """Put a whole shelf out of use; the answer is how many leases it had."""
@@ -63,14 +68,14 @@ class Shelf:
 
     __slots__ = ("_scope", "exists", "leases", "name", "owners", "path")
 
-    def __init__(self, scope: ScopeDirectory, name: str) -> None:
+    def __init__(self, scope: ScopeDirectory, name: str, strict: bool = True) -> None:
+        """InputOutput if a directory is not what it should be; a missing one is an empty shelf. Not strict: to list."""
         self._scope = scope
         self.name = name
         self.path = f"{scope.path}/{name}"
         self.owners = f"{self.path}/owners"
         self.leases = f"{self.path}/leases"
-        # InputOutput if a directory is not what it should be; a missing one is an empty shelf
-        self.exists = self._is_there()
+        self.exists = self._is_there() if strict else os.path.isdir(self.leases)
 
     def _is_there(self) -> bool:
         """`leases` is made last; killed in between, a shelf is not there yet."""

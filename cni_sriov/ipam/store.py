@@ -73,7 +73,7 @@ class Store:
         if not self._has_owner(owner):
             return []
         with self._session(f"release for {attachment}") as session:
-            return session.release(owner)
+            return session.books.release(owner)
 
     def release_if(self, attachment: Attachment, is_dead: Judge) -> list[Lease]:
         """Release, if `is_dead` of what the attachment holds now."""
@@ -81,7 +81,7 @@ class Store:
         with self._session(f"reclaim from {attachment}") as session:
             if not session.is_dead(owner, is_dead):
                 return []
-            released = session.release(owner)
+            released = session.books.release(owner)
         if released:
             self.log.info("leases of a dead attachment reclaimed", attachment=attachment)
         return released

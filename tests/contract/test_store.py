@@ -509,11 +509,11 @@ def test_the_lease_files_beat_a_wrong_index(world: World) -> None:
     reserve(world.store(), "a")
     session = world.store()._session("spoil")  # noqa: SLF001 # no caller can do this
     with session:
-        session._index(4).mark(parse_prefix("10.10.0.0/24"), leased=False)  # noqa: SLF001
+        session.books._index(4).mark(parse_prefix("10.10.0.0/24"), leased=False)  # noqa: SLF001
 
     assert reserve(world.store(), "b") == ["10.10.1.0/24"]
     with session:
-        session._index(4).mark(parse_prefix("10.10.0.0/24"), leased=False)  # noqa: SLF001
+        session.books._index(4).mark(parse_prefix("10.10.0.0/24"), leased=False)  # noqa: SLF001
     with pytest.raises(SubnetConflict):
         reserve(world.store(), "c", conf(ip="10.10.0.9"))
     assert lease_of(world.store(), "a") == ["10.10.0.0/24"]

@@ -278,7 +278,9 @@ def damaged(world: World) -> None:
 
 def another_boot(world: World) -> None:
     waiting(world)
-    os.rename(f"{world.path}/data/default/{BOOT}", f"{world.path}/data/default/another-boot")
+    os.rename(
+        f"{world.path}/data/default/{BOOT}", f"{world.path}/data/default/bbbbbbbb-0000-0000-0000-000000000000"
+    )
 
 
 def killed_before(world: World) -> None:
@@ -537,6 +539,22 @@ def test_a_read_only_disk_is_code_5_and_does_not_stop_others(tmp_path: Path) -> 
         assert list(check_consistent(world)) == ["c@eth0"]
 
     with_tmpfs(f"{tmp_path}/data", "size=1m", try_it)
+
+
+@pytest.mark.root
+def test_a_directory_made_unsafe_after_a_kill_does_not_stop_others(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.reserve("a", ONE)
+    in_child(lambda: world.reserve("b", ONE), Killer(5))
+    assert os.path.islink(f"{world.run_dir}/subnets/pending")
+    os.chmod(f"{tmp_path}/data", 0o777)
+
+    assert world.reserve("c", ONE, data="data2")[0] != "10.10.0.0/24"
+    with pytest.raises(InputOutput, match="others can write"):
+        world.reserve("d", ONE)
+    os.chmod(f"{tmp_path}/data", 0o700)
+    world.release("b")
+    assert sorted(check_consistent(world)) == ["a@eth0", "c@eth0"]
 
 
 def test_an_error_in_the_middle_of_a_reserve_leaves_no_trace(tmp_path: Path) -> None:
