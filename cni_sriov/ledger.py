@@ -48,11 +48,12 @@ class Ledger:
         self.open_run_dir()
         statefile.ensure_directory(self.state_dir)
         link = f"{self.run_dir}/dirs/{self.state_dir.replace('%', '%25').replace('/', '%2F')}"
-        try:
-            os.symlink(self.state_dir, link)  # atomic with its content; only ever read by readlink
-        except FileExistsError:
+        if os.path.lexists(link):
             return
-        self._drop_earlier_boots()
+        with self.node_lock("first use of a stateDir"):
+            if not os.path.lexists(link):
+                self._drop_earlier_boots()
+                os.symlink(self.state_dir, link)  # atomic with its content; only ever read by readlink
 
     def open_run_dir(self) -> None:
         """What locks need; all that host-subnet's door needs."""
@@ -60,12 +61,18 @@ class Ledger:
             statefile.ensure_directory(self.run_dir + name)
 
     def _drop_earlier_boots(self) -> None:
-        """First use of this stateDir in this boot: no VF state outlives a reboot, so older Records say nothing."""
-        for name in statefile.names(self.state_dir):
-            record = self._read(f"{self.state_dir}/{name}")
-            if record is not None and record.boot_id != self.boot_id:
-                self.log.info("record of an earlier boot dropped", attachment=record.attachment, vf=record.vf)
-                statefile.remove(f"{self.state_dir}/{name}")
+        """First use of this stateDir in this boot: no VF state outlives a reboot, so older Records say nothing.
+
+        What cannot be read is of an earlier boot too, torn by the power cut: nothing of this boot is here yet.
+        """
+        for name in os.listdir(self.state_dir):
+            path = f"{self.state_dir}/{name}"
+            record = self._parse(path)
+            if isinstance(record, Record) and record.boot_id == self.boot_id:
+                continue  # /run/cni-sriov was wiped under running pods
+            what = f"{record.attachment} on VF {record.vf}" if isinstance(record, Record) else f"unreadable: {record}"
+            self.log.info("record of an earlier boot dropped", file=path, was=what)
+            statefile.remove(path)
 
     # locks ---------------------------------------------------------------------------------------
 
@@ -130,14 +137,21 @@ class Ledger:
         return f"{self.state_dir}/{attachment.filename}"
 
     def _read(self, path: str) -> Record | None:
+        found = self._parse(path)
+        if isinstance(found, Exception):
+            self._set_aside(path, found)
+            return None
+        return found
+
+    def _parse(self, path: str) -> Record | Exception | None:
+        """The Record, None if there is no file, or what is wrong with it."""
         text = statefile.read(path)
         if text is None:
             return None
         try:
             return Record.from_json(jsontext.parse_object(text))
         except (CniError, ValueError, KeyError, TypeError) as error:
-            self._set_aside(path, error)
-            return None
+            return error
 
     def _set_aside(self, path: str, why: Exception) -> None:
         """A damaged file is named and kept for the operator; it costs its own attachment only."""

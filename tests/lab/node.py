@@ -126,7 +126,8 @@ class Node:
     ) -> Call:
         env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_IFNAME": ifname, "CNI_ARGS": args}
         env |= {"CNI_NETNS": f"/run/netns/{container}" if netns is None else netns, "CNI_PATH": CNI_PATH}
-        return Call(self.vm.spawn([plugin], check=False, input=json.dumps(conf), env=env))
+        given = {key: value for key, value in conf.items() if value is not None}
+        return Call(self.vm.spawn([plugin], check=False, input=json.dumps(given), env=env))
 
     def cni(self, verb: str, conf: dict[str, Any], container: str = "c1", **rest: Any) -> Reply:
         return self.start(verb, conf, container, **rest).wait()
