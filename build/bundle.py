@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -27,32 +28,29 @@ def recipe() -> str:
 
 
 def build() -> None:
+    """Into a directory beside, then swapped: what runs from the bundle meanwhile sees the old or the new one."""
+    fresh = OUT / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
-    command += [
-        "--workpath",
-        str(OUT / "work"),
-        "--distpath",
-        str(OUT),
-        str(ROOT / "build" / "cni-sriov.spec"),
-    ]
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
-    done = subprocess.run(
-        command,
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONHASHSEED": "0"},
-    )
+    command += ["--workpath", str(OUT / "work"), "--distpath", str(fresh)]
+    command.append(str(ROOT / "build" / "cni-sriov.spec"))
+    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     if done.returncode:
         sys.exit(f"PyInstaller failed:\n{done.stdout}{done.stderr}")
+    (OUT / "glibc").write_text(lowest_glibc(fresh))
+    old = OUT / "old"
+    shutil.rmtree(old, ignore_errors=True)
+    if BUNDLE.exists():
+        BUNDLE.rename(old)
+    (fresh / BUNDLE.name).rename(BUNDLE)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-def lowest_glibc() -> str:
+def lowest_glibc(directory: Path) -> str:
     """The newest symbol version that anything in the bundle asks for: GLIBC_2.34 runs on 2.34 and later."""
     found = {(2, 0)}
-    for path in BUNDLE.rglob("*"):
+    for path in directory.rglob("*"):
         if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
             table = subprocess.run(["objdump", "-T", path], capture_output=True, text=True, check=True).stdout
             found |= {(int(major), int(minor)) for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", table)}
@@ -72,15 +70,17 @@ def report() -> None:
 
 
 def main() -> None:
-    wanted = recipe()
-    if not RECIPE.exists() or RECIPE.read_text() != wanted:
-        print("  build      PyInstaller, two executables (about 20 s)", flush=True)
-        build()
-        (OUT / "glibc").write_text(lowest_glibc())
-        RECIPE.write_text(wanted)
-    elif "--quiet" in sys.argv:
-        return
-    report()
+    OUT.mkdir(parents=True, exist_ok=True)
+    with (OUT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = recipe()
+        if not RECIPE.exists() or RECIPE.read_text() != wanted:
+            print("  build      PyInstaller, two executables (about 20 s)", flush=True)
+            build()
+            RECIPE.write_text(wanted)
+        elif "--quiet" in sys.argv:
+            return
+        report()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ class Reply:
 
     @property
     def code(self) -> int:
-        return int(self.document["code"]) if self.exit_code else 0
+        """The CNI error code; 0 = success, -1 = it failed and said nothing."""
+        return int(self.document.get("code", -1)) if self.exit_code else 0
 
     @property
     def text(self) -> str:
