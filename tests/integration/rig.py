@@ -35,7 +35,7 @@ BUNDLE = ROOT / "build" / "out" / "cni-sriov" / "sriov"
 PF, PF_PCI = "pf0", "0000:01:00.0"
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h
 PCI_DEVICES = "/run/rig/pci"
-STATE = "/var/lib/cni"  # on a real disk, as the plugins have it
+STATE = "/var/lib/cni"
 HELD = ("/run/cni-sriov/claims", "/run/cni-sriov/locks", f"{STATE}/sriov", f"{STATE}/host-subnet")
 
 
@@ -61,15 +61,15 @@ class Link(NamedTuple):
 
 
 class Rig:
-    """`with Rig(vfs=32) as rig:` the namespaces, up to the end of the block."""
+    """`with Rig(vfs=32) as rig:` the namespaces, up to the end of the block. `on_disk`: the plugins' state, not in RAM."""
 
-    def __init__(self, vfs: int = 4) -> None:
+    def __init__(self, vfs: int = 4, *, on_disk: bool = False) -> None:
         self.vfs = vfs
+        self._on_disk = on_disk
         self._thread = ThreadPoolExecutor(1, "rig")
         self._disk = ""
 
     def __enter__(self) -> Self:
-        self._disk = tempfile.mkdtemp(prefix="cni-sriov-rig-", dir="/var/tmp")
         try:
             self.inside(_enter_namespaces)
             self._mount()
@@ -88,7 +88,8 @@ class Rig:
     def close(self) -> None:
         """The namespaces end with the thread, and all that is in them with the namespaces."""
         self._thread.shutdown()
-        shutil.rmtree(self._disk, ignore_errors=True)
+        if self._disk:
+            shutil.rmtree(self._disk)
 
     # -- doing things in it -------------------------------------------------------------------------------------------
 
@@ -137,7 +138,7 @@ class Rig:
 
     def storage(self) -> str:
         """The file system that the plugins' state is on."""
-        return self.run("stat", "-f", "-c", "%T", STATE).strip()
+        return self.run("findmnt", "-n", "-o", "FSTYPE", "-T", STATE).strip()
 
     # -- making it ----------------------------------------------------------------------------------------------------
 
@@ -147,7 +148,9 @@ class Rig:
         for path in ("/run", "/var/lib"):
             self.run("mount", "-t", "tmpfs", "-o", "mode=755", "rig", path)
         self.inside(os.mkdir, STATE)
-        self.run("mount", "--bind", self._disk, STATE)
+        if self._on_disk:
+            self._disk = tempfile.mkdtemp(prefix="cni-sriov-rig-", dir="/var/tmp")
+            self.run("mount", "--bind", self._disk, STATE)
 
     def _make_links(self) -> None:
         """The other ends are UP in a netns of their own, so the host shows PF and VFs, and VFs get a carrier."""
