@@ -228,8 +228,8 @@ class NetConf:
         self.args_cni: dict[str, Any] = _args_cni(values)
         self.device = _device(values, self.runtime_config)
         self.master: str = "" if self.device else values.get("master", "")
-        wants_selector = not self.device and not self.master and "pf" in values
-        self.pf = PfSelector(values["pf"]) if wants_selector else None
+        selector = PfSelector(values["pf"]) if "pf" in values else None  # judged also where it is not used
+        self.pf = None if self.device or self.master else selector
         self.settings = _settings(values, _mac(values, cni_args, self.args_cni, self.runtime_config))
         self.pf_up: bool = values.get("pfUp", True)
         self.accept_ra: bool = values.get("acceptRA", False)

@@ -1,0 +1,104 @@
+"""What `sriovctl` wants to know of a PCI device beyond the plugin's own needs: bus numbers, who has it open.
+
+Reads below the Sysfs's root and /proc, changes nothing. What is missing counts as unknown (None, "", []).
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..domain import PF
+    from ..sysfs import Sysfs
+
+
+class BusNeed:
+    """Which bus the last of `count` VFs would sit on, and where the bridge above the PF ends (None = not known)."""
+
+    __slots__ = ("bridge", "bus", "last_bus", "offset", "stride")
+
+    def __init__(self, bus: int, offset: int, stride: int, bridge: str, last_bus: int | None) -> None:
+        self.bus = bus
+        self.offset = offset
+        self.stride = stride
+        self.bridge = bridge
+        self.last_bus = last_bus
+
+    @property
+    def is_out_of_range(self) -> bool:
+        return self.last_bus is not None and self.bus > self.last_bus
+
+
+def bus_need(sysfs: Sysfs, pf: PF, count: int) -> BusNeed | None:
+    """PCIe SR-IOV 2.1.2: routing ID of VF n = the PF's + offset + stride * n; its upper byte is the bus."""
+    offset, stride = _number(sysfs, pf, "sriov_offset"), _number(sysfs, pf, "sriov_stride")
+    if offset is None or stride is None:
+        return None
+    _, bus, rest = pf.pci_address.split(":")
+    slot, _, function = rest.partition(".")
+    routing_id = int(bus, 16) << 8 | int(slot, 16) << 3 | int(function, 16)
+    last = routing_id + offset + stride * (count - 1)
+    bridge = os.path.dirname(os.path.realpath(_device(sysfs, pf.pci_address)))
+    end = read(f"{bridge}/subordinate_bus_number")
+    return BusNeed(last >> 8, offset, stride, os.path.basename(bridge), int(end) if end.isdigit() else None)
+
+
+def probes_drivers(sysfs: Sysfs, pf: PF) -> bool:
+    """Whether the kernel binds drivers to new VFs: sriov_drivers_autoprobe."""
+    return read(f"{_device(sysfs, pf.pci_address)}/sriov_drivers_autoprobe") != "0"
+
+
+def openers(sysfs: Sysfs, pci_address: str, proc: str) -> list[str]:
+    """Processes that have the device open through vfio or uio, as "qemu (pid 12)"."""
+    nodes = _nodes(sysfs, pci_address)
+    if not nodes:
+        return []
+    pids = [name for name in _list(proc) if name.isdigit() and _holds(f"{proc}/{name}/fd", nodes)]
+    return [f"{read(f'{proc}/{pid}/comm') or '?'} (pid {pid})" for pid in sorted(pids, key=int)]
+
+
+def _nodes(sysfs: Sysfs, pci_address: str) -> set[str]:
+    """Its device files: the vfio group's, the vfio device's own, uio's."""
+    device = _device(sysfs, pci_address)
+    nodes = {f"/dev/vfio/devices/{name}" for name in _list(f"{device}/vfio-dev")}
+    nodes |= {f"/dev/{name}" for name in _list(f"{device}/uio")}
+    try:
+        nodes.add(f"/dev/vfio/{os.path.basename(os.readlink(f'{device}/iommu_group'))}")
+    except OSError:
+        pass  # no IOMMU: then there is no group
+    return nodes
+
+
+def _holds(directory: str, nodes: set[str]) -> bool:
+    for name in _list(directory):
+        try:
+            if os.readlink(f"{directory}/{name}") in nodes:
+                return True
+        except OSError:
+            pass  # closed meanwhile
+    return False
+
+
+def _device(sysfs: Sysfs, pci_address: str) -> str:
+    return f"{sysfs.root}/bus/pci/devices/{pci_address}"
+
+
+def _number(sysfs: Sysfs, pf: PF, name: str) -> int | None:
+    text = read(f"{_device(sysfs, pf.pci_address)}/{name}")
+    return int(text) if text.isdigit() else None
+
+
+def read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _list(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []

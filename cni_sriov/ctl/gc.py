@@ -1,0 +1,178 @@
+"""`sriovctl gc`: take back what provably nobody owns, and say of the rest why it stays.
+
+The same proof and the same inverse as an ADD's own reclaim (claim.death_proof, release.give_back), over every stateDir
+and data directory in use; only what no running verb has locked.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+
+from .. import claim, poolconf, release, reservation
+from ..commands import ipam
+from ..errors import CniError, KernelRefused
+from ..ipam.shelf import STICKY, ScopeDirectory
+from . import node
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from ..domain import Attachment, Record
+    from ..host import Host
+    from ..ipam.holding import Holding
+    from ..ipam.store import Store
+    from ..statefile import Lock
+
+    Judge = Callable[[Holding], bool]
+
+_VERIFY_TIMEOUT_MS = 2000
+
+
+class Item:
+    """A VF or a lease: taken back (or, in a dry run, to be), or left, and why."""
+
+    def __init__(self, kind: str, what: str, owner: str, taken: bool, reason: str) -> None:
+        self.kind = kind
+        self.what = what
+        self.owner = owner
+        self.taken = taken
+        self.reason = reason
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "what": self.what,
+            "owner": self.owner,
+            "taken": self.taken,
+            "reason": self.reason,
+        }
+
+
+def run(
+    host: Host, dry_run: bool = False, is_dead: Judge | None = None, data_dir: str = poolconf.DATA_DIR
+) -> list[Item]:
+    """VFs first: with a VF go the leases of its attachment."""
+    if not dry_run:
+        host.ledger.open_run_dir()
+    items = list(_vfs(host, dry_run))
+    items += _leases(host, dry_run, is_dead or reservation.Deaths(host))
+    return items + list(_boots(host, dry_run, data_dir))
+
+
+# VFs -----------------------------------------------------------------------------------------------------------------
+
+
+def _vfs(host: Host, dry_run: bool) -> Iterator[Item]:
+    seen = set()
+    for ledger in node.ledgers(host):
+        of_directory = copy.copy(host)
+        of_directory.ledger = ledger
+        for record in ledger.records():
+            seen.add(record.attachment)
+            yield from _vf(of_directory, record, dry_run)
+    for record in host.ledger.claims():
+        if record.attachment not in seen:
+            yield from _vf(host, record, dry_run)
+
+
+def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
+    what = f"{_pf_name(host, record)} vf {record.vf_index}"
+    lock = _lock(host, record.attachment, dry_run)
+    if lock is None:
+        yield Item("vf", what, str(record.attachment), False, "a running verb holds it")
+        return
+    try:
+        now = host.ledger.find(record.attachment)
+        if now is not None:
+            taken, reason = _judge_vf(host, now, dry_run)
+            yield Item("vf", what, str(record.attachment), taken, reason)
+            if taken and not dry_run:
+                lock.forget()
+    except (CniError, KernelRefused) as error:
+        yield Item("vf", what, str(record.attachment), False, str(error))
+    finally:
+        lock.release()
+
+
+def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
+    holder = host.ledger.claim_of(record.pf, record.vf)
+    if holder is not None and holder.attachment != record.attachment:
+        # its DEL died after it had given back the VF, which is another's now: all that is left is the Record
+        if not dry_run:
+            host.ledger.forget(record)
+        return True, f"only its record was left; the VF is {holder.attachment}'s now"
+    proof = claim.death_proof(host, record)
+    if not proof:
+        return False, "the VF is in a pod"
+    if not dry_run and not release.give_back(host, record, _VERIFY_TIMEOUT_MS):
+        return False, "its netdev is in a netns that neither can be reached nor dies"
+    return True, proof
+
+
+def _pf_name(host: Host, record: Record) -> str:
+    pf = host.sysfs.pf_by_pci(record.pf)
+    return pf.ifname if pf is not None and pf.ifname else record.pf
+
+
+def _lock(host: Host, attachment: Attachment, dry_run: bool) -> Lock | None:
+    """Gotten without waiting; None = whoever has it is alive. A dry run makes no file for it."""
+    lock = host.ledger.attachment_lock(attachment, "sriovctl gc")
+    if dry_run and not os.path.exists(lock.path):
+        return lock
+    return lock if lock.try_acquire() else None
+
+
+# leases --------------------------------------------------------------------------------------------------------------
+
+
+def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Item]:
+    with_vf = {record.attachment for record in node.records(host)}
+    for store, holding in list(ipam.all_holdings(reservation.place(host))):
+        what = ", ".join(lease.subnet for lease in holding.leases)
+        if holding.attachment is None:
+            yield Item("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")
+        elif holding.attachment in with_vf:
+            reason = "it goes with its VF" if dry_run else "its attachment has a VF"
+            yield Item("lease", what, str(holding.attachment), False, reason)
+        else:
+            taken, reason = _judge_lease(host, store, holding, holding.attachment, dry_run, is_dead)
+            yield Item("lease", what, str(holding.attachment), taken, reason)
+
+
+def _judge_lease(
+    host: Host, store: Store, holding: Holding, attachment: Attachment, dry_run: bool, is_dead: Judge
+) -> tuple[bool, str]:
+    if not is_dead(holding):
+        return False, "its network namespace lives" if holding.netns_id else "nothing is known of its netns"
+    lock = _lock(host, attachment, dry_run)
+    if lock is None:
+        return False, "a running verb holds it"
+    try:
+        if not dry_run and not store.release_if(attachment, is_dead):
+            return False, "it changed meanwhile"
+    finally:
+        lock.release()
+    return True, f"no process is in its netns {holding.netns}, and no mount keeps it"
+
+
+# earlier boots -------------------------------------------------------------------------------------------------------
+
+
+def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Item]:
+    """Directories of earlier boots below the default dataDir; the others are known, and so cleared, at first use."""
+    for scope in _scopes(data_dir):
+        old = sorted(set(ScopeDirectory(data_dir, scope).shelves()) - {STICKY, host.ledger.boot_id})
+        if old and not dry_run:  # a session's first use of a directory drops them
+            reservation.place(host).store(data_dir, scope).rebuild()
+        for name in old:
+            yield Item("lease", f"{data_dir}/{scope}/{name}", "", True, "it is of an earlier boot")
+
+
+def _scopes(data_dir: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(data_dir) if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []

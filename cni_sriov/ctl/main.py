@@ -1,0 +1,265 @@
+"""The operator's tool: arguments in, one verb, one gate for every error. argparse lives here and only here.
+
+Each verb imports what it needs when it runs, so that `sriovctl --help` is quick. Exit status: 0 ok, 1 failed or
+findings, 2 usage, 77 not root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from ..errors import CniError, NotRealRoot
+from ..netconf import STATE_DIR
+from ..poolconf import DATA_DIR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, NoReturn, TextIO
+
+    from ..host import Host
+    from ..ipam.holding import Holding
+
+OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
+JSON_VERSION = 1  # keys are only ever added
+USAGE_CODE = 4  # errors.CODES: what the caller gave, before anything was looked at
+
+
+class Tool:
+    """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns."""
+
+    def __init__(
+        self,
+        out: TextIO,
+        err: TextIO,
+        euid: int,
+        make_host: Callable[[str], Host],
+        proc: str = "/proc",
+        data_dir: str = DATA_DIR,
+        is_dead: Callable[[Holding], bool] | None = None,
+    ) -> None:
+        self.out = out
+        self.err = err
+        self.euid = euid
+        self.make_host = make_host
+        self.proc = proc
+        self.data_dir = data_dir
+        self.is_dead = is_dead
+
+
+def entry() -> None:
+    """The executable."""
+    tool = Tool(sys.stdout, sys.stderr, os.geteuid(), _host)
+    try:
+        status = main(sys.argv[1:], tool)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `sriovctl status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = FAILED
+    except KeyboardInterrupt:
+        status = 130  # 128 + SIGINT
+    sys.exit(status)
+
+
+def _host(state_dir: str) -> Host:
+    from ..host import Host
+    from ..ledger import Ledger
+    from ..log import Log
+
+    log = Log("error")  # damaged files; what a verb does is its own to tell
+    return Host(Ledger(state_dir, log), log)
+
+
+def main(argv: Sequence[str], tool: Tool) -> int:
+    """The answer is the exit status; the one document or table goes to `tool.out`."""
+    as_json = "--json" in argv
+    try:
+        options = _parser().parse_args(argv)
+        if options.needs_root and tool.euid != 0:
+            raise NotRealRoot(
+                f"run sriovctl {options.verb}: needs root, and runs as uid {tool.euid}",
+                f"run it again with sudo: sudo sriovctl {options.verb} ...",
+            )
+        status: int = options.run(options, tool)
+        return status
+    except _Usage as usage:
+        _tell(tool, as_json, CniError(usage.text, usage.remedy, USAGE_CODE))
+        return USAGE
+    except SystemExit as stop:  # --help, --version: argparse has printed them
+        return int(stop.code or 0)
+    except NotRealRoot as error:
+        _tell(tool, as_json, error)
+        return NOT_ROOT
+    except Exception as error:  # the one gate
+        from ..plugin import as_cni_error
+
+        _tell(tool, as_json, as_cni_error(error))
+        return FAILED
+
+
+def _tell(tool: Tool, as_json: bool, error: CniError) -> None:
+    """What, on what, why, and below it what to do."""
+    if as_json:
+        _write_json(tool, {"error": {"code": error.code, "msg": error.msg, "details": error.details}})
+        return
+    red, plain = ("\033[1;31m", "\033[0m") if tool.err.isatty() else ("", "")
+    tool.err.write(f"{red}sriovctl: {error.msg}{plain}\n")
+    for line in error.details.splitlines():
+        tool.err.write(f"  {line}\n")
+
+
+# arguments -----------------------------------------------------------------------------------------------------------
+
+
+class _Usage(Exception):
+    def __init__(self, text: str, remedy: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.remedy = remedy
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _Usage(message, self.format_usage().strip())
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .. import __version__
+
+    about = "Virtual functions and subnets of this node: create, look, clean up."
+    parser = _Parser(prog="sriovctl", description=about, epilog=_EPILOG, formatter_class=_FORMATTER)
+    parser.add_argument("--version", action="version", version=f"sriovctl {__version__}")
+    common = _Parser(add_help=False)
+    for target in (parser, common):  # before the verb or behind it
+        default: Any = STATE_DIR if target is parser else argparse.SUPPRESS
+        target.add_argument(
+            "--state-dir",
+            metavar="DIR",
+            default=default,
+            help="a stateDir to look at besides those in use (default %(default)s)"
+            if target is parser
+            else argparse.SUPPRESS,
+        )
+        target.add_argument(
+            "--json",
+            action="store_true",
+            default=False if target is parser else argparse.SUPPRESS,
+            help="one JSON document on standard output" if target is parser else argparse.SUPPRESS,
+        )
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, about, run, needs_root in _VERBS:
+        verb = verbs.add_parser(name, help=about, description=about, parents=[common])
+        verb.set_defaults(run=run, needs_root=needs_root)
+        _add_arguments(name, verb)
+    return parser
+
+
+def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
+    if name == "vfs":
+        verb.add_argument("pf", metavar="PF", help="name or PCI address, like enp1s0f0 or 0000:01:00.0")
+        verb.add_argument(
+            "count", metavar="N", type=_count, help="how many VFs it shall have; 0 removes them"
+        )
+    elif name == "gc":
+        verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
+    elif name == "validate":
+        verb.add_argument("file", metavar="FILE", help="a .conf or .conflist; - is standard input")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of VFs")
+    return int(text)
+
+
+# verbs ---------------------------------------------------------------------------------------------------------------
+
+
+def _write_json(tool: Tool, document: dict[str, Any]) -> None:
+    import json
+
+    tool.out.write(json.dumps({"version": JSON_VERSION} | document, indent=2) + "\n")
+
+
+def _vfs(options: argparse.Namespace, tool: Tool) -> int:
+    from . import vfs
+
+    outcome = vfs.run(tool.make_host(options.state_dir), options.pf, options.count, proc=tool.proc)
+    if options.json:
+        _write_json(tool, outcome.to_json())
+    else:
+        from . import show
+
+        show.vfs(tool.out, outcome)
+    return FAILED if outcome.missing else OK
+
+
+def _status(options: argparse.Namespace, tool: Tool) -> int:
+    from . import node
+
+    pfs = node.look(tool.make_host(options.state_dir))
+    if options.json:
+        _write_json(tool, {"pfs": [pf.to_json() for pf in pfs]})
+    else:
+        from . import show
+
+        show.status(tool.out, pfs)
+    return OK
+
+
+def _leases(options: argparse.Namespace, tool: Tool) -> int:
+    from . import node
+
+    leases = node.leases(tool.make_host(options.state_dir))
+    if options.json:
+        _write_json(tool, {"leases": leases})
+    else:
+        from . import show
+
+        show.leases(tool.out, leases)
+    return OK
+
+
+def _gc(options: argparse.Namespace, tool: Tool) -> int:
+    from . import gc
+
+    host = tool.make_host(options.state_dir)
+    items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
+    if options.json:
+        _write_json(tool, {"dryRun": options.dry_run, "items": [item.to_json() for item in items]})
+    else:
+        from . import show
+
+        show.gc(tool.out, items, options.dry_run)
+    return OK
+
+
+def _validate(options: argparse.Namespace, tool: Tool) -> int:
+    from . import validate
+
+    findings = validate.run(options.file)
+    if options.json:
+        _write_json(tool, {"file": options.file, "findings": [f.to_json() for f in findings]})
+    else:
+        from . import show
+
+        show.findings(tool.out, options.file, findings)
+    return FAILED if any(finding.severity == "error" for finding in findings) else OK
+
+
+_FORMATTER = argparse.RawDescriptionHelpFormatter
+_EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
+
+  sriovctl vfs enp1s0f0 7              seven VFs on that port
+  sriovctl status                      who has which VF, VLAN and subnet
+  sriovctl validate 10-sriov.conflist  is it right, and if not, what is wrong
+"""
+_VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], ...] = (
+    ("vfs", "create the VFs of a PF and wait until they can be used", _vfs, True),
+    ("status", "PFs, their VFs, and the containers that have them", _status, True),
+    ("leases", "the subnets that are given out", _leases, True),
+    ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
+    ("validate", "judge a configuration; warnings do not fail it", _validate, False),
+)

@@ -1,0 +1,218 @@
+"""What is on this node: PFs, VFs, who has them, and the leases. Looks only.
+
+VFs inside pods are seen through their Records and the PF's own view; nobody enters a pod for it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from .. import claim, reservation
+from ..commands import ipam
+from ..errors import KernelRefused
+from ..ledger import Ledger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..domain import PF, VF, Attachment, Lease, Link, Record, VfState
+    from ..host import Host
+    from ..ipam.holding import Holding
+    from ..ipam.store import Store
+
+
+class VfRow:
+    """One VF; `state` says in words what it is doing: "free", "attached", or why it can be neither."""
+
+    def __init__(
+        self,
+        vf: VF,
+        mac: str,
+        netdev: str,
+        vlan: int | None,
+        record: Record | None,
+        leases: list[Lease],
+        state: str,
+    ) -> None:
+        self.vf = vf
+        self.mac = mac
+        self.netdev = netdev
+        self.vlan = vlan
+        self.record = record
+        self.leases = leases
+        self.state = state
+
+    def to_json(self) -> dict[str, Any]:
+        """design.md's contract: keys are only ever added."""
+        return {
+            "index": self.vf.index,
+            "pci": self.vf.pci_address,
+            "driver": self.vf.driver,
+            "netdev": self.netdev,
+            "mac": self.mac,
+            "vlan": self.vlan,
+            "owner": _owner(self.record) if self.record else None,
+            "leases": [
+                {"subnet": lease.subnet, "address": lease.address, "gateway": lease.gateway}
+                for lease in self.leases
+            ],
+        }
+
+
+class PfRow:
+    def __init__(self, pf: PF, is_up: bool, vfs: list[VfRow]) -> None:
+        self.pf = pf
+        self.is_up = is_up
+        self.vfs = vfs
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.pf.ifname,
+            "pci": self.pf.pci_address,
+            "driver": self.pf.driver,
+            "up": self.is_up,
+            "numvfs": self.pf.numvfs,
+            "totalvfs": self.pf.totalvfs,
+            "vfs": [vf.to_json() for vf in self.vfs],
+        }
+
+
+def _owner(record: Record) -> dict[str, str]:
+    return {
+        "containerID": record.attachment.container_id,
+        "ifname": record.attachment.ifname,
+        "network": record.network,
+        "netns": record.netns,
+    }
+
+
+def look(host: Host) -> list[PfRow]:
+    """Every PF of the node."""
+    owners = {record.vf: record for record in records(host)}
+    held: dict[Attachment, list[Lease]] = {}
+    for _, holding in ipam.all_holdings(reservation.place(host)):
+        if holding.attachment is not None:
+            held.setdefault(holding.attachment, []).extend(holding.leases)
+    addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global}
+    return [_pf_row(host, pf, owners, held, addressed) for pf in host.sysfs.pfs()]
+
+
+def _pf_row(
+    host: Host,
+    pf: PF,
+    owners: dict[str, Record],
+    held: dict[Attachment, list[Lease]],
+    addressed: set[int],
+) -> PfRow:
+    link = host.netlink.link(pf.ifname) if pf.ifname else None
+    admin = _admin_states(host, link)
+    rows = []
+    for vf in host.sysfs.vfs(pf):
+        record = owners.get(vf.pci_address)
+        leases = held.get(record.attachment, []) if record else []
+        netdev = host.vf_link(vf.pci_address)
+        state = _state(host, vf, netdev, record, addressed)
+        rows.append(_vf_row(vf, netdev, admin.get(vf.index), record, leases, state))
+    return PfRow(pf, link is not None and link.is_up, rows)
+
+
+def _vf_row(
+    vf: VF,
+    netdev: Link | None,
+    admin: VfState | None,
+    record: Record | None,
+    leases: list[Lease],
+    state: str,
+) -> VfRow:
+    """In a pod: the name that ADD gave it, and the MAC that the PF sees (what the VF itself last set counts there)."""
+    if netdev is not None:
+        name, mac = netdev.ifname, netdev.mac
+    else:
+        name = record.attachment.ifname if record else ""
+        mac = (admin.mac if admin else "") or _recorded_mac(record)
+    return VfRow(vf, mac, name, admin.vlan if admin else None, record, leases, state)
+
+
+def _recorded_mac(record: Record | None) -> str:
+    if record is None:
+        return ""
+    return record.settings.mac or (record.baseline.own_mac if record.baseline else "")
+
+
+def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int]) -> str:
+    if record is not None and record.status == "done":
+        # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
+        return claim.death_proof(host, record) or "attached"
+    if record is not None:
+        return {"in-progress": "ADD in progress", "released": "released, netdev not back"}[record.status]
+    if vf.busy:
+        return vf.busy
+    if netdev is not None and netdev.ifindex in addressed:
+        return f"{netdev.ifname} has an address"
+    return "free"
+
+
+def _admin_states(host: Host, link: Link | None) -> dict[int, VfState]:
+    try:
+        return host.netlink.vf_states(link.ifindex) if link is not None else {}
+    except KernelRefused:
+        return {}  # the PF went meanwhile
+
+
+# records and leases --------------------------------------------------------------------------------------------------
+
+
+def ledgers(host: Host) -> list[Ledger]:
+    """One for each stateDir that was used in this boot, and the one that was asked for."""
+    directories = {host.ledger.state_dir}
+    registered = f"{host.ledger.run_dir}/dirs"
+    for name in os.listdir(registered) if os.path.isdir(registered) else []:
+        try:
+            directories.add(os.readlink(f"{registered}/{name}"))
+        except OSError:
+            pass
+    return [
+        Ledger(directory, host.ledger.log, host.ledger.run_dir, host.ledger.boot_id)
+        for directory in sorted(directories)
+    ]
+
+
+def records(host: Host) -> list[Record]:
+    """Every VF's owner in this boot: its claim, or where that is damaged, the Record of a stateDir."""
+    found = {record.vf: record for record in host.ledger.claims()}
+    for ledger in ledgers(host):
+        for record in ledger.records():
+            if record.boot_id == host.ledger.boot_id:
+                found.setdefault(record.vf, record)
+    return list(found.values())
+
+
+def leases(host: Host) -> list[dict[str, Any]]:
+    """All leases of all data directories, by scope and subnet."""
+    everything = ipam.all_holdings(reservation.place(host))
+    found = [_lease(store, holding, lease) for store, holding in everything for lease in holding.leases]
+    return sorted(found, key=_by_subnet)
+
+
+def _lease(store: Store, holding: Holding, lease: Lease) -> dict[str, Any]:
+    """`containerID` "" = it waits for its pod, whose key is `sticky`."""
+    who = holding.attachment
+    return {
+        "scope": lease.scope,
+        "subnet": lease.subnet,
+        "address": lease.address,
+        "gateway": lease.gateway,
+        "network": holding.network,
+        "containerID": who.container_id if who else "",
+        "ifname": who.ifname if who else "",
+        "sticky": lease.sticky,
+        "dataDir": store.data_dir,
+    }
+
+
+def _by_subnet(lease: dict[str, Any]) -> tuple[str, int, int, int]:
+    from ..inet import parse_prefix
+
+    prefix = parse_prefix(lease["subnet"])
+    return lease["scope"], prefix.version, prefix.value, prefix.length

@@ -1,0 +1,228 @@
+"""`sriovctl vfs PF N`: make a PF have N VFs, and wait until they can be used.
+
+numvfs goes through 0 (the kernel wants that), which takes the VFs away from whoever uses them without a word
+(lab.md 6.11): so it is refused while one is in use. The node's claims lock is held meanwhile: no ADD can choose a VF
+that is about to go.
+"""
+
+from __future__ import annotations
+
+import time
+
+from ..domain import PF
+from ..errors import BadConfig, CniError, KernelRefused, PfUnusable
+from ..pci import parse_pci_address
+from ..sysfs import is_userspace
+from . import facts, node, refusal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ..domain import VF
+    from ..host import Host
+
+NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (lab.md 6.14); loading the VF driver's module is in it
+_POLL_S = 0.05
+
+
+class Outcome:
+    """The PF as it is now; `missing` = what a VF still lacks, `notes` = what the operator should know."""
+
+    def __init__(self, pf: node.PfRow, changed: bool, missing: list[str], notes: list[str]) -> None:
+        self.pf = pf
+        self.changed = changed
+        self.missing = missing
+        self.notes = notes
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "changed": self.changed,
+            "pfs": [self.pf.to_json()],
+            "missing": self.missing,
+            "notes": self.notes,
+        }
+
+
+def run(
+    host: Host, where: str, count: int, timeout_s: float = NAMED_TIMEOUT_S, proc: str = "/proc"
+) -> Outcome:
+    address = find_pf(host, where).pci_address
+    host.ledger.open_run_dir()
+    with host.ledger.node_lock("sriovctl vfs"):
+        pf = find_pf(host, address)
+        changed = pf.numvfs != count
+        if changed:
+            _change(host, pf, count, proc)
+    pf = find_pf(host, address)
+    missing = _wait(host, pf, count, timeout_s)
+    row = next(row for row in node.look(host) if row.pf.pci_address == address)
+    return Outcome(row, changed, missing, _notes(host, row))
+
+
+# which PF ------------------------------------------------------------------------------------------------------------
+
+
+def find_pf(host: Host, where: str) -> PF:
+    """By name or PCI address; the error says what it is instead."""
+    try:
+        address = parse_pci_address(where)
+    except ValueError:
+        address = ""
+    pf = host.sysfs.pf_by_pci(address) if address else host.sysfs.pf_by_name(where)
+    if pf is None:
+        raise _no_pf(host, where, address)
+    return pf
+
+
+def _no_pf(host: Host, where: str, address: str) -> CniError:
+    have = ", ".join(f"{pf.ifname or '(no netdev)'} {pf.pci_address}" for pf in host.sysfs.pfs())
+    remedy = f"PFs of this node: {have or 'none'}"
+    ports = host.sysfs.bond_ports(where)
+    if ports:
+        return BadConfig(f"use PF {where}: it is a bond", f"name one of its ports: {', '.join(ports)}")
+    address = address or host.sysfs.pci_of_netdev(where)
+    parent = host.sysfs.pf_of_vf(address) if address else None
+    if parent is not None:
+        name = parent.ifname or parent.pci_address
+        return BadConfig(f"use PF {where}: it is a VF, of {name}", f"sriovctl vfs {name} N")
+    if address and host.sysfs.exists(address):
+        return PfUnusable(
+            f"use PF {where}: the device cannot have VFs (no sriov_totalvfs)",
+            f"SR-IOV may be off in the BIOS or in the card's firmware. {remedy}",
+        )
+    if host.netlink.ifindex(where):
+        return PfUnusable(f"use PF {where}: it is not a PCI device", remedy)
+    return PfUnusable(
+        f"use PF {where}: no such interface or PCI device",
+        f"{remedy}. A PF on vfio-pci or uio has no name: use its PCI address",
+    )
+
+
+# change --------------------------------------------------------------------------------------------------------------
+
+
+def _change(host: Host, pf: PF, count: int, proc: str) -> None:
+    name = pf.ifname or pf.pci_address
+    if count > pf.totalvfs:
+        raise BadConfig(
+            f"give {name} {count} VFs: it can have at most {pf.totalvfs}",
+            f"sriovctl vfs {name} {pf.totalvfs}; some cards raise the limit in their firmware settings",
+        )
+    if pf.numvfs:
+        _refuse_in_use(host, pf, name, count, proc)
+        _set(host, pf, 0)
+    if count:
+        try:
+            _set(host, pf, count)
+        except CniError as error:
+            error.details += _put_back(host, pf, name)
+            raise
+
+
+def _refuse_in_use(host: Host, pf: PF, name: str, count: int, proc: str) -> None:
+    used = users(host, pf, proc)
+    if used:
+        raise PfUnusable(
+            f"change {name} from {pf.numvfs} to {count} VFs: {len(used)} of them in use, and all would go",
+            "\n".join(
+                [*used, "end that use first; what is left of dead containers, `sriovctl gc` takes back"]
+            ),
+        )
+
+
+def _set(host: Host, pf: PF, count: int) -> None:
+    try:
+        host.sysfs.set_numvfs(pf, count)
+    except KernelRefused as refused:
+        raise refusal.explain(host.sysfs, pf, count, refused) from refused
+
+
+def _put_back(host: Host, pf: PF, name: str) -> str:
+    """The VFs that were there before, after the new number was refused."""
+    if not pf.numvfs:
+        return ""
+    try:
+        host.sysfs.set_numvfs(pf, pf.numvfs)
+    except KernelRefused as refused:
+        return f"\n{name} has no VFs now: {refused}"
+    return f"\n{name} has its {pf.numvfs} VFs again"
+
+
+def users(host: Host, pf: PF, proc: str = "/proc") -> list[str]:
+    """Who uses VFs of that PF, one line each."""
+    claims = {record.vf: record for record in node.records(host)}
+    addresses: dict[int, list[str]] = {}
+    for found in host.netlink.addresses():
+        if found.is_global:
+            addresses.setdefault(found.ifindex, []).append(found.address)
+    lines = []
+    for vf in host.sysfs.vfs(pf):
+        claim = claims.get(vf.pci_address)
+        if claim is not None:
+            reason = f"attached to {claim.attachment} ({claim.netns})"
+        else:
+            reason = _use(host, vf, addresses, proc)
+        if reason:
+            lines.append(f"vf {vf.index} ({vf.pci_address}): {reason}")
+    return lines
+
+
+def _use(host: Host, vf: VF, addresses: dict[int, list[str]], proc: str) -> str:
+    if is_userspace(vf.driver):
+        openers = facts.openers(host.sysfs, vf.pci_address, proc)
+        return f"open in {', '.join(openers)}" if openers else ""
+    if not vf.ifname:
+        away = vf.driver and host.sysfs.has_netdev(vf.pci_address)
+        return "its netdev is in another network namespace" if away else ""
+    held = addresses.get(host.netlink.ifindex(vf.ifname))
+    return vf.busy or (f"{vf.ifname} has the address {', '.join(held)}" if held else "")
+
+
+# wait ----------------------------------------------------------------------------------------------------------------
+
+
+def _wait(host: Host, pf: PF, count: int, timeout_s: float) -> list[str]:
+    """Until every VF can be used, or the time is over: then what each of them lacks."""
+    with_drivers = facts.probes_drivers(host.sysfs, pf)
+    deadline = time.monotonic() + timeout_s
+    while True:
+        missing = _lacks(host, pf, count, with_drivers)
+        if not missing or time.monotonic() >= deadline:
+            return missing
+        time.sleep(_POLL_S)
+
+
+def _lacks(host: Host, pf: PF, count: int, with_drivers: bool) -> list[str]:
+    found = host.sysfs.vfs(pf)
+    lines = [f"{len(found)} of {count} VFs are there"] if len(found) != count else []
+    for vf in found:
+        reason = _lack(host, vf, with_drivers)
+        if reason:
+            lines.append(f"vf {vf.index} ({vf.pci_address}): {reason}")
+    return lines
+
+
+def _lack(host: Host, vf: VF, with_drivers: bool) -> str:
+    if not vf.driver:
+        return "no driver is bound; is its module there, or blacklisted?" if with_drivers else ""
+    if is_userspace(vf.driver):
+        return ""
+    if not vf.ifname:
+        here = host.sysfs.has_netdev(vf.pci_address)
+        return "" if here else f"driver {vf.driver} made no netdev; dmesg may say why"
+    named = host.sysfs.udev_named(host.netlink.ifindex(vf.ifname))
+    return "" if named else f"{vf.ifname} is not named by udev yet"
+
+
+def _notes(host: Host, row: node.PfRow) -> list[str]:
+    name = row.pf.ifname or row.pf.pci_address
+    notes = []
+    if row.pf.ifname and not row.is_up and row.vfs:
+        notes.append(
+            f"{name} is down: its VFs carry nothing until it is up. ADD brings it up (pfUp),"
+            f" or you: ip link set {name} up"
+        )
+    if row.vfs and not facts.probes_drivers(host.sysfs, row.pf):
+        notes.append(f"{name} binds no driver to new VFs: sriov_drivers_autoprobe is 0")
+    return notes

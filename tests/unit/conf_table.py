@@ -1,0 +1,223 @@
+"""Good and bad configurations: one table that the schema and the parser must judge alike (tests/unit/test_schema.py).
+
+A row is (name, configuration, verdict): GOOD, BAD, or PARSER with the reason why JSON Schema cannot say it; then the
+parser alone refuses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+GOOD, BAD = "good", "bad"
+COMPARE = "parser: JSON Schema cannot compare two values of a document"
+HOST_BITS = "parser: a regular expression cannot tell host bits"
+FLOAT = "parser: JSON Schema takes 1.0 for an integer (2020-12, 6.1.1)"
+BYTES = "parser: JSON Schema counts characters, the kernel bytes"
+
+Json = dict[str, Any]
+Row = tuple[str, Json, str]
+V4: Json = {"subnet": "10.10.0.0/16", "prefixLength": 24}
+V6: Json = {"subnet": "fd00:10::/48", "prefixLength": 64}
+
+
+def conf(**keys: Any) -> Json:
+    """A good one with `keys` over it; None leaves a key out."""
+    base = {"cniVersion": "1.0.0", "name": "fast", "type": "sriov", "master": "enp1s0f0"}
+    return {key: value for key, value in (base | keys).items() if value is not None}
+
+
+def ipam(*pools: Any, **keys: Any) -> Json:
+    return conf(ipam={"type": "host-subnet", "pools": list(pools) or [V4]} | keys)
+
+
+def pool(**keys: Any) -> Json:
+    return ipam({key: value for key, value in (V4 | keys).items() if value is not None})
+
+
+def pool6(**keys: Any) -> Json:
+    return ipam(V6 | keys)
+
+
+def foreign(**keys: Any) -> Json:
+    """host-subnet under a main plugin that is not ours."""
+    given = {"type": "host-subnet", "pools": [V4 | {"gateway": "none"}]} | keys
+    return {"cniVersion": "1.0.0", "name": "other", "type": "bridge", "isGateway": False, "ipam": given}
+
+
+def rows(key: str, good: list[Any], bad: list[Any], **also: Any) -> list[Row]:
+    table = [(f"{key} {value!r}", conf(**{key: value}, **also), GOOD) for value in good]
+    return table + [(f"{key} {value!r}", conf(**{key: value}, **also), BAD) for value in bad]
+
+
+ENVELOPE: list[Row] = [
+    ("least", conf(), GOOD),
+    ("no name", conf(name=None), BAD),
+    ("no cniVersion", conf(cniVersion=None), BAD),
+    *rows("name", ["a", "A1_.-", "x" * 200], ["", "_a", ".a", "a/b", "a b", "ä", "a\n", 5, "x" * 201]),
+    *rows("cniVersion", ["0.3.1", "0.4.0", "1.0.0"], ["0.2.0", "2.0.0", "1.0", 1]),
+]
+
+DEVICE: list[Row] = [
+    ("no device", conf(master=None), BAD),
+    ("only mac", conf(master=None, mac="02:00:00:00:00:01"), BAD),
+    *rows("deviceID", ["0000:01:10.0", "01:10.0", "0000:AB:1F.7", "10000:e1:00.0"],
+          ["", "0000:01:20.0", "0000:01:10.8", "0000:01:10", "01:10.0\n", "0:01:10.0", "enp1s0f0v0", 1, ["01:10.0"], True]),
+    *rows("pciBusID", ["0000:01:10.0"], ["nonsense", {}]),
+    ("deviceID alone", conf(master=None, deviceID="0000:01:10.0"), GOOD),
+    ("pciBusID alone", conf(master=None, pciBusID="0000:01:10.0"), GOOD),
+    ("runtimeConfig.deviceID alone", conf(master=None, runtimeConfig={"deviceID": "0000:01:10.0"}), GOOD),
+    ("runtimeConfig.deviceID bad", conf(runtimeConfig={"deviceID": "x"}), BAD),
+    *rows("master", ["x", "123456789012345", "bond0.5", "ä"],
+          ["", ".", "..", "1234567890123456", "a/b", "a:b", "a b", "a\t", "a\n", 7, False, ["enp1s0f0"]]),
+    ("master of 16 bytes in 8 characters", conf(master="ääääääää"), BYTES),
+    *rows("pf", [{"names": ["a", "b"]}, {"pciAddresses": ["0000:01:00.0"]}, {"vendors": ["8086", "0x15b3"]},
+                 {"devices": ["1521"]}, {"drivers": ["igb"]}, {"drivers": ["igb"], "vfs": "0-3,6"},
+                 {"drivers": ["igb"], "vfs": " 0 - 3, 6"}, {"drivers": ["igb"], "more": 1}],
+          [{}, [], "enp1s0f0", {"names": []}, {"names": "a"}, {"names": [""]}, {"names": [5]}, {"vfs": "0-3"},
+           {"pciAddresses": ["x"]}, {"vendors": ["80867"]}, {"vendors": ["0x"]}, {"vendors": [8086]},
+           {"devices": ["xyz"]}, {"drivers": [""]}, {"drivers": ["igb"], "vfs": ""}, {"drivers": ["igb"], "vfs": 3},
+           {"drivers": ["igb"], "vfs": "1,"}, {"drivers": ["igb"], "vfs": "-1"}, {"drivers": ["igb"], "vfs": "123456"}],
+          master=None),
+    ("pf beside master, bad", conf(pf={"names": 5}), BAD),
+    ("pf.vfs 6-3", conf(master=None, pf={"drivers": ["igb"], "vfs": "6-3"}), COMPARE),
+]  # fmt: skip
+
+KNOBS: list[Row] = [
+    *rows("vlan", [0, 1, 4094], [-1, 4095, True, "100", [100]]),
+    ("vlan 100.0", conf(vlan=100.0), FLOAT),
+    ("vlan 100.5", conf(vlan=100.5), BAD),
+    *rows("vlanQoS", [0, 7], [-1, 8, True, "3"], vlan=100),
+    *rows("vlanProto", ["802.1q", "802.1Q", "802.1ad", "802.1AD"], ["802.1x", "", 802, ["802.1q"]], vlan=100),
+    ("vlanQoS without vlan", conf(vlanQoS=3), BAD),
+    ("vlanQoS 0 without vlan", conf(vlanQoS=0), BAD),
+    ("vlanProto without vlan", conf(vlanProto="802.1q"), BAD),
+    ("vlan 0 with qos", conf(vlan=0, vlanQoS=3), BAD),
+    ("vlan 0 with qos 0", conf(vlan=0, vlanQoS=0), GOOD),
+    ("vlan 0 with 802.1q", conf(vlan=0, vlanProto="802.1Q"), GOOD),
+    ("vlan 0 with 802.1ad", conf(vlan=0, vlanProto="802.1ad"), BAD),
+    *rows("mac", ["02:00:00:00:00:01", "02-00-00-00-00-01", "FE:ff:00:00:00:01", "00:00:00:00:00:01"],
+          ["", "00:00:00:00:00:00", "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "02:00:00:00:00", "2:0:0:0:0:1",
+           "02:00:00:00:00:0g", "02:00:00:00:00:01\n", 2, True, ["02:00:00:00:00:01"]]),
+    *rows("mtu", [68, 1500, 9000, 65535], [67, 65536, -1, "1500", True]),
+    ("mtu 1500.0", conf(mtu=1500.0), FLOAT),
+    *rows("spoofchk", ["on", "off"], ["yes", "ON", True, 1, ["on"]]),
+    *rows("trust", ["on", "off"], ["", False, {}]),
+    *rows("link_state", ["auto", "enable", "disable"], ["up", "", True, 1, ["auto"]]),
+    *rows("min_tx_rate", [0, 10, 4294967295], [-1, 4294967296, "10", True]),
+    *rows("max_tx_rate", [0, 1000], [-1, "1000", False, [1]]),
+    ("min above max", conf(min_tx_rate=20, max_tx_rate=10), COMPARE),
+    ("min equals max", conf(min_tx_rate=10, max_tx_rate=10), GOOD),
+    ("min with unlimited max", conf(min_tx_rate=20, max_tx_rate=0), GOOD),
+    *rows("driver", ["kernel"], ["vfio-pci", "", 1]),
+    *rows("pfUp", [True, False], ["true", 1, "on"]),
+    *rows("acceptRA", [True, False], [0, "off"]),
+    *rows("announceWait", [0, 200], [-1, 201, "5", True]),
+    *rows("verifyTimeout", [0, 60000], [-1, 60001, "2000", False]),
+    *rows("statusOnFull", ["ok"], ["fail", True]),
+    *rows("logLevel", ["debug", "info", "warning", "error", "none"], ["trace", "INFO", 3]),
+    *rows("logFile", ["/var/log/x.log", "/a"], ["", "x.log", "/", "/a/../b", "/a//b", "/a/", "/./a", 5]),
+    *rows("stateDir", ["/var/lib/x", "/..a/...b"], ["", "/", "var", "/a/..", "/a\0b", True]),
+    *rows("dns", [{}, {"nameservers": ["10.0.0.1"]}], [[], "10.0.0.1"]),
+    *rows("capabilities", [{"mac": True}], [[], "mac"]),
+    *rows("prevResult", [{"ips": []}], [[], "x"]),
+    *rows("runtimeConfig", [{}, {"mac": ""}, {"mac": "02:00:00:00:00:01"}, {"portMappings": []}],
+          [[], {"mac": "01:00:00:00:00:01"}, {"mac": 5}]),
+    *rows("args", [{}, {"cni": {}}, {"cni": {"mac": "02:00:00:00:00:01"}}, {"other": 1}],
+          [[], {"cni": []}, {"cni": {"mac": "x"}}]),
+    ("unknown keys", conf(vlanqos=5, ipMasq=True, _comment={"any": []}), GOOD),
+]  # fmt: skip
+
+POOLS: list[Row] = [
+    *rows("ipam", [{}], [[], "host-subnet", {"type": "dhcp"}, {"type": 5}, {"pools": [V4]}, {"type": "host-subnet"}]),
+    ("v4", ipam(), GOOD),
+    ("dual stack", ipam(V4, V6), GOOD),
+    ("no pool", conf(ipam={"type": "host-subnet", "pools": []}), BAD),
+    ("pools no list", ipam(pools=V4), BAD),
+    ("pool no object", ipam("10.0.0.0/8"), BAD),
+    *[(f"subnet {v!r}", pool(subnet=v), GOOD) for v in ("0.0.0.0/0", "10.0.0.0/08", ["10.0.0.0/16", "10.9.0.0/16"])],
+    *[(f"subnet {v!r}", pool(subnet=v), BAD) for v in (
+        None, "", "10.0.0.0", "10.0.0/8", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8\n", "010.0.0.0/8", "256.0.0.0/8",
+        "10.0.0.0/8 ", 10, [], [10], ["10.0.0.0/16", "fd00::/64"], {"a": 1}, "10.0.0.0/0008")],
+    *[(f"subnet {v!r}", pool6(subnet=v), GOOD) for v in ("fd00::/48", "::/0", "FD00:1:2:3::/64", "1:2:3:4:0:0:0:0/64", ["fd00::/64", "fd01::/64"])],
+    *[(f"subnet {v!r}", pool6(subnet=v), BAD) for v in ("fd00::1::/64", "fd00:/48", "g::/48", "fd00::/129", "fd00::/x", "::1:2:3:4:5:6:7:8/64", "fd00::%1/64")],
+    ("subnet mapped v4", pool6(subnet="::ffff:10.0.0.0/104", prefixLength=112), GOOD),
+    ("subnet with host bits", pool(subnet="10.10.0.1/16"), HOST_BITS),
+    ("v6 subnet with host bits", pool6(subnet="fd00:10::1/48"), HOST_BITS),
+    *[(f"prefixLength {v!r}", pool(prefixLength=v), GOOD) for v in (16, 24, 30, 31, 32)],
+    *[(f"prefixLength {v!r}", pool(prefixLength=v), BAD) for v in (None, 33, -1, 129, "24", True, [24])],
+    *[(f"v6 prefixLength {v!r}", pool6(prefixLength=v), GOOD) for v in (48, 64, 127, 128)],
+    ("v6 prefixLength 129", pool6(prefixLength=129), BAD),
+    ("prefixLength 24.0", pool(prefixLength=24.0), FLOAT),
+    ("prefixLength outside the pool", pool(prefixLength=15), COMPARE),
+    ("prefixLength outside one of two", pool(subnet=["10.0.0.0/8", "11.0.0.0/16"], prefixLength=12), COMPARE),
+    *[(f"gateway {v!r}", pool(gateway=v), GOOD) for v in ("first", "last", "none", "10.0.0.1")],
+    *[(f"gateway {v!r}", pool(gateway=v), BAD) for v in ("", "FIRST", "10.0.0.0/8", "fd00::1", 1, True, ["first"])],
+    *[(f"v6 gateway {v!r}", pool6(gateway=v), GOOD) for v in ("first", "fe80::1", "none")],
+    *[(f"v6 gateway {v!r}", pool6(gateway=v), BAD) for v in ("10.0.0.1", "fe80::x")],
+    *[(f"/32 gateway {v!r}", pool(prefixLength=32, gateway=v), BAD) for v in ("first", "last")],
+    *[(f"/32 gateway {v!r}", pool(prefixLength=32, gateway=v), GOOD) for v in ("none", "10.0.0.1")],
+    ("/31 gateway first", pool(prefixLength=31, gateway="first"), GOOD),
+    ("/128 gateway first", pool6(prefixLength=128, gateway="first"), BAD),
+    *[(f"exclude {v!r}", pool(exclude=[v]), GOOD) for v in ("10.10.0.0/24", "10.10.0.7", "10.10.0.7-10.10.0.9", "10.10.0.7 - 10.10.0.9")],
+    *[(f"exclude {v!r}", pool(exclude=[v]), BAD) for v in ("", "x", "10.10.0.7-", "-10.10.0.7", "10.10.0.7-x", "fd00::1", "fd00::/64", 5, ["10.10.0.7"])],
+    ("exclude no list", pool(exclude="10.10.0.0/24"), BAD),
+    *[(f"v6 exclude {v!r}", pool6(exclude=[v]), GOOD) for v in ("fd00:10::/64", "fd00:10::1-fd00:10::ff")],
+    ("v6 exclude of v4", pool6(exclude=["10.0.0.1"]), BAD),
+    ("v6 exclude range of v4", pool6(exclude=["10.0.0.1-10.0.0.2"]), BAD),
+    ("exclude the wrong way round", pool(exclude=["10.10.0.9-10.10.0.7"]), COMPARE),
+    ("exclude with host bits", pool(exclude=["10.10.0.1/24"]), HOST_BITS),
+    ("unknown key in a pool", pool(gatway="first"), GOOD),
+    ("overlapping pools", ipam(V4, V4), GOOD),
+]  # fmt: skip
+
+NOT_BOOLEAN: list[Any] = ["true", 1, []]
+GOOD_ROUTES: list[Json] = [
+    {"dst": "0.0.0.0/0"}, {"dst": "10.99.0.0/16", "gw": "10.10.0.1"}, {"dst": "10.99.0.0/16", "priority": 4294967295},
+    {"dst": "10.99.0.0/16", "mtu": 1400},
+]  # fmt: skip
+BAD_ROUTES: list[Any] = [
+    {}, "10.99.0.0/16", {"dst": "10.99.0.0"}, {"dst": 5}, {"dst": "10.99.0.0/16", "gw": "x"},
+    {"dst": "10.99.0.0/16", "gw": "fd00::1"}, {"dst": "10.99.0.0/16", "gw": 1}, {"dst": "fd00::/8"},
+    {"dst": "10.99.0.0/16", "priority": -1}, {"dst": "10.99.0.0/16", "priority": 4294967296},
+    {"dst": "10.99.0.0/16", "priority": True}, {"dst": "10.99.0.0/16", "priority": "1"},
+]  # fmt: skip
+GOOD_DNS: list[Json] = [
+    {},
+    {"nameservers": ["10.0.0.1"], "domain": "x", "search": ["a"], "options": []},
+    {"more": 1},
+]
+BAD_DNS: list[Any] = [[], {"nameservers": "10.0.0.1"}, {"domain": ["x"]}, {"search": [5]}, {"options": "x"}]
+
+IPAM: list[Row] = [
+    *[(f"scope {v!r}", ipam(scope=v), GOOD) for v in ("a", "x" * 64, "a.b_c-d")],
+    *[(f"scope {v!r}", ipam(scope=v), BAD) for v in ("", "x" * 65, "_a", "a/b", "ä", 5, True)],
+    *[(f"dataDir {v!r}", ipam(dataDir=v), GOOD) for v in ("/var/lib/x", "/a b")],
+    *[(f"dataDir {v!r}", ipam(dataDir=v), BAD) for v in ("", "/", "x", "/a/../b", "/a//b", "/a/", "/a\n", 5, "/" + "x" * 2048)],
+    *[(f"{key} {v!r}", ipam(**{key: v}), GOOD) for key in ("onlink", "allowHostOverlap", "sticky") for v in (True, False)],
+    *[(f"{key} {v!r}", ipam(**{key: v}), BAD) for key in ("onlink", "allowHostOverlap", "sticky") for v in NOT_BOOLEAN],
+    *[(f"route {v!r}", ipam(routes=[v]), GOOD) for v in GOOD_ROUTES],
+    *[(f"route {v!r}", ipam(routes=[v]), BAD) for v in BAD_ROUTES],
+    ("route with host bits", ipam(routes=[{"dst": "10.99.0.1/16"}]), HOST_BITS),
+    ("v6 route, v6 pool", ipam(V4, V6, routes=[{"dst": "::/0", "gw": "fe80::1"}]), GOOD),
+    ("v6 route, v4 gw", ipam(V4, V6, routes=[{"dst": "::/0", "gw": "10.0.0.1"}]), BAD),
+    ("v4 route, v6 pool", ipam(V6, routes=[{"dst": "10.0.0.0/8"}]), BAD),
+    ("routes no list", ipam(routes={"dst": "10.0.0.0/8"}), BAD),
+    *[(f"dns {v!r}", ipam(dns=v), GOOD) for v in GOOD_DNS],
+    *[(f"dns {v!r}", ipam(dns=v), BAD) for v in BAD_DNS],
+    ("unknown key in ipam", ipam(prefixlength=24), GOOD),
+    ("ips in a pool", ipam() | {"runtimeConfig": {"ips": ["10.10.5.7/24"]}}, GOOD),
+    ("ips no list", ipam() | {"runtimeConfig": {"ips": "10.10.5.7"}}, BAD),
+    ("ips no address", ipam() | {"runtimeConfig": {"ips": ["x"]}}, BAD),
+    ("ips outside every pool", ipam() | {"runtimeConfig": {"ips": ["10.11.5.7"]}}, COMPARE),
+    ("args.cni.ips no address", ipam() | {"args": {"cni": {"ips": [5]}}}, BAD),
+    ("args.cni.subnets", ipam() | {"args": {"cni": {"subnets": ["10.10.7.0/24"]}}}, GOOD),
+    ("args.cni.subnets no subnet", ipam() | {"args": {"cni": {"subnets": ["10.10.7.0"]}}}, BAD),
+    ("foreign", foreign(), GOOD),
+    ("foreign onlink", foreign(onlink=True), GOOD),
+    ("foreign onlink with a gateway", foreign(onlink=True, pools=[V4 | {"gateway": "first"}]), BAD),
+    ("foreign onlink by default with a gateway", foreign(onlink=True, pools=[V4]), BAD),
+    ("foreign onlink /31", foreign(onlink=True, pools=[V4 | {"prefixLength": 31}]), GOOD),
+    ("foreign without pools", foreign(pools=[]), BAD),
+]  # fmt: skip
+
+TABLE: list[Row] = [*ENVELOPE, *DEVICE, *KNOBS, *POOLS, *IPAM]

@@ -1,0 +1,152 @@
+"""status and leases: the contract of design.md, and what a human sees."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.unit.ctl.tool import sriovctl
+from tests.world import World
+
+
+def attach(world: World, **keys: Any) -> dict[str, Any]:
+    reply = world.call("ADD", world.conf(ipam=world.ipam(), **keys))
+    assert reply.code == 0, reply.text
+    return reply.document
+
+
+def test_json_is_the_contract(world: World) -> None:
+    result = attach(world, vlan=100, mac="02:11:22:33:44:55")
+
+    run = sriovctl(world, "status", "--json")
+
+    (pf,) = run.document["pfs"]
+    vfs = pf.pop("vfs")
+    assert pf == {
+        "name": "enp1s0f0", "pci": "0000:01:00.0", "driver": "igb", "up": True, "numvfs": 7, "totalvfs": 7,
+    }  # fmt: skip
+    assert vfs[0] == {
+        "index": 0,
+        "pci": "0000:01:10.0",
+        "driver": "igbvf",
+        "netdev": "net1",
+        "mac": "02:11:22:33:44:55",
+        "vlan": 100,
+        "owner": {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": "/run/netns/pod1"},
+        "leases": [
+            {"subnet": "10.10.0.0/24", "address": result["ips"][0]["address"], "gateway": "10.10.0.1"}
+        ],
+    }
+    free = world.kernel.pfs[0].vfs[1].link
+    assert free is not None
+    assert vfs[1] == {
+        "index": 1, "pci": "0000:01:10.2", "driver": "igbvf", "netdev": "enp1s0f0v1", "mac": free.mac,
+        "vlan": 0, "owner": None, "leases": [],
+    }  # fmt: skip
+
+
+def test_a_vf_in_a_pod_without_an_asked_mac_shows_its_own(world: World) -> None:
+    own = world.kernel.pfs[0].vfs[0].link
+    assert own is not None
+    mac = own.mac
+    attach(world)
+
+    (pf,) = sriovctl(world, "status", "--json").document["pfs"]
+
+    assert pf["vfs"][0]["mac"] == mac
+
+
+def test_table_in_a_pipe_has_no_colours_and_no_lines(world: World) -> None:
+    attach(world, vlan=100)
+
+    lines = sriovctl(world, "status").out.splitlines()
+
+    assert lines[0].split() == ["PF", "VF", "driver", "MAC", "VLAN", "container", "subnet"]
+    mac = world.kernel.pods["/run/netns/pod1"].find("net1")
+    assert mac is not None
+    assert lines[1].split() == ["enp1s0f0", "0", "igbvf", mac[1].mac, "100", "c1/net1", "10.10.0.0/24"]
+    assert lines[2].split()[4:] == ["-", "free", "-"]
+    assert lines[-1] == "enp1s0f0 (0000:01:00.0, igb): up, 7 of 7 VFs, 1 attached"
+    assert "\033" not in "".join(lines)
+
+
+def test_table_in_a_terminal_has_colours_and_fits_80_columns(world: World) -> None:
+    world.kernel.add_pod("/run/netns/pod2")
+    conf = world.conf(ipam=world.ipam(), vlan=4094)
+    assert world.call("ADD", conf, container="f" * 64, netns="/run/netns/pod2").code == 0
+
+    shown = sriovctl(world, "status", screen=True).out
+
+    assert "\033[1m" in shown
+    lines = re.sub(r"\033\[[0-9;]*m", "", shown).splitlines()
+    assert max(map(len, lines)) <= 80
+    mac = world.kernel.pods["/run/netns/pod2"].find("net1")
+    assert mac is not None
+    expected = ["enp1s0f0", "0", "igbvf", mac[1].mac, "4094", "ffffffffffff/net1", "10.10.0.0/24"]
+    assert next(line.split() for line in lines if "4094" in line) == expected
+
+
+def test_states_stand_where_no_container_does(world: World) -> None:
+    links = {link.name: link for link in world.kernel.host.links.values()}
+    world.kernel.add_upper(links["enp1s0f0v1"], "br0")
+    world.kernel.set_driver(world.kernel.pfs[0].vfs[2], "")
+    attach(world)
+    world.kernel.kill_netns("/run/netns/pod1")
+
+    lines = sriovctl(world, "status").out.splitlines()
+
+    assert "c1/net1 (the VF is back in the host)" in lines[1]
+    assert "enp1s0f0v1 is a port of br0" in lines[2]
+    assert "no driver is bound" in lines[3]
+
+
+def test_ports_that_are_down_or_empty_say_so(world: World) -> None:
+    world.kernel.add_pf("enp1s0f1", "0000:01:00.1", up=False)
+    world.kernel.add_pf("enp2s0", "0000:02:00.0", up=False, numvfs=1)
+
+    last = sriovctl(world, "status").out.splitlines()[-2:]
+
+    assert last[0] == "enp1s0f1 (0000:01:00.1, igb): down, no VFs of 7; create some: sriovctl vfs enp1s0f1 7"
+    assert last[1].endswith("down, 1 of 7 VFs, 0 attached; its VFs carry nothing until it is up")
+
+
+def test_a_damaged_claim_hides_no_owner(world: World) -> None:
+    attach(world)
+    (claim,) = (world.run_dir / "claims").iterdir()
+    claim.write_text("{")
+
+    (pf,) = sriovctl(world, "status", "--json").document["pfs"]
+
+    assert pf["vfs"][0]["owner"]["containerID"] == "c1"
+
+
+def test_leases_of_all_data_directories(world: World) -> None:
+    attach(world)
+    world.kernel.add_pod("/run/netns/pod2")
+    other = world.ipam(
+        dataDir=str(world.root / "data2"), scope="b", pools=[{"subnet": "fd00::/48", "prefixLength": 64}]
+    )
+    assert (
+        world.call("ADD", world.conf(ipam=other, name="six"), container="c2", netns="/run/netns/pod2").code
+        == 0
+    )
+
+    run = sriovctl(world, "leases", "--json")
+
+    assert run.document["leases"] == [
+        {
+            "scope": "b", "subnet": "fd00::/64", "address": "fd00::2/64", "gateway": "fd00::1", "network": "six",
+            "containerID": "c2", "ifname": "net1", "sticky": "", "dataDir": str(world.root / "data2"),
+        },
+        {
+            "scope": "default", "subnet": "10.10.0.0/24", "address": "10.10.0.2/24", "gateway": "10.10.0.1",
+            "network": "fast", "containerID": "c1", "ifname": "net1", "sticky": "", "dataDir": str(world.data_dir),
+        },
+    ]  # fmt: skip
+    table = sriovctl(world, "leases").out.splitlines()
+    assert table[0].split() == ["subnet", "address", "gateway", "network", "container", "scope"]
+    assert table[1].split() == ["fd00::/64", "fd00::2", "fd00::1", "six", "c2/net1", "b"]
+
+
+def test_nothing_leased(world: World) -> None:
+    assert sriovctl(world, "leases").out == "no leases\n"

@@ -1,0 +1,105 @@
+"""validate: every finding with its path, what the plugin would say, and the key that was perhaps meant."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cni_sriov.ctl import validate
+from tests.unit.conf_table import V4, conf
+from tests.unit.ctl.tool import Run, sriovctl
+from tests.world import World
+
+
+def judge(world: World, tmp_path: Path, document: dict[str, Any] | str, *argv: str) -> Run:
+    path = tmp_path / "x.conflist"
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return sriovctl(world, "validate", str(path), *argv)
+
+
+def listed(*plugins: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    return {"cniVersion": "1.0.0", "name": "n", "plugins": list(plugins)} | keys
+
+
+def test_a_good_one_is_status_0(world: World, tmp_path: Path) -> None:
+    run = judge(world, tmp_path, listed({"type": "sriov", "master": "x"}))
+
+    assert (run.status, run.out) == (0, f"{tmp_path}/x.conflist: no errors, no warnings\n")
+
+
+def test_all_findings_with_paths(world: World, tmp_path: Path) -> None:
+    bad = {"type": "sriov", "master": "x", "vlan": 5000, "spoofchk": True,
+           "ipam": {"type": "host-subnet", "pools": [V4, V4 | {"subnet": "10.0.0.0/40"}]}}  # fmt: skip
+
+    run = judge(world, tmp_path, listed({"type": "bridge"}, bad), "--json")
+
+    assert run.status == 1
+    found = [(f["path"], f["value"], f["rule"]) for f in run.document["findings"]]
+    assert found == [
+        ("plugins[1].ipam.pools[1].subnet", '"10.0.0.0/40"',
+         "must be a subnet in CIDR form, or a list of such, of one IP family"),
+        ("plugins[1].spoofchk", "true", 'must be "on" or "off"'),
+        ("plugins[1].vlan", "5000", "must be an integer in 0-4094"),
+        ("plugins[1]", "", "the plugin would say: read vlan 5000: must be an integer in 0-4094 (code 7)"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("plugin", "warning"), [
+    (conf(vlanqos=3), 'vlanqos: unknown key, ignored; did you mean "vlanQoS"?'),
+    (conf(Vlan=3), 'Vlan: unknown key, ignored; did you mean "vlan"?'),
+    (conf(frobnicate=3), "frobnicate: unknown key, ignored\n"),
+    (conf(pf={"names": ["a"], "name": "b"}), 'pf.name: unknown key, ignored; did you mean "names"?'),
+    (conf(ipam={"type": "host-subnet", "pools": [V4 | {"gatway": "last"}]}), "ipam.pools[0].gatway: unknown key"),
+    (conf(ipam={"type": "host-subnet", "pools": [V4], "onLink": True}), 'did you mean "onlink"?'),
+    (listed(conf(trusted="on")), 'plugins[0].trusted: unknown key, ignored; did you mean "trust"?'),
+    (listed({"type": "bridge", "ipam": {"type": "host-subnet", "pools": [V4], "pool": []}}), 'did you mean "pools"?'),
+    (listed({"type": "sriow", "master": "x"}), 'nothing was judged; did you mean "sriov"?'),
+])  # fmt: skip
+def test_warnings_do_not_fail(world: World, tmp_path: Path, plugin: dict[str, Any], warning: str) -> None:
+    run = judge(world, tmp_path, plugin)
+
+    assert run.status == 0
+    assert warning in run.out
+    assert run.out.endswith("no errors, 1 warning\n")
+
+
+@pytest.mark.parametrize("keys", [{"ipMasq": True}, {"capabilities": {"x": 1}}, {"args": {"cni": {"x": 1}}},
+                                  {"runtimeConfig": {"portMappings": []}}, {"dns": {"x": 1}}])  # fmt: skip
+def test_what_others_put_there_is_no_typo(keys: dict[str, Any]) -> None:
+    warned = [finding.path for finding in validate.judge(conf(**keys))]
+
+    assert warned == [key for key in keys if key == "ipMasq"]
+
+
+def test_an_unsupported_ipam_is_named(world: World, tmp_path: Path) -> None:
+    run = judge(world, tmp_path, conf(ipam={"type": "dhcp"}))
+
+    assert run.status == 1
+    assert 'ipam.type = "dhcp": must be "host-subnet": no other type is supported yet' in run.out
+
+
+def test_what_only_the_parser_sees(world: World, tmp_path: Path) -> None:
+    run = judge(world, tmp_path, conf(min_tx_rate=20, max_tx_rate=10))
+
+    assert run.status == 1
+    assert "the plugin would say: read min_tx_rate 20: is more than max_tx_rate 10 (code 7)" in run.out
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("", "the text is empty"), ("{", "parse JSON"), ("[]", "not an object"), ('{"a": 1, "a": 2}', "duplicate key 'a'"),
+])  # fmt: skip
+def test_bad_json_is_a_finding(world: World, tmp_path: Path, text: str, words: str) -> None:
+    run = judge(world, tmp_path, text)
+
+    assert run.status == 1
+    assert words in run.out
+
+
+def test_no_file_is_an_error(world: World) -> None:
+    run = sriovctl(world, "validate", "/nowhere.conf", "--json")
+
+    assert (run.status, run.document["error"]["code"]) == (1, 5)
+    assert "/nowhere.conf: No such file" in run.document["error"]["msg"]

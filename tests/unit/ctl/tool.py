@@ -1,0 +1,55 @@
+"""sriovctl on a fake node, through its front door: arguments in, exit status and text out."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from cni_sriov.ctl.main import Tool, main
+from cni_sriov.host import Host
+from cni_sriov.ipam.holding import Holding
+from cni_sriov.ledger import Ledger
+from cni_sriov.log import Log
+from tests.world import FakeHost, World
+
+
+class Screen(io.StringIO):
+    """A terminal, as far as colours are concerned."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Run:
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status = status
+        self.out = out
+        self.err = err
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+def host(world: World, state_dir: str = "") -> Host:
+    log = Log("error")
+    ledger = Ledger(state_dir or str(world.root / "nowhere"), log, str(world.run_dir), world.boot_id)
+    return FakeHost(world.kernel, ledger, log, allow_own_netns=False)
+
+
+def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> Run:
+    """A netns is dead when its pod is; the machine's own /proc and directories stay out of it."""
+
+    def is_dead(holding: Holding) -> bool:
+        return holding.boot_id != world.boot_id or holding.netns not in world.kernel.pods
+
+    out, err = Screen() if screen else io.StringIO(), io.StringIO()
+    proc = Path(world.root / "proc")
+    tool = Tool(
+        out, err, euid, lambda _dir: host(world), str(proc), str(world.root / "default-data"), is_dead
+    )
+    status = main(argv, tool)
+    return Run(status, out.getvalue(), err.getvalue())
