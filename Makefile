@@ -3,10 +3,11 @@ SHELL := /bin/bash
 CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-sriov)
 PYTHON := $(CACHE)/venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
+export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test build install uninstall lab clean
+.PHONY: help setup check fmt test demo build install uninstall lab clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +33,10 @@ install: build ## put it into CNIBINDIR (default /opt/cni/bin); DESTDIR, SBINDIR
 
 uninstall: ## take it out again; a `sriov` that was there before comes back
 	@build/install uninstall
+
+demo: setup ## three containers on an emulated SR-IOV card: attach, ping by VLAN, CHECK, detach
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m tests.demo
 
 lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card (packages, guest, snapshot)
 	@$(PYTHON) -m tests.lab prepare

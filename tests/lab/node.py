@@ -144,6 +144,7 @@ class Node:
         for pci, entry in self.links().items():
             if pci.startswith("0000:"):
                 found[pci] = {key: value for key, value in entry.items() if key not in MOVING}
+                found[pci] |= {f"vf {vf['vf']}": vf for vf in found[pci].pop("vfinfo_list", [])}
                 found[pci]["flags"] = sorted(set(entry["flags"]) - {"LOWER_UP", "NO-CARRIER"})
         return found
 
