@@ -35,7 +35,7 @@ class Size(NamedTuple):
     lab_rounds: int
 
 
-WHOLE = Size(rounds=40, burst=32, bursts=7, leases=100_000, lease_rounds=15, lab_rounds=8)
+WHOLE = Size(rounds=40, burst=32, bursts=7, leases=100_000, lease_rounds=15, lab_rounds=6)
 QUICK = Size(rounds=10, burst=32, bursts=2, leases=10_000, lease_rounds=5, lab_rounds=0)
 
 
