@@ -148,7 +148,8 @@ def _reclaim_one(host: Host, claim: Record, verify_timeout_ms: int) -> bool:
         record = host.ledger.claim_of(claim.pf, claim.vf)
         if record is None or record.attachment != claim.attachment:
             return False
-        record = host.ledger.find(claim.attachment) or record
+        found = host.ledger.find(claim.attachment)
+        record = found if found is not None and found.vf == claim.vf else record
         reason = death_proof(host, record)
         if not reason:
             return False
@@ -170,6 +171,9 @@ def death_proof(host: Host, record: Record) -> str:
         return "it is of an earlier boot"
     if not host.sysfs.exists(record.vf):
         return "the VF is gone"
+    claimed = host.ledger.claim_of(record.pf, record.vf)
+    if claimed is not None and claimed.attachment != record.attachment:
+        return f"its VF is {claimed.attachment}'s by now"
     if record.status == "in-progress":
         return "its ADD died"
     if host.vf_link(record.vf) is not None:

@@ -70,7 +70,11 @@ class Ledger:
             record = self._parse(path)
             if isinstance(record, Record) and record.boot_id == self.boot_id:
                 continue  # /run/cni-sriov was wiped under running pods
-            what = f"{record.attachment} on VF {record.vf}" if isinstance(record, Record) else f"unreadable: {record}"
+            what = (
+                f"{record.attachment} on VF {record.vf}"
+                if isinstance(record, Record)
+                else f"unreadable: {record}"
+            )
             self.log.info("record of an earlier boot dropped", file=path, was=what)
             statefile.remove(path)
 
@@ -103,6 +107,20 @@ class Ledger:
         found = (self.claim_of(pf, vf) for vf, pf in self.claimed().items())
         return [record for record in found if record is not None]
 
+    def owns(self, record: Record) -> bool:
+        """Whether the VF is this attachment's: a Record may outlive its claim, and the VF have another owner by now.
+
+        Its claim stands under our lock. Where it is lost, the VF is taken again, unless somebody was quicker.
+        """
+        claim = self.claim_of(record.pf, record.vf)
+        if claim is None:
+            with self.node_lock("take the claim again"):
+                claim = self.claim_of(record.pf, record.vf)
+                if claim is None:
+                    self.claim(record)
+                    return True
+        return claim.attachment == record.attachment
+
     def _claim_path(self, record: Record) -> str:
         return f"{self.run_dir}/claims/{record.pf}+{record.vf}"
 
@@ -124,7 +142,7 @@ class Ledger:
     def forget(self, record: Record) -> None:
         """Drop the claim and the Record, the Record last: while it stands, a DEL can finish what is left."""
         claim = self.claim_of(record.pf, record.vf)
-        if claim is None or claim.attachment == record.attachment:
+        if claim is not None and claim.attachment == record.attachment:
             statefile.remove(self._claim_path(record))
         statefile.remove(self._record_path(record.attachment))
 

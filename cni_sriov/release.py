@@ -40,7 +40,7 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     except CniError as error:
         failed = error
     try:
-        if record.boot_id == host.ledger.boot_id:
+        if record.boot_id == host.ledger.boot_id and host.ledger.owns(record):
             return_vf(host, record, verify_timeout_ms)
     except NotHomeYet:
         if failed is None:
@@ -126,10 +126,12 @@ def restore_mac(host: Host, record: Record) -> None:
     if base is None or link is None:
         return
     admin = _admin_state(host, record, pf)
-    if link.mac == base.own_mac and (
-        admin is None or admin.mac is None or admin_mac(admin, link) == base.mac
+    if (
+        record.settings.mac is None
+        and link.mac == base.own_mac
+        and (admin is None or admin.mac is None or admin_mac(admin, link) == base.mac)
     ):
-        return
+        return  # where ADD set an admin MAC it may be one that cannot be seen: the VF's own address
     if admin is not None and admin.mac is not None and pf is not None:
         try:
             host.netlink.set_vf_mac(pf.ifindex, record.vf_index, ZERO_MAC)

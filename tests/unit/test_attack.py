@@ -1,0 +1,153 @@
+"""What a hostile node, runtime or pod may do, on the fake kernel: state files, races between calls, odd input.
+
+The star test (commands/test_star.py) dies between the kernel's effects; here the process also dies between the file
+operations.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes import Crash
+from tests.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINE, OTHERS = "/run/netns/pod1", "/run/netns/pod2"
+
+
+def a_world(root: Path, vfs: int = 1) -> World:
+    world = World(root)
+    world.kernel.add_pf("enp1s0f0", "0000:01:00.0", numvfs=vfs)
+    world.kernel.add_pod(MINE)
+    world.kernel.add_pod(OTHERS)
+    for vf in world.kernel.pfs[0].vfs:  # as after its first `up`: the PF knows the address it has
+        netlink, name = world.kernel.netlink, f"enp1s0f0v{vf.index}"
+        netlink.set_mac(netlink.ifindex(name), vf.link.mac if vf.link else "")
+    return world
+
+
+@pytest.fixture
+def one_vf(tmp_path: Path) -> World:
+    return a_world(tmp_path)
+
+
+def count_files_as_effects(world: World, patch: pytest.MonkeyPatch) -> None:
+    """From here on a crash can fall before or after each change of a file too."""
+    for name in ("unlink", "rename", "link", "symlink", "mkdir"):
+        patch.setattr(os, name, as_effect(world, name, getattr(os, name)))
+
+
+def as_effect(world: World, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **keys: Any) -> Any:
+        done: list[Any] = []
+        if not ours(world, args):
+            return real(*args, **keys)
+        world.kernel.effect(f"{name} {args}", lambda: done.append(real(*args, **keys)))
+        return done[0]
+
+    return call
+
+
+def ours(world: World, args: tuple[Any, ...]) -> bool:
+    paths = [arg for arg in args if isinstance(arg, str)]
+    frozen = any(".at-crash" in path for path in paths)  # the fake's own copying
+    return not frozen and any(path.startswith(str(d)) for d in world.kernel.durable for path in paths)
+
+
+def calls_until_done(root: Path, verbs: list[str]) -> int:
+    """How many effects the last verb has, files included."""
+    world = a_world(root)
+    with pytest.MonkeyPatch.context() as patch:
+        count_files_as_effects(world, patch)
+        for verb in verbs:
+            before = len(world.kernel.effects)
+            assert world.call(verb, full_conf(world)).code == 0
+    return len(world.kernel.effects) - before
+
+
+def full_conf(world: World) -> dict[str, Any]:
+    return world.conf(vlan=100, mac="02:00:00:00:aa:01", spoofchk="off", mtu=1400, ipam=world.ipam())
+
+
+def die(world: World, verb: str, k: int, when: str) -> None:
+    """It lives where effect k finds nothing to do (an unlink of what is not there has no "after")."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Crash):
+        count_files_as_effects(world, patch)
+        world.kernel.crash_at(k, when)
+        world.call(verb, full_conf(world))
+    world.kernel.restart()
+
+
+# one VF, one owner ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["ADD", "DEL"])
+def test_delete_after_death_between_any_two_file_operations_never_touches_the_next_owner(
+    tmp_path: Path, verb: str
+) -> None:
+    """The dead call may have left a Record whose VF is free by now; another pod takes it, then the runtime says DEL."""
+    verbs = ["ADD"] if verb == "ADD" else ["ADD", "DEL"]
+    for k in range(calls_until_done(tmp_path / "count", verbs)):
+        world = a_world(tmp_path / str(k))
+        before = world.snapshot()
+        if verb == "DEL":
+            assert world.call("ADD", full_conf(world)).code == 0
+        die(world, verb, k, "after")
+        theirs = world.conf(vlan=7, ipam=world.ipam())
+        taken = world.call("ADD", theirs, "c2", OTHERS).code == 0
+        seen = world.kernel.snapshot()
+
+        reply = world.call("DEL", full_conf(world))
+
+        assert reply.code == 0, f"effect {k}: {reply.text}"
+        if taken:
+            assert world.kernel.snapshot() == seen, f"effect {k} {world.kernel.effects[k]}"
+            assert world.call("DEL", theirs, "c2", OTHERS).code == 0
+        assert world.snapshot() == before, f"effect {k}"
+
+
+def test_a_late_delete_leaves_the_next_owner_alone_whose_network_has_another_state_dir(one_vf: World) -> None:
+    """The other network's ADD reclaims the VF by its claim; the Record in the first stateDir stays behind."""
+    theirs = one_vf.conf(name="other", vlan=7, stateDir=str(one_vf.root / "state2"))
+    assert one_vf.call("ADD", one_vf.conf(vlan=100)).code == 0
+    one_vf.kernel.kill_netns(MINE)
+    one_vf.kernel.add_pod(MINE)
+    assert one_vf.call("ADD", theirs, "c2", OTHERS).code == 0
+    seen = one_vf.kernel.snapshot()
+
+    reply = one_vf.call("DEL", one_vf.conf(vlan=100), netns="")
+
+    assert (reply.code, one_vf.kernel.snapshot()) == (0, seen)
+    assert one_vf.call("DEL", theirs, "c2", OTHERS).code == 0
+
+
+def test_a_name_that_is_free_by_reclaim_can_be_attached_again(tmp_path: Path) -> None:
+    """podman and cnitool reuse container names; their stale Record must not say "attached already" for ever."""
+    world = a_world(tmp_path, vfs=1)
+    assert world.call("ADD", world.conf()).code == 0
+    world.kernel.kill_netns(MINE)
+    world.kernel.add_pod(MINE)
+    theirs = world.conf(name="other", stateDir=str(world.root / "state2"))
+    assert world.call("ADD", theirs, "c2", OTHERS).code == 0
+
+    reply = world.call("ADD", world.conf())
+
+    assert reply.code == 11, reply.text  # no free VF, which is the truth
+
+
+def test_an_admin_mac_equal_to_the_vfs_own_address_does_not_stay(one_vf: World) -> None:
+    """The PF shows one address for both, so it cannot be seen; but with it the VF can set no address any more."""
+    before = one_vf.snapshot()
+    own = one_vf.kernel.pfs[0].vfs[0].link
+    assert own is not None
+
+    codes = [one_vf.call(verb, one_vf.conf(mac=own.mac)).code for verb in ("ADD", "DEL")]
+
+    assert (codes, one_vf.snapshot()) == ([0, 0], before)
