@@ -63,13 +63,16 @@ class Ledger:
     def _drop_earlier_boots(self) -> None:
         """First use of this stateDir in this boot: no VF state outlives a reboot, so older Records say nothing.
 
-        What cannot be read is of an earlier boot too, torn by the power cut: nothing of this boot is here yet.
+        What cannot be read is of an earlier boot too, torn by the power cut: nothing of this boot is here yet. Unless
+        /run/cni-sriov was wiped under running pods: then their claims come back.
         """
-        for name in os.listdir(self.state_dir):
+        for name in filter(_is_record, os.listdir(self.state_dir)):
             path = f"{self.state_dir}/{name}"
             record = self._parse(path)
             if isinstance(record, Record) and record.boot_id == self.boot_id:
-                continue  # /run/cni-sriov was wiped under running pods
+                if self.claim_of(record.pf, record.vf) is None:
+                    self.claim(record)
+                continue
             what = (
                 f"{record.attachment} on VF {record.vf}"
                 if isinstance(record, Record)
@@ -148,7 +151,8 @@ class Ledger:
 
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read."""
-        found = (self._read(f"{self.state_dir}/{name}") for name in statefile.names(self.state_dir))
+        names = filter(_is_record, statefile.names(self.state_dir))
+        found = (self._read(f"{self.state_dir}/{name}") for name in names)
         return [record for record in found if record is not None]
 
     def _record_path(self, attachment: Attachment) -> str:
@@ -178,3 +182,8 @@ class Ledger:
             os.rename(path, f"{path}.damaged")
         except OSError as error:
             self.log.warning("could not set the file aside", file=path, reason=error.strerror)
+
+
+def _is_record(name: str) -> bool:
+    """By Attachment.filename. sriov-cni keeps its files in the same default directory; they are not ours to judge."""
+    return "@" in name

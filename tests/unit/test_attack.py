@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,3 +152,32 @@ def test_an_admin_mac_equal_to_the_vfs_own_address_does_not_stay(one_vf: World) 
     codes = [one_vf.call(verb, one_vf.conf(mac=own.mac)).code for verb in ("ADD", "DEL")]
 
     assert (codes, one_vf.snapshot()) == ([0, 0], before)
+
+
+# directories that others use too -------------------------------------------------------------------------------------
+
+
+def test_files_of_others_in_the_state_directory_are_left_alone(one_vf: World) -> None:
+    """sriov-cni keeps <containerID>-<ifname> and pci/ in /var/lib/cni/sriov, and an operator may mistype stateDir."""
+    (one_vf.state_dir / "pci").mkdir(parents=True)
+    one_vf.state_dir.chmod(0o700)
+    (one_vf.state_dir / "3f2a-net1").write_text('{"cniVersion": "0.3.1"}')
+    (one_vf.state_dir / "10-flannel.conflist").write_text("{}")
+    before = one_vf.files()
+
+    codes = [one_vf.call(verb, one_vf.conf()).code for verb in ("ADD", "CHECK", "DEL")]
+
+    assert (codes, one_vf.files()) == ([0, 0, 0], before)
+
+
+def test_claims_come_back_after_run_was_wiped(one_vf: World) -> None:
+    """Else the VF of a pod that died would be taken as it was left, and "as it was left" be its baseline."""
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", full_conf(one_vf)).code == 0
+    shutil.rmtree(one_vf.run_dir)
+    one_vf.kernel.kill_netns(MINE)
+    one_vf.kernel.add_pod(MINE)
+
+    codes = [one_vf.call(verb, one_vf.conf(), "c2", OTHERS).code for verb in ("ADD", "DEL")]
+
+    assert (codes, one_vf.kernel.snapshot()["vfs"]) == ([0, 0], before["kernel"]["vfs"])
