@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test demo build install uninstall lab clean
+.PHONY: help setup check fmt test demo build install uninstall lab bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card (packages, gues
 test: setup ## every test: unit, contract, integration, lab (sets up all it needs)
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest --durations=15
+
+bench: build ## beside Debian's Go plugins: ratios, and where an ADD goes (root; BENCH="--quick")
+	@$(PYTHON) -m tests.bench $(BENCH)
 
 clean: ## remove the build; the cache (packages, guest) stays
 	@rm -rf build/out .pytest_cache .mypy_cache .ruff_cache

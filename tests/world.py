@@ -126,12 +126,12 @@ class World:
         )
 
     def snapshot(self) -> dict[str, Any]:
-        """The kernel, and every state file but locks and hints: what an attachment must leave as it was."""
+        """The kernel, and every state file but hints and node-wide locks: what an attachment must leave as it was."""
         return {"kernel": self.kernel.snapshot(), "files": self.files()}
 
     def files(self) -> list[str]:
         found = []
-        for directory in (self.run_dir / "claims", self.state_dir, self.data_dir):
+        for directory in (self.run_dir / "locks", self.run_dir / "claims", self.state_dir, self.data_dir):
             found += [
                 str(p.relative_to(self.root)) for p in directory.rglob("*") if p.is_file() or p.is_symlink()
             ]

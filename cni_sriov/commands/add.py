@@ -33,13 +33,21 @@ def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host)
     """Hold the attachment's lock, refuse a second attachment, then attach."""
     with host.open_netns(request.netns) as netns, host.pod(netns) as inside_pod:
         host.ledger.open()
-        with host.ledger.attachment_lock(request.attachment, "ADD"):
-            _take_back_dead(request, conf, host)
-            if inside_pod.ifindex(request.attachment.ifname):
-                raise IfnameExists(
-                    f"add interface {request.attachment.ifname}: {request.netns} has one of that name"
-                )
-            return _attach(request, conf, ipam_conf, host, netns, inside_pod)
+        with host.ledger.attachment_lock(request.attachment, "ADD") as lock:
+            try:
+                _take_back_dead(request, conf, host)
+                _refuse_taken_name(request, inside_pod)
+                return _attach(request, conf, ipam_conf, host, netns, inside_pod)
+            except BaseException:
+                if host.ledger.find(request.attachment) is None:
+                    lock.forget()  # a refused ADD leaves nothing, not even its lock's file
+                raise
+
+
+def _refuse_taken_name(request: Request, inside_pod: Netlink) -> None:
+    name = request.attachment.ifname
+    if inside_pod.ifindex(name):
+        raise IfnameExists(f"add interface {name}: {request.netns} has one of that name")
 
 
 def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
