@@ -1,0 +1,251 @@
+"""The pages say what the code does: keys, codes, JSON, links, make targets; and every command block says where it runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from cni_sriov import netconf, poolconf, subnets
+from cni_sriov.errors import CODES
+from tests.pages import (
+    COMMANDS,
+    ROOT,
+    Block,
+    blocks,
+    commands,
+    fits,
+    pages,
+    prose,
+    table_rows,
+    text_of,
+    wrong,
+)
+
+CONFIGURATION = "docs/configuration.md"
+RUNS = {"runs: here", "runs: lab", "runs: lab host"}
+BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
+COMING = {"bench"}  # a make target that docs/speed.md names already; empty this when the Makefile has it
+LANGUAGES = {*COMMANDS, "json", "text"}
+SECTIONS = ["Context", "Decision", "Alternatives", "Consequences", "Numbers"]
+JSON_BLOCKS = [block for page in pages() for block in blocks(page) if block.language == "json"]
+COMMAND_BLOCKS = [block for page in pages() for block in blocks(page) if block.language in COMMANDS]
+
+
+def by_place(blocks: list[Block]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("block", blocks, ids=[block.place for block in blocks])
+
+
+def properties(name: str) -> set[str]:
+    """The keys of one object in the schema, which test_schema.py holds against the parser."""
+    schema: dict[str, Any] = json.loads((ROOT / "conf" / "netconf.schema.json").read_text())["$defs"]
+    return set(schema[name]["properties"])
+
+
+def known_keys() -> set[str]:
+    schema: dict[str, Any] = json.loads((ROOT / "conf" / "netconf.schema.json").read_text())["$defs"]
+    ours = schema["sriov"]["properties"]
+    keys = set(netconf.KEYS) | {"cniVersion", "name", "type"}
+    keys |= {f"pf.{key}" for key in netconf.PF_KEYS}
+    keys |= {f"ipam.{key}" for key in properties("hostSubnet")}
+    keys |= {f"ipam.dns.{key}" for key in schema["hostSubnet"]["properties"]["dns"]["properties"]}
+    keys |= {f"ipam.pools[].{key}" for key in properties("pool")}
+    keys |= {f"ipam.routes[].{key}" for key in properties("route")}
+    keys |= {f"runtimeConfig.{key}" for key in ours["runtimeConfig"]["properties"]}
+    keys |= {f"args.cni.{key}" for key in ours["args"]["properties"]["cni"]["properties"]}
+    return keys
+
+
+def documented_keys(page: str) -> list[str]:
+    """Of every table whose first column is `key`."""
+    found, in_table = [], False
+    for line in text_of(page).splitlines():
+        if not line.startswith("|"):
+            in_table = False
+        elif line.startswith("| key |"):
+            in_table = True
+        elif in_table and not line.startswith("|---"):
+            found += re.findall(r"`([^`]+)`", line.split("|")[1])
+    return found
+
+
+def test_every_key_has_one_line_in_the_configuration_page_and_no_other_has() -> None:
+    documented = documented_keys(CONFIGURATION)
+
+    assert set(documented) == known_keys()
+    assert len(documented) == len(set(documented))
+
+
+def test_the_keys_of_the_readme_are_keys() -> None:
+    assert set(documented_keys("README.md")) <= known_keys()
+
+
+def test_the_defaults_on_the_configuration_page_are_the_parsers() -> None:
+    conf = netconf.parse(dict(BASE), {})
+    ipam = poolconf.parse({"pools": [{"subnet": "10.0.0.0/8", "prefixLength": 24}]}, {}, {}, {})
+    defaults = {row[0].strip("`"): row[2].strip("`") for row in table_rows(CONFIGURATION) if len(row) == 4}
+
+    assert {
+        "pfUp": str(conf.pf_up).lower(),
+        "acceptRA": str(conf.accept_ra).lower(),
+        "announceWait": str(conf.announce_wait_ms),
+        "verifyTimeout": str(conf.verify_timeout_ms),
+        "logLevel": f'"{conf.log_level}"',
+        "stateDir": conf.state_dir,
+        "ipam.scope": f'"{ipam.scope}"',
+        "ipam.dataDir": ipam.data_dir,
+        "ipam.onlink": str(ipam.onlink).lower(),
+        "ipam.sticky": str(ipam.wants_sticky).lower(),
+        "ipam.allowHostOverlap": str(ipam.allow_host_overlap).lower(),
+    }.items() <= defaults.items()
+
+
+def test_every_code_is_on_the_errors_page_with_its_name_and_no_other_is() -> None:
+    rows = [(int(row[0]), row[1]) for row in table_rows("docs/errors.md") if row[0].isdigit()]
+
+    assert rows == [(code, name) for code, (name, _) in sorted(CODES.items())]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_relative_link_leads_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", prose(page))
+    missing = []
+    for link in links:
+        target, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        path = (ROOT / page).parent / target if target else ROOT / page
+        if not path.exists() or (anchor and anchor not in anchors(path.read_text())):
+            missing.append(link)
+    assert missing == []
+
+
+def anchors(text: str) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 _-]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@by_place(JSON_BLOCKS)
+def test_every_json_block_is_a_configuration_that_the_plugin_takes(block: Block) -> None:
+    found = json.loads(block.text)
+    if block.tag == "json: ipam":
+        found = BASE | {"ipam": found}
+    plugins = found.get("plugins", [found])
+    assert plugins
+    for plugin in plugins:
+        judge({key: found[key] for key in ("name", "cniVersion")} | plugin)
+
+
+def judge(plugin: dict[str, Any]) -> None:
+    """As ADD would; CniError if it is refused."""
+    if plugin["type"] == "sriov":
+        conf = netconf.parse(plugin, {})
+        if conf.ipam:
+            poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
+    else:
+        subnets.check_main_plugin(poolconf.parse(plugin["ipam"], {}, {}, {}), foreign=True)
+
+
+def test_the_first_conflist_of_the_readme_is_the_first_of_conf() -> None:
+    first = next(block for block in JSON_BLOCKS if block.page == "README.md")
+
+    assert first.text == (ROOT / "conf" / "10-sriov.conflist").read_text()
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_make_target_that_is_named_exists(page: str) -> None:
+    spans = re.findall(r"`make ([a-z-]+)(?: [A-Z]+=[^`]*)?`", prose(page))
+    lines = [line for b in blocks(page) if b.language in COMMANDS for line in b.text.splitlines()]
+    spans += [match[1] for line in lines if (match := re.match(r"(?:# )?make ([a-z-]+)", line))]
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert set(spans) - targets - COMING == set()
+
+
+@by_place(COMMAND_BLOCKS)
+def test_every_command_block_says_where_it_runs_or_why_it_does_not(block: Block) -> None:
+    assert block.tag in RUNS or re.fullmatch(r"not run: \S.{10,}", block.tag), f"{block.place}: {block.tag!r}"
+    assert all(command.text.strip() for command in commands(block))
+
+
+def test_every_block_has_a_language() -> None:
+    """Without one it would be seen neither as commands nor as something else; a picture is text."""
+    bare = [block.place for page in pages() for block in blocks(page) if block.language not in LANGUAGES]
+
+    assert bare == []
+
+
+def test_references_in_comments_lead_somewhere() -> None:
+    """`lab.md 6.3` and `docs/...` in the code."""
+    sections = lab_sections()
+    missing = []
+    for path in [*ROOT.glob("cni_sriov/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("build/*")]:
+        text = path.read_text() if path.is_file() else ""
+        cited = re.findall(r"lab\.md (?:section )?([36](?:\.\d+)?)(?:-[36]\.\d+)?", text)
+        missing += [f"{path.name}: lab.md {section}" for section in cited if section not in sections]
+        names = re.findall(r"\bdocs/[\w/-]+\.md", text)
+        missing += [f"{path.name}: {name}" for name in names if not (ROOT / name).exists()]
+    assert missing == []
+
+
+def lab_sections() -> set[str]:
+    """Of docs/lab.md: "6" is a numbered heading, "6.3" a numbered line below it."""
+    found, heading = set(), ""
+    for line in text_of("docs/lab.md").splitlines():
+        if match := re.match(r"## (\d+)\.", line):
+            heading = match[1]
+            found.add(heading)
+        elif match := re.match(r"(\d+)\. ", line):
+            found.add(f"{heading}.{match[1]}")
+    return found
+
+
+DECISIONS = sorted(path.name for path in (ROOT / "docs" / "design").glob("[0-9]*.md"))
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_every_decision_is_listed_and_has_its_five_parts(name: str) -> None:
+    text = text_of(f"docs/design/{name}")
+
+    assert text.startswith(f"# {name[:4]} ")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
+    assert f"]({name})" in text_of("docs/design/README.md")
+
+
+class TestReader:
+    """The reader of command blocks itself: it must see what is wrong."""
+
+    BLOCK = Block("page", 1, "console", "", "# one\n10.10.0.2/24 ... end\n# two\n> more\n")
+
+    def test_commands_go_on_and_have_what_they_print(self) -> None:
+        assert commands(self.BLOCK) == [("one", "10.10.0.2/24 ... end\n"), ("two\nmore", "")]
+
+    @pytest.mark.parametrize(
+        ("printed", "good"),
+        [
+            ("10.10.0.2/24  any\n thing end", True),
+            ("10.10.0.2/24 end", True),
+            ("10.10.0.2/24 end more", False),
+            ("10x10.0.2/24 end", False),
+        ],
+    )
+    def test_only_dots_stand_for_anything(self, printed: str, good: bool) -> None:
+        assert fits("10.10.0.2/24 ...\nend\n", printed) is good
+
+    @pytest.mark.parametrize(
+        ("printed", "words"),
+        [
+            ("10.10.0.2/24 end\n@@@ 0\nx\n@@@ 0\n", None),
+            ("10.10.0.3/24 end\n@@@ 0\nx\n@@@ 0\n", "`one` printed"),
+            ("10.10.0.2/24 end\n@@@ 0\nx\n@@@ 3\n", "failed: x"),
+            ("10.10.0.2/24 end\n@@@ 0\n", "failed"),
+            ("", "`one` failed"),
+        ],
+    )
+    def test_a_failure_and_another_output_are_seen(self, printed: str, words: str | None) -> None:
+        found = wrong(self.BLOCK, printed)
+
+        assert (found == []) if words is None else words in found[0]
