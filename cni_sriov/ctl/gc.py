@@ -98,12 +98,6 @@ def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
 
 
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
-    holder = host.ledger.claim_of(record.pf, record.vf)
-    if holder is not None and holder.attachment != record.attachment:
-        # its DEL died after it had given back the VF, which is another's now: all that is left is the Record
-        if not dry_run:
-            host.ledger.forget(record)
-        return True, f"only its record was left; the VF is {holder.attachment}'s now"
     proof = claim.death_proof(host, record)
     if not proof:
         return False, "the VF is in a pod"

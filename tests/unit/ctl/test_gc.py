@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
+
+import pytest
 
 from cni_sriov.statefile import Lock
 from tests.unit.ctl.tool import sriovctl
@@ -99,6 +102,21 @@ def test_a_record_of_an_earlier_boot_goes_and_its_vf_is_left_alone(world: World)
     assert not list(world.state_dir.iterdir())
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_state_directory_of_an_earlier_boot_is_named_by_hand(world: World, before: bool) -> None:
+    """After a reboot nothing tells of it: /run is empty."""
+    attach(world, "old", stateDir=str(world.root / "state9"))
+    world.kernel.kill_netns("/run/netns/old")
+    world.boot_id = "99999999-2222-3333-4444-555555555555"
+    shutil.rmtree(world.run_dir)
+    option = ("--state-dir", str(world.root / "state9"))
+
+    unnamed, named = told(world), sriovctl(world, *((*option, "gc") if before else ("gc", *option)))
+
+    assert (unnamed, named.status) == ([], 0)
+    assert named.out.startswith("1 taken back\n  enp1s0f0 vf 0 of old/net1: it is of an earlier boot")
+
+
 def test_a_record_whose_vf_is_anothers_now_goes_alone(world: World) -> None:
     """A DEL was killed between the claim and the record, and the VF was given away since."""
     attach(world, "gone")
@@ -111,7 +129,7 @@ def test_a_record_whose_vf_is_anothers_now_goes_alone(world: World) -> None:
 
     items = told(world)
 
-    assert ("vf", "gone/net1", True, "only its record was left; the VF is next/net1's now") in items
+    assert ("vf", "gone/net1", True, "its VF is next/net1's by now") in items
     assert world.snapshot() == before
 
 

@@ -12,6 +12,7 @@ from cni_sriov.host import Host
 from cni_sriov.ipam.holding import Holding
 from cni_sriov.ledger import Ledger
 from cni_sriov.log import Log
+from cni_sriov.netconf import STATE_DIR
 from tests.world import FakeHost, World
 
 
@@ -34,9 +35,10 @@ class Run:
         return found
 
 
-def host(world: World, state_dir: str = "") -> Host:
+def host(world: World, state_dir: str = STATE_DIR) -> Host:
     log = Log("error")
-    ledger = Ledger(state_dir or str(world.root / "nowhere"), log, str(world.run_dir), world.boot_id)
+    named = str(world.root / "nowhere") if state_dir == STATE_DIR else state_dir
+    ledger = Ledger(named, log, str(world.run_dir), world.boot_id)
     return FakeHost(world.kernel, ledger, log, allow_own_netns=False)
 
 
@@ -49,7 +51,7 @@ def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> R
     out, err = Screen() if screen else io.StringIO(), io.StringIO()
     proc = Path(world.root / "proc")
     tool = Tool(
-        out, err, euid, lambda _dir: host(world), str(proc), str(world.root / "default-data"), is_dead
+        out, err, euid, lambda named: host(world, named), str(proc), str(world.root / "default-data"), is_dead
     )
     status = main(argv, tool)
     return Run(status, out.getvalue(), err.getvalue())
