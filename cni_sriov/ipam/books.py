@@ -11,9 +11,10 @@ leases and index agree whenever the lock is free. All of this wants the node's l
 from __future__ import annotations
 
 from ..errors import InputOutput
+from ..inet import parse_prefix
 from .holding import DamagedLease, key_name, prefix_of
 from .index import DamagedIndex, Index, build
-from .node import Node, Pending
+from .node import Node, NodeLock, Pending
 from .shelf import STICKY, ScopeDirectory, Shelf
 
 TYPE_CHECKING = False
@@ -28,12 +29,19 @@ if TYPE_CHECKING:
 class Books:
     """`boot` has what attachments hold now, `sticky` what is kept for pods. Books of one scope may share `indexes`."""
 
-    __slots__ = ("boot", "directory", "indexes", "log", "node", "sticky")
+    __slots__ = ("boot", "directory", "indexes", "lock", "log", "node", "sticky")
 
     def __init__(
-        self, node: Node, data_dir: str, scope: str, log: Log, indexes: dict[int, Index] | None = None
+        self,
+        node: Node,
+        lock: NodeLock,
+        data_dir: str,
+        scope: str,
+        log: Log,
+        indexes: dict[int, Index] | None = None,
     ) -> None:
         self.node = node
+        self.lock = lock
         self.log = log
         self.indexes: dict[int, Index] = {} if indexes is None else indexes
         self.directory = ScopeDirectory(data_dir, scope)
@@ -50,7 +58,7 @@ class Books:
         for data_dir, scope in self.node.dirs():
             if scope == self.directory.scope:
                 try:
-                    yield Books(self.node, data_dir, scope, self.log, self.indexes)
+                    yield Books(self.node, self.lock, data_dir, scope, self.log, self.indexes)
                 except InputOutput as error:
                     self.log.error("data directory left out", directory=data_dir, reason=error)
 
@@ -73,11 +81,11 @@ class Books:
     def mark(self, names: list[str]) -> None:
         """Make the index say of each name what the files say."""
         for name in names:
-            prefix = prefix_of(name)
-            if prefix is None:
-                continue
             try:
+                prefix = parse_prefix(name.replace("_", "/"))  # prefix_of, but the name is known to be one
                 self._index(prefix.version).mark(prefix, self.boot.has(name) or self.sticky.has(name))
+            except ValueError:
+                continue
             except DamagedIndex as error:
                 self.rebuild(prefix.version, error)  # from the files, so what was to be marked is in it
 
@@ -116,7 +124,7 @@ class Books:
 
     def begin(self, owner: str, key: str, names: list[str]) -> None:
         """Before the first change to this owner, this sticky key, and these leases."""
-        self.node.set_pending(Pending(self.directory.data_dir, self.directory.scope, owner, key, names))
+        self.lock.set_pending(Pending(self.directory.data_dir, self.directory.scope, owner, key, names))
 
     def finish(self, owner: str, key: str, names: list[str]) -> None:
         """The one inverse, idempotent: the owner's leases go, then the index says what the files say."""
@@ -127,7 +135,7 @@ class Books:
                 self._drop_part(key, names)
         finally:  # where the files could not go, the index keeps saying so, and the owner's DEL tries again
             self.mark(names)
-            self.node.clear_pending()
+            self.lock.clear_pending()
 
     def _drop_part(self, key: str, names: list[str]) -> None:
         """What is kept for a pod is kept whole or not at all."""

@@ -68,11 +68,12 @@ def parse_holding(text: bytes) -> Holding:
         leases = [Lease.from_json(lease) for lease in raw["leases"]]
         rest = [raw[name] for name in ("network", "netns", "netns_id", "boot_id", "created")]
         holding = Holding(attachment, leases, *rest)
-        wrong = [name for name in holding.names if prefix_of(name) is None]
+        for lease in leases:
+            parse_prefix(lease.subnet)
     except (BadJson, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedLease(str(error) or type(error).__name__) from error
-    if wrong or not leases:
-        raise DamagedLease(f"it leases {wrong or 'nothing'}")
+    if not leases:
+        raise DamagedLease("it leases nothing")
     return holding
 
 

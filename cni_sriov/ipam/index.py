@@ -97,12 +97,13 @@ class Index:
         trail, number = self._descend(prefix, leased)
         for n in range(len(trail) - 1, -1, -1):
             parent, slot = trail[n]
-            node, before, empty = self._nodes[parent], bytes(self._nodes[parent]), 8 * (n + 1)
+            node, empty = self._nodes[parent], 8 * (n + 1)
             best = _widest(self._nodes[number], empty + 8) if number else node[slot]
             gone = number if best == empty else 0
-            _set_child(node, slot, 0 if gone else number)
-            node[slot] = best
-            if node != before:
+            child = 0 if gone else number
+            if node[slot] != best or _child(node, slot) != child:
+                node[slot] = best
+                _set_child(node, slot, child)
                 self._write(parent)
             if gone:
                 self._give_back(gone)
@@ -122,11 +123,10 @@ class Index:
                     return trail, 0
                 number = self._take_node(8 * (depth + 2))
         node = self._node(number)
-        before, (first, last) = bytes(node), _slots(path, target, prefix.length)
+        first, last = _slots(path, target, prefix.length)
         node[first:last] = bytes((FULL if leased else 8 * (target + 1),)) * (last - first)
         node[256 + 3 * first : 256 + 3 * last] = bytes(3 * (last - first))
-        if node != before or leased:  # a new node differs from what is in the file
-            self._write(number)
+        self._write(number)
         return trail, number
 
     # nodes ---------------------------------------------------------------------------------------

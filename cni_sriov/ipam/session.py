@@ -69,7 +69,7 @@ class Session:
                 self.node.ensure()
             self._lock.acquire()
             self._finish_what_was_begun()
-            self.books = Books(self.node, *self._place, self.log)
+            self.books = Books(self.node, self._lock, *self._place, self.log)
             self.conflict, self.first_free = self.books.conflict, self.books.first_free
             if not (known and self.books.boot.exists):
                 self._first_use(known)
@@ -90,13 +90,13 @@ class Session:
             raise failed(f"{self._verb} in {'/'.join(self._place)}", error) from error
 
     def _finish_what_was_begun(self) -> None:
-        change = self.node.pending()
+        change = self._lock.pending
         if change is None:
             return
         names = " ".join(change.names)
         self.log.warning("finishing what a killed process began", owner=change.owner, leases=names)
         try:
-            books = Books(self.node, change.data_dir, change.scope, self.log)
+            books = Books(self.node, self._lock, change.data_dir, change.scope, self.log)
             books.finish(change.owner, change.key, change.names)
             books.close()
         except (
@@ -106,7 +106,7 @@ class Session:
         ) as error:  # another's broken directory must not stop this one
             self.log.error("could not finish it", directory=f"{change.data_dir}/{change.scope}", reason=error)
             self.node.drop_index(change.scope)  # it will be built anew from the names of the files
-            self.node.clear_pending()
+            self._lock.clear_pending()
 
     def _first_use(self, known: bool) -> None:
         """Of this directory in this boot, or since somebody removed it or /run/cni-sriov."""
@@ -249,7 +249,7 @@ class Session:
                 books.sticky.drop(key, names)
             books.finish(owner, key, names + before)
             raise
-        self.node.clear_pending()
+        self._lock.clear_pending()
 
 
 def _unattached(holding: Holding) -> Holding:

@@ -79,9 +79,7 @@ class Shelf:
 
     def _is_there(self) -> bool:
         """`leases` is made last; killed in between, a shelf is not there yet."""
-        return all(
-            _is_safe(path) for path in (self.leases, self.path, self._scope.path, self._scope.data_dir)
-        )
+        return _is_safe(self.leases) and _is_safe(self._scope.path) and _is_safe(self._scope.data_dir)
 
     def create(self) -> None:
         if not self.exists:

@@ -118,6 +118,11 @@ def index_ranges(path: Path) -> list[tuple[int, int]]:
     return merged(found)
 
 
+def is_pending(world: World) -> bool:
+    lock = Path(f"{world.run_dir}/subnets/lock")
+    return lock.exists() and any(lock.read_bytes()[512:516])
+
+
 def merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     result: list[tuple[int, int]] = []
     for low, high in sorted(ranges):
@@ -156,7 +161,7 @@ def check_consistent(world: World) -> dict[str, list[str]]:
         path = Path(f"{world.run_dir}/subnets/default@v{version}")
         expected = merged([(prefix.value, prefix.last + 1) for prefix in prefixes])
         assert (index_ranges(path) if path.exists() else expected) == expected
-    assert not os.path.islink(f"{world.run_dir}/subnets/pending")
+    assert not is_pending(world)
     return held
 
 
@@ -290,7 +295,7 @@ def killed_before(world: World) -> None:
     points = in_child(lambda: copy.reserve("dead"))
     assert points is not None
     in_child(lambda: world.reserve("dead"), Killer(points - 6))
-    assert os.path.islink(f"{world.run_dir}/subnets/pending")
+    assert is_pending(world)
 
 
 def world_copy(world: World, name: str) -> World:
@@ -300,14 +305,13 @@ def world_copy(world: World, name: str) -> World:
     for link in Path(f"{copy.run_dir}/subnets/dirs").glob("*"):  # they name the directory by its path
         data = os.path.basename(os.readlink(link))
         link.unlink()
-        copy.store().node.ensure()
         path = f"{copy.path}/{data}"
         os.symlink(path, f"{copy.run_dir}/subnets/dirs/default@{path.replace('/', '%2F')}")
-    pending = f"{copy.run_dir}/subnets/pending"
-    if os.path.islink(pending):
-        text = os.readlink(pending).replace(str(world.path), str(copy.path))
-        os.unlink(pending)
-        os.symlink(text, pending)
+    copy.store().node.ensure()
+    with copy.store().node.lock("copy") as lock:
+        if lock.pending:
+            lock.pending.data_dir = lock.pending.data_dir.replace(str(world.path), str(copy.path))
+            lock.set_pending(lock.pending)
     return copy
 
 
@@ -546,7 +550,7 @@ def test_a_directory_made_unsafe_after_a_kill_does_not_stop_others(tmp_path: Pat
     world = World(tmp_path)
     world.reserve("a", ONE)
     in_child(lambda: world.reserve("b", ONE), Killer(5))
-    assert os.path.islink(f"{world.run_dir}/subnets/pending")
+    assert is_pending(world)
     os.chmod(f"{tmp_path}/data", 0o777)
 
     assert world.reserve("c", ONE, data="data2")[0] != "10.10.0.0/24"
