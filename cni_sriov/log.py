@@ -22,9 +22,9 @@ class Log:
         self.fd = 2
         if path:
             try:
-                self.fd = os.open(
-                    path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-                )
+                # O_NONBLOCK: a FIFO that nobody reads must not hang the runtime
+                flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+                self.fd = os.open(path, flags, 0o600)
             except OSError as error:
                 self.warning("log file not writable", path=path, error=error.strerror)
 

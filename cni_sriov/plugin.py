@@ -9,7 +9,7 @@ import os
 import sys
 
 from . import protocol
-from .errors import CniError, InputOutput, KernelRefused, NotRealRoot
+from .errors import BadJson, CniError, InputOutput, KernelRefused, NotRealRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,21 @@ CNI versions: {versions}. The operator's tool is sriovctl.
 
 def entry() -> None:
     """The executable: real environment and files; ends at once, because tearing down the interpreter costs 2 ms."""
+    _settle()
     code = main(dict(os.environ), _read_stdin, _write_all, door=os.path.basename(sys.argv[0]))
     os._exit(code)
+
+
+def _settle() -> None:
+    """Whatever the runtime left open or closed: our files are 0600, and none of them becomes descriptor 0, 1 or 2,
+    where the answer and the log would be written into it.
+    """
+    os.umask(0o077)
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open("/", os.O_RDONLY)  # takes the lowest free one; to read or write it fails, as it did
 
 
 def _read_stdin() -> str:
@@ -63,16 +76,28 @@ def main(
     if "CNI_COMMAND" not in env:
         from . import __version__
 
-        write(2, ABOUT.format(version=__version__, versions=", ".join(protocol.VERSIONS)))
+        _say(write, 2, ABOUT.format(version=__version__, versions=", ".join(protocol.VERSIONS)))
+        read_stdin = str  # a person who tries it out gives none, and would wait for ever
     call = Call()
+    code = 0
     try:
         answer = call.answer(door, env, read_stdin(), make_host or _host)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the one gate: all leaves as one CNI error
-        write(1, protocol.render_error(as_cni_error(error), call.version) + "\n")
-        return 1
-    if answer:
-        write(1, answer + "\n")
-    return 0
+        answer = protocol.render_error(as_cni_error(error), call.version)
+        code = 1
+    return code if _say(write, 1, answer + "\n" if answer else "") else 1
+
+
+def _say(write: Callable[[int, str], None], fd: int, text: str) -> bool:
+    """False if nobody can hear it: a closed or broken pipe, a full disk. The runtime then takes ADD for failed, and DELs."""
+    try:
+        if text:
+            write(fd, text)
+    except OSError as error:
+        if fd != 2:
+            _say(write, 2, f"cni-sriov: write the answer: {error.strerror}\n")
+        return False
+    return True
 
 
 class Call:
@@ -109,7 +134,9 @@ def as_cni_error(error: BaseException) -> CniError:
     if isinstance(error, KernelRefused):
         return CniError(str(error), "the kernel refused; its log (dmesg) may say more", code=5)
     if isinstance(error, SystemExit | KeyboardInterrupt):
-        return CniError("stopped by a signal", "what had been changed is undone", code=11)
+        return CniError("stopped by a signal", "DEL gives back what may be left", code=11)
+    if isinstance(error, RecursionError):  # what the scanner just took is too deep for repr()
+        return BadJson("read configuration: nested too deeply")
     if isinstance(error, OSError):
         return InputOutput(f"use {error.filename or 'a file'}: {error.strerror}")
     return _bug(error)

@@ -27,7 +27,20 @@ def ensure_directory(path: str) -> None:
     if found.st_uid != os.geteuid():
         raise InputOutput(f"use directory {path}: it belongs to uid {found.st_uid}")
     if found.st_mode & 0o077:
+        _close_to_others(path)
+
+
+def _close_to_others(path: str) -> None:
+    """Only what is empty: a mistyped stateDir must not lock all the others out of /etc or /var/lib."""
+    try:
+        if os.listdir(path):
+            raise InputOutput(
+                f"use directory {path}: it is open to others and not empty",
+                "chmod 700 it if it is meant for state",
+            )
         os.chmod(path, 0o700)
+    except OSError as error:
+        raise InputOutput(f"use directory {path}: {error.strerror}") from error
 
 
 def read(path: str) -> str | None:
@@ -122,8 +135,11 @@ class Lock:
             if self._is_current():
                 break
             self.release()
-        os.ftruncate(self.fd, 0)
-        os.pwrite(self.fd, f"pid {os.getpid()} ({self.verb})\n".encode(), 0)
+        try:
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, f"pid {os.getpid()} ({self.verb})\n".encode(), 0)
+        except OSError:
+            pass  # on a full /run the lock holds all the same, and a DEL must go through: it frees
 
     def try_acquire(self) -> bool:
         try:

@@ -7,6 +7,7 @@ operations.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -181,3 +182,27 @@ def test_claims_come_back_after_run_was_wiped(one_vf: World) -> None:
     codes = [one_vf.call(verb, one_vf.conf(), "c2", OTHERS).code for verb in ("ADD", "DEL")]
 
     assert (codes, one_vf.kernel.snapshot()["vfs"]) == ([0, 0], before["kernel"]["vfs"])
+
+
+def test_a_state_directory_that_others_use_is_refused_and_keeps_its_mode(one_vf: World) -> None:
+    """`"stateDir": "/etc"` is one slip of an editor; mode 0700 there would stop the node."""
+    one_vf.state_dir.mkdir(mode=0o755)
+    (one_vf.state_dir / "passwd").touch()
+    before = one_vf.snapshot()
+
+    reply = one_vf.call("ADD", one_vf.conf())
+
+    assert (reply.code, one_vf.state_dir.stat().st_mode & 0o777, one_vf.snapshot()) == (5, 0o755, before)
+
+
+def test_delete_goes_through_while_run_is_full(one_vf: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "write", full)
+
+    assert (one_vf.call("DEL", one_vf.conf()).code, one_vf.snapshot()) == (0, before)

@@ -1,0 +1,178 @@
+"""What a careless runtime does to the process itself: its descriptors, limits, mask, pipes and standard input."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.rig import BUNDLE, Call, Rig, call, conf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = [pytest.mark.root, pytest.mark.bundle]
+POD = "/run/netns/pod"
+
+
+@pytest.fixture(scope="module")
+def rig() -> Iterator[Rig]:
+    assert BUNDLE.exists(), "no bundle: run `make build`"
+    with Rig(vfs=2) as rig:
+        rig.add_pod("pod")
+        yield rig
+
+
+class Answer:
+    def __init__(self, code: int, out: bytes, err: bytes) -> None:
+        self.code, self.out, self.err = code, out.decode(), err.decode()
+        self.document: dict[str, Any] = json.loads(self.out) if self.out else {}
+
+
+def run(
+    rig: Rig, asked: Call, before: Callable[[], object] = lambda: None, stdout: int = subprocess.PIPE
+) -> Answer:
+    """`before` runs in the child, just before it becomes the plugin."""
+
+    def act() -> Answer:
+        process = subprocess.Popen(
+            asked.argv,
+            env=asked.env,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            preexec_fn=before,  # noqa: PLW1509 # the child does nothing but this
+        )
+        out, err = process.communicate(asked.stdin, timeout=20)
+        return Answer(process.returncode, out or b"", err)
+
+    return rig.inside(act)
+
+
+def add(**keys: Any) -> Call:
+    return call("ADD", "hostile", POD, conf(**keys))
+
+
+def delete(**keys: Any) -> Call:
+    return call("DEL", "hostile", POD, conf(**keys))
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (1, 2), (0, 1, 2)])
+def test_closed_descriptors_give_no_traceback_and_no_state_file_takes_their_place(
+    rig: Rig, closed: tuple[int, ...]
+) -> None:
+    before = rig.links()
+
+    added = run(rig, add(logLevel="debug"), lambda: [os.close(fd) for fd in closed])
+    state = {path: rig.inside(read, path) for path in rig.leftovers()}
+    deleted = run(rig, delete())
+
+    assert "Traceback" not in added.err
+    assert added.code == (1 if {0, 1} & set(closed) else 0)
+    assert [path for path, text in state.items() if "level=" in text or "interfaces" in text] == []
+    assert (deleted.code, deleted.out, rig.links(), rig.leftovers()) == (0, "", before, [])
+
+
+def read(path: str) -> str:
+    with open(path) as file:
+        return file.read()
+
+
+@pytest.mark.parametrize("where", ["broken pipe", "full disk"])
+def test_an_answer_that_nobody_takes_is_a_failure_in_one_line(rig: Rig, where: str) -> None:
+    if where == "broken pipe":
+        reader, stdout = os.pipe()
+        os.close(reader)
+    else:
+        stdout = os.open("/dev/full", os.O_WRONLY)
+    before = rig.links()
+
+    added = run(rig, add(logLevel="error"), stdout=stdout)
+    os.close(stdout)
+
+    assert (added.code, len(added.err.splitlines())) == (1, 1), added.err
+    assert added.err.startswith("cni-sriov: write the answer: ")
+    assert (run(rig, delete()).code, rig.links(), rig.leftovers()) == (0, before, [])
+
+
+@pytest.mark.parametrize("limit", [0, 10, 300, 700, 4000])
+def test_a_file_size_limit_is_one_error_and_delete_goes_through_under_it(rig: Rig, limit: int) -> None:
+    """As a full disk: SIGXFSZ would kill, if Python did not ignore it."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    before = rig.links()
+
+    added = run(rig, add(), limited)
+
+    assert (added.code, added.document["code"]) == (1, 5)
+    assert rig.links() == before
+    assert (run(rig, delete(), limited).code, rig.leftovers()) == (0, [])
+
+
+def test_delete_of_a_finished_layer_2_attachment_needs_no_room(rig: Rig) -> None:
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+    before = rig.links()
+    assert run(rig, add(ipam={})).code == 0
+
+    deleted = run(rig, delete(ipam={}), limited)
+
+    assert (deleted.code, rig.links(), rig.leftovers()) == (0, before, []), deleted.out
+
+
+@pytest.mark.parametrize("mask", [0, 0o777])
+def test_the_runtimes_umask_does_not_open_or_lock_our_directories(rig: Rig, mask: int) -> None:
+    keys = {"stateDir": f"/var/lib/umask{mask}/sriov"}
+
+    added = run(rig, add(**keys), lambda: os.umask(mask))
+    modes = rig.run(
+        "find", f"/var/lib/umask{mask}", "/run/cni-sriov", "-not", "-type", "l", "-printf", "%m %p\n"
+    )
+    deleted = run(rig, delete(**keys))
+
+    assert (added.code, deleted.code) == (0, 0), added.out
+    assert {line.split()[0] for line in modes.splitlines()} == {"700", "600"}, modes
+
+
+def test_a_log_file_that_is_a_fifo_nobody_reads_does_not_hang(rig: Rig) -> None:
+    rig.run("mkfifo", "/run/fifo")
+
+    added = run(rig, add(logFile="/run/fifo"))
+
+    assert (added.code, "log file not writable" in added.err) == (0, True)
+    assert run(rig, delete(logFile="/run/fifo")).code == 0
+
+
+def test_a_person_who_tries_it_out_is_told_what_it_is_and_does_not_wait(rig: Rig) -> None:
+    asked = add()
+    del asked.env["CNI_COMMAND"]
+
+    def act() -> tuple[int, str, str]:
+        with subprocess.Popen(
+            asked.argv, env=asked.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            assert process.stderr
+            code = process.wait(20)  # standard input stays open, as a terminal does
+            return code, process.stdout.read().decode(), process.stderr.read().decode()
+
+    code, out, err = rig.inside(act)
+
+    assert (code, json.loads(out)["code"], "CNI plugin" in err) == (1, 4, True)
+
+
+@pytest.mark.parametrize("depth", range(300, 1100, 10))
+def test_deep_json_is_code_6_or_7_at_any_depth(rig: Rig, depth: int) -> None:
+    """Between "the scanner takes it" and "repr() can say what it is" there are depths of their own."""
+    asked = add()._replace(stdin=json.dumps(conf(mac=1))[:-2].encode() + b"[" * depth + b"]" * depth + b"}")
+
+    answer = run(rig, asked)
+
+    assert (answer.code, answer.document["code"] in {6, 7}) == (1, True), answer.out[:300]
