@@ -105,6 +105,11 @@ def bring_home(host: Host, record: Record) -> None:
 def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:
     assert record.baseline is not None
     wanted = record.baseline.ifname
+    for (
+        altname
+    ) in link.altnames:  # they move along, and the move fails where the host has one: the pod may give any
+        if altname not in record.baseline.altnames or host.netlink.ifindex(altname):
+            _ignoring(pod.del_altname, link.ifindex, altname)
     name = (
         wanted
         if not host.netlink.ifindex(wanted)
@@ -123,9 +128,12 @@ def restore_mac(host: Host, record: Record) -> None:
     (lab.md 6.2). Where the driver refuses to clear, the old own address becomes the admin MAC.
     """
     base, pf, link = record.baseline, _pf(host, record), host.vf_link(record.vf)
-    if base is None or link is None:
+    if base is None:
         return
     admin = _admin_state(host, record, pf)
+    if link is None:
+        _restore_admin_mac_alone(host, record, pf, admin)
+        return
     if (
         record.settings.mac is None
         and link.mac == base.own_mac
@@ -143,6 +151,15 @@ def restore_mac(host: Host, record: Record) -> None:
     host.netlink.set_mac(link.ifindex, base.own_mac)
     if base.mac and pf is not None:
         host.netlink.set_vf_mac(pf.ifindex, record.vf_index, base.mac)
+
+
+def _restore_admin_mac_alone(host: Host, record: Record, pf: PF | None, admin: VfState | None) -> None:
+    """The driver was unbound under the pod, and the own address went with the netdev (lab.md 6.12)."""
+    base = record.baseline
+    if host.sysfs.has_netdev(record.vf) or base is None or pf is None or admin is None:
+        return
+    if record.settings.mac is not None and admin.mac != base.mac:
+        host.netlink.set_vf_mac(pf.ifindex, record.vf_index, base.mac or ZERO_MAC)
 
 
 def admin_mac(admin: VfState, link: Link) -> str | None:
@@ -167,19 +184,23 @@ def restore_name(host: Host, record: Record) -> None:
         _rename(host, link, base.ifname)
     for name in set(base.altnames) - set(link.altnames):
         _ignoring(host.netlink.add_altname, link.ifindex, name)
-    if base.up and not link.is_up:
-        host.netlink.set_up(link.ifindex)
+    if base.up:
+        host.netlink.set_up(link.ifindex)  # also where it was UP just now: the rename set it down
 
 
 def _rename(host: Host, link: Link, name: str) -> None:
     if link.is_up:
         host.netlink.set_down(link.ifindex)
-    try:
-        host.netlink.set_name(link.ifindex, name)
-    except KernelRefused as refused:
-        if refused.errno != errno.EEXIST:
-            raise
-        host.log.warning("the VF's name is taken in the host; it keeps another", wanted=name, has=link.ifname)
+    for again in (True, False):
+        try:
+            host.netlink.set_name(link.ifindex, name)
+            return
+        except KernelRefused as refused:
+            if refused.errno != errno.EEXIST:
+                raise
+        if again and host.netlink.ifindex(name) == link.ifindex:  # udev gave it as an altname just now
+            _ignoring(host.netlink.del_altname, link.ifindex, name)
+    host.log.warning("the VF's name is taken in the host; it keeps another", wanted=name, has=link.ifname)
 
 
 def _ignoring(verb: Any, ifindex: int, name: str) -> None:
@@ -195,7 +216,13 @@ def restore_knobs(host: Host, record: Record) -> None:
     """Each knob of the PF that differs from the baseline; what the driver does not report is left alone."""
     base, pf = record.baseline, _pf(host, record)
     now = _admin_state(host, record, pf)
-    if base is None or now is None or pf is None:
+    if base is None or pf is None:
+        return
+    if now is None:
+        if pf.driver and knobs.steps(base, record.settings):  # without a driver the settings are gone as well
+            raise KernelRefused(
+                f"restore knobs by PF {record.pf}", errno.ENODEV, "it has no netdev in the host"
+            )
         return
     for step in knobs.steps(now, base):
         getattr(host.netlink, step.verb)(pf.ifindex, record.vf_index, *step.args)
@@ -216,6 +243,8 @@ def differences(host: Host, record: Record) -> list[str]:
         return []
     now = _admin_state(host, record, pf)
     wrong = knobs.differences(now, base) if now is not None else []
+    if link is None and host.sysfs.has_netdev(record.vf):
+        wrong.append("no netdev in the host")  # renamed by udev while we looked for it
     if link is not None:
         wrong += [f"own MAC {link.mac}"] if link.mac != base.own_mac else []
         wrong += [f"mtu {link.mtu}"] if link.mtu != base.mtu else []

@@ -67,7 +67,7 @@ def test_closed_descriptors_give_no_traceback_and_no_state_file_takes_their_plac
 ) -> None:
     before = rig.links()
 
-    added = run(rig, add(logLevel="debug"), lambda: [os.close(fd) for fd in closed])
+    added = run(rig, add(logLevel="debug"), lambda: close_all(closed))
     state = {path: rig.inside(read, path) for path in rig.leftovers()}
     deleted = run(rig, delete())
 
@@ -75,6 +75,11 @@ def test_closed_descriptors_give_no_traceback_and_no_state_file_takes_their_plac
     assert added.code == (1 if {0, 1} & set(closed) else 0)
     assert [path for path, text in state.items() if "level=" in text or "interfaces" in text] == []
     assert (deleted.code, deleted.out, rig.links(), rig.leftovers()) == (0, "", before, [])
+
+
+def close_all(descriptors: tuple[int, ...]) -> None:
+    for fd in descriptors:
+        os.close(fd)
 
 
 def read(path: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.fakes import Crash
+from tests.fakes import Crash, FakeLink, FakeNetlink, FakeVf
 from tests.world import World
 
 if TYPE_CHECKING:
@@ -206,3 +206,89 @@ def test_delete_goes_through_while_run_is_full(one_vf: World, monkeypatch: pytes
     monkeypatch.setattr(os, "write", full)
 
     assert (one_vf.call("DEL", one_vf.conf()).code, one_vf.snapshot()) == (0, before)
+
+
+# what pods, udev and operators do to a VF meanwhile -------------------------------------------------------------------
+
+
+def vf_of(world: World) -> FakeVf:
+    return world.kernel.pfs[0].vfs[0]
+
+
+def link_of(world: World) -> FakeLink:
+    link = vf_of(world).link
+    assert link is not None
+    return link
+
+
+def test_altnames_that_a_pod_gave_do_not_keep_the_vf_from_coming_home(one_vf: World) -> None:
+    """A move takes altnames along, and is refused while the host has one of them: every DEL would fail."""
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    link_of(one_vf).altnames += ["enp1s0f0", "mine"]
+
+    reply = one_vf.call("DEL", one_vf.conf())
+
+    assert (reply.code, one_vf.snapshot()) == (0, before), reply.text
+
+
+def test_udev_may_give_the_altname_between_our_look_and_our_rename(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    one_vf.kernel.kill_netns(MINE)
+    one_vf.kernel.add_pod(MINE)
+    real = FakeNetlink.set_name
+
+    def after_udev(self: FakeNetlink, ifindex: int, name: str) -> None:
+        monkeypatch.setattr(FakeNetlink, "set_name", real)
+        link_of(one_vf).altnames.append(name)
+        real(self, ifindex, name)
+
+    monkeypatch.setattr(FakeNetlink, "set_name", after_udev)
+
+    reply = one_vf.call("DEL", one_vf.conf())
+
+    assert (reply.code, one_vf.snapshot()) == (0, before), one_vf.log_file.read_text()
+
+
+def test_a_vf_that_was_up_is_up_again_even_if_somebody_set_it_up_under_the_pods_name(one_vf: World) -> None:
+    """NetworkManager sets UP what it finds; the rename then sets it down."""
+    netlink = one_vf.kernel.netlink
+    netlink.set_up(netlink.ifindex("enp1s0f0v0"))
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    one_vf.kernel.kill_netns(MINE)
+    one_vf.kernel.add_pod(MINE)
+    netlink.set_up(netlink.ifindex("net1"))
+
+    reply = one_vf.call("DEL", one_vf.conf())
+
+    assert (reply.code, one_vf.snapshot()) == (0, before)
+
+
+def test_delete_does_not_succeed_while_the_pf_cannot_be_reached(one_vf: World) -> None:
+    """A PF can be in a netns itself (lab.md 6.16): the VLAN stays on its VF, and so must the Record."""
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf(vlan=100)).code == 0
+    host, pf = one_vf.kernel.host, one_vf.kernel.pfs[0].link
+    elsewhere = one_vf.kernel.add_pod("/run/netns/pf")
+    one_vf.kernel.move(host, one_vf.kernel.netlink.ifindex(pf.name), elsewhere, pf.name, "", 0)
+
+    first = one_vf.call("DEL", one_vf.conf())
+    one_vf.kernel.kill_netns("/run/netns/pf")
+    pf.is_up = True
+    second = one_vf.call("DEL", one_vf.conf())
+
+    assert (first.code, second.code, one_vf.snapshot()) == (11, 0, before), (first.text, second.text)
+
+
+def test_the_admin_mac_goes_back_also_where_the_netdev_is_gone(one_vf: World) -> None:
+    """An unbound driver takes the netdev from under the pod (lab.md 6.12); the PF keeps the pod's MAC for the VF."""
+    assert one_vf.call("ADD", one_vf.conf(mac="02:00:00:00:aa:01")).code == 0
+    one_vf.kernel.set_driver(vf_of(one_vf), "vfio-pci")
+
+    reply = one_vf.call("DEL", one_vf.conf())
+
+    assert (reply.code, vf_of(one_vf).admin_mac, one_vf.files()) == (0, False, []), reply.text
