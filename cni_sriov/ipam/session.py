@@ -151,13 +151,15 @@ class Session:
     def refuse_second(self, attachment: Attachment, judge: Judge | None) -> None:
         """AttachedAlready unless what stands under the same name is dead."""
         owner = owner_name(attachment)
+        if not self.books.boot.has_owner(owner):
+            return
         if not self.is_dead(owner, judge):
             raise AttachedAlready(
                 f"reserve for {attachment}: it holds leases already",
                 "DEL it first; `sriovctl leases` lists them",
             )
-        if self.books.release(owner):
-            self.log.info("leases of a dead namesake released", attachment=attachment)
+        self.books.release(owner)
+        self.log.info("leases of a dead namesake released", attachment=attachment)
 
     def find_kept(self, sticky: str, judge: Judge | None) -> bool:
         """Fill `kept`; False if the pod's leases are in another attachment's hands: then the new ones are not kept."""

@@ -95,6 +95,9 @@ class Shelf:
         """Whether somebody has the lease of that name."""
         return self.exists and _inode(f"{self.leases}/{name}") != 0
 
+    def has_owner(self, owner: str) -> bool:
+        return self.exists and _inode(f"{self.owners}/{owner}") != 0
+
     def holder(self, name: str) -> Holding | None:
         """Who has that lease; DamagedLease if its file is not what we wrote."""
         return _read(f"{self.leases}/{name}") if self.exists else None
