@@ -14,7 +14,7 @@ from .inet import pack_address, parse_address
 _ETH_P_ARP = 0x0806  # linux/if_ether.h
 _BROADCAST = b"\xff" * 6
 _ALL_NODES = "ff02::1"
-_SOL_IPV6, _MULTICAST_HOPS, _MULTICAST_IF = 41, 18, 17  # linux/in6.h
+_SOL_IPV6, _MULTICAST_IF, _MULTICAST_HOPS, _MULTICAST_LOOP = 41, 17, 18, 19  # linux/in6.h
 
 
 def send(ifindex: int, mac: str, addresses: list[str]) -> None:
@@ -46,6 +46,8 @@ def _send_advertisement(ifindex: int, mac: bytes, address: bytes) -> None:
     try:
         packets.setsockopt(_SOL_IPV6, _MULTICAST_HOPS, 255)
         packets.setsockopt(_SOL_IPV6, _MULTICAST_IF, ifindex)
+        # heard by ourselves, it would be the proof of a duplicate: DAD fails and the address is lost
+        packets.setsockopt(_SOL_IPV6, _MULTICAST_LOOP, 0)
         packets.sendto(packet, (_ALL_NODES, 0, 0, ifindex))
     finally:
         packets.close()

@@ -88,6 +88,11 @@ class Address(Noun):
         return self.scope < RT_SCOPE_LINK
 
     @property
+    def is_tentative(self) -> bool:
+        """DAD has not ended; optimistic addresses are both."""
+        return bool(self.flags & IFA_F_TENTATIVE)
+
+    @property
     def is_dadfailed(self) -> bool:
         return bool(self.flags & IFA_F_DADFAILED)
 

@@ -93,7 +93,8 @@ def announce(
     host: Host, netns: Netns, pod: Netlink, link: Link, leases: IpamResult | None, wait_ms: int
 ) -> None:
     """Best effort: neighbours learn the new MAC. The kernel did it at UP (arp_notify); with `announceWait` we wait
-    for carrier and do it by packet as well. Never fails an ADD.
+    for carrier and do it by packet as well. An IPv6 address in DAD is left out: a card that loops multicasts back
+    to their sender (QEMU's igb does) would make our own advertisement the proof of a duplicate. Never fails an ADD.
     """
     if not wait_ms or leases is None:
         return
@@ -103,8 +104,10 @@ def announce(
     try:
         while not _has_carrier(pod, link) and time.monotonic() < deadline:
             time.sleep(0.005)
+        settled = [a.address for a in pod.addresses(link.ifindex) if a.is_global and not a.is_tentative]
+        ours = [lease.address for lease in leases.leases if lease.address in settled]
         with inside(netns):
-            packets.send(link.ifindex, link.mac, [lease.address.partition("/")[0] for lease in leases.leases])
+            packets.send(link.ifindex, link.mac, [address.partition("/")[0] for address in ours])
     except (OSError, KernelRefused, CniError) as error:
         host.log.warning("announcement failed", ifname=link.ifname, reason=error)
 
