@@ -28,7 +28,7 @@ def _matches(pf: PF, selector: PfSelector) -> bool:
         (selector.devices, pf.device),
         (selector.drivers, pf.driver),
     )
-    return all(wanted is None or value in wanted for wanted, value in rules)
+    return all(not wanted or value in wanted for wanted, value in rules)  # [] = any, as if it were not given
 
 
 def has_index(selector: PfSelector | None, index: int) -> bool:

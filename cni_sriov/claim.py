@@ -31,6 +31,18 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
 
 
 def eligible_pfs(host: Host, conf: NetConf) -> list[PF]:
+    """The PFs to choose from: those that the conf means, without those in switchdev mode."""
+    meant = _meant_pfs(host, conf)
+    legacy = [pf for pf in meant if not host.sysfs.switch_id(pf.ifname)]
+    if not legacy:
+        raise PfUnusable(
+            f"use PF {', '.join(pf.ifname for pf in meant)}: it is in switchdev mode",
+            f"`devlink dev eswitch set pci/{meant[0].pci_address} mode legacy`, or use a plugin for representors",
+        )
+    return legacy
+
+
+def _meant_pfs(host: Host, conf: NetConf) -> list[PF]:
     if conf.device:
         pf = host.sysfs.pf_of_vf(conf.device)
         if pf is None:

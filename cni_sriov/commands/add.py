@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # loaded in every Python, unlike `signal`, which costs 6 ms
+import errno
 import time
 
 from .. import claim, knobs, release, reservation
@@ -85,16 +87,17 @@ def _attach(
         link = pod.configure(host, netns, inside_pod, record, conf, leases)
         record.status = "done"
         host.ledger.put(record)
+        pod.announce(host, netns, inside_pod, link, leases, conf.announce_wait_ms)
+        return _result(record, link, leases)
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
         raise
-    pod.announce(host, netns, inside_pod, link, leases, conf.announce_wait_ms)
-    return _result(record, link, leases)
 
 
 def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> None:
     """The same inverses as DEL's. What fails among them is told beside the error, never instead of it."""
     record.status = "in-progress"
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT))
     try:
         release.give_back(host, record, conf.verify_timeout_ms)
         host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
@@ -102,12 +105,14 @@ def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> No
         host.log.error("undo failed", attachment=record.attachment, vf=record.vf, reason=second)
         if isinstance(error, CniError):
             error.details = "; ".join(filter(None, [error.details, f"also: {second}"]))
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)  # a stop signal that came meanwhile ends it now
 
 
 def record_baseline(host: Host, record: Record, conf: NetConf) -> None:
     """Read all that the VF is, judge what only the hardware can judge, and put the Record: nothing is changed yet."""
     link = _vf_link(host, record)
-    pf = host.netlink.link(_pf_name(host, record))
+    pf = _pf_link(host, record)
     if pf is None:
         raise PfUnusable(f"use PF {record.pf}: it has no netdev in the host netns")
     baseline = _admin_state(host, record, pf)
@@ -150,7 +155,7 @@ def _check_mtu(conf: NetConf, pf: Link, vf: Link) -> None:
 
 def _bring_pf_up(host: Host, record: Record, conf: NetConf) -> None:
     """Without it all settings seem to succeed and nothing works (lab.md 6.4). Never undone: others may use it by now."""
-    pf = host.netlink.link(_pf_name(host, record))
+    pf = _pf_link(host, record)
     if pf is not None and not pf.is_up and conf.pf_up:
         host.log.warning("the PF was down; bringing it up", pf=pf.ifname)
         host.netlink.set_up(pf.ifindex)
@@ -222,7 +227,14 @@ def _move(host: Host, record: Record, netns: Netns) -> None:
     link, ifname = _vf_link(host, record), record.attachment.ifname
     if ifname in link.altnames:
         host.netlink.del_altname(link.ifindex, ifname)  # it would stand in the way of its own name
-    host.netlink.move(link.ifindex, netns.fd, ifname)
+    try:
+        host.netlink.move(link.ifindex, netns.fd, ifname)
+    except KernelRefused as refused:
+        if refused.errno != errno.EEXIST:
+            raise
+        raise IfnameExists(
+            f"add interface {ifname}: {netns.path} has one of that name, or of an altname of {link.ifname}"
+        ) from refused
 
 
 def _read_back(host: Host, record: Record, conf: NetConf, inside_pod: Netlink) -> None:
@@ -262,6 +274,12 @@ def _vf_link(host: Host, record: Record) -> Link:
     if link is None:
         raise PfUnusable(f"use VF {record.vf}: its netdev vanished while it was set up")
     return link
+
+
+def _pf_link(host: Host, record: Record) -> Link | None:
+    """None if the PF is gone, or in a netns itself (lab.md 6.16)."""
+    pf = host.sysfs.pf_by_pci(record.pf)
+    return host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
 
 
 def _pf_name(host: Host, record: Record) -> str:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -292,3 +293,78 @@ def test_the_admin_mac_goes_back_also_where_the_netdev_is_gone(one_vf: World) ->
     reply = one_vf.call("DEL", one_vf.conf())
 
     assert (reply.code, vf_of(one_vf).admin_mac, one_vf.files()) == (0, False, []), reply.text
+
+
+def test_the_name_may_come_up_in_the_pod_after_we_looked(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = FakeNetlink.move
+
+    def after_the_pod(self: FakeNetlink, *args: Any, **keys: Any) -> None:
+        monkeypatch.setattr(FakeNetlink, "move", real)
+        one_vf.kernel.add_link(one_vf.kernel.pods[MINE], "net1")
+        link_of(one_vf).altnames.append("net1")  # so that the kernel refuses before it moves
+        real(self, *args, **keys)
+
+    monkeypatch.setattr(FakeNetlink, "move", after_the_pod)
+
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100))
+
+    assert (reply.code, vf_of(one_vf).state.vlan, one_vf.files()) == (102, 0, []), reply.text
+
+
+def test_a_pf_in_a_netns_of_its_own_is_101(one_vf: World) -> None:
+    host, pf = one_vf.kernel.host, one_vf.kernel.pfs[0].link
+    elsewhere = one_vf.kernel.add_pod("/run/netns/pf")
+    one_vf.kernel.move(host, one_vf.kernel.netlink.ifindex(pf.name), elsewhere, pf.name, "", 0)
+
+    reply = one_vf.call("ADD", one_vf.conf(master=None, deviceID="0000:01:10.0"))
+
+    assert (reply.code, one_vf.files()) == (101, [])
+
+
+def test_a_pf_in_switchdev_mode_is_101(one_vf: World) -> None:
+    (one_vf.root / "kernel/sys/class/net/enp1s0f0/phys_switch_id").write_text("0102")
+
+    reply = one_vf.call("ADD", one_vf.conf())
+
+    assert (reply.code, "switchdev" in reply.text, one_vf.files()) == (101, True, [])
+
+
+def test_an_empty_list_of_a_selector_means_any(one_vf: World) -> None:
+    selector = {"names": ["enp1s0f0"], "vendors": [], "devices": [], "drivers": []}
+
+    assert one_vf.call("ADD", one_vf.conf(master=None, pf=selector)).code == 0
+
+
+def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = one_vf.snapshot()
+
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("cni_sriov.commands.pod.announce", stopped)
+
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100))
+
+    assert (reply.code, one_vf.snapshot()) == (11, before)
+
+
+def test_a_stop_signal_while_add_undoes_itself_does_not_stop_the_undoing(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = one_vf.snapshot()
+    real = FakeNetlink.set_vf_vlan
+
+    def stopped(self: FakeNetlink, *args: Any) -> None:
+        if args[2] == 0:  # the undoing
+            os.kill(os.getpid(), signal.SIGTERM)
+        real(self, *args)
+
+    monkeypatch.setattr(FakeNetlink, "set_vf_vlan", stopped)
+
+    reply = one_vf.call(
+        "ADD", one_vf.conf(vlan=100, trust="on", link_state="disable")
+    )  # igb refuses link_state
+
+    assert (reply.code, one_vf.snapshot()) == (11, before)
