@@ -10,7 +10,7 @@ CODES = {
     1: ("incompatible version", "the configuration's cniVersion is not supported"),
     4: ("environment", "a CNI_* variable is missing or malformed"),
     5: ("input/output", "a file could not be read or written"),
-    6: ("bad JSON", "standard input or a state file is not the JSON it should be"),
+    6: ("bad JSON", "standard input is not the JSON object it should be"),
     7: ("configuration", "a known key has a bad type or value, or a request is outside its pool"),
     8: ("bad netns", "CNI_NETNS is not a network namespace, or is the plugin's own"),
     11: ("try again", "no free VF, pool exhausted, or a lock or read-back passed its deadline"),

@@ -1,5 +1,4 @@
-"""The inverse of each effect of ADD, from the Record: used by ADD's undo stack, DEL, GC and reclaim, so they cannot
-drift apart. Every one is idempotent: what is already so is left alone, what is gone is success.
+"""The inverse of each effect of ADD, from the Record: used by ADD's undo, DEL and reclaim, so they cannot drift apart. Every one is idempotent: what is already so is left alone, what is gone is success.
 
 Order on the way back: netdev home, then its MAC, then its MTU and name, then the PF's knobs.
 """

@@ -44,7 +44,7 @@ class VfRow:
         self.state = state
 
     def to_json(self) -> dict[str, Any]:
-        """design.md's contract: keys are only ever added."""
+        """A contract with who parses it: keys are only ever added."""
         return {
             "index": self.vf.index,
             "pci": self.vf.pci_address,

@@ -1,4 +1,4 @@
-"""What a CNI call imports: nothing beyond a short list (design.md, Start-up). It counts modules, never milliseconds.
+"""What a CNI call imports: nothing beyond a short list (docs/design/0006). It counts modules, never milliseconds.
 
 Each verb runs from the checkout in a bare interpreter (-I -S), the whole way: VERSION and refused confs anywhere,
 ADD, CHECK and DEL in the rig, where they change real links. `make bench` prints the milliseconds.

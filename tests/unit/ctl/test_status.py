@@ -1,4 +1,4 @@
-"""status and leases: the contract of design.md, and what a human sees."""
+"""status and leases: the JSON contract, and what a human sees."""
 
 from __future__ import annotations
 
