@@ -184,6 +184,7 @@ class VfState(Noun):
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
+        _check_types(raw, _STATE_TYPES)
         return cls(**raw)
 
 
@@ -229,6 +230,7 @@ class VfSettings(Noun):
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
+        _check_types(raw, _SETTINGS_TYPES)
         return cls(**raw)
 
 
@@ -313,12 +315,47 @@ class Record(Noun):
         """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
         if raw.get("format") != 1:
             raise ValueError(f"format {raw.get('format')!r} is not known")
+        _check_types(raw, _RECORD_TYPES)
+        if raw["ipam"]:
+            _check_types(raw["ipam"], {"dataDir": (str,), "scope": (str,)})
         fields = {name: raw[name] for name in cls.__slots__}
+        _check_types(raw["attachment"], {"container_id": (str,), "ifname": (str,)})
         fields["attachment"] = Attachment(**raw["attachment"])
         fields["baseline"] = VfState.from_json(raw["baseline"]) if raw["baseline"] is not None else None
         fields["settings"] = VfSettings.from_json(raw["settings"])
         fields["leases"] = [Lease.from_json(lease) for lease in raw["leases"]]
         return cls(**fields)
+
+
+_KNOB_TYPES: dict[str, tuple[type, ...]] = {  # of VfState and VfSettings as they are stored
+    **dict.fromkeys(("mac", "link_state"), (str, type(None))),
+    **dict.fromkeys(("vlan", "min_tx_rate", "max_tx_rate"), (int, type(None))),
+    **dict.fromkeys(("spoofchk", "trust"), (bool, type(None))),
+    "vlan_qos": (int,),
+    "vlan_proto": (str,),
+}
+_STATE_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
+    "ifname": (str,),
+    "own_mac": (str,),
+    "mtu": (int,),
+    "altnames": (list,),
+    "up": (bool,),
+}
+_SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {"mtu": (int, type(None))}
+_RECORD_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("network", "pf", "vf", "netns", "boot_id", "status", "driver", "parent_dev"), (str,)),
+    "vf_index": (int,),
+    "netns_identity": (list,),
+    "ipam": (dict,),
+    "leases": (list,),
+}
+
+
+def _check_types(raw: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
+    """ValueError: whoever wrote the file, no wrong type of it may get further."""
+    for key, kinds in types.items():
+        if not isinstance(raw[key], kinds):
+            raise ValueError(f"{key} is {raw[key]!r}")
 
 
 class Link(Noun):

@@ -13,7 +13,8 @@ import os
 
 from . import jsontext, statefile
 from .domain import Record
-from .errors import CniError
+from .errors import BadJson
+from .pci import parse_pci_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class Ledger:
                 if self.claim_of(record.pf, record.vf) is None:
                     self.claim(record)
                 continue
+            if isinstance(record, statefile.NoFile):
+                self._set_aside(path, record)
+                continue
             what = (
                 f"{record.attachment} on VF {record.vf}"
                 if isinstance(record, Record)
@@ -104,7 +108,12 @@ class Ledger:
 
     def claim_of(self, pf: str, vf: str) -> Record | None:
         """The claim on that VF; a damaged one is set aside."""
-        return self._read(f"{self.run_dir}/claims/{pf}+{vf}")
+        path = f"{self.run_dir}/claims/{pf}+{vf}"
+        claim = self._read(path)
+        if claim is not None and self._claim_path(claim) != path:
+            self._set_aside(path, ValueError(f"it is of VF {claim.vf}"))
+            return None
+        return claim
 
     def claims(self) -> list[Record]:
         found = (self.claim_of(pf, vf) for vf, pf in self.claimed().items())
@@ -146,8 +155,8 @@ class Ledger:
         """Drop the claim and the Record, the Record last: while it stands, a DEL can finish what is left."""
         claim = self.claim_of(record.pf, record.vf)
         if claim is not None and claim.attachment == record.attachment:
-            statefile.remove(self._claim_path(record))
-        statefile.remove(self._record_path(record.attachment))
+            statefile.forget(self._claim_path(record))
+        statefile.forget(self._record_path(record.attachment))
 
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read."""
@@ -167,21 +176,27 @@ class Ledger:
 
     def _parse(self, path: str) -> Record | Exception | None:
         """The Record, None if there is no file, or what is wrong with it."""
-        text = statefile.read(path)
-        if text is None:
-            return None
         try:
-            return Record.from_json(jsontext.parse_object(text))
-        except (CniError, ValueError, KeyError, TypeError) as error:
+            text = statefile.read(path)
+            return None if text is None else _judge(Record.from_json(jsontext.parse_object(text)))
+        except (BadJson, statefile.NoFile, ValueError, KeyError, TypeError) as error:
             return error
 
     def _set_aside(self, path: str, why: Exception) -> None:
         """A damaged file is named and kept for the operator; it costs its own attachment only."""
-        self.log.error("damaged state file set aside", file=path, kept_as=f"{path}.damaged", reason=why)
+        aside = statefile.beside(path, "damaged")
+        self.log.error("damaged state file set aside", file=path, kept_as=aside, reason=why)
         try:
-            os.rename(path, f"{path}.damaged")
+            os.rename(path, aside)
         except OSError as error:
             self.log.warning("could not set the file aside", file=path, reason=error.strerror)
+
+
+def _judge(record: Record) -> Record:
+    """The addresses become parts of paths: ValueError if they are none."""
+    for address in (record.pf, record.vf):
+        parse_pci_address(address)
+    return record
 
 
 def _is_record(name: str) -> bool:

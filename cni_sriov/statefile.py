@@ -43,15 +43,23 @@ def _close_to_others(path: str) -> None:
         raise InputOutput(f"use directory {path}: {error.strerror}") from error
 
 
+class NoFile(InputOutput):
+    """A directory, a FIFO, a symlink: nothing that we wrote."""
+
+
 def read(path: str) -> str | None:
     """The text of a state file; None if there is none. Bytes that are no UTF-8 come back as they are, to be judged."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NoFile(f"read {path}: a symlink is not followed") from error
         raise InputOutput(f"read {path}: {error.strerror}") from error
     try:
+        if os.fstat(fd).st_mode & 0o170000 != 0o100000:  # S_IFMT, S_IFREG
+            raise NoFile(f"read {path}: it is no regular file")
         chunks = []
         while chunk := os.read(fd, 1 << 16):
             chunks.append(chunk)
@@ -65,9 +73,9 @@ def read(path: str) -> str | None:
 def replace(path: str, text: str) -> None:
     """Put `text` at `path` so that a reader sees the old or the new file, never a part of one.
 
-    The temporary name is the final one with a suffix: its writer holds the lock that guards `path`.
+    The temporary name follows from the final one: its writer holds the lock that guards `path`.
     """
-    temporary = f"{path}.tmp"
+    temporary = beside(path, "tmp")
     try:
         try:
             os.unlink(temporary)  # left by a killed writer
@@ -86,6 +94,20 @@ def replace(path: str, text: str) -> None:
         raise InputOutput(f"write {path}: {error.strerror}") from error
 
 
+def beside(path: str, what: str) -> str:
+    """The name of its temporary or set-aside file. No container ID and no PCI address begins with a dot, whereas an
+    interface may be called net1.tmp.
+    """
+    directory, _, name = path.rpartition("/")
+    return f"{directory}/.{what}-{name}"
+
+
+def forget(path: str) -> None:
+    """Unlink it, and what a killed writer left of it."""
+    remove(beside(path, "tmp"))
+    remove(path)
+
+
 def remove(path: str) -> None:
     """Unlink; nothing there is success."""
     try:
@@ -99,7 +121,7 @@ def remove(path: str) -> None:
 def names(directory: str) -> list[str]:
     """The files of a state directory, sorted; [] if it is not there. Leaves out temporary and set-aside ones."""
     try:
-        return sorted(n for n in os.listdir(directory) if not n.endswith((".tmp", ".damaged")))
+        return sorted(n for n in os.listdir(directory) if not n.startswith("."))
     except FileNotFoundError:
         return []
     except OSError as error:

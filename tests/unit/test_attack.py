@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import shutil
 import signal
@@ -368,3 +369,100 @@ def test_a_stop_signal_while_add_undoes_itself_does_not_stop_the_undoing(
     )  # igb refuses link_state
 
     assert (reply.code, one_vf.snapshot()) == (11, before)
+
+
+# state files that are not what they should be -------------------------------------------------------------------------
+
+WRONG: dict[str, list[Any]] = {
+    "vf": [5, "../../etc", None],
+    "pf": [[], "x"],
+    "ipam": ["x", {"scope": 1}, {"dataDir": "/x"}],
+    "leases": [5, [5], [{}]],
+    "netns": [5, None],
+    "netns_identity": [5, "ab"],
+    "status": [[], "later"],
+    "boot_id": [7],
+    "vf_index": ["1", None],
+    "settings": [[], {"mac": 5}, {"vlan": "x"}],
+    "baseline": ["x", {"ifname": 5}, {"altnames": 5}, {"mtu": "x"}],
+    "attachment": [[], {"container_id": 5, "ifname": "x"}, "c1"],
+    "parent_dev": [5],
+    "driver": [5],
+    "network": [5],
+}
+
+
+@pytest.mark.parametrize("key", WRONG)
+def test_a_record_of_wrong_types_is_set_aside_and_stops_nobody(tmp_path: Path, key: str) -> None:
+    """Whatever wrote it: neither its own DEL nor the others' ADD may end in a bug's 999."""
+    for number, value in enumerate(WRONG[key]):
+        world = a_world(tmp_path / str(number), vfs=2)
+        assert world.call("ADD", full_conf(world)).code == 0
+        for path in (world.state_dir / "c1@net1", *(world.run_dir / "claims").iterdir()):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+
+        deleted = world.call("DEL", full_conf(world))
+        others = [
+            world.call("ADD", world.conf(mac="02:00:00:00:bb:01"), c, OTHERS, c).code for c in ("c2", "c3")
+        ]
+
+        assert (deleted.code, others[0]) == (0, 0), f"{value}: {deleted.text}"
+        assert others[1] in {0, 11, 103}
+        assert [f for f in world.files() if "data" in f] == [], f"{value}: a lease is left"
+
+
+def test_a_claim_under_the_name_of_another_vf_is_damaged(tmp_path: Path) -> None:
+    world = a_world(tmp_path, vfs=2)
+    assert world.call("ADD", world.conf()).code == 0
+    claim = next((world.run_dir / "claims").iterdir())
+    claim.with_name(claim.name.replace("10.0", "10.2")).write_text(claim.read_text())
+
+    assert world.call("DEL", world.conf()).code == 0
+    assert world.call("ADD", world.conf(), "c2", OTHERS).code == 0
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "symlink"])
+def test_what_is_no_file_among_the_records_stops_nobody(one_vf: World, kind: str) -> None:
+    one_vf.state_dir.mkdir(mode=0o700)
+    path = one_vf.state_dir / "dead@net1"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/etc/passwd")
+
+    codes = [one_vf.call(verb, one_vf.conf(), "dead").code for verb in ("ADD", "DEL")]
+    codes += [one_vf.call(verb, one_vf.conf(), "c2", OTHERS).code for verb in ("ADD", "DEL")]
+
+    assert (codes[2:], set(codes[:2]) <= {0, 5}) == ([0, 0], True), codes
+
+
+@pytest.mark.parametrize(("first", "second"), [("net1", "net1.tmp"), ("a", "a.damaged"), ("a", "a:tmp")])
+def test_no_interface_name_is_another_ones_temporary_file(tmp_path: Path, first: str, second: str) -> None:
+    world = a_world(tmp_path, vfs=2)
+    before = world.snapshot()
+    assert world.call("ADD", world.conf(), ifname=second).code == (4 if ":" in second else 0)
+
+    codes = [world.call(verb, world.conf(), ifname=first).code for verb in ("ADD", "DEL")]
+    records = len(list(world.state_dir.iterdir()))
+    world.call("DEL", world.conf(), ifname=second)
+
+    assert (codes, records, world.snapshot()) == ([0, 0], 0 if ":" in second else 1, before)
+
+
+def test_killed_calls_leave_no_temporary_file(tmp_path: Path) -> None:
+    for k in range(calls_until_done(tmp_path / "count", ["ADD"])):
+        for when in ("before", "after"):
+            world = a_world(tmp_path / f"{k}{when}")
+            before = world.snapshot()
+            die(world, "ADD", k, when)
+
+            reply = world.call("DEL", full_conf(world))
+
+            # a claim's is in /run, and the next claim of that VF takes its place; so it is with the store's
+            left = [file for file in world.files() if not file.startswith("run/claims/.tmp-")]
+            left = [file for file in left if not file.endswith("owners/.tmp")]
+            assert (reply.code, left, world.kernel.snapshot()) == (0, [], before["kernel"]), (
+                f"effect {k} {when}"
+            )

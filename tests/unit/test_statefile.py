@@ -87,7 +87,7 @@ def test_a_symlink_is_never_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "f").symlink_to(tmp_path / "victim")
-    (tmp_path / "dir" / "f.tmp").symlink_to(tmp_path / "victim")
+    (tmp_path / "dir" / ".tmp-f").symlink_to(tmp_path / "victim")
     (tmp_path / "link").symlink_to(tmp_path / "dir")
 
     with pytest.raises(InputOutput):
@@ -103,7 +103,7 @@ def test_a_symlink_is_never_followed(tmp_path: Path) -> None:
 
 
 def test_a_leftover_of_a_killed_writer_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / "f.tmp").write_text("torn")
+    (tmp_path / ".tmp-f").write_text("torn")
     statefile.replace(str(tmp_path / "f"), "whole")
     assert statefile.names(str(tmp_path)) == ["f"]
     assert statefile.read(str(tmp_path / "f")) == "whole"
