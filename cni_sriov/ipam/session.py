@@ -99,11 +99,8 @@ class Session:
             books = Books(self.node, self._lock, change.data_dir, change.scope, self.log)
             books.finish(change.owner, change.key, change.names)
             books.close()
-        except (
-            OSError,
-            CniError,
-            DamagedLease,
-        ) as error:  # another's broken directory must not stop this one
+        except (OSError, CniError, DamagedLease) as error:
+            # another's broken directory must not stop this one
             self.log.error("could not finish it", directory=f"{change.data_dir}/{change.scope}", reason=error)
             self.node.drop_index(change.scope)  # it will be built anew from the names of the files
             self._lock.clear_pending()
@@ -246,12 +243,12 @@ class Session:
             books.mark(names + before)
             for pool, address in cursors.items():
                 write_cursor(self._cursors[pool], address)
+            self._lock.clear_pending()
         except BaseException:
             if key:
                 books.sticky.drop(key, names)
             books.finish(owner, key, names + before)
             raise
-        self._lock.clear_pending()
 
 
 def _unattached(holding: Holding) -> Holding:
