@@ -77,11 +77,7 @@ def _no_pf(host: Host, name: str) -> CniError:
 
 def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
     with host.ledger.node_lock(request.verb):
-        claimed = host.ledger.claimed()
-        ordered = choose.fewest_claims_first(pfs, claimed)
-        with_address = _with_global_address(host)
-        candidates = ((pf, _vfs(host, conf, pf, with_address)) for pf in ordered)
-        pf, vf = choose.free_vf(candidates, claimed)
+        pf, vf = find_free(host, conf, pfs)
         if conf.settings.mac:
             _refuse_mac_in_use(host, pf, vf, conf.settings.mac)
         record = Record(
@@ -98,6 +94,14 @@ def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns,
         )
         host.ledger.claim(record)
     return record
+
+
+def find_free(host: Host, conf: NetConf, pfs: list[PF]) -> tuple[PF, VF]:
+    """The VF that an ADD would take now; NoFreeVf (11) lists the reason of each. Changes nothing."""
+    claimed = host.ledger.claimed()
+    with_address = _with_global_address(host)
+    ordered = choose.fewest_claims_first(pfs, claimed)
+    return choose.free_vf(((pf, _vfs(host, conf, pf, with_address)) for pf in ordered), claimed)
 
 
 def _vfs(host: Host, conf: NetConf, pf: PF, with_address: set[int]) -> Iterator[VF]:

@@ -14,6 +14,8 @@ CODES = {
     7: ("configuration", "a known key has a bad type or value, or a request is outside its pool"),
     8: ("bad netns", "CNI_NETNS is not a network namespace, or is the plugin's own"),
     11: ("try again", "no free VF, pool exhausted, or a lock or read-back passed its deadline"),
+    50: ("not available", "STATUS: the plugin cannot serve an ADD now"),
+    51: ("limited", "STATUS: nor an ADD, and running attachments suffer too"),
     100: ("driver refused", "the PF's driver refused a knob, or took it without effect"),
     101: ("PF unusable", "the PF is gone, is in switchdev mode, or cannot carry VFs now"),
     102: ("ifname exists", "the pod has an interface of that name already"),
@@ -76,6 +78,12 @@ class NoFreeVf(TryAgain):
 
 class PoolExhausted(TryAgain):
     pass
+
+
+class NotAvailable(CniError):
+    """STATUS: 50, or 51 where running attachments suffer too (SPEC 1.1.0, "STATUS")."""
+
+    code = 50
 
 
 class DriverRefused(CniError):

@@ -1,11 +1,11 @@
-"""host-subnet as `ipam.type` of any main plugin: ADD, DEL, CHECK. plugin.py has parsed the request already."""
+"""host-subnet as `ipam.type` of any main plugin: every verb. plugin.py has parsed the request already."""
 
 from __future__ import annotations
 
-from . import poolconf, protocol, reservation
-from .commands import ipam
+from . import netconf, poolconf, protocol, reservation
+from .commands import gc, ipam, status
 from .domain import IPConfig, Result
-from .errors import BadConfig
+from .errors import BadConfig, TryAgain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,13 @@ def answer(request: Request, host: Host) -> str:
     section = request.conf.get("ipam")
     if not isinstance(section, dict) or section.get("type") != "host-subnet":
         raise BadConfig("read ipam.type: must be host-subnet when the plugin host-subnet is called")
+    if request.verb == "STATUS":
+        _status(request, section, host)
+        return ""
     host.ledger.open_run_dir()
+    if request.verb == "GC":
+        _gc(request, host)
+        return ""
     with host.ledger.attachment_lock(request.attachment, request.verb) as lock:
         if request.verb == "ADD":
             return _add(request, section, host)
@@ -32,10 +38,30 @@ def answer(request: Request, host: Host) -> str:
     return ""
 
 
-def _add(request: Request, section: dict[str, Any], host: Host) -> str:
+def _gc(request: Request, host: Host) -> None:
+    keep = netconf.valid_attachments(request.conf)
+    if keep is None:
+        host.log.warning("GC without a list of valid attachments: nothing is removed")
+        return
+    failed = gc.collect_leases(request.conf["name"], keep, host)
+    if failed:
+        raise TryAgain(f"collect leases of {request.conf['name']}: {len(failed)} failed", "; ".join(failed))
+
+
+def _status(request: Request, section: dict[str, Any], host: Host) -> None:
+    conf = _parse(request, section)
+    status.check_ipam(request.conf["name"], conf, host)
+
+
+def _parse(request: Request, section: dict[str, Any]) -> poolconf.IpamConf:
     runtime_config = _object(request.conf, "runtimeConfig")
     args_cni = _object(_object(request.conf, "args"), "cni")
-    conf = poolconf.parse(section, runtime_config, args_cni, request.args)
+    return poolconf.parse(section, runtime_config, args_cni, request.args)
+
+
+def _add(request: Request, section: dict[str, Any], host: Host) -> str:
+    conf = _parse(request, section)
+    protocol.check_carries(request.conf["cniVersion"], [pool.version for pool in conf.pools])
     with host.open_netns(request.netns) as netns:
         identity = list(netns.identity)
     use = [] if conf.allow_host_overlap else reservation.host_use(host, _parents(request, host))

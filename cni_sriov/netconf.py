@@ -6,7 +6,7 @@ conf/netconf.schema.json. Unknown keys are ignored: Multus, podman and chains in
 
 from __future__ import annotations
 
-from .domain import VfSettings
+from .domain import Attachment, VfSettings
 from .errors import BadConfig
 from .pci import parse_pci_address
 
@@ -92,7 +92,7 @@ def _directory(value: Any) -> str:
     text = _string(value)
     if (
         not text.startswith("/")
-        or "\0" in text
+        or not text.isprintable()  # a NUL, or a lone surrogate, which no path can have
         or any(part in {"", ".", ".."} for part in text[1:].split("/"))
     ):
         raise ValueError("must be an absolute path without '.', '..' or empty parts")
@@ -185,7 +185,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "acceptRA": _boolean,
     "announceWait": _integer(0, 200),
     "verifyTimeout": _integer(0, 60000),
-    "statusOnFull": _one_of("ok"),
+    "statusOnFull": _one_of("ok", "error"),
     "logLevel": _one_of("debug", "info", "warning", "error", "none"),
     "logFile": _directory,
     "stateDir": _directory,
@@ -217,6 +217,7 @@ class NetConf:
         "runtime_config",
         "settings",
         "state_dir",
+        "status_on_full",
         "verify_timeout_ms",
         "version",
     )
@@ -238,15 +239,18 @@ class NetConf:
         self.log_level: str = values.get("logLevel", "info")
         self.log_file: str = values.get("logFile", "")
         self.state_dir: str = values.get("stateDir", STATE_DIR)
+        self.status_on_full: str = values.get("statusOnFull", "ok")
         self.ipam: dict[str, Any] = values.get("ipam", {})
         self.prev_result: dict[str, Any] | None = values.get("prevResult")
 
 
-def parse(conf: dict[str, Any], cni_args: dict[str, str]) -> NetConf:
-    """Judge the whole configuration before anything is touched (rule 1 of the design)."""
+def parse(conf: dict[str, Any], cni_args: dict[str, str], names_device: bool = True) -> NetConf:
+    """Judge the whole configuration before anything is touched. `names_device`: False where a device plugin names the
+    VF at ADD only, and the verb is not ADD.
+    """
     values = _parse_keys(conf, KEYS, "")
     netconf = NetConf(conf, values, cni_args)
-    if not (netconf.device or netconf.master or netconf.pf):
+    if names_device and not (netconf.device or netconf.master or netconf.pf):
         raise BadConfig(
             "read configuration: no VF or PF is named",
             details='give "master" (a PF), "pf", or "deviceID" (a VF)',
@@ -259,6 +263,33 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str]) -> NetConf:
             details='use "host-subnet", or leave "ipam" out for layer 2 only',
         )
     return netconf
+
+
+def valid_attachments(conf: dict[str, Any]) -> set[Attachment] | None:
+    """What GC must keep; None if the runtime did not say, which never means "delete all".
+
+    libcni sends the list under two names, because the spec once had the wrong one (cni#1101): the union is kept.
+    """
+    keep: set[Attachment] | None = None
+    for key in ("cni.dev/valid-attachments", "cni.dev/attachments"):
+        entries = conf.get(key)
+        if entries is None:
+            continue
+        keep = (keep or set()) | {_attachment(key, entry) for entry in _checked_list(key, entries)}
+    return keep
+
+
+def _checked_list(key: str, entries: Any) -> list[Any]:
+    if not isinstance(entries, list):
+        raise BadConfig(f"read {key} {entries!r}: must be a list")
+    return entries
+
+
+def _attachment(key: str, entry: Any) -> Attachment:
+    names = (entry.get("containerID"), entry.get("ifname")) if isinstance(entry, dict) else (None, None)
+    if not all(isinstance(name, str) and name for name in names):
+        raise BadConfig(f"read {key} {entry!r}: must have a containerID and an ifname")
+    return Attachment(str(names[0]), str(names[1]))
 
 
 def parse_for_delete(conf: dict[str, Any]) -> NetConf:
@@ -275,7 +306,7 @@ def _parse_keys(raw: dict[str, Any], keys: dict[str, Callable[[Any], Any]], pref
                 values[key] = parse_value(raw[key])
             except (ValueError, TypeError) as error:  # TypeError: a list where a word is looked up in a set
                 reason = error if isinstance(error, ValueError) else "has the wrong type"
-                raise BadConfig(f"read {prefix}{key} {raw[key]!r}: {reason}") from error
+                raise BadConfig(f"read {prefix}{key} {raw[key]!r:.200}: {reason}") from error
     return values
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .domain import Request
     from .host import Host
     from .netconf import NetConf
+    from .poolconf import IpamConf
 
     MakeHost = Callable[[Request, NetConf, bool], Host]
 
@@ -119,11 +120,10 @@ class Call:
             from . import ipam_door
 
             return ipam_door.answer(request, make_host(request, netconf.parse_for_delete(request.conf), True))
-        conf = (
-            netconf.parse_for_delete(request.conf)
-            if request.verb == "DEL"
-            else netconf.parse(request.conf, request.args)
-        )
+        if request.verb in {"DEL", "GC"}:
+            conf = netconf.parse_for_delete(request.conf)
+        else:
+            conf = netconf.parse(request.conf, request.args, names_device=request.verb == "ADD")
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
         return _VERBS[request.verb](request, conf, make_host(request, conf, override))
 
@@ -167,15 +167,21 @@ def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
 
 
 def _add(request: Request, conf: NetConf, host: Host) -> str:
-    ipam_conf = None
-    if conf.ipam:
-        from . import poolconf
-
-        ipam_conf = poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, request.args)
+    ipam_conf = _ipam_conf(request, conf)
+    if ipam_conf is not None:
+        protocol.check_carries(conf.version, [pool.version for pool in ipam_conf.pools])
     from .commands import add
 
     _on_stop(_raise_stop)
     return protocol.render_result(add.run(request, conf, ipam_conf, host), conf.version)
+
+
+def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
+    if not conf.ipam:
+        return None
+    from . import poolconf
+
+    return poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, request.args)
 
 
 def _del(request: Request, conf: NetConf, host: Host) -> str:
@@ -206,7 +212,23 @@ def _check(request: Request, conf: NetConf, host: Host) -> str:
     return ""
 
 
-_VERBS = {"ADD": _add, "DEL": _del, "CHECK": _check}
+def _gc(request: Request, conf: NetConf, host: Host) -> str:
+    from . import netconf
+    from .commands import gc
+
+    _on_stop(None)
+    gc.run(conf.name, netconf.valid_attachments(request.conf), host, conf.verify_timeout_ms)
+    return ""
+
+
+def _status(request: Request, conf: NetConf, host: Host) -> str:
+    from .commands import status
+
+    status.run(conf, _ipam_conf(request, conf), host)
+    return ""
+
+
+_VERBS = {"ADD": _add, "DEL": _del, "CHECK": _check, "GC": _gc, "STATUS": _status}
 
 
 def _raise_stop(*_: object) -> None:

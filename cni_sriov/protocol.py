@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from .domain import IPConfig, Result, Route
 
-VERSIONS = ("0.3.1", "0.4.0", "1.0.0")
+VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 
 _NEEDS = {  # verb: (variables it cannot do without, first cniVersion that has it)
-    "ADD": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.3.1"),
+    "ADD": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.1.0"),
     "CHECK": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.4.0"),
-    "DEL": (("CNI_CONTAINERID", "CNI_IFNAME"), "0.3.1"),
+    "DEL": (("CNI_CONTAINERID", "CNI_IFNAME"), "0.1.0"),
+    "GC": ((), "1.1.0"),
+    "STATUS": ((), "1.1.0"),
 }
 _KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and containerd's and CRI-O's sources
     "IgnoreUnknown",
@@ -46,9 +48,11 @@ def parse_request(env: dict[str, str], stdin: str) -> Request:
     missing = [name for name in needed if not env.get(name)]
     if missing:
         raise BadEnvironment(f"read environment for {verb}: {', '.join(missing)} missing")
-    attachment = Attachment(env["CNI_CONTAINERID"], env["CNI_IFNAME"])
-    check_container_id(attachment.container_id)
-    check_ifname(attachment.ifname)
+    attachment = Attachment("", "")  # GC and STATUS are about a network; libcni sends them empty variables
+    if needed:
+        attachment = Attachment(env["CNI_CONTAINERID"], env["CNI_IFNAME"])
+        check_container_id(attachment.container_id)
+        check_ifname(attachment.ifname)
     args = parse_args(env.get("CNI_ARGS", ""))
     conf = jsontext.parse_object(stdin)
     check_version(conf, verb, since)
@@ -93,7 +97,7 @@ def is_name(text: str) -> bool:
 
 
 def check_version(conf: dict[str, Any], verb: str, since: str) -> None:
-    version = conf.get("cniVersion", "0.1.0")  # the spec's default for a conf without one
+    version = conf.setdefault("cniVersion", "0.1.0")  # the spec's default for a conf without one
     if version not in VERSIONS:
         raise IncompatibleVersion(
             f"read cniVersion {version!r}: not supported", details=f"supported: {', '.join(VERSIONS)}"
@@ -144,14 +148,38 @@ def render_error(error: CniError, version: Any) -> str:
     return jsontext.render(document)
 
 
+def check_carries(version: str, families: list[int]) -> None:
+    """Before anything is changed: up to 0.2.0 a result has room for one address of each family."""
+    if version < "0.3.0" and len(set(families)) < len(families):
+        raise IncompatibleVersion(
+            f"add with cniVersion {version}: its result carries one address per family, and the pools give more",
+            "use cniVersion 0.3.0 or later",
+        )
+
+
 def render_result(result: Result, version: str) -> str:
-    """SPEC "Success": 0.3.x and 0.4.0 want ips[].version; mtu, pciID and route attributes exist since 1.1.0."""
+    """SPEC "Success": up to 0.2.0 ip4 and ip6; 0.3.x and 0.4.0 want ips[].version; 1.1.0 has mtu, pciID, route scope."""
+    if version < "0.3.0":
+        return _render_by_family(result, version)
     new = version == "1.1.0"
     document: dict[str, Any] = {"cniVersion": version}
     if result.interfaces:
         document["interfaces"] = [_interface(entry.to_json(), new) for entry in result.interfaces]
     document["ips"] = [_ip(entry, version) for entry in result.ips]
     document["routes"] = [_route(entry, new) for entry in result.routes]
+    document["dns"] = result.dns
+    return jsontext.render(document)
+
+
+def _render_by_family(result: Result, version: str) -> str:
+    document: dict[str, Any] = {"cniVersion": version}
+    for entry in result.ips:
+        v6 = ":" in entry.address
+        family: dict[str, Any] = {"ip": entry.address}
+        if entry.gateway:
+            family["gateway"] = entry.gateway
+        family["routes"] = [_route(route, False) for route in result.routes if (":" in route.dst) == v6]
+        document["ip6" if v6 else "ip4"] = family
     document["dns"] = result.dns
     return jsontext.render(document)
 

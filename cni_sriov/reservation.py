@@ -50,6 +50,20 @@ def drift(host: Host, record: Record) -> list[str]:
     return []
 
 
+def leases_of(host: Host, network: str) -> list[tuple[str, str, Attachment]]:
+    """(scope, data directory, attachment) of every lease of that network on this node."""
+    return [
+        (store.scope, store.data_dir, holding.attachment)
+        for store, holding in ipam.all_holdings(place(host))
+        if holding.network == network and holding.attachment is not None
+    ]
+
+
+def check_room(host: Host, conf: IpamConf) -> None:
+    """PoolExhausted if an ADD would find no free subnet now; takes no lock."""
+    ipam.check_room(place(host), conf, host_use(host, set()))
+
+
 def host_use(host: Host, without: set[int]) -> list[HostUse]:
     """What the host uses itself, but for the links in `without`."""
     return [

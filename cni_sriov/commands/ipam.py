@@ -11,6 +11,7 @@ from .. import subnets
 from ..domain import IpamResult
 from ..errors import Drift
 from ..ipam.holding import Holding
+from ..ipam.index import DamagedIndex
 from ..ipam.node import Node
 from ..ipam.store import Store, everywhere
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ..domain import Attachment, HostUse, Lease
+    from ..inet import Prefix
+    from ..ipam.index import Index
     from ..log import Log
     from ..poolconf import IpamConf
 
@@ -93,6 +96,55 @@ def check(
     if wrong:
         raise Drift(f"check the reservation of {attachment}: it is not as ADD left it", "; ".join(wrong))
     return holding.leases
+
+
+def check_room(place: Place, conf: IpamConf, host_use: list[HostUse]) -> None:
+    """PoolExhausted if no free subnet is left; without the lock, so the answer may be old when it is read."""
+    view = Glance(Node(place.run_dir, place.boot_id), conf.scope)
+    try:
+        subnets.choose(conf, view, host_use)
+    finally:
+        view.close()
+
+
+class Glance:
+    """A look at the overlap index without its lock: a View for subnets.choose that changes nothing.
+
+    A scope nobody used yet, or an index that must be built anew, counts as free.
+    """
+
+    __slots__ = ("_indexes", "_node", "_scope")
+
+    kept: list[Lease] = []
+
+    def __init__(self, node: Node, scope: str) -> None:
+        self._node = node
+        self._scope = scope
+        self._indexes: dict[int, Index] = {}
+
+    def conflict(self, prefix: Prefix) -> bool:
+        try:
+            return self._index(prefix.version).conflict(prefix)
+        except (DamagedIndex, OSError):
+            return False
+
+    def first_free(self, within: Prefix, length: int, start: int) -> int | None:
+        try:
+            return self._index(within.version).first_free(within, length, start)
+        except (DamagedIndex, OSError):
+            return start
+
+    def cursor(self, _key: str) -> None:
+        return None
+
+    def close(self) -> None:
+        for index in self._indexes.values():
+            index.close()
+
+    def _index(self, version: int) -> Index:
+        if version not in self._indexes:
+            self._indexes[version] = self._node.index(self._scope, version)
+        return self._indexes[version]
 
 
 def all_holdings(place: Place) -> Iterator[tuple[Store, Holding]]:

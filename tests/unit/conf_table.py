@@ -52,9 +52,9 @@ def rows(key: str, good: list[Any], bad: list[Any], **also: Any) -> list[Row]:
 ENVELOPE: list[Row] = [
     ("least", conf(), GOOD),
     ("no name", conf(name=None), BAD),
-    ("no cniVersion", conf(cniVersion=None), BAD),
+    ("no cniVersion", conf(cniVersion=None), GOOD),
     *rows("name", ["a", "A1_.-", "x" * 200], ["", "_a", ".a", "a/b", "a b", "ä", "a\n", 5, "x" * 201]),
-    *rows("cniVersion", ["0.3.1", "0.4.0", "1.0.0"], ["0.2.0", "2.0.0", "1.0", 1]),
+    *rows("cniVersion", ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"], ["0.5.0", "2.0.0", "1.0", 1, ""]),
 ]
 
 DEVICE: list[Row] = [
@@ -113,7 +113,7 @@ KNOBS: list[Row] = [
     *rows("acceptRA", [True, False], [0, "off"]),
     *rows("announceWait", [0, 200], [-1, 201, "5", True]),
     *rows("verifyTimeout", [0, 60000], [-1, 60001, "2000", False]),
-    *rows("statusOnFull", ["ok"], ["fail", True]),
+    *rows("statusOnFull", ["ok", "error"], ["fail", True]),
     *rows("logLevel", ["debug", "info", "warning", "error", "none"], ["trace", "INFO", 3]),
     *rows("logFile", ["/var/log/x.log", "/a"], ["", "x.log", "/", "/a/../b", "/a//b", "/a/", "/./a", 5]),
     *rows("stateDir", ["/var/lib/x", "/..a/...b"], ["", "/", "var", "/a/..", "/a\0b", True]),

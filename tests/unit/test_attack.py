@@ -466,3 +466,19 @@ def test_killed_calls_leave_no_temporary_file(tmp_path: Path) -> None:
             assert (reply.code, left, world.kernel.snapshot()) == (0, [], before["kernel"]), (
                 f"effect {k} {when}"
             )
+
+
+# input ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["stateDir", "logFile"])
+@pytest.mark.parametrize("verb", ["ADD", "DEL"])
+def test_a_path_with_a_lone_surrogate_is_code_7(one_vf: World, key: str, verb: str) -> None:
+    """JSON can spell it, no file name can have it."""
+    assert one_vf.call(verb, one_vf.conf(**{key: "/run/\ud800"})).code == 7
+
+
+def test_a_huge_value_does_not_come_back_in_the_error(one_vf: World) -> None:
+    reply = one_vf.call("ADD", one_vf.conf(mac="x" * 100_000))
+
+    assert (reply.code, len(reply.text) < 1000) == (7, True)

@@ -103,7 +103,7 @@ def test_version_imports_the_door_and_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("keys", "code"),
-    [({"vlan": 5000}, 7), ({"cniVersion": "0.1.0"}, 1), ({"ipam": {"type": "host-subnet", "pools": []}}, 7)],
+    [({"vlan": 5000}, 7), ({"cniVersion": "9.9.9"}, 1), ({"ipam": {"type": "host-subnet", "pools": []}}, 7)],
     ids=["value", "version", "ipam"],
 )
 def test_refused_conf_imports_no_act(keys: dict[str, Any], code: int) -> None:

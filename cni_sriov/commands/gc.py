@@ -1,0 +1,76 @@
+"""GC: give back every attachment of this network that the runtime no longer knows; whatever fails, go on and tell all."""
+
+from __future__ import annotations
+
+from .. import release, reservation
+from ..errors import CniError, KernelRefused, TryAgain
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..domain import Attachment
+    from ..host import Host
+
+
+def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_ms: int) -> None:
+    """`keep` None: the runtime sent no list; nothing can be judged, and nothing is touched."""
+    if keep is None:
+        host.log.warning("GC without a list of valid attachments: nothing is removed", network=network)
+        return
+    host.ledger.open()
+    failed = []
+    for attachment in sorted(_unknown(network, keep, host), key=str):
+        problem = _alone(host, attachment, lambda gone: _give_back(gone, host, verify_timeout_ms))
+        failed += [problem] if problem else []
+    failed += collect_leases(network, keep, host)
+    if failed:
+        raise TryAgain(f"collect garbage of {network}: {len(failed)} attachment(s) failed", "; ".join(failed))
+
+
+def _unknown(network: str, keep: set[Attachment], host: Host) -> set[Attachment]:
+    records = [*host.ledger.records(), *host.ledger.claims()]
+    return {record.attachment for record in records if record.network == network} - keep
+
+
+def _alone(host: Host, attachment: Attachment, act: Callable[[Attachment], bool]) -> str:
+    """Run `act` under the attachment's lock, if nobody has it: whoever holds it is alive and finishes by himself."""
+    lock = host.ledger.attachment_lock(attachment, "GC")
+    if not lock.try_acquire():
+        host.log.info("left alone: a call for it is running", attachment=attachment)
+        return ""
+    try:
+        if act(attachment):
+            lock.forget()
+        return ""
+    except (CniError, KernelRefused) as error:
+        host.log.error("garbage stays", attachment=attachment, reason=error)
+        return f"{attachment}: {error}"
+    finally:
+        lock.release()
+
+
+def _give_back(attachment: Attachment, host: Host, verify_timeout_ms: int) -> bool:
+    record = host.ledger.find(attachment)
+    if record is None:
+        return True  # a DEL was quicker
+    if not release.give_back(host, record, verify_timeout_ms):
+        return False
+    host.log.info("garbage collected", attachment=attachment, vf=record.vf, network=record.network)
+    return True
+
+
+def collect_leases(network: str, keep: set[Attachment], host: Host) -> list[str]:
+    """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
+    failed = []
+    for scope, data_dir, attachment in reservation.leases_of(host, network):
+        if attachment in keep or host.ledger.find(attachment) is not None:
+            continue
+
+        def act(gone: Attachment, scope: str = scope, data_dir: str = data_dir) -> bool:
+            reservation.release_attachment(host, gone, scope, data_dir)
+            return True
+
+        problem = _alone(host, attachment, act)
+        failed += [problem] if problem else []
+    return failed
