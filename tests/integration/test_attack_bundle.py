@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
+import signal
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -181,3 +185,36 @@ def test_deep_json_is_code_6_or_7_at_any_depth(rig: Rig, depth: int) -> None:
     answer = run(rig, asked)
 
     assert (answer.code, answer.document["code"] in {6, 7}) == (1, True), answer.out[:300]
+
+
+def test_parallel_calls_killed_at_random_leave_nothing() -> None:
+    """Six attachments of two networks with a stateDir each, four VFs; the last DEL of each has to clean up."""
+    confs = [conf(), conf(name="two", stateDir="/var/lib/cni/sriov2")]
+    unclear: list[str] = []
+
+    def storm(rig: Rig, mine: int) -> None:
+        dice = random.Random(mine)
+        for _ in range(25):
+            who = dice.randrange(6) if dice.random() < 0.3 else mine
+            asked = call(
+                dice.choice(["ADD", "ADD", "DEL", "CHECK"]), f"c{who}", f"/run/netns/p{who}", confs[who % 2]
+            )
+            with rig.start(asked) as process:
+                if dice.random() < 0.4:
+                    time.sleep(dice.random() * 0.12)
+                    process.send_signal(dice.choice([signal.SIGKILL, signal.SIGTERM]))
+                out = process.communicate()[0].decode()
+            if out and json.loads(out).get("code") in {5, 999}:
+                unclear.append(out)
+
+    with Rig(vfs=4) as rig:
+        for index in range(6):
+            rig.add_pod(f"p{index}")
+        before = rig.links()
+
+        with ThreadPoolExecutor(6) as threads:
+            list(threads.map(storm, [rig] * 6, range(6)))
+        last = [rig.answer(call("DEL", f"c{n}", f"/run/netns/p{n}", confs[n % 2])) for n in range(6)]
+
+        assert (unclear, last) == ([], [(0, None)] * 6)
+        assert (rig.links(), rig.leftovers(), rig.run("ls", "-A", "/var/lib/cni/sriov2")) == (before, [], "")
