@@ -6,14 +6,14 @@ Also what makes a VF free again when nobody says DEL: reclaim, by proof only (ru
 from __future__ import annotations
 
 from . import choose, release
-from .domain import Record
+from .domain import VF, Record
 from .errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .domain import PF, VF, Request
+    from .domain import PF, Request
     from .host import Host
     from .netconf import NetConf
     from .netns import Netns
@@ -91,6 +91,7 @@ def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns,
             host.ledger.boot_id,
             driver=vf.driver,
             settings=conf.settings,
+            vf_inode=host.sysfs.inode(vf.pci_address),
         )
         host.ledger.claim(record)
     return record
@@ -101,18 +102,23 @@ def find_free(host: Host, conf: NetConf, pfs: list[PF]) -> tuple[PF, VF]:
     claimed = host.ledger.claimed()
     with_address = _with_global_address(host)
     ordered = choose.fewest_claims_first(pfs, claimed)
-    return choose.free_vf(((pf, _vfs(host, conf, pf, with_address)) for pf in ordered), claimed)
+    candidates = ((pf, _vfs(host, conf, pf, claimed, with_address)) for pf in ordered)
+    return choose.free_vf(candidates, claimed)
 
 
-def _vfs(host: Host, conf: NetConf, pf: PF, with_address: set[int]) -> Iterator[VF]:
+def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_address: set[int]) -> Iterator[VF]:
     """The PF's VFs that the conf admits, each judged when it is looked at."""
-    for vf in host.sysfs.vfs(pf):
-        if conf.device and vf.pci_address != conf.device:
+    for index, pci_address in host.sysfs.virtfns(pf.pci_address):
+        if conf.device not in {"", pci_address} or not choose.has_index(conf.pf, index):
             continue
-        if not choose.has_index(conf.pf, vf.index):
-            continue
-        vf.busy = vf.busy or _busy(host, vf, with_address)
-        yield vf
+        if pci_address in claimed:
+            yield VF(index, pci_address, "", "")  # 256 VFs under the node's lock: what is known is not read
+        else:
+            vf = host.sysfs.vf(index, pci_address)
+            vf.busy = vf.busy or _busy(host, vf, with_address)
+            yield vf
+        if conf.device:
+            return
 
 
 def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
@@ -185,8 +191,9 @@ def death_proof(host: Host, record: Record) -> str:
     """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
     if record.boot_id != host.ledger.boot_id:
         return "it is of an earlier boot"
-    if not host.sysfs.exists(record.vf):
-        return "the VF is gone"
+    lost = host.lost_vf(record)
+    if lost:
+        return lost
     claimed = host.ledger.claim_of(record.pf, record.vf)
     if claimed is not None and claimed.attachment != record.attachment:
         return f"its VF is {claimed.attachment}'s by now"

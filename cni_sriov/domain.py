@@ -237,6 +237,7 @@ class VfSettings(Noun):
 class Record(Noun):
     """What survives for DEL: one attachment, its VF, and all that the VF was before we touched it.
 
+    `vf_inode` = which one of the VFs that were at that address since boot (Sysfs.inode), 0 if that is not known.
     `status`: "in-progress" (an ADD runs, or died: then the attachment's lock is free), "done", or "released" (DEL freed
     everything but the netdev, which was still in a dying netns). `netns_identity` = st_dev and st_ino of the nsfs file:
     the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
@@ -260,6 +261,7 @@ class Record(Noun):
         "status",
         "vf",
         "vf_index",
+        "vf_inode",
     )
 
     def __init__(
@@ -273,6 +275,7 @@ class Record(Noun):
         netns_identity: list[int],
         boot_id: str,
         status: str = "in-progress",
+        vf_inode: int = 0,
         driver: str = "",
         parent_dev: str = "",
         baseline: VfState | None = None,
@@ -285,6 +288,7 @@ class Record(Noun):
         self.pf = pf
         self.vf = vf
         self.vf_index = vf_index
+        self.vf_inode = vf_inode
         self.netns = netns
         self.netns_identity = netns_identity
         self.boot_id = boot_id
@@ -315,6 +319,7 @@ class Record(Noun):
         """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
         if raw.get("format") != 1:
             raise ValueError(f"format {raw.get('format')!r} is not known")
+        raw = {"vf_inode": 0} | raw  # earlier versions did not write it
         _check_types(raw, _RECORD_TYPES)
         if raw["ipam"]:
             _check_types(raw["ipam"], {"dataDir": (str,), "scope": (str,)})
@@ -345,6 +350,7 @@ _SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {"mtu": (int, type(
 _RECORD_TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("network", "pf", "vf", "netns", "boot_id", "status", "driver", "parent_dev"), (str,)),
     "vf_index": (int,),
+    "vf_inode": (int,),
     "netns_identity": (list,),
     "ipam": (dict,),
     "leases": (list,),

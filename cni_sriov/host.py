@@ -80,6 +80,15 @@ class Host:
                 return link
         return None
 
+    def lost_vf(self, record: Record) -> str:
+        """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address,
+        which is not the attachment's and must not be touched for it (lab.md 6.11).
+        """
+        inode = self.sysfs.inode(record.vf)
+        if not inode:
+            return "the VF is gone"
+        return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"
+
 
 def link_in_pod(pod: Netlink, record: Record) -> Link | None:
     """The VF's netdev in the pod: by name if what bears the name is still the VF, else by PCI address.

@@ -59,7 +59,7 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     Does all it can and reports all that failed. NotHomeYet: only the netdev is missing; TryAgain: reading back
     differs too long.
     """
-    if record.baseline is None or not host.sysfs.exists(record.vf):
+    if record.baseline is None or host.lost_vf(record):
         return
     failed = []
     away = False

@@ -13,6 +13,10 @@ from .domain import PF, VF
 from .errors import KernelRefused
 from .pci import parse_pci_address
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 
 class Sysfs:
     __slots__ = ("root", "run")
@@ -54,18 +58,31 @@ class Sysfs:
 
     def vf_index(self, vf_pci: str) -> int | None:
         pf_pci = self._link_name(self._device(vf_pci), "physfn")
-        return (
-            next((index for index, pci in self._virtfns(pf_pci) if pci == vf_pci), None) if pf_pci else None
-        )
+        return next((index for index, pci in self.virtfns(pf_pci) if pci == vf_pci), None) if pf_pci else None
 
     def vfs(self, pf: PF) -> list[VF]:
-        """By index. `busy` has what sysfs can tell: no driver, no netdev here, an upper device."""
-        return [self._vf(index, pci_address) for index, pci_address in self._virtfns(pf.pci_address)]
+        """All, by index: for the operator. An ADD reads by `virtfns` and `vf` only what it must."""
+        return [self.vf(index, pci_address) for index, pci_address in self.virtfns(pf.pci_address)]
 
-    def vf_at(self, pf: PF, index: int) -> VF | None:
-        """One VF, without a look at the others."""
-        pci_address = self._link_name(self._device(pf.pci_address), f"virtfn{index}")
-        return self._vf(index, pci_address) if pci_address else None
+    def virtfns(self, pf_pci: str) -> Iterator[tuple[int, str]]:
+        """(index, PCI address) in the order of the index (a listing has virtfn10 before virtfn9), a link at a time."""
+        device = self._device(pf_pci)
+        indices = sorted(
+            int(entry[6:])
+            for entry in self._list(device)
+            if entry.startswith("virtfn") and entry[6:].isdigit()
+        )
+        for index in indices:
+            pci_address = self._link_name(device, f"virtfn{index}")
+            if pci_address:
+                yield index, pci_address
+
+    def vf(self, index: int, pci_address: str) -> VF:
+        """`busy` has what sysfs can tell: no driver, no netdev here, an upper device."""
+        driver = self.driver(pci_address)
+        names = self.netdevs(pci_address)
+        ifname = names[0] if names else ""
+        return VF(index, pci_address, driver, ifname, self._busy(driver, names))
 
     def set_numvfs(self, pf: PF, numvfs: int) -> None:
         """ENOMEM: no bus numbers or no memory window for them; EBUSY: 0 first; ERANGE: above totalvfs; ENOENT: driver.
@@ -97,6 +114,17 @@ class Sysfs:
 
     def exists(self, pci_address: str) -> bool:
         return _exists(f"{self.root}/{self._device(pci_address)}")
+
+    def inode(self, pci_address: str) -> int:
+        """Which one of the devices that were at that address since boot; 0 = none is there now.
+
+        The kernel numbers sysfs directories without ever using a number again (fs/kernfs/dir.c, idr_alloc_cyclic), so
+        a VF that was destroyed and created anew has another one; a reset or another driver changes nothing.
+        """
+        try:
+            return os.stat(f"{self.root}/{self._device(pci_address)}").st_ino
+        except OSError:
+            return 0
 
     def has_netdev(self, pci_address: str) -> bool:
         """Whether its driver made a netdev, in whatever netns that is now (lab.md 6.13)."""
@@ -142,12 +170,6 @@ class Sysfs:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    def _vf(self, index: int, pci_address: str) -> VF:
-        driver = self.driver(pci_address)
-        names = self.netdevs(pci_address)
-        ifname = names[0] if names else ""
-        return VF(index, pci_address, driver, ifname, self._busy(driver, names))
-
     def _busy(self, driver: str, names: list[str]) -> str:
         if not driver:
             return "no driver is bound"
@@ -158,17 +180,6 @@ class Sysfs:
             if uppers:
                 return f"{name} is a port of {', '.join(uppers)}"
         return ""
-
-    def _virtfns(self, pf_pci: str) -> list[tuple[int, str]]:
-        """(index, PCI address) in the order of the index: a listing has virtfn10 before virtfn9."""
-        device = self._device(pf_pci)
-        indices = sorted(
-            int(entry[6:])
-            for entry in self._list(device)
-            if entry.startswith("virtfn") and entry[6:].isdigit()
-        )
-        found = [(index, self._link_name(device, f"virtfn{index}")) for index in indices]
-        return [(index, pci_address) for index, pci_address in found if pci_address]
 
     def _device(self, pci_address: str) -> str:
         return "bus/pci/devices/" + parse_pci_address(pci_address)

@@ -113,6 +113,7 @@ class FakePf:
         self.driver = driver
         self.port = port
         self.vfs: list[FakeVf] = []
+        self.lives = 0  # how often numvfs made VFs
         self.numvfs_errno = 0  # ENOMEM: the bridge above has no bus number for the VFs
 
     def vf_pci(self, index: int) -> str:
@@ -404,6 +405,7 @@ class FakeKernel:
             (device / f"virtfn{vf.index}").unlink()
             shutil.rmtree(self._device(vf.pci_address))
         pf.vfs = [FakeVf(pf, index, pf.vf_pci(index)) for index in range(numvfs)]
+        pf.lives += 1
         for vf in pf.vfs:
             ids = {"vendor": "0x8086", "device": "0x10ca"}
             self._write_device(vf.pci_address, vf.driver, ids)
@@ -496,6 +498,13 @@ class FakeSysfs(Sysfs):
     def __init__(self, world: FakeKernel) -> None:
         super().__init__(str(world.root / "sys"), str(world.root / "run"))
         self._world = world
+
+    def inode(self, pci_address: str) -> int:
+        """Of a new VF a new one, as in sysfs; a file system on a disk would give the old one again."""
+        lives = next(
+            (pf.lives for pf in self._world.pfs for vf in pf.vfs if vf.pci_address == pci_address), 0
+        )
+        return lives or super().inode(pci_address)
 
     def set_numvfs(self, pf: PF, numvfs: int) -> None:
         what = f"set numvfs of {pf.pci_address} to {numvfs}"

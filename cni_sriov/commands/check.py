@@ -115,8 +115,9 @@ def _canonical(dst: str) -> str:
 
 def _admin(host: Host, record: Record) -> list[str]:
     """The VF as the PF sees it: what was asked, and for the rest the baseline it was left at."""
-    if not host.sysfs.exists(record.vf):
-        return [f"VF {record.vf} has vanished (numvfs changed, or the PF's driver was unbound)"]
+    lost = host.lost_vf(record)
+    if lost:
+        return [f"VF {record.vf} has vanished (numvfs changed, or the PF's driver was unbound): {lost}"]
     pf = host.sysfs.pf_by_pci(record.pf)
     pf_link = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
     if pf_link is None:

@@ -388,6 +388,7 @@ WRONG: dict[str, list[Any]] = {
     "attachment": [[], {"container_id": 5, "ifname": "x"}, "c1"],
     "parent_dev": [5],
     "driver": [5],
+    "vf_inode": ["x", None],
     "network": [5],
 }
 

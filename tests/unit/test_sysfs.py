@@ -100,8 +100,7 @@ def test_vfs_come_in_the_order_of_their_index(world: FakeKernel) -> None:
 
     assert [vf.index for vf in vfs] == list(range(12))
     assert vfs[10] == VF(10, "0000:01:12.4", "igbvf", "enp1s0f0v10")
-    assert world.sysfs.vf_at(only_pf(world), 10) == vfs[10]
-    assert world.sysfs.vf_at(only_pf(world), 12) is None
+    assert list(world.sysfs.virtfns("0000:01:00.0")) == [(vf.index, vf.pci_address) for vf in vfs]
 
 
 def test_vf_in_a_pod_is_busy(world: FakeKernel) -> None:

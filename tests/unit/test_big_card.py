@@ -1,0 +1,85 @@
+"""What an ADD reads of a PF with 256 VFs, under the node's lock: as little as can be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeKernel, FakeSysfs
+from tests.world import World
+
+VIRTFN = re.compile(r"virtfn(\d+)$")
+
+
+class CountingSysfs(FakeSysfs):
+    """Notes which VFs were looked into; following a virtfn link is not looking into."""
+
+    def __init__(self, world: FakeKernel) -> None:
+        super().__init__(world)
+        self.links: list[str] = []
+        self.seen: set[str] = set()
+
+    def _list(self, *parts: str) -> list[str]:
+        self._note(parts)
+        return super()._list(*parts)
+
+    def _read(self, *parts: str) -> str:
+        self._note(parts)
+        return super()._read(*parts)
+
+    def _link_name(self, *parts: str) -> str:
+        self.links += VIRTFN.findall(parts[-1])
+        self._note(parts)
+        return super()._link_name(*parts)
+
+    def _note(self, parts: tuple[str, ...]) -> None:
+        path = "/".join(parts)
+        self.seen |= {vf.pci_address for vf in self._world.pfs[0].vfs if f"/{vf.pci_address}" in path}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """One port with 256 VFs, the first three of them in the pod."""
+    world = World(tmp_path)
+    world.kernel.add_pf(numvfs=256, totalvfs=256)
+    world.kernel.add_pod()
+    for number in range(3):
+        assert world.call("ADD", world.conf(), f"c{number}", ifname=f"net{number}").code == 0
+    return world
+
+
+@pytest.fixture
+def counting(world: World) -> CountingSysfs:
+    world.kernel.sysfs = counting = CountingSysfs(world.kernel)
+    return counting
+
+
+def test_an_add_reads_no_claimed_vf_and_none_behind_the_free_one(
+    world: World, counting: CountingSysfs
+) -> None:
+    assert world.call("ADD", world.conf(), "c3", ifname="net3").code == 0
+
+    assert counting.seen == {"0000:01:10.6"}
+    assert counting.links == ["0", "1", "2", "3"]
+
+
+def test_with_device_id_only_that_vf_is_read(world: World, counting: CountingSysfs) -> None:
+    added = world.call("ADD", world.conf(master=None, deviceID="0000:01:1f.0"), "c3", ifname="net3")
+
+    assert added.code == 0, added.text
+    assert counting.seen == {"0000:01:1f.0"}
+
+
+def test_no_free_vf_of_a_big_card_names_every_vf(world: World, counting: CountingSysfs) -> None:
+    for vf in world.kernel.pfs[0].vfs[3:]:
+        world.kernel.set_driver(vf, "")
+
+    refused = world.call("ADD", world.conf(), "c3", ifname="net3")
+
+    assert refused.code == 11
+    assert all(f"enp1s0f0 vf {index} (" in refused.text for index in range(256))
+    assert refused.text.count(": claimed") == 3
+    assert refused.text.count("no driver is bound") == 253
+    assert len(counting.seen) == 256, "reclaim looks whether the claimed ones are back in the host"

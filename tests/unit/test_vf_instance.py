@@ -1,0 +1,80 @@
+"""A VF that was destroyed and created anew (numvfs to 0 and back) is another VF at the same address."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.world import World
+
+OTHERS = "/run/netns/pod2"
+FULL: dict[str, Any] = {"mac": "02:00:00:00:aa:01", "vlan": 100, "trust": "on", "mtu": 1400}
+
+
+def recreate_vfs(world: World, count: int = 7) -> None:
+    (pf,) = world.kernel.pfs
+    world.kernel.change_numvfs(pf, 0)
+    world.kernel.change_numvfs(pf, count)
+
+
+def full(world: World) -> dict[str, Any]:
+    return world.conf(ipam=world.ipam(), **FULL)
+
+
+def test_a_late_delete_leaves_the_new_vf_alone(world: World) -> None:
+    files = world.files()
+    assert world.call("ADD", full(world)).code == 0
+    recreate_vfs(world)
+    kernel = world.kernel.snapshot()
+
+    deleted = world.call("DEL", full(world))
+
+    assert (deleted.code, world.kernel.snapshot(), world.files()) == (0, kernel, files)
+
+
+def test_check_says_that_the_vf_is_another_one(world: World) -> None:
+    assert world.call("ADD", full(world)).code == 0
+    recreate_vfs(world)
+
+    checked = world.call("CHECK", full(world))
+
+    assert checked.code == 107
+    assert "VF 0000:01:10.0 has vanished" in checked.text
+    assert "a new one has its address" in checked.text
+
+
+def test_its_claim_is_reclaimed_by_the_next_add(world: World) -> None:
+    world.kernel.add_pod(OTHERS)
+    recreate_vfs(world, 1)
+    assert world.call("ADD", full(world)).code == 0
+    recreate_vfs(world, 1)
+
+    added = world.call("ADD", full(world), "c2", OTHERS)
+
+    assert added.code == 0, added.text
+    assert "a new one has its address" in world.log_file.read_text()
+    late = world.call("DEL", full(world), "c1")
+    assert (late.code, world.call("CHECK", full(world), "c2", OTHERS).code) == (0, 0)
+
+
+def test_the_same_attachment_can_be_added_again(world: World) -> None:
+    assert world.call("ADD", full(world)).code == 0
+    assert world.call("ADD", full(world)).code == 106
+    recreate_vfs(world)
+
+    assert world.call("ADD", full(world)).code == 0
+    assert world.call("CHECK", full(world)).code == 0
+
+
+def test_a_record_that_does_not_know_counts_for_whatever_is_at_the_address(world: World) -> None:
+    """As an earlier version wrote it."""
+    before = world.snapshot()
+    conf = world.conf(vlan=100, trust="on")
+    assert world.call("ADD", conf).code == 0
+    for path in (world.state_dir / "c1@net1", *(world.run_dir / "claims").iterdir()):
+        record = json.loads(path.read_text())
+        assert record.pop("vf_inode") > 0
+        path.write_text(json.dumps(record))
+
+    assert world.call("CHECK", conf).code == 0
+    assert (world.call("DEL", conf).code, world.snapshot()) == (0, before)
