@@ -241,11 +241,12 @@ class Record(Noun):
     `status`: "in-progress" (an ADD runs, or died: then the attachment's lock is free), "done", or "released" (DEL freed
     everything but the netdev, which was still in a dying netns). `netns_identity` = st_dev and st_ino of the nsfs file:
     the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
-    driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the
-    leases back ({"dataDir", "scope"}), {} for layer 2.
+    driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
+    {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args"}, {} for layer 2.
     """
 
     __slots__ = (
+        "addresses",
         "attachment",
         "baseline",
         "boot_id",
@@ -282,8 +283,10 @@ class Record(Noun):
         settings: VfSettings | None = None,
         ipam: dict[str, Any] | None = None,
         leases: list[Lease] | None = None,
+        addresses: list[str] | None = None,
     ) -> None:
         self.attachment = attachment
+        self.addresses = addresses or []
         self.network = network
         self.pf = pf
         self.vf = vf
@@ -322,7 +325,7 @@ class Record(Noun):
         raw = {"vf_inode": 0} | raw  # earlier versions did not write it
         _check_types(raw, _RECORD_TYPES)
         if raw["ipam"]:
-            _check_types(raw["ipam"], {"dataDir": (str,), "scope": (str,)})
+            _check_types(raw["ipam"], _FOREIGN_TYPES if "type" in raw["ipam"] else _OURS_TYPES)
         fields = {name: raw[name] for name in cls.__slots__}
         _check_types(raw["attachment"], {"container_id": (str,), "ifname": (str,)})
         fields["attachment"] = Attachment(**raw["attachment"])
@@ -332,6 +335,8 @@ class Record(Noun):
         return cls(**fields)
 
 
+_OURS_TYPES: dict[str, tuple[type, ...]] = {"dataDir": (str,), "scope": (str,)}
+_FOREIGN_TYPES: dict[str, tuple[type, ...]] = {"type": (str,), "conf": (dict,), "args": (str,)}
 _KNOB_TYPES: dict[str, tuple[type, ...]] = {  # of VfState and VfSettings as they are stored
     **dict.fromkeys(("mac", "link_state"), (str, type(None))),
     **dict.fromkeys(("vlan", "min_tx_rate", "max_tx_rate"), (int, type(None))),
@@ -354,6 +359,7 @@ _RECORD_TYPES: dict[str, tuple[type, ...]] = {
     "netns_identity": (list,),
     "ipam": (dict,),
     "leases": (list,),
+    "addresses": (list,),
 }
 
 
@@ -460,14 +466,17 @@ class Route(Noun):
 
 
 class IpamResult:
-    """What an IPAM gives back: the leases (ours only), and routes and DNS to put into the Result."""
+    """What an IPAM gives back: addresses, routes and DNS to put into the Result; `leases` if it is ours."""
 
-    __slots__ = ("dns", "leases", "routes")
+    __slots__ = ("dns", "ips", "leases", "routes")
 
-    def __init__(self, leases: list[Lease], routes: list[Route], dns: dict[str, Any]) -> None:
-        self.leases = leases
+    def __init__(
+        self, ips: list[IPConfig], routes: list[Route], dns: dict[str, Any], leases: list[Lease] | None = None
+    ) -> None:
+        self.ips = ips
         self.routes = routes
         self.dns = dns
+        self.leases = leases or []
 
 
 class HostUse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import delegate
 from .errors import BadNetns
 from .netlink import Netlink
 from .netns import OWN, Netns, inside
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class Host:
     """What an act may touch: `sysfs`, `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
 
-    __slots__ = ("_netlink", "_own", "allow_own_netns", "ledger", "log", "sysfs")
+    __slots__ = ("_netlink", "_own", "allow_own_netns", "cni_path", "environment", "ledger", "log", "sysfs")
 
     def __init__(
         self, ledger: Ledger, log: Log, sysfs: Sysfs | None = None, allow_own_netns: bool = False
@@ -26,6 +27,8 @@ class Host:
         self.log = log
         self.sysfs = sysfs or Sysfs()
         self.allow_own_netns = allow_own_netns
+        self.cni_path: list[str] = []
+        self.environment: dict[str, str] = {}
         self._netlink: Netlink | None = None
         self._own: Netns | None = None
 
@@ -71,6 +74,10 @@ class Host:
         """A Netlink that speaks in the pod, opened inside it; the process itself stays where it is."""
         with inside(netns):
             return Netlink()
+
+    def run_plugin(self, executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
+        """Another plugin, with our environment and `env` over it: (exit status, stdout)."""
+        return delegate.run(executable, delegate.clean_environment(self.environment) | env, stdin)
 
     def vf_link(self, vf: str) -> Link | None:
         """The VF's netdev if it is in the host netns now."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import netconf, poolconf, protocol, reservation
 from .commands import gc, ipam, status
-from .domain import IPConfig, Result
+from .domain import Result
 from .errors import BadConfig, TryAgain
 
 TYPE_CHECKING = False
@@ -75,8 +75,7 @@ def _add(request: Request, section: dict[str, Any], host: Host) -> str:
         use,
         foreign=True,
     )
-    ips = [IPConfig(lease.address, lease.gateway, None) for lease in found.leases]
-    return protocol.render_result(Result([], ips, found.routes, found.dns), request.conf["cniVersion"])
+    return protocol.render_result(Result([], found.ips, found.routes, found.dns), request.conf["cniVersion"])
 
 
 def _parents(request: Request, host: Host) -> set[int]:

@@ -16,9 +16,9 @@ class Log:
 
     __slots__ = ("context", "fd", "level")
 
-    def __init__(self, level: str = "info", path: str = "", context: str = "") -> None:
+    def __init__(self, level: str = "info", path: str = "", context: dict[str, str] | None = None) -> None:
         self.level = LEVELS[level]
-        self.context = context
+        self.context = "".join(f"{key}={_quoted(value)} " for key, value in (context or {}).items() if value)
         self.fd = 2
         if path:
             try:

@@ -206,6 +206,7 @@ class NetConf:
         "announce_wait_ms",
         "args_cni",
         "device",
+        "dns",
         "ipam",
         "log_file",
         "log_level",
@@ -232,6 +233,7 @@ class NetConf:
         selector = PfSelector(values["pf"]) if "pf" in values else None  # judged also where it is not used
         self.pf = None if self.device or self.master else selector
         self.settings = _settings(values, _mac(values, cni_args, self.args_cni, self.runtime_config))
+        _limit_rate(self.settings, self.runtime_config)
         self.pf_up: bool = values.get("pfUp", True)
         self.accept_ra: bool = values.get("acceptRA", False)
         self.announce_wait_ms: int = values.get("announceWait", 0)
@@ -240,6 +242,7 @@ class NetConf:
         self.log_file: str = values.get("logFile", "")
         self.state_dir: str = values.get("stateDir", STATE_DIR)
         self.status_on_full: str = values.get("statusOnFull", "ok")
+        self.dns = _dns(values, self.runtime_config)
         self.ipam: dict[str, Any] = values.get("ipam", {})
         self.prev_result: dict[str, Any] | None = values.get("prevResult")
 
@@ -257,10 +260,9 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], names_device: bool = T
         )
     _check_vlan(values)
     _check_rates(netconf.settings)
-    if netconf.ipam and netconf.ipam.get("type") != "host-subnet":
+    if netconf.ipam and not (isinstance(netconf.ipam.get("type"), str) and netconf.ipam["type"]):
         raise BadConfig(
-            f"read ipam.type {netconf.ipam.get('type')!r}: not supported yet",
-            details='use "host-subnet", or leave "ipam" out for layer 2 only',
+            "read ipam.type: must name an IPAM plugin", 'like "host-subnet"; no "ipam" = layer 2 only'
         )
     return netconf
 
@@ -352,6 +354,34 @@ def _settings(values: dict[str, Any], mac: str | None) -> VfSettings:
         min_tx_rate=values.get("min_tx_rate"),
         max_tx_rate=values.get("max_tx_rate"),
     )
+
+
+def _limit_rate(settings: VfSettings, runtime_config: dict[str, Any]) -> None:
+    """runtimeConfig.bandwidth.egressRate (bits/s, CNI CONVENTIONS.md) is the VF's max_tx_rate, rounded up to Mbit/s.
+
+    A VF has no limit for what it receives: ingressRate is the `bandwidth` plugin's, which cannot act on VFs either.
+    """
+    bandwidth = runtime_config.get("bandwidth")
+    if bandwidth is None:
+        return
+    rate = _parse_keys(
+        _parse_keys({"bandwidth": bandwidth}, {"bandwidth": _object}, "runtimeConfig.")["bandwidth"],
+        {"egressRate": _integer(0, RATE_LIMIT * 1_000_000)},
+        "runtimeConfig.bandwidth.",
+    ).get("egressRate", 0)
+    if rate:
+        settings.max_tx_rate = -(-rate // 1_000_000)
+
+
+def _dns(values: dict[str, Any], runtime_config: dict[str, Any]) -> dict[str, Any]:
+    """runtimeConfig.dns > the conf's `dns`; {} = what the IPAM says. The capability has names of its own."""
+    given = runtime_config.get("dns")
+    if given:
+        if not isinstance(given, dict):
+            raise BadConfig(f"read runtimeConfig.dns {given!r}: must be an object")
+        names = {"servers": "nameservers", "searches": "search", "options": "options"}
+        return {ours: given[theirs] for theirs, ours in names.items() if given.get(theirs)}
+    return dict(values.get("dns", {}))
 
 
 def _check_vlan(values: dict[str, Any]) -> None:

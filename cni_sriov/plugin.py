@@ -125,7 +125,9 @@ class Call:
         else:
             conf = netconf.parse(request.conf, request.args, names_device=request.verb == "ADD")
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
-        return _VERBS[request.verb](request, conf, make_host(request, conf, override))
+        host = make_host(request, conf, override)
+        host.cni_path, host.environment = request.path, env
+        return _VERBS[request.verb](request, conf, host)
 
 
 def as_cni_error(error: BaseException) -> CniError:
@@ -159,11 +161,23 @@ def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
     from .ledger import Ledger
     from .log import Log
 
-    if os.geteuid() != 0:
-        raise NotRealRoot(f"run {request.verb}: needs root in the host, and runs as uid {os.geteuid()}")
-    context = f"verb={request.verb} containerID={request.attachment.container_id} ifname={request.attachment.ifname} "
+    if not _is_real_root():
+        raise NotRealRoot(
+            f"run {request.verb}: needs root in the host, and runs as uid {os.geteuid()}, perhaps in a user namespace"
+        )
+    context = {"verb": request.verb, "containerID": request.attachment.container_id}
+    context |= {"ifname": request.attachment.ifname, "traceparent": os.environ.get("TRACEPARENT", "")}
     log = Log(conf.log_level, conf.log_file, context)
     return Host(Ledger(conf.state_dir, log), log, allow_own_netns=allow_own_netns)
+
+
+def _is_real_root() -> bool:
+    """Uid 0 of another user namespace (rootless podman) may change no netdev of the host."""
+    try:
+        initial = os.stat("/proc/self/ns/user").st_ino == 0xEFFFFFFD  # PROC_USER_INIT_INO, linux/proc_ns.h
+    except OSError:
+        initial = True  # no /proc: the first thing that needs it says so
+    return initial and os.geteuid() == 0
 
 
 def _add(request: Request, conf: NetConf, host: Host) -> str:
@@ -173,11 +187,11 @@ def _add(request: Request, conf: NetConf, host: Host) -> str:
     from .commands import add
 
     _on_stop(_raise_stop)
-    return protocol.render_result(add.run(request, conf, ipam_conf, host), conf.version)
+    return protocol.render_result(add.run(request, conf, ipam_conf, host), conf.version, conf.prev_result)
 
 
 def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
-    if not conf.ipam:
+    if conf.ipam.get("type") != "host-subnet":
         return None
     from . import poolconf
 
@@ -217,7 +231,10 @@ def _gc(request: Request, conf: NetConf, host: Host) -> str:
     from .commands import gc
 
     _on_stop(None)
-    gc.run(conf.name, netconf.valid_attachments(request.conf), host, conf.verify_timeout_ms)
+    try:
+        gc.run(conf.name, netconf.valid_attachments(request.conf), host, conf.verify_timeout_ms)
+    finally:
+        _forward(request, host)
     return ""
 
 
@@ -225,7 +242,17 @@ def _status(request: Request, conf: NetConf, host: Host) -> str:
     from .commands import status
 
     status.run(conf, _ipam_conf(request, conf), host)
+    _forward(request, host)
     return ""
+
+
+def _forward(request: Request, host: Host) -> None:
+    """GC and STATUS go to a foreign IPAM too (SPEC 1.1.0, section 4)."""
+    section = request.conf.get("ipam")
+    if isinstance(section, dict) and section.get("type") not in {None, "host-subnet"}:
+        from .commands import foreign
+
+        foreign.forward(host, request.verb, request.conf)
 
 
 _VERBS = {"ADD": _add, "DEL": _del, "CHECK": _check, "GC": _gc, "STATUS": _status}

@@ -157,18 +157,28 @@ def check_carries(version: str, families: list[int]) -> None:
         )
 
 
-def render_result(result: Result, version: str) -> str:
-    """SPEC "Success": up to 0.2.0 ip4 and ip6; 0.3.x and 0.4.0 want ips[].version; 1.1.0 has mtu, pciID, route scope."""
+def render_result(result: Result, version: str, prev: dict[str, Any] | None = None) -> str:
+    """SPEC "Success": up to 0.2.0 ip4 and ip6; 0.3.x and 0.4.0 want ips[].version; 1.1.0 has mtu, pciID, route scope.
+
+    `prev` is what plugins before us in the chain made, in the same version: passed on, with ours behind it.
+    """
     if version < "0.3.0":
         return _render_by_family(result, version)
     new = version == "1.1.0"
+    before = {key: _list_of(prev, key) for key in ("interfaces", "ips", "routes")}
     document: dict[str, Any] = {"cniVersion": version}
-    if result.interfaces:
-        document["interfaces"] = [_interface(entry.to_json(), new) for entry in result.interfaces]
-    document["ips"] = [_ip(entry, version) for entry in result.ips]
-    document["routes"] = [_route(entry, new) for entry in result.routes]
-    document["dns"] = result.dns
+    interfaces = before["interfaces"] + [_interface(entry.to_json(), new) for entry in result.interfaces]
+    if interfaces:
+        document["interfaces"] = interfaces
+    document["ips"] = before["ips"] + [_ip(entry, version, len(before["interfaces"])) for entry in result.ips]
+    document["routes"] = before["routes"] + [_route(entry, new) for entry in result.routes]
+    document["dns"] = result.dns or (prev or {}).get("dns", {})
     return jsontext.render(document)
+
+
+def _list_of(prev: dict[str, Any] | None, key: str) -> list[Any]:
+    value = (prev or {}).get(key)
+    return value if isinstance(value, list) else []
 
 
 def _render_by_family(result: Result, version: str) -> str:
@@ -191,14 +201,14 @@ def _interface(entry: dict[str, Any], new: bool) -> dict[str, Any]:
     return document
 
 
-def _ip(entry: IPConfig, version: str) -> dict[str, Any]:
+def _ip(entry: IPConfig, version: str, offset: int) -> dict[str, Any]:
     document: dict[str, Any] = {"address": entry.address}
     if version < "1.0.0":
         document["version"] = "6" if ":" in entry.address else "4"
     if entry.gateway:
         document["gateway"] = entry.gateway
     if entry.interface is not None:
-        document["interface"] = entry.interface
+        document["interface"] = offset + entry.interface
     return document
 
 

@@ -43,7 +43,7 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
             return_vf(host, record, verify_timeout_ms)
     except NotHomeYet:
         if failed is None:
-            record.status, record.leases, record.ipam = "released", [], {}
+            record.status, record.leases, record.addresses, record.ipam = "released", [], [], {}
             host.ledger.put(record)
             host.log.warning("the VF's netdev is not back yet", vf=record.vf, attachment=record.attachment)
             return False

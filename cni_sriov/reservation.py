@@ -5,7 +5,7 @@ Between the acts of `sriov` and those of host-subnet (commands/ipam.py), which k
 
 from __future__ import annotations
 
-from .commands import ipam
+from .commands import foreign, ipam
 from .domain import HostUse
 from .errors import Drift
 from .netns import live_inodes
@@ -29,7 +29,9 @@ def reserve(host: Host, conf: IpamConf, record: Record) -> IpamResult:
 
 
 def release(host: Host, record: Record) -> None:
-    if record.ipam:
+    if "type" in record.ipam:
+        foreign.release(host, record)
+    elif record.ipam:
         release_attachment(host, record.attachment, record.ipam["scope"], record.ipam["dataDir"])
 
 
@@ -39,7 +41,7 @@ def release_attachment(host: Host, attachment: Attachment, scope: str, data_dir:
 
 
 def drift(host: Host, record: Record) -> list[str]:
-    if not record.ipam:
+    if not record.ipam or "type" in record.ipam:
         return []
     addresses = [lease.address for lease in record.leases]
     where = (record.ipam["dataDir"], record.ipam["scope"])

@@ -6,6 +6,7 @@ In through the front door (`call`), out by looking at the world (`snapshot`).
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,27 @@ from tests.fakes import FakeKernel
 BOOT_ID = "11111111-2222-3333-4444-555555555555"
 
 
+PluginRunner = Callable[[str, dict[str, str], str], tuple[int, str]]
+
+
+def _no_plugin(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
+    raise AssertionError(f"{executable} must not be called: {env} {stdin}")
+
+
 class FakeHost(Host):
     """Host with the fake kernel's faces; everything else is the product's."""
 
-    __slots__ = ("kernel",)
+    __slots__ = ("kernel", "plugins")
 
-    def __init__(self, kernel: FakeKernel, ledger: Ledger, log: Log, allow_own_netns: bool) -> None:
+    def __init__(
+        self, kernel: FakeKernel, ledger: Ledger, log: Log, allow_own_netns: bool, plugins: PluginRunner = _no_plugin
+    ) -> None:
         super().__init__(ledger, log, kernel.sysfs, allow_own_netns)
         self.kernel = kernel
+        self.plugins = plugins
+
+    def run_plugin(self, executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
+        return self.plugins(executable, env, stdin)
 
     @property
     def netlink(self) -> Netlink:
@@ -74,6 +88,8 @@ class World:
         self.data_dir = root / "data"
         self.boot_id = boot_id
         self.log_file = root / "log"
+        self.plugins: PluginRunner = _no_plugin
+        self.cni_path = "/opt/cni/bin"
         self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir]
 
     def conf(self, **keys: Any) -> dict[str, Any]:
@@ -107,7 +123,7 @@ class World:
             "CNI_COMMAND": verb,
             "CNI_CONTAINERID": container,
             "CNI_IFNAME": ifname,
-            "CNI_PATH": "/opt/cni/bin",
+            "CNI_PATH": self.cni_path,
         }
         env |= {"CNI_NETNS": netns, "CNI_ARGS": args}
         out: dict[int, str] = {1: "", 2: ""}
@@ -121,9 +137,8 @@ class World:
 
     def _host(self, _request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
         log = Log(conf.log_level, conf.log_file)
-        return FakeHost(
-            self.kernel, Ledger(conf.state_dir, log, str(self.run_dir), self.boot_id), log, allow_own_netns
-        )
+        ledger = Ledger(conf.state_dir, log, str(self.run_dir), self.boot_id)
+        return FakeHost(self.kernel, ledger, log, allow_own_netns, self.plugins)
 
     def snapshot(self) -> dict[str, Any]:
         """The kernel, and every state file but hints and node-wide locks: what an attachment must leave as it was."""

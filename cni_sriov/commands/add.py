@@ -19,10 +19,12 @@ from ..errors import (
     TryAgain,
 )
 from ..netlink import ZERO_MAC
-from . import pod
+from . import foreign, pod
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from ..domain import IpamResult, Link, Record, Request
     from ..host import Host
     from ..netconf import NetConf
@@ -74,24 +76,42 @@ def _attach(
 ) -> Result:
     record = claim.take(host, request, conf, netns)
     try:
-        record.ipam = {"dataDir": ipam_conf.data_dir, "scope": ipam_conf.scope} if ipam_conf else {}
+        record.ipam = _way_back(host, request, ipam_conf)
         record_baseline(host, record, conf)
-        leases = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
-        record.leases = leases.leases if leases else []
+        found = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
         _bring_pf_up(host, record, conf)
         _set_mac(host, record)
         _set_mtu(host, record)
         _set_knobs(host, record)
         _move(host, record, netns)
         _read_back(host, record, conf, inside_pod)
-        link = pod.configure(host, netns, inside_pod, record, conf, leases)
-        record.status = "done"
-        host.ledger.put(record)
-        pod.announce(host, netns, inside_pod, link, leases, conf.announce_wait_ms)
-        return _result(record, link, leases)
+        pod.configure(host, netns, inside_pod, record, conf, found)
+        if "type" in record.ipam:
+            found = foreign.add(host, request, record)
+            pod.add_late(host, netns, inside_pod, record, conf, found)
+        return _finish(host, record, conf, netns, inside_pod, found)
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
         raise
+
+
+def _way_back(host: Host, request: Request, ipam_conf: IpamConf | None) -> dict[str, Any]:
+    """Record.ipam: how to give back what the IPAM will give."""
+    if ipam_conf is not None:
+        return {"dataDir": ipam_conf.data_dir, "scope": ipam_conf.scope}
+    return foreign.remember(host, request) if request.conf.get("ipam") else {}
+
+
+def _finish(
+    host: Host, record: Record, conf: NetConf, netns: Netns, inside_pod: Netlink, found: IpamResult | None
+) -> Result:
+    record.leases = found.leases if found else []
+    record.addresses = [ip.address for ip in found.ips] if found else []
+    record.status = "done"
+    host.ledger.put(record)
+    link = pod.link_of(inside_pod, record)
+    pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
+    return _result(record, conf, link, found)
 
 
 def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> None:
@@ -294,9 +314,9 @@ def _pf_index(host: Host, record: Record) -> int:
     return pf.ifindex
 
 
-def _result(record: Record, link: Link, leases: IpamResult | None) -> Result:
+def _result(record: Record, conf: NetConf, link: Link, found: IpamResult | None) -> Result:
     interface = Interface(link.ifname, link.mac, link.mtu, record.netns, record.vf)
-    if leases is None:
-        return Result([interface], [], [], {})
-    ips = [IPConfig(lease.address, lease.gateway, 0) for lease in leases.leases]
-    return Result([interface], ips, leases.routes, leases.dns)
+    if found is None:
+        return Result([interface], [], [], conf.dns)
+    ips = [IPConfig(ip.address, ip.gateway, 0) for ip in found.ips]
+    return Result([interface], ips, found.routes, conf.dns or found.dns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .. import knobs, reservation
 from ..errors import Drift, KernelRefused
 from ..inet import parse_prefix
+from . import foreign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
                 wrong += _addresses(pod, record, link) + _routes(pod, conf, link)
             wrong += _admin(host, record)
         wrong += reservation.drift(host, record)
+        if "type" in record.ipam and not wrong:
+            foreign.check(host, request, record)
     if wrong:
         raise Drift(
             f"check {request.attachment}: {len(wrong)} difference(s) from what ADD left", "; ".join(wrong)
@@ -77,13 +80,11 @@ def _promised_interface(conf: NetConf, name: str) -> dict[str, Any]:
 def _addresses(pod: Netlink, record: Record, link: Link) -> list[str]:
     found = {address.address: address for address in pod.addresses(link.ifindex)}
     wrong = []
-    for lease in record.leases:
-        if lease.address not in found:
-            wrong.append(f"address {lease.address} is missing")
-        elif found[lease.address].is_dadfailed:
-            wrong.append(
-                f"address {lease.address} failed duplicate address detection: a neighbour has it too"
-            )
+    for address in record.addresses:
+        if address not in found:
+            wrong.append(f"address {address} is missing")
+        elif found[address].is_dadfailed:
+            wrong.append(f"address {address} failed duplicate address detection: a neighbour has it too")
     return wrong
 
 

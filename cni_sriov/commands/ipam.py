@@ -8,7 +8,7 @@ that it goes through whatever else is wrong there.
 from __future__ import annotations
 
 from .. import subnets
-from ..domain import IpamResult
+from ..domain import IpamResult, IPConfig
 from ..errors import Drift
 from ..ipam.holding import Holding
 from ..ipam.index import DamagedIndex
@@ -69,7 +69,8 @@ def reserve(
         sticky=sticky,
         is_dead=place.is_dead,
     )
-    return IpamResult(leases, subnets.routes(conf, leases, foreign), conf.dns)
+    ips = [IPConfig(lease.address, lease.gateway, None) for lease in leases]
+    return IpamResult(ips, subnets.routes(conf, leases, foreign), conf.dns, leases)
 
 
 def release(place: Place, attachment: Attachment, data_dir: str, scope: str) -> list[Lease]:

@@ -19,45 +19,78 @@ if TYPE_CHECKING:
 
 
 def configure(
-    host: Host, netns: Netns, pod: Netlink, record: Record, conf: NetConf, leases: IpamResult | None
-) -> Link:
-    """Sysctls, addresses, UP, routes, in this order; the answer is the link as it is then."""
+    host: Host, netns: Netns, pod: Netlink, record: Record, conf: NetConf, found: IpamResult | None
+) -> None:
+    """Sysctls, addresses, UP, routes, in this order: the kernel announces at UP what it has by then."""
     ifname = record.attachment.ifname
     ifindex = pod.ifindex(ifname)
-    with_v6 = leases is not None and any(":" in lease.address for lease in leases.leases)
-    _set_sysctls(host, netns, ifname, with_v6, conf.accept_ra)
+    _set_sysctls(host, netns, ifname, ANNOUNCE)
+    if found is not None:
+        _add_addresses(host, netns, pod, record, conf, found)
     try:
-        for lease in leases.leases if leases else []:
-            _add_address(pod, ifindex, lease.address)
         pod.set_up(ifindex)
-        for route in leases.routes if leases else []:
-            _add_route(pod, ifindex, route)
     except KernelRefused as refused:
-        raise CniError(f"configure {ifname} in {record.netns}: {refused}", code=5) from refused
-    link = pod.link_by_index(ifindex)
+        raise CniError(f"set {ifname} in {record.netns} up: {refused}", code=5) from refused
+    if found is not None:
+        _add_routes(pod, record, found)
+
+
+def add_late(
+    host: Host, netns: Netns, pod: Netlink, record: Record, conf: NetConf, found: IpamResult
+) -> None:
+    """Addresses and routes of an IPAM that wanted to see the interface UP (dhcp)."""
+    _add_addresses(host, netns, pod, record, conf, found)
+    _add_routes(pod, record, found)
+
+
+def link_of(pod: Netlink, record: Record) -> Link:
+    link = pod.link(record.attachment.ifname)
     if link is None:
-        raise CniError(f"configure {ifname} in {record.netns}: it vanished", code=5)
+        raise CniError(f"configure {record.attachment.ifname} in {record.netns}: it vanished", code=5)
     return link
 
 
-def _set_sysctls(host: Host, netns: Netns, ifname: str, with_v6: bool, accept_ra: bool) -> None:
-    """Before UP: announce by the kernel itself, and no address but ours. None of them fails an ADD: a host without
-    IPv6 has no such files, and an IPv6 lease then fails by its address, with the kernel's word.
-    """
-    wanted = [(("ipv4", ifname, "arp_notify"), "1")]
-    if with_v6:
-        wanted.append((("ipv6", ifname, "disable_ipv6"), "0"))
-        wanted += [(("ipv6", ifname, key), "0") for key in ("accept_ra", "autoconf") if not accept_ra]
-    wanted += [(("ipv6", ifname, key), "1") for key in ("ndisc_notify", "optimistic_dad", "use_optimistic")]
-    for (family, name, key), value in wanted:
+ANNOUNCE = [
+    (("ipv4", "arp_notify"), "1"),
+    (("ipv6", "ndisc_notify"), "1"),
+    (("ipv6", "optimistic_dad"), "1"),
+    (("ipv6", "use_optimistic"), "1"),
+]
+IPV6 = [(("ipv6", "disable_ipv6"), "0")]
+NO_RA = [(("ipv6", "accept_ra"), "0"), (("ipv6", "autoconf"), "0")]
+
+
+def _set_sysctls(host: Host, netns: Netns, ifname: str, wanted: list[tuple[tuple[str, str], str]]) -> None:
+    """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself."""
+    for (family, key), value in wanted:
         try:
-            netns.set_sysctls([(("net", family, "conf", name, key), value)])
+            netns.set_sysctls([(("net", family, "conf", ifname, key), value)])
         except KernelRefused as refused:
-            if key == "disable_ipv6":
-                raise CniError(
-                    f"enable IPv6 on {ifname}: {refused}", "is IPv6 off on this host?", code=5
-                ) from refused
-            host.log.debug("sysctl not set", key=key, reason=refused)
+            host.log.warning("sysctl not set", key=key, reason=refused)
+
+
+def _add_addresses(
+    host: Host, netns: Netns, pod: Netlink, record: Record, conf: NetConf, found: IpamResult
+) -> None:
+    """With an IPv6 address, first no address but ours: router advertisements only if they are wanted."""
+    ifname = record.attachment.ifname
+    if any(":" in ip.address for ip in found.ips):
+        _set_sysctls(host, netns, ifname, IPV6 if conf.accept_ra else IPV6 + NO_RA)
+    try:
+        for ip in found.ips:
+            _add_address(pod, pod.ifindex(ifname), ip.address)
+    except KernelRefused as refused:
+        raise CniError(f"configure {ifname} in {record.netns}: {refused}", code=5) from refused
+
+
+def _add_routes(pod: Netlink, record: Record, found: IpamResult) -> None:
+    try:
+        for route in found.routes:
+            _add_route(pod, pod.ifindex(record.attachment.ifname), route)
+    except KernelRefused as refused:
+        raise CniError(
+            f"configure {record.attachment.ifname} in {record.netns}: {refused}", code=5
+        ) from refused
 
 
 def _add_address(pod: Netlink, ifindex: int, address: str) -> None:
@@ -90,13 +123,13 @@ def _add_route(pod: Netlink, ifindex: int, route: Route) -> None:
 
 
 def announce(
-    host: Host, netns: Netns, pod: Netlink, link: Link, leases: IpamResult | None, wait_ms: int
+    host: Host, netns: Netns, pod: Netlink, link: Link, found: IpamResult | None, wait_ms: int
 ) -> None:
     """Best effort: neighbours learn the new MAC. The kernel did it at UP (arp_notify); with `announceWait` we wait
     for carrier and do it by packet as well. An IPv6 address in DAD is left out: a card that loops multicasts back
     to their sender (QEMU's igb does) would make our own advertisement the proof of a duplicate. Never fails an ADD.
     """
-    if not wait_ms or leases is None:
+    if not wait_ms or found is None:
         return
     from .. import announce as packets  # AF_PACKET costs a grace period: only when asked for
 
@@ -105,7 +138,7 @@ def announce(
         while not _has_carrier(pod, link) and time.monotonic() < deadline:
             time.sleep(0.005)
         settled = [a.address for a in pod.addresses(link.ifindex) if a.is_global and not a.is_tentative]
-        ours = [lease.address for lease in leases.leases if lease.address in settled]
+        ours = [ip.address for ip in found.ips if ip.address in settled]
         with inside(netns):
             packets.send(link.ifindex, link.mac, [address.partition("/")[0] for address in ours])
     except (OSError, KernelRefused, CniError) as error:

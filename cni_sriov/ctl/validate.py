@@ -191,7 +191,7 @@ def parse_plugin(plugin: Json) -> None:
     ipam = plugin.get("ipam", {})
     if plugin.get("type") == "sriov":
         conf = netconf.parse(plugin, {})
-        if conf.ipam:
+        if conf.ipam.get("type") == "host-subnet":
             poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
         return
     subnets.check_main_plugin(poolconf.parse(ipam, {}, {}, {}), foreign=True)

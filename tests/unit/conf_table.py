@@ -120,15 +120,17 @@ KNOBS: list[Row] = [
     *rows("dns", [{}, {"nameservers": ["10.0.0.1"]}], [[], "10.0.0.1"]),
     *rows("capabilities", [{"mac": True}], [[], "mac"]),
     *rows("prevResult", [{"ips": []}], [[], "x"]),
-    *rows("runtimeConfig", [{}, {"mac": ""}, {"mac": "02:00:00:00:00:01"}, {"portMappings": []}],
-          [[], {"mac": "01:00:00:00:00:01"}, {"mac": 5}]),
+    *rows("runtimeConfig", [{}, {"bandwidth": {"egressRate": 1, "ingressRate": 2}}, {"bandwidth": None},
+          {"dns": {"servers": ["192.0.2.1"]}}, {"mac": ""}, {"mac": "02:00:00:00:00:01"}, {"portMappings": []}],
+          [[], {"mac": "01:00:00:00:00:01"}, {"mac": 5}, {"bandwidth": 7}, {"bandwidth": {"egressRate": -1}},
+           {"bandwidth": {"egressRate": "1"}}, {"dns": ["192.0.2.1"]}]),
     *rows("args", [{}, {"cni": {}}, {"cni": {"mac": "02:00:00:00:00:01"}}, {"other": 1}],
           [[], {"cni": []}, {"cni": {"mac": "x"}}]),
     ("unknown keys", conf(vlanqos=5, ipMasq=True, _comment={"any": []}), GOOD),
 ]  # fmt: skip
 
 POOLS: list[Row] = [
-    *rows("ipam", [{}], [[], "host-subnet", {"type": "dhcp"}, {"type": 5}, {"pools": [V4]}, {"type": "host-subnet"}]),
+    *rows("ipam", [{}, {"type": "dhcp"}, {"type": "host-local", "ranges": [[]]}], [[], "host-subnet", {"type": ""}, {"type": 5}, {"pools": [V4]}, {"type": "host-subnet"}]),
     ("v4", ipam(), GOOD),
     ("dual stack", ipam(V4, V6), GOOD),
     ("no pool", conf(ipam={"type": "host-subnet", "pools": []}), BAD),

@@ -469,6 +469,38 @@ def test_killed_calls_leave_no_temporary_file(tmp_path: Path) -> None:
             )
 
 
+def test_vfs_made_anew_under_a_pod_are_free_and_a_late_delete_spares_their_new_owner(one_vf: World) -> None:
+    """numvfs 0 and N again: the pod's interface vanished, and its PCI address is another VF (lab.md 6.11)."""
+    assert one_vf.call("ADD", one_vf.conf(vlan=100, ipam=one_vf.ipam())).code == 0
+    pf = one_vf.kernel.pfs[0]
+    one_vf.kernel.change_numvfs(pf, 0)
+    one_vf.kernel.change_numvfs(pf, 1)
+    assert one_vf.call("ADD", one_vf.conf(vlan=7), "c2", OTHERS).code == 0
+    seen = one_vf.kernel.snapshot()
+
+    reply = one_vf.call("DEL", one_vf.conf(ipam=one_vf.ipam()))
+
+    assert (reply.code, one_vf.kernel.snapshot(), len(one_vf.files())) == (0, seen, 2)
+    assert [one_vf.call("DEL", one_vf.conf(), "c2").code, one_vf.files()] == [0, []]
+
+
+def test_a_netns_path_that_another_pod_has_by_now_is_not_touched(one_vf: World) -> None:
+    """cnitool and podman reuse names; the kernel reuses inode numbers, so the identity may be equal too."""
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    identity = one_vf.kernel.pods[MINE].identity
+    one_vf.kernel.kill_netns(MINE)
+    pod = one_vf.kernel.add_pod(MINE)
+    pod.identity = identity
+    one_vf.kernel.add_link(pod, "net1").is_up = True
+    seen = pod.snapshot()
+
+    reply = one_vf.call("DEL", one_vf.conf())
+
+    assert (reply.code, pod.snapshot(), one_vf.files()) == (0, seen, [])
+    assert one_vf.kernel.snapshot()["host"] == before["kernel"]["host"]
+
+
 # input ---------------------------------------------------------------------------------------------------------------
 
 
