@@ -187,6 +187,15 @@ def test_deep_json_is_code_6_or_7_at_any_depth(rig: Rig, depth: int) -> None:
     assert (answer.code, answer.document["code"] in {6, 7}) == (1, True), answer.out[:300]
 
 
+@pytest.mark.parametrize("verb", ["ADD", "DEL"])
+def test_root_of_another_user_namespace_is_105_in_one_sentence(rig: Rig, verb: str) -> None:
+    asked = call(verb, "hostile", POD, conf(), ("unshare", "-Ur", str(BUNDLE)))
+
+    answer = run(rig, asked)
+
+    assert (answer.code, answer.document["code"], answer.err) == (1, 105, ""), answer.out
+
+
 def test_parallel_calls_killed_at_random_leave_nothing() -> None:
     """Six attachments of two networks with a stateDir each, four VFs; the last DEL of each has to clean up."""
     confs = [conf(), conf(name="two", stateDir="/var/lib/cni/sriov2")]
