@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .commands import foreign, ipam
 from .domain import HostUse
-from .errors import Drift
+from .errors import Drift, PoolExhausted
 from .netns import live_inodes
 
 TYPE_CHECKING = False
@@ -18,14 +18,28 @@ if TYPE_CHECKING:
     from .poolconf import IpamConf
 
 
+RECLAIM_TIMEOUT_MS = 2000
+
+
 def place(host: Host) -> ipam.Place:
     return ipam.Place(host.ledger.run_dir, host.ledger.boot_id, host.log, Deaths(host))
 
 
 def reserve(host: Host, conf: IpamConf, record: Record) -> IpamResult:
     use = [] if conf.allow_host_overlap else host_use(host, own_links(host, record.pf))
-    identity = record.netns_identity
-    return ipam.reserve(place(host), conf, record.attachment, record.network, record.netns, identity, use)
+
+    def once() -> IpamResult:
+        identity = record.netns_identity
+        return ipam.reserve(place(host), conf, record.attachment, record.network, record.netns, identity, use)
+
+    try:
+        return once()
+    except PoolExhausted:
+        from . import claim
+
+        if not claim.reclaim(host, None, RECLAIM_TIMEOUT_MS):  # a dead attachment's lease goes with its VF
+            raise
+    return once()
 
 
 def release(host: Host, record: Record) -> None:
@@ -91,13 +105,18 @@ def stacked_on(host: Host, ifname: str) -> set[int]:
 
 
 class Deaths:
-    """Judges lease holders, by proof only: another boot, or a netns that no process is in and no mount keeps."""
+    """Judges lease holders, by proof only: another boot, or a netns that no process is in and no mount keeps.
 
-    __slots__ = ("_host", "_live")
+    Whoever has a VF is not judged here: an open descriptor may keep a netns that cannot be found, and then the VF is
+    not back in the host either. claim.reclaim knows.
+    """
+
+    __slots__ = ("_host", "_live", "_with_vf")
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._live: set[int] | None = None
+        self._with_vf: set[Attachment] = set()
 
     def __call__(self, holding: Holding) -> bool:
         if holding.boot_id != self._host.ledger.boot_id:
@@ -106,4 +125,5 @@ class Deaths:
             return False
         if self._live is None:
             self._live = live_inodes()
-        return holding.netns_id[-1] not in self._live
+            self._with_vf = {record.attachment for record in self._host.ledger.claims()}
+        return holding.netns_id[-1] not in self._live and holding.attachment not in self._with_vf
