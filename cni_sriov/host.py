@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from . import delegate
 from .errors import BadNetns
 from .netlink import Netlink
@@ -77,7 +79,11 @@ class Host:
 
     def run_plugin(self, executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
         """Another plugin, with our environment and `env` over it: (exit status, stdout)."""
-        return delegate.run(executable, delegate.clean_environment(self.environment) | env, stdin)
+        mask = os.umask(0o022)  # ours is 077, and others' files are not state of ours
+        try:
+            return delegate.run(executable, delegate.clean_environment(self.environment) | env, stdin)
+        finally:
+            os.umask(mask)
 
     def vf_link(self, vf: str) -> Link | None:
         """The VF's netdev if it is in the host netns now."""

@@ -29,13 +29,21 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    """1e999 is JSON, and infinity is not: what is passed on must be told again."""
+    value = float(text)
+    if value - value:  # infinity minus itself is no number
+        raise ValueError(f"{text} is out of range")
+    return value
+
+
 class _Rules:
     """What `_json.make_scanner` wants to find on a json.JSONDecoder."""
 
     strict = True
     object_hook = None
     object_pairs_hook = staticmethod(_unique)
-    parse_float = float
+    parse_float = staticmethod(_finite)
     parse_int = int
     parse_constant = staticmethod(_no_constant)
     memo: dict[str, str] = {}

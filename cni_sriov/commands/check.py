@@ -33,7 +33,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
             link = pod.link(request.attachment.ifname)
             wrong += _link(record, link, conf)
             if link is not None:
-                wrong += _addresses(pod, record, link) + _routes(pod, conf, link)
+                wrong += _addresses(pod, record, link) + _routes(pod, conf)
             wrong += _admin(host, record)
         wrong += reservation.drift(host, record)
         if "type" in record.ipam and not wrong:
@@ -72,7 +72,9 @@ def _promised_interface(conf: NetConf, name: str) -> dict[str, Any]:
     """Our interface in prevResult; {} if the runtime sent none or it is not a result."""
     entries = (conf.prev_result or {}).get("interfaces")
     for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and entry.get("name") == name and isinstance(entry.get("mac", ""), str):
+        if not isinstance(entry, dict) or not isinstance(entry.get("mac", ""), str):
+            continue
+        if entry.get("name") == name and entry.get("sandbox"):  # without one it is an interface of the host
             return entry
     return {}
 
@@ -88,9 +90,12 @@ def _addresses(pod: Netlink, record: Record, link: Link) -> list[str]:
     return wrong
 
 
-def _routes(pod: Netlink, conf: NetConf, link: Link) -> list[str]:
-    """The routes that prevResult tells; where there is none there is nothing to hold against the pod."""
-    there = {(route.route.dst, route.route.gw) for route in pod.routes(link.ifindex)}
+def _routes(pod: Netlink, conf: NetConf) -> list[str]:
+    """The routes that prevResult tells; where there is none there is nothing to hold against the pod.
+
+    On any interface: in a chain, other plugins' routes are among them.
+    """
+    there = {(route.route.dst, route.route.gw) for route in pod.routes()}
     return [
         f"route {dst}{' via ' + gw if gw else ''} is missing"
         for dst, gw in _promised_routes(conf)
@@ -101,7 +106,7 @@ def _routes(pod: Netlink, conf: NetConf, link: Link) -> list[str]:
 def _promised_routes(conf: NetConf) -> list[tuple[str, str]]:
     entries = (conf.prev_result or {}).get("routes")
     return [
-        (_canonical(entry["dst"]), str(entry.get("gw", "")))
+        (_canonical(entry["dst"]), str(entry.get("gw") or ""))
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and isinstance(entry.get("dst"), str)
     ]

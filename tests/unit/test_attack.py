@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cni_sriov.domain import Route
+from cni_sriov.host import Host
+from cni_sriov.ledger import Ledger
+from cni_sriov.log import Log
 from tests.fakes import Crash, FakeLink, FakeNetlink, FakeVf
 from tests.world import World
 
@@ -515,3 +519,46 @@ def test_a_huge_value_does_not_come_back_in_the_error(one_vf: World) -> None:
     reply = one_vf.call("ADD", one_vf.conf(mac="x" * 100_000))
 
     assert (reply.code, len(reply.text) < 1000) == (7, True)
+
+
+def test_infinity_in_disguise_is_code_6_and_not_a_bug_after_all_is_done(one_vf: World) -> None:
+    prev = '{"interfaces": [{"name": "br0", "x": 1e999}]}'
+    text = json.dumps(one_vf.conf())[:-1] + f', "prevResult": {prev}}}'
+
+    reply = one_vf.call("ADD", text)
+
+    assert (reply.code, one_vf.files()) == (6, []), reply.text
+
+
+def test_check_holds_nothing_of_other_plugins_against_us(one_vf: World) -> None:
+    """A host interface of our name, and a route of another plugin's interface, stand in the prevResult of a chain."""
+    added = one_vf.call("ADD", one_vf.conf(ipam=one_vf.ipam()))
+    pod = one_vf.kernel.pods[MINE]
+    netlink = FakeNetlink(one_vf.kernel, pod)
+    one_vf.kernel.add_link(pod, "eth0")
+    eth0 = netlink.ifindex("eth0")
+    netlink.add_address(eth0, "10.1.0.2/24")
+    netlink.set_up(eth0)
+    netlink.add_route(eth0, Route("0.0.0.0/0", "10.1.0.1"))
+    prev = added.document | {
+        "routes": [{"dst": "0.0.0.0/0", "gw": "10.1.0.1"}, {"dst": "10.1.0.0/24", "gw": None}]
+    }
+    prev["interfaces"] = [{"name": "net1", "mac": "02:00:00:00:ff:01"}, *added.document["interfaces"]]
+
+    reply = one_vf.call("CHECK", one_vf.conf(ipam=one_vf.ipam(), prevResult=prev))
+
+    assert reply.code == 0, reply.text
+
+
+def test_other_plugins_are_started_with_an_ordinary_umask(one_vf: World, tmp_path: Path) -> None:
+    """host-local's files would be 0600 else, and its directories 0700."""
+    plugin = tmp_path / "plugin"
+    plugin.write_text("#!/bin/sh\ncat > /dev/null\numask\n")
+    plugin.chmod(0o755)
+    host = Host(Ledger(str(one_vf.state_dir), Log("none"), boot_id="x"), Log("none"))
+    before = os.umask(0o077)
+    try:
+        assert host.run_plugin(str(plugin), {}, "") == (0, "0022\n")
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)
