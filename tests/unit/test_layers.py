@@ -11,8 +11,19 @@ PACKAGE = Path(__file__).parents[2] / "cni_sriov"
 LAYERS = {
     "words": ["__init__", "domain", "errors", "inet", "log", "jsontext", "pci"],
     "decisions": ["protocol", "netconf", "choose", "knobs", "poolconf", "subnets"],
-    "faces": ["sysfs", "rtnl", "netlink", "nlsocket", "announce", "delegate", "netns", "statefile", "ledger", "ipam/"],
-    "acts": ["host", "release", "reservation", "claim", "commands/"],
+    "faces": [
+        "sysfs",
+        "rtnl",
+        "netlink",
+        "nlsocket",
+        "announce",
+        "delegate",
+        "netns",
+        "statefile",
+        "ledger",
+        "ipam/",
+    ],
+    "acts": ["host", "release", "prepare", "reservation", "claim", "commands/"],
     "doors": ["plugin", "ipam_door", "__main__", "ctl/"],
 }
 BELOW = {
