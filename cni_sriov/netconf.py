@@ -295,9 +295,14 @@ def _attachment(key: str, entry: Any) -> Attachment:
 
 
 def parse_for_delete(conf: dict[str, Any]) -> NetConf:
-    """Only what DEL needs: it works from the Record, so nothing else that is wrong in the conf may stop it."""
-    needed = ("stateDir", "verifyTimeout", "logLevel", "logFile")
-    return NetConf(conf, _parse_keys(conf, {key: KEYS[key] for key in needed}, ""), {})
+    """Only what DEL and GC need, and nothing that is wrong in the conf stops them: they work from Records."""
+    values: dict[str, Any] = {}
+    for key in ("stateDir", "verifyTimeout", "logLevel", "logFile"):
+        try:
+            values |= _parse_keys(conf, {key: KEYS[key]}, "")
+        except BadConfig:
+            pass  # the default then; the Record is found by its claim if stateDir itself is bad
+    return NetConf(conf, values, {})
 
 
 def _parse_keys(raw: dict[str, Any], keys: dict[str, Callable[[Any], Any]], prefix: str) -> dict[str, Any]:

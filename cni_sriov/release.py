@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 HOME_TIMEOUT_S = 2.0  # lab.md 6.7: a netns dies well under a second, unless a process lives in it
 
 
-class NotHomeYet(Exception):
-    """The VF's netdev is in a netns that cannot be reached and does not die: somebody holds it."""
+class NotYet(Exception):
+    """The VF cannot be returned now, and repeating the call at once would not help: somebody holds the netns its netdev
+    is in, or the PF is down.
+    """
 
 
 def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     """Everything an attachment holds, the Record last: ADD's undo, DEL, GC and reclaim all end here.
 
-    False: all is free but the netdev, which is in a netns that neither can be reached nor dies; the Record stays as
-    "released", and a later call finishes. Raises after having done all it could; the Record then stays as it was.
+    False: all is free but the VF: its netdev is in a netns that neither can be reached nor dies, or its PF is down and
+    the driver refuses to restore it. The Record stays as "released", and a later call finishes. Raises after having done all it could; the Record then stays as it was.
     """
     failed = None
     try:
@@ -41,11 +43,13 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     try:
         if record.boot_id == host.ledger.boot_id and host.ledger.owns(record):
             return_vf(host, record, verify_timeout_ms)
-    except NotHomeYet:
+    except NotYet as reason:
         if failed is None:
             record.status, record.leases, record.addresses, record.ipam = "released", [], [], {}
             host.ledger.put(record)
-            host.log.warning("the VF's netdev is not back yet", vf=record.vf, attachment=record.attachment)
+            host.log.warning(
+                "the VF is not back yet", vf=record.vf, attachment=record.attachment, reason=reason
+            )
             return False
     if failed is not None:
         raise failed
@@ -56,33 +60,36 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
 def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     """The VF as it was found, whatever the conf said.
 
-    Does all it can and reports all that failed. NotHomeYet: only the netdev is missing; TryAgain: reading back
-    differs too long.
+    Does all it can and reports all that failed. NotYet: only time or the operator can help; TryAgain: it failed, or
+    reads back differently for too long.
     """
     if record.baseline is None or host.lost_vf(record):
         return
     failed = []
-    away = False
+    away: NotYet | None = None
     for inverse in (bring_home, restore_mac, restore_mtu, restore_name, restore_knobs):
         try:
             inverse(host, record)
-        except NotHomeYet:
-            away = True
+        except NotYet as reason:
+            away = reason
         except KernelRefused as refused:
             failed.append(str(refused))
     if failed:
-        raise TryAgain(f"restore vf {record.vf}: {'; '.join(failed)}", _remedy(host, record))
-    if away:
-        raise NotHomeYet
+        what = f"restore vf {record.vf}: {'; '.join(failed)}"
+        if _pf_is_down(
+            host, record
+        ):  # igb refuses rates then (lab.md 6.4), and containerd would repeat DEL for ever
+            raise NotYet(f"{what}; the PF is down")
+        raise TryAgain(what, "what is left stays recorded; the next DEL or ADD tries again")
+    if away is not None:
+        raise away
     verify(host, record, verify_timeout_ms)
 
 
-def _remedy(host: Host, record: Record) -> str:
+def _pf_is_down(host: Host, record: Record) -> bool:
     pf = _pf(host, record)
     link = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
-    if link is not None and not link.is_up:
-        return f"the PF {link.ifname} is down, and drivers refuse some settings then: bring it up"
-    return "what is left stays recorded; the next DEL or ADD tries again"
+    return link is not None and not link.is_up
 
 
 def bring_home(host: Host, record: Record) -> None:
@@ -98,7 +105,7 @@ def bring_home(host: Host, record: Record) -> None:
                 _move_home(host, pod, link, record)
                 return
     if host.netlink.wait_link(lambda link: link.parent_dev == record.vf, HOME_TIMEOUT_S) is None:
-        raise NotHomeYet
+        raise NotYet("its netdev is in a netns that cannot be reached and does not die")
 
 
 def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..netlink import Netlink
     from ..netns import Netns
     from ..poolconf import IpamConf
+    from ..statefile import Lock
 
 
 def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> Result:
@@ -31,9 +32,17 @@ def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host)
                 _refuse_taken_name(request, inside_pod)
                 return _attach(request, conf, ipam_conf, host, netns, inside_pod)
             except BaseException:
-                if host.ledger.find(request.attachment) is None:
-                    lock.forget()  # a refused ADD leaves nothing, not even its lock's file
+                _forget_lock(request, host, lock)
                 raise
+
+
+def _forget_lock(request: Request, host: Host, lock: Lock) -> None:
+    """A refused ADD leaves nothing, not even its lock's file; the error that is on its way is told first."""
+    try:
+        if host.ledger.find(request.attachment) is None:
+            lock.forget()
+    except CniError as error:
+        host.log.warning("lock file stays", attachment=request.attachment, reason=error)
 
 
 def _refuse_taken_name(request: Request, inside_pod: Netlink) -> None:
@@ -54,7 +63,8 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
         )
     if not release.give_back(host, record, conf.verify_timeout_ms):
         raise TryAgain(
-            f"add {request.attachment}: its former VF {record.vf} is still in a netns that does not die"
+            f"add {request.attachment}: its former VF {record.vf} cannot be returned yet",
+            "it is in a netns that does not die, or its PF is down; the log says which",
         )
     host.log.warning("took back what a former ADD left", attachment=request.attachment, vf=record.vf)
 

@@ -21,9 +21,10 @@ def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_m
     host.ledger.open()
     failed = []
     for attachment in sorted(_unknown(network, keep, host), key=str):
-        problem = _alone(host, attachment, lambda gone: _give_back(gone, host, verify_timeout_ms))
+        problem = _alone(host, attachment, lambda gone: _give_back(gone, network, host, verify_timeout_ms))
         failed += [problem] if problem else []
     failed += collect_leases(network, keep, host)
+    host.ledger.sweep_locks()
     if failed:
         raise TryAgain(f"collect garbage of {network}: {len(failed)} attachment(s) failed", "; ".join(failed))
 
@@ -50,10 +51,12 @@ def _alone(host: Host, attachment: Attachment, act: Callable[[Attachment], bool]
         lock.release()
 
 
-def _give_back(attachment: Attachment, host: Host, verify_timeout_ms: int) -> bool:
+def _give_back(attachment: Attachment, network: str, host: Host, verify_timeout_ms: int) -> bool:
     record = host.ledger.find(attachment)
     if record is None:
         return True  # a DEL was quicker
+    if record.network != network:
+        return False  # an ADD of another network was, too
     if not release.give_back(host, record, verify_timeout_ms):
         return False
     host.log.info("garbage collected", attachment=attachment, vf=record.vf, network=record.network)

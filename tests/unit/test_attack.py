@@ -509,10 +509,21 @@ def test_a_netns_path_that_another_pod_has_by_now_is_not_touched(one_vf: World) 
 
 
 @pytest.mark.parametrize("key", ["stateDir", "logFile"])
-@pytest.mark.parametrize("verb", ["ADD", "DEL"])
-def test_a_path_with_a_lone_surrogate_is_code_7(one_vf: World, key: str, verb: str) -> None:
+def test_a_path_with_a_lone_surrogate_is_code_7(one_vf: World, key: str) -> None:
     """JSON can spell it, no file name can have it."""
-    assert one_vf.call(verb, one_vf.conf(**{key: "/run/\ud800"})).code == 7
+    assert one_vf.call("ADD", one_vf.conf(**{key: "/run/\ud800"})).code == 7
+
+
+@pytest.mark.parametrize(
+    "bad", [{"logFile": "/run/\ud800"}, {"logLevel": 7}, {"verifyTimeout": "x"}, {"vlan": 5000}]
+)
+def test_a_conf_edited_to_nonsense_does_not_make_a_pod_undeletable(
+    one_vf: World, bad: dict[str, Any]
+) -> None:
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    assert one_vf.call("DEL", one_vf.conf(**bad)).code == 0
+    assert one_vf.snapshot() == before
 
 
 def test_a_huge_value_does_not_come_back_in_the_error(one_vf: World) -> None:

@@ -38,3 +38,34 @@ def test_a_netns_that_cannot_be_found_may_be_held_by_a_descriptor(full: World) -
     del full.kernel.pods["/run/netns/pod1"]
     assert full.call("ADD", tiny(full), "c3", "/run/netns/c3").code == 11
     assert full.call("CHECK", tiny(full), "c1", "/run/netns/c1").code == 0
+
+
+def test_a_pf_that_is_down_does_not_make_del_fail_for_ever(world: World) -> None:
+    """igb refuses to restore rates then: the lease is free at once, the VF when the PF is up again."""
+    before = world.snapshot()
+    conf = world.conf(max_tx_rate=100, ipam=world.ipam())
+    assert world.call("ADD", conf).code == 0
+    netlink = world.kernel.netlink
+    netlink.set_down(netlink.ifindex("enp1s0f0"))
+
+    assert world.call("DEL", conf).code == 0
+
+    assert [name for name in world.files() if name.startswith("data") and "/leases/" in name] == []
+    netlink.set_up(netlink.ifindex("enp1s0f0"))
+    assert world.call("DEL", conf).code == 0
+    assert world.snapshot() == before
+
+
+def test_what_a_downed_pf_left_is_restored_before_another_gets_it(world: World) -> None:
+    conf = world.conf(max_tx_rate=100, deviceID="0000:01:10.0")
+    assert world.call("ADD", conf).code == 0
+    netlink = world.kernel.netlink
+    netlink.set_down(netlink.ifindex("enp1s0f0"))
+    assert world.call("DEL", conf).code == 0
+    assert world.call("ADD", world.conf(deviceID="0000:01:10.0", pfUp=False), "c2").code == 11
+    netlink.set_up(netlink.ifindex("enp1s0f0"))
+
+    assert world.call("ADD", world.conf(deviceID="0000:01:10.0"), "c2").code == 0
+
+    assert world.kernel.pfs[0].vfs[0].state.max_tx_rate == 0
+    assert "reclaimed" in world.log_file.read_text()
