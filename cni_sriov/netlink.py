@@ -289,7 +289,7 @@ class Netlink:
         )
 
     def routes(self, ifindex: int = 0, table: int = rtnl.RT_TABLE_MAIN) -> list[rtnl.KernelRoute]:
-        """Unicast routes of a table, of one link or of all. [] if link or table is not there."""
+        """Unicast routes of a table (0 = of all), of one link or of all. [] if link or table is not there."""
         verb = "list routes"
         found = []
         for family in (rtnl.AF_INET, rtnl.AF_INET6):
@@ -297,7 +297,7 @@ class Netlink:
             found += [
                 _decoded(verb, rtnl.decode_route, b) for b in self._dump(verb, rtnl.RTM_GETROUTE, query)
             ]
-        return [r for r in found if r and r.table == table and ifindex in (0, r.ifindex)]
+        return [r for r in found if r and table in (0, r.table) and ifindex in (0, r.ifindex)]
 
     def host_use(self) -> list[tuple[Prefix, int, str]]:
         """(prefix, ifindex, words) of what this netns uses itself: global addresses, connected main-table routes."""

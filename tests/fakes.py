@@ -618,9 +618,9 @@ class FakeNetlink(Netlink):
     def routes(self, ifindex: int = 0, table: int = RT_TABLE_MAIN) -> list[KernelRoute]:
         found = []
         for i, link in self._namespace.links.items():
-            if ifindex in (0, i) and table == RT_TABLE_MAIN:
+            if ifindex in (0, i):
                 found += _connected(i, link) + [_at(i, route) for route in link.routes]
-        return found
+        return [held for held in found if table in (0, held.table or RT_TABLE_MAIN)]
 
     # -- changing links -----------------------------------------------------------------------------------------------
 

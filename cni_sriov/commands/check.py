@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import knobs, reservation
 from ..errors import Drift, KernelRefused
-from ..inet import parse_prefix
+from ..inet import parse_interface, parse_prefix, render_address
 from . import foreign
 
 TYPE_CHECKING = False
@@ -33,8 +33,8 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
             link = pod.link(request.attachment.ifname)
             wrong += _link(record, link, conf)
             if link is not None:
-                wrong += _addresses(pod, record, link) + _routes(pod, conf)
-            wrong += _admin(host, record)
+                wrong += _addresses(pod, record, conf, link) + _routes(pod, conf)
+            wrong += _admin(host, record, conf)
         wrong += reservation.drift(host, record)
         if "type" in record.ipam and not wrong:
             foreign.check(host, request, record)
@@ -58,14 +58,19 @@ def _link(record: Record, link: Link | None, conf: NetConf) -> list[str]:
         wrong.append(f"interface {name} is not VF {record.vf} but {link.parent_dev or 'virtual'}")
     if not link.is_up:
         wrong.append(f"interface {name} is down")
-    expected = _promised_interface(conf, name)
-    mac = expected.get("mac") or record.settings.mac
-    if mac and link.mac != mac.lower():
+    mac = _promised_mac(record, conf)
+    if mac and link.mac != mac:
         wrong.append(f"MAC of {name} is {link.mac}, not {mac}")
-    mtu = record.settings.mtu or expected.get("mtu") or (record.baseline.mtu if record.baseline else link.mtu)
-    if link.mtu != mtu:
-        wrong.append(f"MTU of {name} is {link.mtu}, not {mtu}")
+    # a chained `tuning` may set another MTU, and results do not tell it: only one that was asked of us can be held
+    if record.settings.mtu not in {None, link.mtu}:
+        wrong.append(f"MTU of {name} is {link.mtu}, not {record.settings.mtu}")
     return wrong
+
+
+def _promised_mac(record: Record, conf: NetConf) -> str:
+    """prevResult's, since a chained plugin may have changed it, else the one that was asked; "" = none to hold."""
+    told = _promised_interface(conf, record.attachment.ifname).get("mac")
+    return str(told or record.settings.mac or "").lower()
 
 
 def _promised_interface(conf: NetConf, name: str) -> dict[str, Any]:
@@ -79,10 +84,14 @@ def _promised_interface(conf: NetConf, name: str) -> dict[str, Any]:
     return {}
 
 
-def _addresses(pod: Netlink, record: Record, link: Link) -> list[str]:
+def _addresses(pod: Netlink, record: Record, conf: NetConf, link: Link) -> list[str]:
+    """Those of ADD, but for what a chained plugin took out of prevResult."""
+    promised = _promised_addresses(conf)
     found = {address.address: address for address in pod.addresses(link.ifindex)}
     wrong = []
-    for address in record.addresses:
+    for address in map(_canonical_interface, record.addresses):
+        if promised is not None and address not in promised:
+            continue
         if address not in found:
             wrong.append(f"address {address} is missing")
         elif found[address].is_dadfailed:
@@ -90,12 +99,21 @@ def _addresses(pod: Netlink, record: Record, link: Link) -> list[str]:
     return wrong
 
 
+def _promised_addresses(conf: NetConf) -> set[str] | None:
+    """None if there is no prevResult."""
+    entries = (conf.prev_result or {}).get("ips")
+    if not isinstance(entries, list):
+        return None
+    told = [entry.get("address") for entry in entries if isinstance(entry, dict)]
+    return {_canonical_interface(address) for address in told if isinstance(address, str)}
+
+
 def _routes(pod: Netlink, conf: NetConf) -> list[str]:
     """The routes that prevResult tells; where there is none there is nothing to hold against the pod.
 
-    On any interface: in a chain, other plugins' routes are among them.
+    On any interface: in a chain, other plugins' routes are among them. In any table: `sbr` moves ours to its own.
     """
-    there = {(route.route.dst, route.route.gw) for route in pod.routes()}
+    there = {(route.route.dst, route.route.gw) for route in pod.routes(table=0)}
     return [
         f"route {dst}{' via ' + gw if gw else ''} is missing"
         for dst, gw in _promised_routes(conf)
@@ -112,6 +130,15 @@ def _promised_routes(conf: NetConf) -> list[tuple[str, str]]:
     ]
 
 
+def _canonical_interface(address: str) -> str:
+    """As the kernel tells it: a foreign IPAM may write an IPv6 address in a longer form."""
+    try:
+        prefix, value = parse_interface(address)
+    except ValueError:
+        return address
+    return f"{render_address(prefix.version, value)}/{prefix.length}"
+
+
 def _canonical(dst: str) -> str:
     try:
         return str(parse_prefix(dst))
@@ -119,7 +146,7 @@ def _canonical(dst: str) -> str:
         return dst
 
 
-def _admin(host: Host, record: Record) -> list[str]:
+def _admin(host: Host, record: Record, conf: NetConf) -> list[str]:
     """The VF as the PF sees it: what was asked, and for the rest the baseline it was left at."""
     lost = host.lost_vf(record)
     if lost:
@@ -139,7 +166,7 @@ def _admin(host: Host, record: Record) -> list[str]:
         f"PF {pf_link.ifname} vf {record.vf_index}: {text}"
         for text in knobs.differences(now, record.expected())
     ]
-    if record.settings.mac and now.mac != record.settings.mac:
+    if record.settings.mac and now.mac not in {record.settings.mac, _promised_mac(record, conf)}:
         wrong.append(
             f"PF {pf_link.ifname} vf {record.vf_index}: admin MAC {now.mac}, not {record.settings.mac}"
         )

@@ -166,7 +166,7 @@ DRIFTS = {
 
 def test_check_names_each_kind_of_drift(node: Node) -> None:
     node.add_netns("c1")
-    conf = CONF | {"vlan": 100, "max_tx_rate": 100, "ipam": IPAM}
+    conf = CONF | {"vlan": 100, "max_tx_rate": 100, "mtu": 1500, "ipam": IPAM}
     for drift, words in DRIFTS.items():
         added = node.cni("ADD", conf)
         assert added.code == 0, added.text
