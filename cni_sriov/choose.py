@@ -39,10 +39,16 @@ def has_index(selector: PfSelector | None, index: int) -> bool:
     )
 
 
-def fewest_claims_first(pfs: list[PF], claimed: dict[str, str]) -> list[PF]:
-    """`claimed`: VF address -> PF address."""
-    taken = list(claimed.values())
-    return sorted(pfs, key=lambda pf: (taken.count(pf.pci_address), pf.pci_address))
+def fewest_claims_first(pfs: list[PF], claimed: dict[str, str], own: list[str] | None = None) -> list[PF]:
+    """`claimed`: VF address -> PF address. `own`: PF addresses of the container's other interfaces, which come last: two
+    interfaces of one container are meant to survive the loss of one PF.
+    """
+    taken, mine = list(claimed.values()), own or []
+
+    def order(pf: PF) -> tuple[int, int, str]:
+        return mine.count(pf.pci_address), taken.count(pf.pci_address), pf.pci_address
+
+    return sorted(pfs, key=order)
 
 
 def free_vf(candidates: Iterable[tuple[PF, Iterable[VF]]], claimed: dict[str, str]) -> tuple[PF, VF]:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .domain import PF, Request
+    from .domain import PF, Attachment, Request
     from .host import Host
     from .netconf import NetConf
     from .netns import Netns
@@ -77,7 +77,7 @@ def _no_pf(host: Host, name: str) -> CniError:
 
 def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
     with host.ledger.node_lock(request.verb):
-        pf, vf = find_free(host, conf, pfs)
+        pf, vf = find_free(host, conf, pfs, request.attachment)
         if conf.settings.mac:
             _refuse_mac_in_use(host, pf, vf, conf.settings.mac)
         record = Record(
@@ -97,11 +97,12 @@ def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns,
     return record
 
 
-def find_free(host: Host, conf: NetConf, pfs: list[PF]) -> tuple[PF, VF]:
+def find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | None = None) -> tuple[PF, VF]:
     """The VF that an ADD would take now; NoFreeVf (11) lists the reason of each. Changes nothing."""
     claimed = host.ledger.claimed()
     with_address = _with_global_address(host)
-    ordered = choose.fewest_claims_first(pfs, claimed)
+    own = host.ledger.pfs_of_container(asking) if asking is not None and len(pfs) > 1 else []
+    ordered = choose.fewest_claims_first(pfs, claimed, own)
     candidates = ((pf, _vfs(host, conf, pf, claimed, with_address)) for pf in ordered)
     return choose.free_vf(candidates, claimed)
 

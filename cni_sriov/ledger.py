@@ -95,6 +95,20 @@ class Ledger:
         """Guards the choice of a VF: short, never held while a VF is changed."""
         return statefile.Lock(f"{self.run_dir}/claims.lock", verb)
 
+    def sweep_locks(self) -> None:
+        """Lock files of attachments that are gone: a call killed in its last step leaves one, and no DEL follows a GC."""
+        for name in statefile.names(f"{self.run_dir}/locks"):
+            lock = statefile.Lock(f"{self.run_dir}/locks/{name}", "sweep")
+            if not self._is_known(name) and lock.try_acquire():
+                if not self._is_known(name):  # its ADD may have been quicker
+                    lock.forget()
+                lock.release()
+
+    def _is_known(self, filename: str) -> bool:
+        """By its Record here, or by a claim, whatever stateDir its Record is in."""
+        known = os.path.lexists(f"{self.state_dir}/{filename}")
+        return known or any(claim.attachment.filename == filename for claim in self.claims())
+
     # claims --------------------------------------------------------------------------------------
 
     def claimed(self) -> dict[str, str]:
@@ -135,6 +149,13 @@ class Ledger:
 
     def _claim_path(self, record: Record) -> str:
         return f"{self.run_dir}/claims/{record.pf}+{record.vf}"
+
+    def pfs_of_container(self, attachment: Attachment) -> list[str]:
+        """PF addresses of the container's other interfaces. Lock files tell their names, so no claim is read in vain."""
+        names = statefile.names(f"{self.run_dir}/locks")
+        others = [name for name in names if name.startswith(f"{attachment.container_id}@")]
+        records = (self._read(f"{self.state_dir}/{name}") for name in others if name != attachment.filename)
+        return [record.pf for record in records if record is not None]
 
     # records -------------------------------------------------------------------------------------
 

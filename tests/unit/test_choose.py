@@ -36,6 +36,12 @@ def test_the_pf_with_the_fewest_claims_comes_first_then_the_address() -> None:
     assert [pf.ifname for pf in choose.fewest_claims_first(pfs, {})] == ["pf1", "pf2", "pf3"]
 
 
+def test_the_pfs_of_the_containers_other_interfaces_come_last() -> None:
+    pfs, claimed = [a_pf(1), a_pf(2)], {"0000:02:10.0": "0000:02:00.0", "0000:02:10.1": "0000:02:00.0"}
+    ordered = choose.fewest_claims_first(pfs, claimed, ["0000:01:00.0"])
+    assert [pf.ifname for pf in ordered] == ["pf2", "pf1"]
+
+
 def test_no_free_vf_gives_the_reason_of_each() -> None:
     with pytest.raises(NoFreeVf) as refused:
         choose.free_vf([(a_pf(1), vfs(1, "is busy", "")), (a_pf(2), [])], {"0000:01:10.1": "0000:01:00.0"})

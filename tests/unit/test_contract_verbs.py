@@ -170,6 +170,21 @@ def test_an_exhausted_pool_too(world: World) -> None:
     assert status(world, ipam=tiny).code == 0
 
 
+def test_two_interfaces_of_one_container_are_on_different_pfs(world: World) -> None:
+    """Also where the first PF has fewer claims: others have filled the second one."""
+    world.kernel.add_pf("enp1s0f1", "0000:01:00.1", numvfs=7)
+    both = world.conf(master=None, pf={"names": ["enp1s0f0", "enp1s0f1"]})
+    attach(world, "c8", "c9", master="enp1s0f1")
+    pfs = []
+    for ifname in ("net1", "net2", "net3"):
+        assert world.call("ADD", both, ifname=ifname).code == 0
+        found = world.kernel.pods["/run/netns/pod1"].find(ifname)
+        pfs.append(
+            int(found[1].pci_address[-1]) % 2 if found else -1
+        )  # the fake lays out ports as an I350 does
+    assert pfs == [0, 1, 0]
+
+
 def ipam_result(world: World, version: str | None) -> dict[str, Any]:
     pools = [{"subnet": "10.10.0.0/16", "prefixLength": 24}, {"subnet": "fd00:10::/48", "prefixLength": 64}]
     conf = world.conf(cniVersion=version, ipam=world.ipam(pools=pools, routes=[{"dst": "10.99.0.0/16"}]))
