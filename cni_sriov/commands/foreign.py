@@ -23,9 +23,13 @@ _KEPT = ("cniVersion", "name", "type", "ipam", "args", "runtimeConfig", "dns")
 def remember(host: Host, request: Request) -> dict[str, Any]:
     """The Record's `ipam`: the plugin's name, its conf, and CNI_ARGS as it came. BadConfig if there is no such plugin."""
     delegate.find(request.conf["ipam"]["type"], host.cni_path)
-    conf = {key: request.conf[key] for key in _KEPT if key in request.conf}
     args = ";".join(f"{key}={value}" for key, value in request.args.items())
-    return {"type": request.conf["ipam"]["type"], "conf": conf, "args": args}
+    return {"type": request.conf["ipam"]["type"], "conf": kept(request.conf), "args": args}
+
+
+def kept(conf: dict[str, Any]) -> dict[str, Any]:
+    """What a DEL needs of the conf."""
+    return {key: conf[key] for key in _KEPT if key in conf}
 
 
 def add(host: Host, request: Request, record: Record) -> IpamResult:
@@ -73,11 +77,15 @@ def _answer(host: Host, name: str, env: dict[str, str], conf: dict[str, Any]) ->
 
 
 def _error(name: str, status: int, answer: str) -> CniError:
-    """The delegate's own error with its code; what is no CNI error is quoted."""
+    """The delegate's own error with its code, if that is one of the spec's: from 100 on they mean something else to
+    each plugin (999 is skel's for "it failed"). What is no CNI error is quoted.
+    """
     try:
         told = jsontext.parse_object(answer)
         code, msg, details = told["code"], told["msg"], told.get("details", "")
         if type(code) is int and code > 0 and isinstance(msg, str) and isinstance(details, str):
+            if code >= 100:
+                return InputOutput(f"ipam {name}: {msg}", "; ".join(filter(None, [details, f"its code was {code}"])))
             return CniError(f"ipam {name}: {msg}", details, code)
     except (CniError, KeyError):
         pass

@@ -109,6 +109,19 @@ def test_a_failed_delegate_is_deleted_and_its_error_passed_on(world: World, ipam
     assert world.snapshot() == before
 
 
+@pytest.mark.parametrize(("told", "code"), [(2, 2), (11, 11), (99, 99), (100, 5), (103, 5), (999, 5)])
+def test_a_delegates_own_codes_are_not_taken_for_ours(
+    world: World, ipam: HostLocal, told: int, code: int
+) -> None:
+    """From 100 on each plugin has its own; skel's 999 would read as a bug of ours."""
+    ipam.fails["ADD"] = json.dumps({"code": told, "msg": "no addresses left"})
+
+    failed = world.call("ADD", conf(world))
+
+    assert (failed.code, "no addresses left" in failed.text) == (code, True)
+    assert (str(told) in failed.text) == (told >= 100)
+
+
 @pytest.mark.parametrize(
     "answer", ["", "garbage", "[]", "{}", '{"ips": [{"address": "x"}]}', '{"ips": 7}', '{"ips": [{}]}']
 )
