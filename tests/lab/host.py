@@ -20,6 +20,7 @@ TOOLS = {
     "mksquashfs": "squashfs-tools",
     "mkfs.ext4": "e2fsprogs",
     "zstd": "zstd",
+    "xz": "xz-utils",
     "setpriv": "util-linux",
     "unshare": "util-linux",
 }
