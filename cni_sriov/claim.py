@@ -33,13 +33,22 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
 def eligible_pfs(host: Host, conf: NetConf) -> list[PF]:
     """The PFs to choose from: those that the conf means, without those in switchdev mode."""
     meant = _meant_pfs(host, conf)
-    legacy = [pf for pf in meant if not host.sysfs.switch_id(pf.ifname)]
+    legacy = [pf for pf in meant if not _in_switchdev(host, pf)]
     if not legacy:
         raise PfUnusable(
             f"use PF {', '.join(pf.ifname for pf in meant)}: it is in switchdev mode",
             f"`devlink dev eswitch set pci/{meant[0].pci_address} mode legacy`, or use a plugin for representors",
         )
     return legacy
+
+
+def _in_switchdev(host: Host, pf: PF) -> bool:
+    """By devlink, which is asked only where the PF has a switch ID; ice has one in legacy mode, too."""
+    if not host.sysfs.switch_id(pf.ifname):
+        return False
+    from .devlink import eswitch_mode  # not for cards without one
+
+    return eswitch_mode(pf.pci_address) == "switchdev"
 
 
 def _meant_pfs(host: Host, conf: NetConf) -> list[PF]:
@@ -58,10 +67,16 @@ def _meant_pfs(host: Host, conf: NetConf) -> list[PF]:
                 int(digits or "0", 16) for digits in host.sysfs.ids(found.pci_address)
             )
         return choose.matching_pfs(pfs, conf.pf)
-    pf = host.sysfs.pf_by_name(conf.master)
+    pf = host.sysfs.pf_by_name(conf.master) or _pf_by_altname(host, conf.master)
     if pf is None:
         raise _no_pf(host, conf.master)
     return [pf]
+
+
+def _pf_by_altname(host: Host, name: str) -> PF | None:
+    """A PF that was renamed keeps its predictable name as an altname: udev gives it one."""
+    ifindex = host.netlink.ifindex(name)
+    return host.sysfs.pf_by_name(host.netlink.ifname(ifindex)) if ifindex else None
 
 
 def _no_pf(host: Host, name: str) -> CniError:
@@ -140,6 +155,9 @@ def _with_global_address(host: Host) -> set[int]:
 
 def _refuse_mac_in_use(host: Host, pf: PF, vf: VF, mac: str) -> None:
     """igb and others accept one MAC on two VFs (lab.md 6.5), and then neither gets all of its traffic."""
+    port = host.netlink.link_by_index(pf.ifindex)
+    if port is not None and port.mac == mac:
+        raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it")
     for index, state in host.netlink.vf_states(pf.ifindex).items():
         if index != vf.index and state.mac == mac:
             raise MacInUse(f"use MAC {mac}: vf {index} of {pf.ifname} has it")

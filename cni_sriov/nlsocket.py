@@ -1,4 +1,4 @@
-"""The transport under netlink.py: one rtnetlink socket, requests, acknowledgements, dumps, events.
+"""The transport under netlink.py: one netlink socket, requests, acknowledgements, dumps, events.
 
 Imported on every CNI call. It knows nothing of what the messages mean. A socket stays in the netns it was made in.
 """
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _AF_NETLINK, _SOL_NETLINK = 16, 270  # linux/socket.h
 _SOCK_RAW, _SOCK_CLOEXEC = 3, 0o2000000  # linux/net.h
 _MSG_PEEK, _MSG_TRUNC, _MSG_DONTWAIT = 0x2, 0x20, 0x40  # linux/socket.h
-_NETLINK_ROUTE, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 0, 10, 11, 12  # linux/netlink.h
+NETLINK_ROUTE, NETLINK_GENERIC = 0, 16  # linux/netlink.h
+_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_DUMP_INTR, _NLM_F_CAPPED, _NLM_F_ACK_TLVS, _NLMSGERR_ATTR_MSG = 0x10, 0x100, 0x200, 1
 _DUMP_TRIES = 20
@@ -34,9 +35,9 @@ class NetlinkSocket:
 
     __slots__ = ("_buffer", "_sequence", "raw")
 
-    def __init__(self, groups: int = 0) -> None:
+    def __init__(self, groups: int = 0, protocol: int = NETLINK_ROUTE) -> None:
         try:
-            self.raw = Socket(_AF_NETLINK, _SOCK_RAW | _SOCK_CLOEXEC, _NETLINK_ROUTE)
+            self.raw = Socket(_AF_NETLINK, _SOCK_RAW | _SOCK_CLOEXEC, protocol)
             self.raw.bind((0, groups))
         except OSError as error:
             raise KernelRefused("open a netlink socket", error.errno or 0) from error

@@ -161,7 +161,7 @@ class Sysfs:
         return sorted(entry[6:] for entry in entries if entry.startswith("upper_"))
 
     def switch_id(self, ifname: str) -> str:
-        """phys_switch_id: not empty on the ports and representors of a PF in switchdev mode, and on some others."""
+        """phys_switch_id: not empty on a PF in switchdev mode and its representors, on some drivers in legacy mode too."""
         return self._read("class/net", ifname, "phys_switch_id") if _is_name(ifname) else ""
 
     def udev_named(self, ifindex: int) -> bool:

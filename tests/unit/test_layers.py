@@ -16,6 +16,7 @@ LAYERS = {
         "rtnl",
         "netlink",
         "nlsocket",
+        "devlink",
         "announce",
         "delegate",
         "netns",

@@ -1,4 +1,7 @@
-"""A VF that was destroyed and created anew (numvfs to 0 and back) is another VF at the same address."""
+"""What happens to VFs and PFs between ADD and DEL, on the fakes; tests/lab/test_accidents.py has the same on a card.
+
+A VF that was destroyed and created anew (numvfs to 0 and back) is another VF at the same address.
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,40 @@ def test_the_same_attachment_can_be_added_again(world: World) -> None:
 
     assert world.call("ADD", full(world)).code == 0
     assert world.call("CHECK", full(world)).code == 0
+
+
+def test_a_renamed_pf_is_found_by_its_altname(world: World) -> None:
+    """udev leaves the predictable name as an altname."""
+    netlink = world.kernel.netlink
+    pf = netlink.ifindex("enp1s0f0")
+    world.kernel.rename(world.kernel.host, pf, "wan0")
+    assert world.call("ADD", full(world)).code == 101
+    netlink.add_altname(pf, "enp1s0f0")
+
+    assert world.call("ADD", full(world)).code == 0
+    assert world.call("CHECK", full(world)).code == 0
+
+
+def test_the_mac_of_the_pf_itself_is_taken(world: World) -> None:
+    (pf,) = world.kernel.pfs
+
+    refused = world.call("ADD", full(world) | {"mac": pf.link.mac})
+
+    assert (refused.code, "enp1s0f0 itself has it" in refused.text) == (103, True), refused.text
+
+
+def test_a_vf_given_back_twice_is_not_deaf(world: World) -> None:
+    """A DEL that could not drop its Record is tried again: the PF must still know the VF's own address then."""
+    before = world.kernel.snapshot()
+    assert world.call("ADD", full(world)).code == 0
+    record = (world.state_dir / "c1@net1").read_text()
+    assert world.call("DEL", full(world)).code == 0
+    given_back = world.kernel.pfs[0].vfs[0].state.mac
+    (world.state_dir / "c1@net1").write_text(record)
+
+    assert world.call("DEL", full(world)).code == 0
+
+    assert world.kernel.pfs[0].vfs[0].state.mac == given_back == before["host"]["links"][1]["mac"]
 
 
 def test_a_record_that_does_not_know_counts_for_whatever_is_at_the_address(world: World) -> None:
