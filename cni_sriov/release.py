@@ -149,6 +149,8 @@ def restore_mac(host: Host, record: Record) -> None:
     if admin is not None and admin.mac is not None and pf is not None:
         try:
             host.netlink.set_vf_mac(pf.ifindex, record.vf_index, ZERO_MAC)
+            if link.mac == base.own_mac:
+                _put_off_mac(host, link)
         except KernelRefused as refused:
             host.log.warning(
                 "admin MAC cannot be cleared; the VF's own becomes it", vf=record.vf, reason=refused
@@ -157,6 +159,13 @@ def restore_mac(host: Host, record: Record) -> None:
     host.netlink.set_mac(link.ifindex, base.own_mac)
     if base.mac and pf is not None:
         host.netlink.set_vf_mac(pf.ifindex, record.vf_index, base.mac)
+
+
+def _put_off_mac(host: Host, link: Link) -> None:
+    """The kernel asks no driver for the address that its netdev has (dev_set_mac_address), but igb's clearing took
+    that one off the PF's filter: with another one in between it comes back, and the VF hears again.
+    """
+    host.netlink.set_mac(link.ifindex, f"{int(link.mac[:2], 16) ^ 2:02x}{link.mac[2:]}")
 
 
 def _restore_admin_mac_alone(host: Host, record: Record, pf: PF | None, admin: VfState | None) -> None:
