@@ -208,20 +208,20 @@ class Netlink:
 
     def vf_state(self, pf_ifindex: int, index: int) -> VfState:
         """The admin half; ENODEV if the PF is gone, ENOENT if it tells nothing of that VF."""
-        states = self.vf_states(pf_ifindex)
+        states = self.vf_states(pf_ifindex, index)
         if index not in states:
             raise KernelRefused(
                 f"look up vf {index} of link {pf_ifindex}", ENOENT, "the PF does not list this VF"
             )
         return states[index]
 
-    def vf_states(self, pf_ifindex: int) -> dict[int, VfState]:
+    def vf_states(self, pf_ifindex: int, only: int | None = None) -> dict[int, VfState]:
+        """The kernel tells of all or none; with `only` the others are not decoded."""
         # without SKIP_STATS the driver is asked for each VF's counters, and 250 VFs overflow the list's 16-bit length
         mask = rtnl.attr_u32(rtnl.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_VF | rtnl.RTEXT_FILTER_SKIP_STATS)
         verb = f"look up the VFs of link {pf_ifindex}"
-        return _decoded(
-            verb, rtnl.decode_vfs, self._socket.ask(verb, rtnl.RTM_GETLINK, rtnl.link(pf_ifindex, mask))
-        )
+        body = self._socket.ask(verb, rtnl.RTM_GETLINK, rtnl.link(pf_ifindex, mask))
+        return _decoded(verb, lambda answer: rtnl.decode_vfs(answer, only), body)
 
     def set_vf_mac(self, pf_ifindex: int, index: int, mac: str) -> None:
         """ZERO_MAC clears it. Most drivers reset the VF; it takes the new address when its own driver re-reads it."""

@@ -255,8 +255,8 @@ def decode_link(body: bytes) -> Link:
     )
 
 
-def decode_vfs(body: bytes) -> dict[int, VfState]:
-    """The admin view of every VF in a reply to RTM_GETLINK of the PF.
+def decode_vfs(body: bytes, only: int | None = None) -> dict[int, VfState]:
+    """The admin view of every VF, or of `only` one, in a reply to RTM_GETLINK of the PF.
 
     The list's 16-bit length wraps on PFs with very many VFs, so it is not believed: as many entries are read as
     IFLA_NUM_VF promises (it comes before the list), up to the first that makes no sense.
@@ -269,17 +269,21 @@ def decode_vfs(body: bytes) -> dict[int, VfState]:
             if kind == IFLA_NUM_VF:
                 promised = _u32(body[start : start + 4])
             if kind == IFLA_VFINFO_LIST:
-                _read_vf_list(body, start, promised, states)
+                _read_vf_list(body, start, promised, states, only)
                 break
     except Malformed:
         pass  # the rest of a truncated list; what was read so far is good
     return states
 
 
-def _read_vf_list(body: bytes, start: int, promised: int, states: dict[int, VfState]) -> None:
-    for kind, a, b in walk(body, start):
-        if kind != IFLA_VF_INFO or len(states) == promised:
+def _read_vf_list(
+    body: bytes, start: int, promised: int, states: dict[int, VfState], only: int | None
+) -> None:
+    for number, (kind, a, b) in enumerate(walk(body, start)):
+        if kind != IFLA_VF_INFO or number == promised:
             return
+        if only is not None and _u32(body[a + _ATTR.size : b]) != only:
+            continue  # the MAC comes first, and begins with the index; to decode 256 costs more than to get them
         attrs = attrs_of(body[a:b])
         if IFLA_VF_MAC not in attrs:
             return

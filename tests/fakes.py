@@ -477,6 +477,8 @@ class Refused(Exception):
 def set_mac(link: FakeLink, mac: str) -> None:
     if mac == ZERO_MAC or int(mac[:2], 16) & 1:
         raise Refused(EADDRNOTAVAIL)
+    if mac == link.mac:
+        return  # dev_set_mac_address: the driver is not asked for what the netdev has, whatever the PF thinks
     if link.vf:
         if link.vf.admin_mac and not link.vf.state.trust:
             raise Refused(EADDRNOTAVAIL)  # igbvf: the PF answers NACK, whatever the address
@@ -603,9 +605,13 @@ class FakeNetlink(Netlink):
                 return found
             self._world.later.pop(0)()
 
-    def vf_states(self, pf_ifindex: int) -> dict[int, VfState]:
+    def vf_states(self, pf_ifindex: int, only: int | None = None) -> dict[int, VfState]:
         link = self._link(f"look up the VFs of link {pf_ifindex}", pf_ifindex)
-        return {vf.index: VfState.from_json(vf.state.to_json()) for vf in link.pf.vfs} if link.pf else {}
+        return {
+            vf.index: VfState.from_json(vf.state.to_json())
+            for vf in (link.pf.vfs if link.pf else [])
+            if only in {None, vf.index}
+        }
 
     def addresses(self, ifindex: int = 0) -> list[Address]:
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -226,6 +227,17 @@ def test_vf_list_is_read_whole(count: int) -> None:
     assert rtnl.decode_vfs(pf_reply(count)) == {index: vf_state(index) for index in range(count)}
 
 
+@pytest.mark.parametrize("only", [0, 200, 255])
+def test_one_vf_of_a_list_is_read_alone(only: int) -> None:
+    assert rtnl.decode_vfs(pf_reply(256), only) == {only: vf_state(only)}
+
+
+@pytest.mark.parametrize("only", [256, 1 << 31])
+def test_a_vf_that_is_not_listed_is_not_found(only: int) -> None:
+    assert rtnl.decode_vfs(pf_reply(256), only) == {}
+    assert rtnl.decode_vfs(pf_reply(256)[:70], only) == {}
+
+
 def test_vf_list_longer_than_64_kib_is_read_whole() -> None:
     broadcast = b"\x24\x00\x0d\x00" + b"\xff" * 32  # IFLA_VF_BROADCAST, as the kernel sends it
     one = rtnl.attr(
@@ -355,7 +367,13 @@ def test_route_that_is_not_unicast_is_none(kind: int) -> None:
     assert rtnl.decode_route(oracle(rtmsg, {"family": 2, "dst_len": 0, "type": kind}, [])) is None
 
 
-DECODERS = [rtnl.decode_link, rtnl.decode_vfs, rtnl.decode_address, rtnl.decode_route]
+DECODERS: list[Callable[[bytes], object]] = [
+    rtnl.decode_link,
+    rtnl.decode_vfs,
+    lambda body: rtnl.decode_vfs(body, 1),
+    rtnl.decode_address,
+    rtnl.decode_route,
+]
 REPLIES = [
     pf_reply(3),
     oracle(ifaddrmsg, {"family": 2, "prefixlen": 24, "index": 7}, [("IFA_LOCAL", "10.0.0.1")]),
