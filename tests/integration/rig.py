@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
+from tests import bundle
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
@@ -188,9 +190,10 @@ def call(
     container: str,
     netns: str,
     conf: Mapping[str, Any],
-    argv: tuple[str, ...] = (str(BUNDLE),),
+    argv: tuple[str, ...] = (),
     ifname: str = "net1",
 ) -> Call:
+    """Of the bundle, unless `argv` says what."""
     env = {
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "CNI_COMMAND": verb,
@@ -199,7 +202,7 @@ def call(
         "CNI_IFNAME": ifname,
         "CNI_PATH": "/usr/lib/cni",
     }
-    return Call(argv, env, json.dumps(conf).encode())
+    return Call(argv or (str(bundle.sriov()),), env, json.dumps(conf).encode())
 
 
 def answer_of(process: subprocess.Popen[bytes]) -> tuple[int, Any]:

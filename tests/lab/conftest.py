@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests import bundle
+
 from .node import Node, changes
 from .ready import Lab, find, prepare
 from .vm import Vm
@@ -91,7 +93,7 @@ class Nodes:
     def node(self) -> tuple[Node, dict[str, dict[str, Any]]]:
         """The node, and the card as it was before the first test."""
         if self._first is None:
-            self._vm = self._saved.restore(BUNDLE)
+            self._vm = self._saved.restore(bundle.directory())
             node = Node(self._vm)
             node.create_vfs(7)
             self._first = node, node.card()

@@ -30,7 +30,7 @@ MOVING = {
     "promiscuity",
     "permaddr",
 }
-CONF = {"cniVersion": "1.0.0", "name": "fast", "type": "sriov", "master": PORTS[0]}
+CONF: dict[str, Any] = {"cniVersion": "1.0.0", "name": "fast", "type": "sriov", "master": PORTS[0]}
 
 
 def changes(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]]) -> list[str]:

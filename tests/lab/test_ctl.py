@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import BUNDLE
+from tests import bundle
+
 from .guest import Done
 from .node import CONF, Node, changes
 from .vm import PORTS, Vm
@@ -25,7 +26,7 @@ IPAM: dict[str, Any] = {
 
 @pytest.fixture(scope="session")
 def lab_share() -> Path:
-    return BUNDLE
+    return bundle.directory()
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_gc_takes_back_what_a_dead_netns_left(card: Node) -> None:
 def test_validate_finds_its_schema_in_the_bundle(tmp_path: Path) -> None:
     """On this machine: the bundle needs no guest for it."""
     (tmp_path / "bad.conf").write_text(json.dumps(CONF | {"vlan": 5000}))
-    argv = [str(BUNDLE / "cni-sriov/sriovctl"), "validate", str(tmp_path / "bad.conf")]
+    argv = [str(bundle.directory() / "cni-sriov/sriovctl"), "validate", str(tmp_path / "bad.conf")]
 
     done = subprocess.run(argv, capture_output=True, text=True)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import BUNDLE
+from tests import bundle
+
 from .node import Node
 from .ready import Lab
 
@@ -25,7 +26,7 @@ ROUTED = {
 @pytest.fixture(scope="module")
 def host(saved_lab: Lab) -> Iterator[Node]:
     """A guest without VFs: these plugins make their own interfaces."""
-    with saved_lab.restore(BUNDLE) as vm:
+    with saved_lab.restore(bundle.directory()) as vm:
         node = Node(vm)
         node.install()
         vm.run("echo 1 > /proc/sys/net/ipv4/ip_forward; ip link set enp1s0f1 up")

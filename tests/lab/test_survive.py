@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import BUNDLE
+from tests import bundle
+
 from .node import CONF, PLUGIN, Node
 from .ready import Lab
 from .vm import PORTS
@@ -55,7 +56,7 @@ def test_killed_anywhere_the_next_delete_or_add_puts_it_right(node: Node) -> Non
 
 
 def test_a_reboot_forgets_what_cannot_be(saved_lab: Lab) -> None:
-    with saved_lab.restore(BUNDLE) as vm:
+    with saved_lab.restore(bundle.directory()) as vm:
         node = Node(vm)
         node.create_vfs(2, (PORTS[0],))
         node.add_netns("c1")

@@ -1,0 +1,313 @@
+"""SIGKILL at every file-system and netlink call of the bundle's verbs, then the next call, then an independent look.
+
+The points are found by tracing the bundle itself (tests/killing.py), on veth ends that stand in for VFs (rig.py).
+For ADD, DEL and GC every point is tried, and with every next call where it changes something; the others leave the
+world as the next changing point finds it, so one next call is enough. `KILL_SEED` replays the choices.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests import checker
+from tests.integration.rig import Call, Rig, call, conf, vf_pci
+from tests.killing import Point, points, watch
+
+pytestmark = [pytest.mark.root, pytest.mark.bundle]
+
+PODS = ["/run/netns/pod", "/run/netns/next", "/run/netns/other"]
+POD, NEXT, OTHER = PODS
+OWNER = "one@net1"
+BYSTANDER = {"bystander@net1": OTHER}
+POOLS = [
+    {"subnet": "10.20.0.0/16", "prefixLength": 29},
+    {"subnet": "fd00:20::/48", "prefixLength": 64, "gateway": "none"},
+]
+IPAM = {"type": "host-subnet", "pools": POOLS, "onlink": True, "routes": [{"dst": "10.99.0.0/16"}]}
+FULL = conf(mtu=1400, ipam=IPAM)
+STICKY = FULL | {"ipam": IPAM | {"sticky": True, "scope": "web"}}
+FAILING = FULL | {"ipam": IPAM | {"routes": [{"dst": "10.98.0.0/16", "gw": "192.0.2.1"}]}}
+WORKERS, ENOUGH = 2, 6  # rigs at a time; faults after which a scenario is given up
+STATE = ("/run/cni-sriov", "/var/lib/cni/sriov", "/var/lib/cni/host-subnet")
+
+
+class Step(NamedTuple):
+    """One CNI call, the exit code and CNI codes it may end with, and whether `one` is attached then (None: ask)."""
+
+    call: Call
+    codes: tuple[int, ...] = (0,)
+
+
+ADD = Step(call("ADD", "one", POD, FULL))
+ADD_AGAIN = Step(ADD.call, (0, 106))  # 106: the dead one was through with its work
+DEL = Step(call("DEL", "one", "", FULL))
+SAME_SCOPE = FULL | {"ipam": IPAM | {"scope": "web"}}
+ANOTHER = tuple(
+    Step(call(verb, "another", NEXT, conf)) for conf in (FULL, SAME_SCOPE) for verb in ("ADD", "DEL")
+)
+ONLY_VF = FULL | {"deviceID": vf_pci(0)}
+DEAD = Step(call("ADD", "dead", NEXT, ONLY_VF))
+VALID = {"cni.dev/valid-attachments": [{"containerID": "bystander", "ifname": "net1"}]}
+GC = Step(call("GC", "gc", "", FULL | VALID | {"cniVersion": "1.1.0"}))
+POD_ARGS = {"CNI_ARGS": "K8S_POD_NAMESPACE=ns;K8S_POD_NAME=web"}
+
+
+def with_args(step: Step) -> Step:
+    return step._replace(call=step.call._replace(env=step.call.env | POD_ARGS))
+
+
+ADD_STICKY = with_args(Step(call("ADD", "one", POD, STICKY)))
+DEL_STICKY = with_args(Step(call("DEL", "one", "", STICKY)))
+
+
+class Scenario(NamedTuple):
+    """`before` is done in peace, `killed` dies at each point, then each of `after` in turn puts it right."""
+
+    name: str
+    floor: tuple[int, int]  # points at all, and that change something: a little less than on 2026-11-23
+    killed: Step
+    after: tuple[tuple[Step, ...], ...]
+    before: tuple[Step, ...] = ()
+    fresh: bool = False  # the first call on the node: no directory is there yet
+    dies: Step | None = None  # an ADD that was killed late, before
+    whole: bool = False  # every point, and every `after` of those that change something; else a seeded choice
+
+
+SCENARIOS = [
+    Scenario("ADD", (350, 105), ADD, ((DEL,), (ADD_AGAIN, DEL)), whole=True),
+    Scenario("DEL", (200, 42), DEL, ((DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
+    Scenario("GC", (260, 42), GC, ((GC,), (DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
+    Scenario("first ADD of the boot", (380, 150), ADD, ((DEL,), (ADD_AGAIN, DEL)), fresh=True),
+    Scenario(
+        "ADD that fails and undoes itself",
+        (480, 130),
+        Step(call("ADD", "one", POD, FAILING), (5,)),
+        ((DEL,), (ADD_AGAIN, DEL)),
+    ),
+    Scenario(
+        "ADD that takes back a dead one's VF",
+        (560, 150),
+        Step(call("ADD", "one", POD, ONLY_VF)),
+        (
+            (DEL, Step(call("DEL", "dead", "", ONLY_VF))),
+            (Step(call("ADD", "one", POD, ONLY_VF), (0, 106)), DEL, Step(call("DEL", "dead", "", FULL))),
+        ),
+        dies=DEAD,
+    ),
+    Scenario(
+        "ADD of a pod with sticky leases",
+        (310, 100),
+        ADD_STICKY,
+        ((DEL_STICKY,), (ADD_STICKY._replace(codes=(0, 106)), DEL_STICKY)),
+        (ADD_STICKY, DEL_STICKY),
+    ),
+    Scenario("DEL of a pod with sticky leases", (210, 42), DEL_STICKY, ((DEL_STICKY,),), (ADD_STICKY,)),
+]
+
+
+class Bench:
+    """A rig with three VFs, of which one is a bystander's, who must not notice anything."""
+
+    def __init__(self, home: Path, fresh: bool) -> None:
+        self.log = str(home / "strace")
+        self.fresh = fresh
+        self.rig = Rig(vfs=3).__enter__()
+        for pod in PODS:
+            self.rig.add_pod(pod.rpartition("/")[2])
+        self.rig.run("ip", "link", "property", "add", "dev", "vf0", "altname", "first")
+        self.before = self.look()
+        self.live = {} if fresh else BYSTANDER
+        if not fresh:
+            status, answer = self.rig.answer(call("ADD", "bystander", OTHER, FULL | {"deviceID": vf_pci(2)}))
+            assert status == 0, answer
+        self.cursors = {} if fresh else self.rig.inside(read_cursors)
+
+    def look(self) -> checker.Facts:
+        return self.rig.inside(checker.look, PODS)
+
+    def wipe(self) -> None:
+        self.rig.run("rm", "-rf", *STATE)
+
+    def prepare(self, scenario: Scenario, dies_at: Point | None) -> list[str]:
+        """As it was for every other point: next-fit begins where it began, so the calls are the same."""
+        if self.fresh:
+            self.wipe()
+        self.rig.inside(write_cursors, self.cursors)
+        if scenario.dies and dies_at:
+            self.kill(scenario.dies, dies_at)
+        return [fault for step in scenario.before for fault in self.take(step)[1]]
+
+    def take(self, step: Step) -> tuple[int, list[str]]:
+        """The CNI code of the answer, and what is wrong with it."""
+        status, answer = self.rig.answer(step.call)
+        code = answer.get("code", -1) if status else 0
+        verb = step.call.env["CNI_COMMAND"]
+        return code, [] if code in step.codes else [f"{verb} answered {code}: {answer}"]
+
+    def trace(self, step: Step) -> list[Point]:
+        status, answer = self.rig.answer(step.call._replace(argv=(*watch(self.log), *step.call.argv)))
+        assert (answer.get("code", -1) if status else 0) in step.codes, answer
+        return points(Path(self.log).read_text())
+
+    def kill(self, step: Step, point: Point) -> bool:
+        """Whether it died where it was meant to."""
+        process = self.rig.start(step.call._replace(argv=(*point.kill(self.log), *step.call.argv)))
+        process.communicate()
+        return point.is_last_of(Path(self.log).read_text())
+
+    def close(self) -> None:
+        self.rig.close()
+
+
+class Task(NamedTuple):
+    scenario: Scenario
+    point: Point
+    after: tuple[Step, ...]
+    dies_at: Point | None
+
+    def run(self, bench: Bench) -> tuple[bool, list[str]]:
+        """Whether it died at the point, and what is wrong then or when the next calls are through."""
+        faults = bench.prepare(self.scenario, self.dies_at)
+        hit = bench.kill(self.scenario.killed, self.point)
+        now = bench.look()
+        faults += checker.missing(bench.before, now, bench.live) + checker.doubled(now)
+        for step in self.after:
+            code, wrong = bench.take(step)
+            faults += wrong
+            killed_verb = self.scenario.killed.call.env["CNI_COMMAND"]
+            if step.call.env["CNI_COMMAND"] == "ADD" and (code == 0 or killed_verb == "ADD"):
+                now = bench.look()
+                faults += checker.missing(bench.before, now, bench.live | {OWNER: POD}) + checker.doubled(now)
+        now = bench.look()
+        if checker.unfinished(now):
+            faults += [fault for step in ANOTHER for fault in bench.take(step)[1]]
+            now = bench.look()
+        faults += (
+            checker.missing(bench.before, now, bench.live) + checker.doubled(now) + checker.unfinished(now)
+        )
+        return hit, faults + checker.stale(now, bench.live) + checker.changed(bench.before, now)
+
+    def __str__(self) -> str:
+        verbs = ", ".join(step.call.env["CNI_COMMAND"] for step in self.after)
+        return f"{self.scenario.name} killed before {self.point}, then {verbs}"
+
+
+def plan(bench: Bench, scenario: Scenario, chance: random.Random) -> tuple[list[Point], list[Task]]:
+    """Its points, and what to do after each."""
+    dies_at = None
+    if scenario.dies:
+        dies_at = next(p for p in reversed(bench.trace(scenario.dies)) if p.call == "setns")
+        bench.take(Step(scenario.dies.call._replace(env=scenario.dies.call.env | {"CNI_COMMAND": "DEL"})))
+    bench.prepare(scenario, dies_at)
+    found = bench.trace(scenario.killed)
+    for step in scenario.after[0]:
+        bench.take(step)
+    calm = [point for point in found if not point.changes]
+    if not scenario.whole:
+        calm = chance.sample(calm, 10)
+    tasks = []
+    for point in found:
+        if point.changes and scenario.whole:
+            tasks += [Task(scenario, point, after, dies_at) for after in scenario.after]
+        elif point.changes or point in calm:
+            tasks.append(Task(scenario, point, chance.choice(scenario.after), dies_at))
+    print(
+        f"{scenario.name}: {len(found)} points, {sum(p.changes for p in found)} change something, {len(tasks)} kills"
+    )
+    return found, tasks
+
+
+def read_cursors() -> dict[Path, bytes]:
+    paths = Path("/run/cni-sriov/subnets").glob("*@*_*")
+    return {path: path.read_bytes() for path in paths}
+
+
+def write_cursors(cursors: dict[Path, bytes]) -> None:
+    for path, content in cursors.items():
+        path.write_bytes(content)
+
+
+def bench_log(bench: Bench) -> str:
+    """How the killed call ended."""
+    return " ".join(Path(bench.log).read_text().splitlines()[-2:])[:200]
+
+
+class Benches:
+    """Two of each kind, made when they are wanted; one that a fault has dirtied is replaced."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._made: dict[tuple[int, bool], Bench] = {}
+
+    def get(self, number: int, fresh: bool) -> Bench:
+        if (number, fresh) not in self._made:
+            home = self._home / f"{number}{fresh}"
+            home.mkdir(exist_ok=True)
+            self._made[number, fresh] = Bench(home, fresh)
+        return self._made[number, fresh]
+
+    def drop(self, number: int, fresh: bool) -> None:
+        self._made.pop((number, fresh)).close()
+
+    def close(self) -> None:
+        for bench in self._made.values():
+            bench.close()
+
+
+@pytest.fixture(scope="module")
+def benches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
+    benches = Benches(tmp_path_factory.mktemp("kill"))
+    yield benches
+    benches.close()
+
+
+def test_the_call_at_which_a_process_is_killed_is_not_executed(tmp_path: Path) -> None:
+    """What "before" means in all of this."""
+    log, made = tmp_path / "log", tmp_path / "made"
+    point = Point("mkdir", 1, f'mkdir("{made}", 0777) = 0')
+
+    done = subprocess.run([*point.kill(str(log)), "mkdir", made])
+
+    assert (done.returncode, made.exists(), point.is_last_of(log.read_text())) == (-9, False, True)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_killed_at_any_call_nothing_is_lost(benches: Benches, scenario: Scenario) -> None:
+    seed = int(os.environ.get("KILL_SEED") or random.randrange(1 << 32))
+    print(f"KILL_SEED={seed}")
+    began = time.monotonic()
+    found, tasks = plan(benches.get(0, scenario.fresh), scenario, random.Random(seed))
+    astray: list[str] = []
+    faults: list[str] = []
+
+    def work(number: int) -> None:
+        for task in tasks[number::WORKERS]:
+            if len(faults) >= ENOUGH:
+                return
+            hit, wrong = task.run(benches.get(number, scenario.fresh))
+            if not hit:
+                astray.append(f"{task}\n    {bench_log(benches.get(number, scenario.fresh))}")
+            if wrong:
+                faults.append("\n    ".join([str(task), *wrong]))
+                benches.drop(number, scenario.fresh)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(work, range(WORKERS)))
+
+    print(
+        f"{len(tasks)} kills in {time.monotonic() - began:.0f} s, {len(astray)} not where they were meant to be"
+    )
+    assert not faults, "\n".join(faults)
+    assert len(astray) <= len(tasks) // 50, "\n".join(astray)
+    counted = len(found), sum(point.changes for point in found)
+    assert counted[0] >= scenario.floor[0], "the trace, or the plugin, does less than it did"
+    assert counted[1] >= scenario.floor[1], "the trace, or the plugin, changes less than it did"

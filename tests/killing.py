@@ -1,0 +1,168 @@
+"""Points at which a process can be killed, found by strace, and how to kill it there.
+
+A point is the n-th call of one kind that the process makes. strace stops the process on entry to it and continues it
+with SIGKILL: the kernel then does not execute the call (a test in test_kill_everywhere.py holds that). So a point is
+"before this call", and "after a call" is the point of the next one: in between, nothing happens that anybody else
+could see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+# calls that neither touch a file or socket nor wait for one
+SILENT = {
+    *(
+        "brk",
+        "mmap",
+        "munmap",
+        "mprotect",
+        "madvise",
+        "exit_group",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "rt_sigreturn",
+    ),
+    *(
+        "geteuid",
+        "getpid",
+        "gettid",
+        "getrandom",
+        "clock_gettime",
+        "futex",
+        "sched_yield",
+        "restart_syscall",
+        "fcntl",
+    ),
+}
+CHANGES = {
+    *(
+        "rename",
+        "renameat",
+        "renameat2",
+        "link",
+        "linkat",
+        "symlink",
+        "symlinkat",
+        "unlink",
+        "unlinkat",
+        "mkdir",
+    ),
+    *(
+        "mkdirat",
+        "rmdir",
+        "write",
+        "pwrite64",
+        "writev",
+        "ftruncate",
+        "truncate",
+        "chmod",
+        "fchmod",
+        "fchmodat",
+    ),
+    *(
+        "chown",
+        "fchown",
+        "fchownat",
+        "utimensat",
+        "fsync",
+        "fdatasync",
+        "flock",
+        "sendto",
+        "sendmsg",
+        "setns",
+    ),
+    *("ioctl", "bind", "mknod", "mknodat", "kill", "execve", "vfork", "clone", "clone3", "umount2", "mount"),
+}
+WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
+# what strace knows of a call on entry, so that it is the same when the process dies there
+KNOWN = re.compile(r'(\w+)\(([^"{,)]*,? ?(?:"(?:[^"\\]|\\.)*"|\[?\[?\{nlmsg_len=\d+, nlmsg_type=[^,]+)?)')
+NUMBER = re.compile(r"(?:0x)?[0-9a-f:.-]*\d[0-9a-f:.-]*")
+SHORT = ("-s", "48")
+AT_EXIT = {"read", "pread64", "recvfrom", "recvmsg", "getdents64", "poll", "fstat"}
+BEGINS = re.compile(
+    r'"(/run/netns/|/run/cni-sriov|/proc/thread-self/ns/net|/proc/self/ns/net|/proc/[0-9]+/ns/net)|^socket\('
+)
+MUTATES = re.compile(r"nlmsg_type=(RTM_(NEW|SET|DEL)\w+)|/proc/sys/|/run/cni-sriov|/var/lib/cni")
+
+
+class Point(NamedTuple):
+    call: str
+    nth: int  # among all calls of that kind that the process makes, from 1
+    line: str  # as strace shows it
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something, holds or asks for a lock, enters a netns, or is a word to the kernel."""
+        return self.call in CHANGES or (self.call.startswith("open") and bool(WRITING.search(self.line)))
+
+    @property
+    def what(self) -> str:
+        """What tells it from another one: the call and its first arguments, without numbers."""
+        return signature(self.line)
+
+    def kill(self, log: str) -> tuple[str, ...]:
+        """What to put before the command, so that it dies there."""
+        inject = f"inject={self.call}:signal=KILL:when={self.nth}"
+        return ("strace", *SHORT, "-o", log, "-e", f"trace={self.call}", "-e", inject)
+
+    def is_last_of(self, log: str) -> bool:
+        """Whether a killed run died where it was meant to."""
+        lines = log.splitlines()
+        return len(lines) > 1 and "killed by SIGKILL" in lines[-1] and signature(lines[-2]) == self.what
+
+    def __str__(self) -> str:
+        return f"{self.call} #{self.nth}: {self.line[:150]}"
+
+
+def watch(log: str) -> tuple[str, ...]:
+    """What to put before a command, so that `points` can read what it does."""
+    return ("strace", "-f", *SHORT, "-o", log)
+
+
+def signature(line: str) -> str:
+    found = KNOWN.match(line)
+    if found is None:
+        return line
+    call, rest = found.groups()
+    rest = "" if call in AT_EXIT else NUMBER.sub("#", rest)
+    rest = rest[:16] if "write" in call else rest  # the rest of it may be a bitmap
+    return f"{call}({rest}"
+
+
+def points(log: str) -> list[Point]:
+    """Every file-system, socket and netns call of a whole run, from the first that has to do with the plugin's work."""
+    found, counts, begun = [], Counter[str](), False
+    lines = [line.partition(" ")[::2] for line in log.splitlines()]
+    assert len({pid for pid, _ in lines}) == 1, "it starts processes: count their calls apart"
+    for _, text in lines:
+        line = text.strip()
+        call = line.partition("(")[0]
+        if not call.isidentifier():
+            continue
+        counts[call] += 1
+        begun = begun or bool(BEGINS.search(line))
+        if begun and call not in SILENT:
+            found.append(Point(call, counts[call], line))
+    return found
+
+
+def effects(found: Sequence[Point]) -> list[int]:
+    """Indexes of those that change the kernel's or the node's state: netlink changes, sysctls, state files."""
+    opened: dict[str, str] = {}
+    result = []
+    for index, point in enumerate(found):
+        fd = point.line.rpartition("= ")[2].split(" ")[0]
+        if point.call.startswith("open"):
+            opened[fd] = point.line
+        where = opened.get(point.line.partition("(")[2].partition(",")[0], "")
+        if (
+            point.changes
+            and point.call not in {"setns", "ioctl", "flock", "bind"}
+            and (MUTATES.search(point.line + where))
+        ):
+            result.append(index)
+    return result
