@@ -445,6 +445,7 @@ class Lease(Noun):
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
+        _check_types(raw, dict.fromkeys(cls.__slots__, (str,)))
         return cls(**{name: raw[name] for name in cls.__slots__})
 
 

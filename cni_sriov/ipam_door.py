@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import netconf, poolconf, protocol, reservation
 from .commands import gc, ipam, status
 from .domain import Result
-from .errors import BadConfig, TryAgain
+from .errors import BadConfig, CniError, TryAgain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,15 +27,35 @@ def answer(request: Request, host: Host) -> str:
         _gc(request, host)
         return ""
     with host.ledger.attachment_lock(request.attachment, request.verb) as lock:
-        if request.verb == "ADD":
-            return _add(request, section, host)
-        scope, data_dir = poolconf.parse_place(section)
+        try:
+            answer = _locked(request, section, host)
+        except CniError:
+            if not _holds(request, section, host):
+                lock.forget()  # a refused call leaves nothing, not even its lock's file
+            raise
         if request.verb == "DEL":
-            reservation.release_attachment(host, request.attachment, scope, data_dir)
             lock.forget()
-        else:
-            ipam.check(reservation.place(host), request.attachment, request.conf["name"], data_dir, scope)
+    return answer
+
+
+def _locked(request: Request, section: dict[str, Any], host: Host) -> str:
+    if request.verb == "ADD":
+        return _add(request, section, host)
+    scope, data_dir = poolconf.parse_place(section)
+    if request.verb == "DEL":
+        reservation.release_attachment(host, request.attachment, scope, data_dir)
+    else:
+        ipam.check(reservation.place(host), request.attachment, request.conf["name"], data_dir, scope)
     return ""
+
+
+def _holds(request: Request, section: dict[str, Any], host: Host) -> bool:
+    """False also where that cannot be told: a lock's file is made again by whoever needs it."""
+    try:
+        scope, data_dir = poolconf.parse_place(section)
+        return reservation.place(host).store(data_dir, scope).find(request.attachment) is not None
+    except CniError:
+        return False
 
 
 def _gc(request: Request, host: Host) -> None:

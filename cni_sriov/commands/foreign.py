@@ -8,7 +8,7 @@ from __future__ import annotations
 from .. import delegate, jsontext
 from ..domain import IpamResult, IPConfig, Route
 from ..errors import CniError, InputOutput
-from ..inet import parse_interface, parse_prefix
+from ..inet import parse_address, parse_interface, parse_prefix
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def _error(name: str, status: int, answer: str) -> CniError:
         code, msg, details = told["code"], told["msg"], told.get("details", "")
         if type(code) is int and code > 0 and isinstance(msg, str) and isinstance(details, str):
             if code >= 100:
-                return InputOutput(f"ipam {name}: {msg}", "; ".join(filter(None, [details, f"its code was {code}"])))
+                return InputOutput(
+                    f"ipam {name}: {msg}", "; ".join(filter(None, [details, f"its code was {code}"]))
+                )
             return CniError(f"ipam {name}: {msg}", details, code)
     except (CniError, KeyError):
         pass
@@ -94,32 +96,53 @@ def _error(name: str, status: int, answer: str) -> CniError:
 
 def _parse_result(document: dict[str, Any]) -> IpamResult:
     """An abbreviated result of any cniVersion: `ips`, or up to 0.2.0 ip4 and ip6 with their own routes."""
-    entries = list(document.get("ips") or [])
-    raw_routes = list(document.get("routes") or [])
+    entries, raw_routes = _objects(document, "ips"), _objects(document, "routes")
     for key in ("ip4", "ip6"):
         family = document.get(key)
         if family:
-            entries.append({"address": family["ip"], "gateway": family.get("gateway", "")})
-            raw_routes += family.get("routes") or []
-    ips = [IPConfig(_interface(entry["address"]), entry.get("gateway") or "", None) for entry in entries]
+            entries.append({"address": family["ip"], "gateway": family.get("gateway")})
+            raw_routes += _objects(family, "routes")
+    ips = [_ip(entry) for entry in entries]
     if not ips:
         raise ValueError("it has no addresses")
-    return IpamResult(ips, [_route(raw, ips) for raw in raw_routes], document.get("dns") or {})
+    dns = document.get("dns") or {}
+    if not isinstance(dns, dict):
+        raise ValueError(f"dns {dns!r} is not an object")
+    return IpamResult(ips, [_route(raw, ips) for raw in raw_routes], dns)
 
 
-def _interface(text: str) -> str:
-    parse_interface(text)
-    return text
+def _objects(raw: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    entries = raw.get(key) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError(f"{key} is not a list of objects")
+    return list(entries)
+
+
+def _ip(entry: dict[str, Any]) -> IPConfig:
+    address, gateway = _text(entry, "address"), _text(entry, "gateway")
+    parse_interface(address)
+    if gateway:
+        parse_address(gateway)
+    return IPConfig(address, gateway, None)
 
 
 def _route(raw: dict[str, Any], ips: list[IPConfig]) -> Route:
     """Without `gw`, the gateway of the family's address; without that, on link (plugins' ipam.ConfigureIface)."""
-    dst = str(parse_prefix(raw["dst"]))
+    dst = str(parse_prefix(_text(raw, "dst")))
     gateways = [ip.gateway for ip in ips if ip.gateway and (":" in ip.address) == (":" in dst)]
-    gateway = raw.get("gw") or (gateways[0] if gateways else "")
+    gateway = _text(raw, "gw") or (gateways[0] if gateways else "")
     priority = raw.get("priority") or 0
-    if type(priority) is not int:
-        raise ValueError(f"route priority {priority!r} is not an integer")
+    if type(priority) is not int or not 0 <= priority < 1 << 32:
+        raise ValueError(f"route priority {priority!r} is no metric")
+    if gateway:
+        parse_address(gateway)
     return Route(
         dst, gateway, scope=0 if gateway else 253, priority=priority
     )  # RT_SCOPE_LINK, linux/rtnetlink.h
+
+
+def _text(raw: dict[str, Any], key: str) -> str:
+    value = raw.get(key) or ""
+    if not isinstance(value, str):
+        raise ValueError(f"{key} {value!r} is not a string")
+    return value

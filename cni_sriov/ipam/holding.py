@@ -59,14 +59,25 @@ class DamagedLease(Exception):
     """A lease file that is not what was written."""
 
 
+_WHO = ("container_id", "ifname")
+_REST = {"network": str, "netns": str, "netns_id": list, "boot_id": str, "created": int}
+
+
+def _checked(raw: dict[str, Any], name: str, kind: type) -> Any:
+    """Whoever wrote the file, no wrong type of it may get further."""
+    if not isinstance(raw[name], kind):
+        raise ValueError(f"{name} is {raw[name]!r}")
+    return raw[name]
+
+
 def parse_holding(text: bytes) -> Holding:
     """DamagedLease if the text is not what `render` gives."""
     try:
         raw: dict[str, Any] = jsontext.parse_object(text.decode())
         who = raw["attachment"]
-        attachment = None if who is None else Attachment(who["container_id"], who["ifname"])
+        attachment = None if who is None else Attachment(*(_checked(who, key, str) for key in _WHO))
         leases = [Lease.from_json(lease) for lease in raw["leases"]]
-        rest = [raw[name] for name in ("network", "netns", "netns_id", "boot_id", "created")]
+        rest = [_checked(raw, name, kind) for name, kind in _REST.items()]
         holding = Holding(attachment, leases, *rest)
         for lease in leases:
             parse_prefix(lease.subnet)

@@ -179,7 +179,17 @@ class Shelf:
             for name in names:
                 if self._is_own(owner, inode, name):
                     _unlink(f"{self.leases}/{name}")
+                elif self._is_nobodys(name):  # whatever it is: a directory cannot be unlinked
+                    os.rename(f"{self.leases}/{name}", f"{self.leases}/{_SET_ASIDE}{name}")
             _unlink(f"{self.owners}/{owner}")
+
+    def _is_nobodys(self, name: str) -> bool:
+        """A damaged lease that is no owner's by its inode: else its subnet would be lost until the reboot."""
+        try:
+            self.holder(name)
+        except DamagedLease:
+            return not self.owner_of(name)
+        return False
 
     def set_aside(self, owner: str, names: list[str]) -> None:
         """Keep a damaged owner's file for the operator and free its leases."""
