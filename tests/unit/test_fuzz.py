@@ -88,7 +88,10 @@ class Node:
             return value
         return {
             key: f"{self.world.root}{inner}"
-            if key in PATH_KEYS and isinstance(inner, str) and inner.startswith("/")
+            if key in PATH_KEYS
+            and isinstance(inner, str)
+            and inner.startswith("/")
+            and not inner.startswith(str(self.world.root))
             else self.inside(inner)
             for key, inner in value.items()
         }

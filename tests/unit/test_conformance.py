@@ -1,0 +1,49 @@
+"""docs/conformance.md names tests: each of them exists and is collected."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+PAGE = TESTS.parent / "docs/conformance.md"
+NAMED = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
+
+
+def rows() -> list[list[str]]:
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines if "---" not in line]
+
+
+def test_every_named_test_is_collected() -> None:
+    named = set(NAMED.findall(PAGE.read_text()))
+    assert len(named) > 60
+    files = sorted({str(TESTS / file) for file, _ in named})
+    argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
+    done = subprocess.run(argv, cwd=TESTS.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    found = {
+        (file.removeprefix("tests/"), test.partition("[")[0])
+        for file, _, test in (line.partition("::") for line in done.stdout.splitlines())
+        if test
+    }
+    assert named - found == set()
+
+
+def test_every_rule_has_a_proof_or_says_why_not() -> None:
+    unproved = [row[0] for row in rows() if not NAMED.search(row[-1]) and row[-1] != "proof"]
+    assert unproved == [
+        "`ipMasq`",
+        "codes 2 and 3",
+        "an MTU that `mtu` did not ask for",
+        "`portMappings`, `ipRanges`, `aliases`, `cgroupPath`, `infinibandGUID`",
+    ]
+
+
+def test_every_must_has_a_proof() -> None:
+    for row in rows():
+        if len(row) == 3 and row[1].startswith("MUST"):
+            assert NAMED.search(row[2]), row[0]
+            assert "gap" not in row[2], row[0]
