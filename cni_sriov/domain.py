@@ -131,6 +131,7 @@ class VfState(Noun):
 
     None = the driver does not report it. `mac` is the admin MAC ("" = none set), `own_mac` the netdev's address.
     Rates in Mbit/s, 0 = unlimited. `link_state`: "auto", "enable", "disable". `vlan_proto`: "802.1q", "802.1ad".
+    `modes` = Link.modes.
     """
 
     __slots__ = (
@@ -140,6 +141,7 @@ class VfState(Noun):
         "mac",
         "max_tx_rate",
         "min_tx_rate",
+        "modes",
         "mtu",
         "own_mac",
         "spoofchk",
@@ -166,6 +168,7 @@ class VfState(Noun):
         mtu: int = 0,
         altnames: list[str] | None = None,
         up: bool = False,
+        modes: int = 0,
     ) -> None:
         self.mac = mac
         self.vlan = vlan
@@ -181,9 +184,11 @@ class VfState(Noun):
         self.mtu = mtu
         self.altnames = altnames or []
         self.up = up
+        self.modes = modes
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
+        raw = {"modes": 0} | raw  # earlier versions did not write it
         _check_types(raw, _STATE_TYPES)
         return cls(**raw)
 
@@ -350,6 +355,7 @@ _STATE_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
     "mtu": (int,),
     "altnames": (list,),
     "up": (bool,),
+    "modes": (int,),
 }
 _SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {"mtu": (int, type(None))}
 _RECORD_TYPES: dict[str, tuple[type, ...]] = {
@@ -422,6 +428,11 @@ class Link(Noun):
     @property
     def is_up(self) -> bool:
         return bool(self.flags & 1)  # IFF_UP, linux/if.h
+
+    @property
+    def modes(self) -> int:
+        """What a container may leave on: promiscuous and all multicast."""
+        return self.flags & 0x300  # IFF_PROMISC | IFF_ALLMULTI, linux/if.h
 
 
 class Lease(Noun):

@@ -178,6 +178,10 @@ class Netlink:
     def set_mtu(self, ifindex: int, mtu: int) -> None:
         self._set(f"set link {ifindex} mtu {mtu}", rtnl.link(ifindex, rtnl.attr_u32(rtnl.IFLA_MTU, mtu)))
 
+    def set_modes(self, ifindex: int, modes: int) -> None:
+        """Link.modes."""
+        self._set(f"set link {ifindex} modes {modes:#x}", rtnl.link_modes(ifindex, modes))
+
     def set_name(self, ifindex: int, name: str) -> None:
         """EEXIST where a name or altname of the netns is equal; EBUSY before 6.2 while the link is UP."""
         self._set(

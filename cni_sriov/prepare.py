@@ -68,7 +68,7 @@ def _baseline(card: Card) -> VfState:
     baseline = _admin_state(card)
     baseline.mac = release.admin_mac(baseline, link)
     baseline.ifname, baseline.own_mac, baseline.mtu = link.ifname, link.mac, link.mtu
-    baseline.altnames, baseline.up = link.altnames, link.is_up
+    baseline.altnames, baseline.up, baseline.modes = link.altnames, link.is_up, link.modes
     return baseline
 
 

@@ -67,7 +67,7 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
         return
     failed = []
     away: NotYet | None = None
-    for inverse in (bring_home, restore_mac, restore_mtu, restore_name, restore_knobs):
+    for inverse in (bring_home, restore_mac, restore_mtu, restore_modes, restore_name, restore_knobs):
         try:
             inverse(host, record)
         except NotYet as reason:
@@ -188,6 +188,13 @@ def restore_mtu(host: Host, record: Record) -> None:
         host.netlink.set_mtu(link.ifindex, record.baseline.mtu)
 
 
+def restore_modes(host: Host, record: Record) -> None:
+    """Promiscuous and all multicast go with the netdev from netns to netns: `tuning` sets them, tcpdump does not."""
+    link = host.vf_link(record.vf)
+    if link is not None and record.baseline is not None and link.modes != record.baseline.modes:
+        host.netlink.set_modes(link.ifindex, record.baseline.modes)
+
+
 def restore_name(host: Host, record: Record) -> None:
     """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (lab.md 6.8)."""
     base, link = record.baseline, host.vf_link(record.vf)
@@ -262,6 +269,7 @@ def differences(host: Host, record: Record) -> list[str]:
         wrong.append("no netdev in the host")  # renamed by udev while we looked for it
     if link is not None:
         wrong += [f"own MAC {link.mac}"] if link.mac != base.own_mac else []
+        wrong += ["promiscuous or all multicast"] if link.modes != base.modes else []
         wrong += [f"mtu {link.mtu}"] if link.mtu != base.mtu else []
         if now is not None and base.mac is not None and admin_mac(now, link) not in {base.mac, base.own_mac}:
             wrong.append(f"admin MAC {now.mac}")

@@ -137,6 +137,11 @@ def link(ifindex: int, attrs: bytes = b"", up: bool | None = None) -> bytes:
     return _IFINFO.pack(AF_UNSPEC, 0, ifindex, IFF_UP if up else 0, 0 if up is None else IFF_UP) + attrs
 
 
+def link_modes(ifindex: int, modes: int) -> bytes:
+    """IFF_PROMISC and IFF_ALLMULTI as in `modes`; the other flags stay."""
+    return _IFINFO.pack(AF_UNSPEC, 0, ifindex, modes, 0x300)
+
+
 def altname(ifindex: int, name: str) -> bytes:
     return link(ifindex, attr(IFLA_PROP_LIST | NLA_F_NESTED, attr_text(IFLA_ALT_IFNAME, name)))
 

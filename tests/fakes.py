@@ -67,6 +67,7 @@ class FakeLink:
         self.max_mtu = max_mtu
         self.is_up = False
         self.carrier = True
+        self.modes = 0
         self.altnames: list[str] = []
         self.addresses: list[Address] = []
         self.routes: list[KernelRoute] = []
@@ -79,6 +80,7 @@ class FakeLink:
             "name": self.name,
             "mac": self.mac,
             "mtu": self.mtu,
+            "modes": self.modes,
             "up": self.is_up,
             "altnames": sorted(self.altnames),
             "addresses": sorted(a.address for a in self.addresses),
@@ -653,6 +655,12 @@ class FakeNetlink(Netlink):
     def set_mtu(self, ifindex: int, mtu: int) -> None:
         self._change(f"set link {ifindex} mtu {mtu}", ifindex, lambda link: set_mtu(link, mtu))
 
+    def set_modes(self, ifindex: int, modes: int) -> None:
+        def act(link: FakeLink) -> None:
+            link.modes = modes
+
+        self._change(f"set link {ifindex} modes {modes:#x}", ifindex, act)
+
     def set_name(self, ifindex: int, name: str) -> None:
         """Stricter than Linux 6.2 and later, which rename a link that is UP."""
 
@@ -831,6 +839,7 @@ def _apply(world: FakeKernel, what: str, act: Callable[[], None]) -> None:
 
 def _as_link(ifindex: int, link: FakeLink) -> Link:
     flags = (IFF_UP if link.is_up else 0) | (IFF_RUNNING if link.is_up and link.carrier else 0)
+    flags |= link.modes
     return Link(
         ifindex,
         link.name,

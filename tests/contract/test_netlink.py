@@ -233,6 +233,22 @@ def test_mtu_outside_the_devices_range_is_einval(node: Node, mtu: int) -> None:
     assert refusal(lambda: node.left.set_mtu(ifindex, mtu)) == EINVAL
 
 
+def test_modes_go_along_with_a_move_and_can_be_taken_back(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.left.set_up(ifindex)
+
+    node.left.set_modes(ifindex, 0x300)
+    node.left.move(ifindex, node.right_netns.fd, "net1")
+
+    link = node.right.link("net1")
+    assert link is not None
+    assert link.modes == 0x300
+    node.right.set_modes(link.ifindex, 0)
+    link = node.right.link("net1")
+    assert link is not None
+    assert link.modes == 0
+
+
 @pytest.mark.parametrize("mac", [ZERO_MAC, "03:00:00:00:00:01"])
 def test_address_that_is_no_unicast_is_refused(node: Node, mac: str) -> None:
     ifindex = node.add_link("left", "v0")

@@ -274,6 +274,17 @@ def test_a_vf_that_was_up_is_up_again_even_if_somebody_set_it_up_under_the_pods_
     assert (reply.code, one_vf.snapshot()) == (0, before)
 
 
+@pytest.mark.parametrize("found", [0, 0x100])
+def test_a_promiscuous_pods_vf_is_as_it_was(one_vf: World, found: int) -> None:
+    """`tuning` in a chain whose DEL never came, or the pod itself: the flags move along."""
+    link_of(one_vf).modes = found
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    link_of(one_vf).modes = 0x200
+
+    assert (one_vf.call("DEL", one_vf.conf()).code, one_vf.snapshot()) == (0, before)
+
+
 def test_delete_does_not_succeed_while_the_pf_cannot_be_reached(one_vf: World) -> None:
     """A PF can be in a netns itself (lab.md 6.16): the VLAN stays on its VF, and so must the Record."""
     before = one_vf.snapshot()

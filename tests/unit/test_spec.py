@@ -49,7 +49,7 @@ def call(
 @pytest.mark.parametrize("verb", ["ADD", "CHECK", "DEL"])
 def test_every_missing_variable_is_named_with_code_4(world: World, verb: str) -> None:
     for value in (None, ""):
-        refused = call(world, verb, world.conf(), **dict.fromkeys(NEEDED[verb], value))
+        refused = call(world, verb, world.conf(), "sriov", **dict.fromkeys(NEEDED[verb], value))
         assert (refused.exit_code, refused.code) == (1, 4)
         assert all(name in refused.document["msg"] for name in NEEDED[verb])
 
@@ -59,7 +59,7 @@ def test_cni_path_and_cni_args_are_optional(world: World) -> None:
         assert call(world, verb, world.conf(), CNI_PATH=None).exit_code == 0
     for verb in ("STATUS", "GC"):
         assert (
-            call(world, verb, world.conf(cniVersion="1.1.0"), **dict.fromkeys(NEEDED["ADD"])).exit_code == 0
+            call(world, verb, world.conf(cniVersion="1.1.0"), "sriov", **dict.fromkeys(NEEDED["ADD"])).exit_code == 0
         )
 
 
@@ -146,7 +146,7 @@ def test_nothing_relies_on_status(world: World) -> None:
 
 @pytest.mark.parametrize("asked", ["0.1.0", "0.4.0", "1.1.0"])
 def test_version_echoes_and_lists(world: World, asked: str) -> None:
-    told = call(world, "VERSION", {"cniVersion": asked}, **dict.fromkeys(NEEDED["ADD"])).document
+    told = call(world, "VERSION", {"cniVersion": asked}, "sriov", **dict.fromkeys(NEEDED["ADD"])).document
     assert told["cniVersion"] == asked
     assert {"0.4.0", "1.0.0", "1.1.0"} <= set(told["supportedVersions"])
 
