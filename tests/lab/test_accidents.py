@@ -1,0 +1,441 @@
+"""What happens to a VF, its PF, its pod, the state and the clock between ADD and DEL.
+
+Each ends in a named error or a clean state, and the next ADD works. The fixture `node` holds that the card is as it
+was; where an accident makes new VFs or new addresses, `worn` holds that an ADD and its DEL leave no trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import BUNDLE, FAILED
+from .node import CONF, Node, changes
+from .ready import Lab
+from .vm import PORTS, Vm
+
+pytestmark = [pytest.mark.lab, pytest.mark.bundle]
+
+PF, VF = "0000:01:00.0", "0000:01:10.0"
+IPAM: dict[str, Any] = {"type": "host-subnet", "pools": [{"subnet": "10.10.0.0/16", "prefixLength": 24}]}
+FULL: dict[str, Any] = CONF | {
+    "vlan": 100,
+    "mac": "02:00:00:00:aa:01",
+    "spoofchk": "off",
+    "trust": "on",
+    "max_tx_rate": 100,
+    "mtu": 1400,
+    "ipam": IPAM,
+}
+PLAIN: dict[str, Any] = CONF | {"vlan": 200, "ipam": IPAM}
+
+
+class WornNodes:
+    """One guest with two VFs for the tests that make new ones; another after a failure."""
+
+    def __init__(self, saved: Lab) -> None:
+        self._saved = saved
+        self._vm: Vm | None = None
+
+    def node(self) -> Node:
+        if self._vm is None:
+            self._vm = self._saved.restore(BUNDLE)
+            recreate_vfs(Node(self._vm))
+        return Node(self._vm)
+
+    def stop(self) -> None:
+        if self._vm is not None:
+            self._vm.stop()
+        self._vm = None
+
+
+@pytest.fixture(scope="module")
+def worn_nodes(saved_lab: Lab) -> Iterator[WornNodes]:
+    nodes = WornNodes(saved_lab)
+    yield nodes
+    nodes.stop()
+
+
+@pytest.fixture
+def worn(worn_nodes: WornNodes, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A node whose VFs may be other ones by the end; an ADD must work then, and its DEL leave no trace."""
+    try:
+        node = worn_nodes.node()
+        yield node
+        if not request.node.stash.get(FAILED, False):
+            node.clear()
+            assert node.state_files() == []
+            before = node.card()
+            node.add_netns("next")
+            assert attach(node, FULL, "next") == "0000:01:10.0"
+            assert node.cni("DEL", FULL, "next").code == 0
+            assert changes(before, node.card()) == []
+    except BaseException:
+        worn_nodes.stop()
+        raise
+    if request.node.stash.get(FAILED, False):
+        worn_nodes.stop()
+
+
+def attach(node: Node, conf: dict[str, Any], container: str = "c1") -> str:
+    """ADD that has to work; the VF that the pod has then."""
+    added = node.cni("ADD", conf, container)
+    assert added.code == 0, added.text
+    (vf,) = (pci for pci in node.links(container) if pci.startswith("0000:"))
+    return vf
+
+
+def rename(node: Node, old: str, new: str) -> None:
+    """Also where udev has given the new name as an altname, as it then does with the old one."""
+    without = "ip link property del dev {} altname {} 2> /dev/null"
+    node.vm.run(
+        f"{without.format(old, new)}; set -e; ip link set {old} name {new}; udevadm settle;"
+        f"{without.format(new, old)} || true"
+    )
+
+
+def recreate_vfs(node: Node) -> None:
+    node.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
+    node.create_vfs(2, (PORTS[0],))
+
+
+# the VFs are other ones -----------------------------------------------------------------------------------------------
+
+
+def test_vfs_destroyed_and_created_anew_under_pods(worn: Node) -> None:
+    """c1 is deleted late, c2 never: its claim goes when its VF is needed, and its DEL comes after that."""
+    worn.add_netns("c1", "c2", "n1", "n2")
+    assert attach(worn, FULL, "c1") == VF
+    assert attach(worn, PLAIN, "c2") == "0000:01:10.2"
+    worn.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
+    checked = worn.cni("CHECK", FULL, "c1")
+    assert (checked.code, "the VF is gone" in checked.text) == (107, True), checked.text
+    recreate_vfs(worn)
+    assert worn.links("c1").keys() == {"lo"}
+    new = worn.card()
+
+    checked = worn.cni("CHECK", FULL, "c1")
+    deleted = worn.cni("DEL", FULL, "c1")
+
+    assert (checked.code, "a new one has its address" in checked.text) == (107, True), checked.text
+    assert deleted.code == 0, deleted.text
+    assert changes(new, worn.card()) == []
+    assert attach(worn, FULL, "n1") == VF
+    added = worn.cni("ADD", PLAIN, "n2")
+    assert (added.code, "reclaimed" in added.log) == (0, True), added.text
+    taken = worn.links("n2")["0000:01:10.2"]
+    assert worn.cni("DEL", PLAIN, "c2").code == 0
+    assert worn.links("n2")["0000:01:10.2"]["address"] == taken["address"]
+    assert worn.vf(PORTS[0], 1)["vlan_list"][0]["vlan"] == 200
+    assert [worn.cni("DEL", PLAIN, c).code for c in ("n1", "n2")] == [0, 0]
+    assert changes(new, worn.card()) == []
+    worn.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
+    refused = worn.cni("ADD", FULL, "n1")
+    assert (refused.code, "numvfs is 0" in refused.text) == (11, True), refused.text
+    recreate_vfs(worn)
+
+
+def test_the_pfs_driver_is_unbound_and_bound_again(worn: Node) -> None:
+    worn.add_netns("c1", "c2", "c3")
+    attach(worn, FULL, "c1")
+    attach(worn, PLAIN, "c2")
+    worn.vm.run(f"echo {PF} > /sys/bus/pci/drivers/igb/unbind")
+
+    checked = worn.cni("CHECK", FULL, "c1")
+    refused = worn.cni("ADD", FULL, "c3")
+    deleted = worn.cni("DEL", FULL, "c1")
+
+    assert (checked.code, "has vanished" in checked.text) == (107, True), checked.text
+    assert (refused.code, "no such interface" in refused.text) == (101, True), refused.text
+    assert deleted.code == 0, deleted.text
+    worn.vm.run(f"echo {PF} > /sys/bus/pci/drivers/igb/bind; udevadm settle")
+    recreate_vfs(worn)
+    new = worn.card()
+    assert worn.cni("DEL", PLAIN, "c2").code == 0
+    assert changes(new, worn.card()) == []
+
+
+def test_the_vfs_driver_is_unbound_and_bound_again(worn: Node) -> None:
+    """The new netdev is in the host, and has the admin MAC that the old one got; what ADD set stands on the PF."""
+    worn.add_netns("c1")
+    own = worn.card()[VF]["address"]
+    attach(worn, FULL)
+    worn.vm.run(f"echo {VF} > /sys/bus/pci/drivers/igbvf/unbind; echo {VF} > /sys/bus/pci/drivers/igbvf/bind")
+    worn.wait_for(lambda: worn.links().get(VF, {}).get("ifname") == f"{PORTS[0]}v0")
+    worn.vm.run("udevadm settle")
+
+    checked = worn.cni("CHECK", FULL)
+    deleted = worn.cni("DEL", FULL)
+
+    assert (checked.code, "interface net1 is missing" in checked.text) == (107, True)
+    assert deleted.code == 0, deleted.text
+    assert worn.card()[VF]["address"] == own
+
+
+def test_deleted_while_the_vf_has_no_driver(worn: Node) -> None:
+    worn.add_netns("c1", "c2")
+    attach(worn, FULL)
+    worn.vm.run(f"echo {VF} > /sys/bus/pci/drivers/igbvf/unbind")
+
+    refused = worn.cni("ADD", FULL | {"master": None, "deviceID": VF}, "c2")
+    deleted = worn.cni("DEL", FULL)
+
+    assert refused.code == 11, refused.text
+    assert deleted.code == 0, deleted.text
+    refused = worn.cni("ADD", FULL | {"master": None, "deviceID": VF}, "c2")
+    assert (refused.code, "no driver is bound" in refused.text) == (11, True), refused.text
+    vf = worn.vf(PORTS[0], 0)
+    assert (vf["vlan_list"], vf["trust"], vf["rate"]["max_tx"]) == ([{}], False, 0)
+    worn.vm.run(f"echo {VF} > /sys/bus/pci/drivers/igbvf/bind")
+    worn.wait_for(lambda: worn.links().get(VF, {}).get("ifname") == f"{PORTS[0]}v0")
+    worn.vm.run("udevadm settle")
+    assert worn.card()[VF]["address"] != FULL["mac"]
+
+
+def test_the_pf_is_reset(worn: Node) -> None:
+    """FLR through sysfs: the VFs stay, the hardware forgets, and igb serves no VF again before they are made anew."""
+    worn.add_netns("c1", "c2")
+    attach(worn, FULL)
+    worn.vm.run(f"echo 1 > /sys/bus/pci/devices/{PF}/reset")
+
+    deleted = worn.cni("DEL", FULL)
+
+    assert (deleted.code, "max_tx_rate 0: Invalid argument" in deleted.text) == (11, True), deleted.text
+    assert worn.vf(PORTS[0], 0)["vlan_list"] == [{}], "the rest is given back"
+    worn.vm.run(f"ip link set {PORTS[0]} down; ip link set {PORTS[0]} up")
+    recreate_vfs(worn)
+    assert worn.cni("DEL", FULL).code == 0
+    added = {c: worn.cni("ADD", PLAIN | {"ipam": IPAM | {"onlink": True}}, c) for c in ("c1", "c2")}
+    assert [reply.code for reply in added.values()] == [0, 0]
+    assert worn.pings_soon("c1", added["c2"].addresses[0])
+    assert [worn.cni("DEL", PLAIN, c).code for c in added] == [0, 0]
+
+
+# the PF is elsewhere or has another name ------------------------------------------------------------------------------
+
+
+def test_the_pf_is_in_another_netns(node: Node) -> None:
+    node.add_netns("c1", "c2", "other")
+    attach(node, FULL)
+    node.vm.run(f"ip link set {PORTS[0]} netns other")
+
+    checked = node.cni("CHECK", FULL)
+    refused = node.cni("ADD", FULL, "c2")
+    by_device = node.cni("ADD", PLAIN | {"master": None, "deviceID": "0000:01:10.2"}, "c2")
+    deleted = node.cni("DEL", FULL)
+
+    assert (checked.code, f"PF {PF} is gone from the host" in checked.text) == (107, True), checked.text
+    assert (refused.code, by_device.code) == (101, 101), by_device.text
+    assert (deleted.code, "it has no netdev in the host" in deleted.text) == (11, True), deleted.text
+    node.vm.run(f"ip -n other link set {PORTS[0]} netns 1; ip link set {PORTS[0]} up; udevadm settle")
+    assert node.cni("DEL", FULL).code == 0
+    # igb has no address of a VF from its own reset to the VF's next one, which comes with `up`
+    node.vm.run(f"ip link set {PORTS[0]}v0 up; ip link set {PORTS[0]}v0 down")
+
+
+def test_the_pf_has_another_name(node: Node) -> None:
+    node.add_netns("c1", "c2")
+    attach(node, FULL)
+    rename(node, PORTS[0], "wan0")
+
+    checked = node.cni("CHECK", FULL)
+    refused = node.cni("ADD", PLAIN, "c2")
+    deleted = node.cni("DEL", FULL)
+
+    assert (checked.code, deleted.code) == (0, 0), checked.text + deleted.text
+    assert (refused.code, "no such interface" in refused.text) == (101, True), refused.text
+    node.vm.run(f"ip link property add dev wan0 altname {PORTS[0]}")
+    assert attach(node, PLAIN, "c2") == VF, "by the altname that udev leaves it"
+    assert node.cni("DEL", PLAIN, "c2").code == 0
+    node.vm.run(f"ip link property del dev wan0 altname {PORTS[0]}")
+    rename(node, "wan0", PORTS[0])
+
+
+def test_two_pfs_have_swapped_their_names(node: Node) -> None:
+    node.add_netns("c1", "c2")
+    attach(node, FULL)
+    swap_pfs(node)
+
+    checked = node.cni("CHECK", FULL)
+    second = attach(node, FULL | {"mac": "02:00:00:00:aa:02"}, "c2")
+    deleted = node.cni("DEL", FULL)
+
+    assert (checked.code, deleted.code) == (0, 0), checked.text + deleted.text
+    assert second == "0000:01:10.1"
+    assert node.vf(PORTS[0], 0)["vlan_list"] == [{"vlan": 100}], "the other PF's VF is still attached"
+    assert node.cni("DEL", FULL, "c2").code == 0
+    swap_pfs(node)
+
+
+def swap_pfs(node: Node) -> None:
+    for old, new in ((PORTS[0], "x"), (PORTS[1], PORTS[0]), ("x", PORTS[1])):
+        rename(node, old, new)
+
+
+# netns, names, addresses ----------------------------------------------------------------------------------------------
+
+
+def test_a_process_keeps_the_netns_alive(node: Node) -> None:
+    """No path leads there: the lease is free, the Record waits as "released", and the next call finishes."""
+    node.add_netns("c1", "c2")
+    attach(node, FULL)
+    node.vm.run("ip netns exec c1 sleep 611 > /dev/null 2>&1 & sleep 0.3; ip netns del c1")
+
+    deleted = node.cni("DEL", FULL, netns="")
+
+    assert (deleted.code, "not back yet" in deleted.log) == (0, True), deleted.text
+    assert '"status": "released"' in node.vm.get("/var/lib/cni/sriov/c1@net1").decode()
+    assert not [path for path in node.state_files() if "host-subnet" in path and "/leases/" in path]
+    refused = node.cni("ADD", FULL | {"master": None, "deviceID": VF}, "c2")
+    assert (refused.code, "claimed" in refused.text) == (11, True), refused.text
+    node.vm.run("pkill -xf 'sleep 611'")
+    node.wait_for(lambda: VF in node.links())
+    assert attach(node, FULL | {"master": None, "deviceID": VF}, "c2") == VF, "it is reclaimed"
+    assert [node.cni("DEL", FULL, c, netns="").code for c in ("c1", "c2")] == [0, 0]
+
+
+def test_the_vf_was_renamed_before(node: Node) -> None:
+    node.add_netns("c1")
+    rename(node, f"{PORTS[0]}v0", "uplink")
+    node.vm.run("ip link property add dev uplink altname lan0")
+    attach(node, FULL)
+
+    assert node.cni("DEL", FULL).code == 0
+
+    home = node.links()[VF]
+    assert (home["ifname"], "lan0" in home["altnames"]) == ("uplink", True)
+    node.vm.run("ip link property del dev uplink altname lan0")
+    rename(node, "uplink", f"{PORTS[0]}v0")
+
+
+@pytest.mark.parametrize(("by", "netns"), [("name", "died"), ("altname", "lives")])
+def test_its_name_is_taken_meanwhile(node: Node, by: str, netns: str) -> None:
+    """The VF comes home under another name, is told, and serves the next pod."""
+    name = f"{PORTS[0]}v0"
+    node.add_netns("c1", "c2")
+    attach(node, FULL)
+    node.vm.run(
+        f"ip link add {name if by == 'name' else 'd0'} type dummy;"
+        f"[ {by} = name ] || ip link property add dev d0 altname {name};"
+        f"[ {netns} = lives ] || ip netns del c1"
+    )
+
+    deleted = node.cni("DEL", FULL, netns=None if netns == "lives" else "")
+
+    assert deleted.code == 0, deleted.text
+    assert "name is taken" in deleted.log
+    other = node.links()[VF]["ifname"]
+    assert other != name
+    assert attach(node, FULL, "c2") == VF
+    assert node.cni("DEL", FULL, "c2").code == 0
+    assert node.links()[VF]["ifname"] == other
+    node.vm.run(f"ip link del {name}; ip link set {other} name {name}; udevadm settle")
+
+
+def test_an_altname_of_the_vf_is_taken_in_the_pod(node: Node) -> None:
+    node.add_netns("c1")
+    node.vm.run(f"ip link property add dev {PORTS[0]}v0 altname lan0; ip -n c1 link add lan0 type dummy")
+    before = node.card()
+
+    refused = node.cni("ADD", FULL)
+
+    assert (refused.code, "altname" in refused.text) == (102, True), refused.text
+    assert (changes(before, node.card()), node.state_files()) == ([], [])
+    node.vm.run(f"ip link property del dev {PORTS[0]}v0 altname lan0; ip -n c1 link del lan0")
+    attach(node, FULL)
+    assert node.cni("DEL", FULL).code == 0
+
+
+def test_the_pod_changes_its_mac(node: Node) -> None:
+    node.add_netns("c1")
+    attach(node, FULL)
+    node.vm.run("ip -n c1 link set net1 address 02:00:00:00:bb:01")
+
+    checked = node.cni("CHECK", FULL)
+
+    assert (checked.code, "MAC of net1 is 02:00:00:00:bb:01" in checked.text) == (107, True), checked.text
+    assert node.cni("DEL", FULL).code == 0
+
+
+def test_the_mac_is_somebody_elses(node: Node) -> None:
+    """Of another VF, of the PF itself; igb would take either and then send frames to one of them."""
+    node.add_netns("c1")
+    of_vf, of_pf = (node.links()[pci]["address"] for pci in ("0000:01:10.6", PF))
+
+    refused = [node.cni("ADD", FULL | {"mac": mac}) for mac in (of_vf, of_pf)]
+
+    assert [reply.code for reply in refused] == [103, 103], [reply.text for reply in refused]
+    assert f"vf 3 of {PORTS[0]} has it" in refused[0].text
+    assert f"{PORTS[0]} itself has it" in refused[1].text
+
+
+# state, locks, clock --------------------------------------------------------------------------------------------------
+
+
+def test_the_disk_is_full(node: Node) -> None:
+    node.add_netns("c1", "c2")
+    node.vm.run("mkdir -p /mnt/tiny; mount -t tmpfs -o size=64k,mode=700 tmpfs /mnt/tiny")
+    conf = FULL | {"stateDir": "/mnt/tiny/state"}
+    attach(node, conf)
+    before = node.card()
+    node.vm.run("dd if=/dev/zero of=/mnt/tiny/full bs=4k 2>/dev/null", check=False)
+
+    refused = node.cni("ADD", conf | {"mac": None}, "c2")
+
+    assert (refused.code, "No space left" in refused.text) == (5, True), refused.text
+    assert changes(before, node.card()) == []
+    assert node.cni("CHECK", conf).code == 0
+    assert [node.cni("DEL", conf, c).code for c in ("c1", "c2")] == [0, 0]
+    node.vm.run("rm /mnt/tiny/full")
+    attach(node, conf, "c2")
+    assert node.cni("DEL", conf, "c2").code == 0
+    assert node.vm.run("ls -A /mnt/tiny/state").stdout == ""
+    node.vm.run("umount /mnt/tiny; rm -f /run/cni-sriov/dirs/*tiny*")
+
+
+def test_the_state_directory_is_read_only(node: Node) -> None:
+    """The VF is given back all the same; only the Record stays until it can be removed."""
+    node.add_netns("c1", "c2")
+    node.vm.run("mkdir -p /mnt/ro; mount -t tmpfs -o mode=700 tmpfs /mnt/ro")
+    conf = FULL | {"stateDir": "/mnt/ro/state"}
+    before = node.card()
+    attach(node, conf)
+    node.vm.run("mount -o remount,ro /mnt/ro")
+
+    refused = node.cni("ADD", conf | {"mac": None}, "c2")
+    deleted = node.cni("DEL", conf)
+
+    assert (refused.code, "Read-only file system" in refused.text) == (5, True), refused.text
+    assert (deleted.code, "Read-only file system" in deleted.text) == (5, True), deleted.text
+    assert changes(before, node.card()) == []
+    node.vm.run("mount -o remount,rw /mnt/ro")
+    assert node.cni("DEL", conf).code == 0
+    assert node.vm.run("ls -A /mnt/ro/state").stdout == ""
+    node.vm.run("umount /mnt/ro; rm -f /run/cni-sriov/dirs/*ro*")
+
+
+def test_the_holder_of_a_lock_is_killed(node: Node) -> None:
+    node.add_netns("c1")
+    node.vm.run("mkdir -p -m 700 /run/cni-sriov /run/cni-sriov/locks")
+    for verb, lock in (("ADD", "claims.lock"), ("DEL", "locks/c1@net1")):
+        node.vm.run(f"flock -F /run/cni-sriov/{lock} sleep 612 > /dev/null 2>&1 & sleep 0.3")
+        call = node.start(verb, FULL)
+        node.wait_for(lambda: " -> FLOCK " in node.vm.run("cat /proc/locks").stdout)
+        node.vm.run("pkill -KILL -xf 'sleep 612'")
+
+        assert call.wait().code == 0, verb
+
+
+def test_the_clock_is_set_back(node: Node) -> None:
+    node.add_netns("c1", "c2")
+    attach(node, FULL)
+    node.vm.run("date -s @$(($(date +%s) - 31536000))")
+
+    checked = node.cni("CHECK", FULL)
+    attach(node, PLAIN, "c2")
+    deleted = [node.cni("DEL", FULL, c).code for c in ("c1", "c2")]
+
+    node.vm.run("date -s @$(($(date +%s) + 31536000))")
+    assert (checked.code, deleted) == (0, [0, 0]), checked.text
