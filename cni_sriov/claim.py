@@ -146,6 +146,10 @@ def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
         return f"{vf.ifname} has a global address in the host"
     if not host.sysfs.udev_named(ifindex):
         return f"{vf.ifname} is not named by udev yet"
+    if host.ledger.is_marked(vf.pci_address):
+        from . import adopt
+
+        return adopt.holder(host, vf.pci_address)
     return ""
 
 
@@ -173,11 +177,16 @@ def _refuse_mac_in_use(host: Host, pf: PF, vf: VF, mac: str) -> None:
 
 def reclaim(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> list[Record]:
     """Give back what provably nobody owns, of these PFs (None = all); each is logged."""
-    return [
+    taken = [
         record
         for record in host.ledger.claims()
         if (pfs is None or record.pf in pfs) and _reclaim_one(host, record, verify_timeout_ms)
     ]
+    if host.ledger.cache_names():
+        from . import adopt
+
+        taken += adopt.reclaim(host, pfs, verify_timeout_ms)
+    return taken
 
 
 def _reclaim_one(host: Host, claim: Record, verify_timeout_ms: int) -> bool:

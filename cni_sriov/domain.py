@@ -247,11 +247,13 @@ class Record(Noun):
     everything but the netdev, which was still in a dying netns). `netns_identity` = st_dev and st_ino of the nsfs file:
     the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
-    {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args"}, {} for layer 2.
+    {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args"}, {} for layer 2. `adopted` = the directory of
+    sriov-cni's files if that made the attachment, else "".
     """
 
     __slots__ = (
         "addresses",
+        "adopted",
         "attachment",
         "baseline",
         "boot_id",
@@ -289,8 +291,10 @@ class Record(Noun):
         ipam: dict[str, Any] | None = None,
         leases: list[Lease] | None = None,
         addresses: list[str] | None = None,
+        adopted: str = "",
     ) -> None:
         self.attachment = attachment
+        self.adopted = adopted
         self.addresses = addresses or []
         self.network = network
         self.pf = pf
@@ -327,7 +331,8 @@ class Record(Noun):
         """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
         if raw.get("format") != 1:
             raise ValueError(f"format {raw.get('format')!r} is not known")
-        raw = {"vf_inode": 0} | raw  # earlier versions did not write it
+        absent: dict[str, Any] = {"vf_inode": 0, "adopted": ""}  # earlier versions did not write them
+        raw = absent | raw
         _check_types(raw, _RECORD_TYPES)
         if raw["ipam"]:
             _check_types(raw["ipam"], _FOREIGN_TYPES if "type" in raw["ipam"] else _OURS_TYPES)
@@ -359,7 +364,9 @@ _STATE_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
 }
 _SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {"mtu": (int, type(None))}
 _RECORD_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("network", "pf", "vf", "netns", "boot_id", "status", "driver", "parent_dev"), (str,)),
+    **dict.fromkeys(
+        ("network", "pf", "vf", "netns", "boot_id", "status", "driver", "parent_dev", "adopted"), (str,)
+    ),
     "vf_index": (int,),
     "vf_inode": (int,),
     "netns_identity": (list,),

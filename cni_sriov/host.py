@@ -12,7 +12,9 @@ from .sysfs import Sysfs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .domain import Link, Record
+    from typing import Any
+
+    from .domain import Attachment, Link, Record
     from .ledger import Ledger
     from .log import Log
 
@@ -20,7 +22,17 @@ if TYPE_CHECKING:
 class Host:
     """What an act may touch: `sysfs`, `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
 
-    __slots__ = ("_netlink", "_own", "allow_own_netns", "cni_path", "environment", "ledger", "log", "sysfs")
+    __slots__ = (
+        "_netlink",
+        "_own",
+        "allow_own_netns",
+        "cni_path",
+        "conf",
+        "environment",
+        "ledger",
+        "log",
+        "sysfs",
+    )
 
     def __init__(
         self, ledger: Ledger, log: Log, sysfs: Sysfs | None = None, allow_own_netns: bool = False
@@ -31,6 +43,7 @@ class Host:
         self.allow_own_netns = allow_own_netns
         self.cni_path: list[str] = []
         self.environment: dict[str, str] = {}
+        self.conf: dict[str, Any] = {}  # of the call, as it came
         self._netlink: Netlink | None = None
         self._own: Netns | None = None
 
@@ -60,6 +73,15 @@ class Host:
                 "set CNI_NETNS_OVERRIDE=1 if that is meant",
             )
         return netns
+
+    def record_of(self, attachment: Attachment) -> Record | None:
+        """Its Record; where it has none, but sriov-cni left a file for it, one made of that (adopt.py)."""
+        record = self.ledger.find(attachment)
+        if record is None and self.ledger.has_cache(attachment):
+            from . import adopt
+
+            return adopt.find(self, attachment)
+        return record
 
     def find_netns(self, record: Record) -> Netns | None:
         """The pod's netns if its path still leads to the one that ADD saw; a path may be reused by another pod."""

@@ -36,13 +36,14 @@ def read_boot_id() -> str:
 class Ledger:
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("boot_id", "log", "run_dir", "state_dir")
+    __slots__ = ("boot_id", "cache_dirs", "log", "run_dir", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         self.state_dir = state_dir
         self.run_dir = run_dir
         self.log = log
         self.boot_id = boot_id or read_boot_id()
+        self.cache_dirs = [state_dir]  # where sriov-cni's files may be
 
     def open(self) -> None:
         """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
@@ -178,12 +179,34 @@ class Ledger:
         if claim is not None and claim.attachment == record.attachment:
             statefile.forget(self._claim_path(record))
         statefile.forget(self._record_path(record.attachment))
+        if record.adopted:
+            _forget_cache(record)
 
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read."""
         names = filter(_is_record, statefile.names(self.state_dir))
         found = (self._read(f"{self.state_dir}/{name}") for name in names)
         return [record for record in found if record is not None]
+
+    # sriov-cni's files (adopt.py) ------------------------------------------------------------------
+
+    def has_cache(self, attachment: Attachment) -> bool:
+        """Whether sriov-cni left a file for the attachment."""
+        name = _cache_name(attachment)
+        return any(os.path.lexists(f"{directory}/{name}") for directory in self.cache_dirs)
+
+    def is_marked(self, vf: str) -> bool:
+        """Whether sriov-cni says that the VF is allocated; it may be wrong."""
+        return any(os.path.lexists(f"{directory}/pci/{vf}") for directory in self.cache_dirs)
+
+    def cache_names(self) -> list[tuple[str, str]]:
+        """(directory, name) of what can be a cache file by its name."""
+        return [
+            (directory, name)
+            for directory in self.cache_dirs
+            for name in statefile.names(directory)
+            if "-" in name and not _is_record(name)
+        ]
 
     def _record_path(self, attachment: Attachment) -> str:
         return f"{self.state_dir}/{attachment.filename}"
@@ -223,3 +246,18 @@ def _judge(record: Record) -> Record:
 def _is_record(name: str) -> bool:
     """By Attachment.filename. sriov-cni keeps its files in the same default directory; they are not ours to judge."""
     return "@" in name
+
+
+def _cache_name(attachment: Attachment) -> str:
+    return f"{attachment.container_id}-{attachment.ifname}"
+
+
+def _forget_cache(record: Record) -> None:
+    """What sriov-cni kept, its record last. The VF's mark may be of another container by now."""
+    mark = f"{record.adopted}/pci/{record.vf}"
+    try:
+        if statefile.read(mark) in {"", record.netns}:
+            statefile.remove(mark)
+    except statefile.NoFile:
+        pass  # nothing that sriov-cni wrote
+    statefile.remove(f"{record.adopted}/{_cache_name(record.attachment)}")

@@ -186,9 +186,10 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "announceWait": _integer(0, 200),
     "verifyTimeout": _integer(0, 60000),
     "statusOnFull": _one_of("ok", "error"),
-    "logLevel": _one_of("debug", "info", "warning", "error", "none"),
+    "logLevel": _one_of("debug", "info", "warning", "error", "panic", "none"),
     "logFile": _directory,
     "stateDir": _directory,
+    "cniDir": _directory,
     "ipam": _object,
     "dns": _object,
     "runtimeConfig": _object,
@@ -205,6 +206,7 @@ class NetConf:
         "accept_ra",
         "announce_wait_ms",
         "args_cni",
+        "cni_dir",
         "device",
         "dns",
         "ipam",
@@ -241,6 +243,7 @@ class NetConf:
         self.log_level: str = values.get("logLevel", "info")
         self.log_file: str = values.get("logFile", "")
         self.state_dir: str = values.get("stateDir", STATE_DIR)
+        self.cni_dir: str = values.get("cniDir", "")
         self.status_on_full: str = values.get("statusOnFull", "ok")
         self.dns = _dns(values, self.runtime_config)
         self.ipam: dict[str, Any] = values.get("ipam", {})
@@ -297,7 +300,7 @@ def _attachment(key: str, entry: Any) -> Attachment:
 def parse_for_delete(conf: dict[str, Any]) -> NetConf:
     """Only what DEL and GC need, and nothing that is wrong in the conf stops them: they work from Records."""
     values: dict[str, Any] = {}
-    for key in ("stateDir", "verifyTimeout", "logLevel", "logFile"):
+    for key in ("stateDir", "cniDir", "verifyTimeout", "logLevel", "logFile"):
         try:
             values |= _parse_keys(conf, {key: KEYS[key]}, "")
         except BadConfig:

@@ -126,7 +126,9 @@ class Call:
             conf = netconf.parse(request.conf, request.args, names_device=request.verb == "ADD")
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
         host = make_host(request, conf, override)
-        host.cni_path, host.environment = request.path, env
+        host.cni_path, host.environment, host.conf = request.path, env, request.conf
+        if conf.cni_dir:
+            host.ledger.cache_dirs.insert(0, conf.cni_dir)
         return _VERBS[request.verb](request, conf, host)
 
 

@@ -184,7 +184,7 @@ def admin_mac(admin: VfState, link: Link) -> str | None:
 
 def restore_mtu(host: Host, record: Record) -> None:
     link = host.vf_link(record.vf)
-    if link is not None and record.baseline is not None and link.mtu != record.baseline.mtu:
+    if link is not None and record.baseline is not None and record.baseline.mtu not in {0, link.mtu}:
         host.netlink.set_mtu(link.ifindex, record.baseline.mtu)
 
 
@@ -270,7 +270,7 @@ def differences(host: Host, record: Record) -> list[str]:
     if link is not None:
         wrong += [f"own MAC {link.mac}"] if link.mac != base.own_mac else []
         wrong += ["promiscuous or all multicast"] if link.modes != base.modes else []
-        wrong += [f"mtu {link.mtu}"] if link.mtu != base.mtu else []
+        wrong += [f"mtu {link.mtu}"] if base.mtu not in {0, link.mtu} else []
         if now is not None and base.mac is not None and admin_mac(now, link) not in {base.mac, base.own_mac}:
             wrong.append(f"admin MAC {now.mac}")
     return wrong

@@ -12,6 +12,8 @@ from .netns import live_inodes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from .domain import Attachment, IpamResult, Record
     from .host import Host
     from .ipam.holding import Holding
@@ -64,6 +66,15 @@ def drift(host: Host, record: Record) -> list[str]:
     except Drift as error:
         return [f"reservation: {error}"]
     return []
+
+
+def follow(record: Record, ipam_conf: dict[str, Any]) -> None:
+    """Where the network went from a foreign IPAM to host-subnet (`sriovctl import`), the lease is what counts."""
+    if "type" in record.ipam and ipam_conf.get("type") == "host-subnet":
+        from . import poolconf
+
+        scope, data_dir = poolconf.parse_place(ipam_conf)
+        record.ipam = {"dataDir": data_dir, "scope": scope}
 
 
 def leases_of(host: Host, network: str) -> list[tuple[str, str, Attachment]]:

@@ -25,11 +25,12 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
     """Drift lists all that differs in its details."""
     host.ledger.open()
     with host.ledger.attachment_lock(request.attachment, "CHECK") as lock:
-        record = host.ledger.find(request.attachment)
+        record = host.record_of(request.attachment)
         if record is None:
             lock.forget()  # nothing is there, and nothing is left
         if record is None or record.status != "done":
             raise Drift(f"check {request.attachment}: it is not attached", "no finished ADD is recorded")
+        reservation.follow(record, conf.ipam)
         with host.open_netns(request.netns) as netns, host.pod(netns) as pod:
             wrong = _identity(record, netns)
             link = pod.link(request.attachment.ifname)

@@ -15,11 +15,15 @@ def run(request: Request, conf: NetConf, lease_place: tuple[str, str] | None, ho
     """Works from the Record, not from CNI_NETNS: runtimes send "", and the VF may be back in the host already."""
     host.ledger.open()
     with host.ledger.attachment_lock(request.attachment, "DEL") as lock:
-        record = host.ledger.find(request.attachment)
+        record = host.record_of(request.attachment)
+        # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)
+        place = lease_place if record is None or "type" in record.ipam else None
+        try:
+            done = record is None or release.give_back(host, record, conf.verify_timeout_ms)
+        finally:
+            if place is not None:
+                reservation.release_attachment(host, request.attachment, *place)
         if record is None:
             host.log.debug("nothing to delete", attachment=request.attachment)
-            if lease_place is not None:  # a lease without a Record: the Record was damaged in both copies
-                reservation.release_attachment(host, request.attachment, *lease_place)
-        elif not release.give_back(host, record, conf.verify_timeout_ms):
-            return  # the lock's file stays: the Record does
-        lock.forget()
+        if done:
+            lock.forget()  # else it stays, as the Record does

@@ -31,7 +31,12 @@ def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_m
 
 def _unknown(network: str, keep: set[Attachment], host: Host) -> set[Attachment]:
     records = [*host.ledger.records(), *host.ledger.claims()]
-    return {record.attachment for record in records if record.network == network} - keep
+    gone = {record.attachment for record in records if record.network == network} - keep
+    if host.ledger.cache_names():
+        from .. import adopt
+
+        gone |= adopt.unknown(host, network, keep)
+    return gone
 
 
 def _alone(host: Host, attachment: Attachment, act: Callable[[Attachment], bool]) -> str:
@@ -52,7 +57,7 @@ def _alone(host: Host, attachment: Attachment, act: Callable[[Attachment], bool]
 
 
 def _give_back(attachment: Attachment, network: str, host: Host, verify_timeout_ms: int) -> bool:
-    record = host.ledger.find(attachment)
+    record = host.record_of(attachment)
     if record is None:
         return True  # a DEL was quicker
     if record.network != network:

@@ -6,10 +6,9 @@ and data directory in use; only what no running verb has locked.
 
 from __future__ import annotations
 
-import copy
 import os
 
-from .. import claim, poolconf, release, reservation
+from .. import adopt, claim, poolconf, release, reservation
 from ..commands import ipam
 from ..errors import CniError, KernelRefused
 from ..ipam.shelf import STICKY, ScopeDirectory
@@ -68,11 +67,12 @@ def run(
 def _vfs(host: Host, dry_run: bool) -> Iterator[Item]:
     seen = set()
     for ledger in node.ledgers(host):
-        of_directory = copy.copy(host)
-        of_directory.ledger = ledger
-        for record in ledger.records():
-            seen.add(record.attachment)
-            yield from _vf(of_directory, record, dry_run)
+        of_directory = node.with_ledger(host, ledger)
+        adopted = adopt.records(of_directory) if ledger.cache_names() else []
+        for record in ledger.records() + adopted:
+            if record.attachment not in seen:
+                seen.add(record.attachment)
+                yield from _vf(of_directory, record, dry_run)
     for record in host.ledger.claims():
         if record.attachment not in seen:
             yield from _vf(host, record, dry_run)
@@ -85,7 +85,7 @@ def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
         yield Item("vf", what, str(record.attachment), False, "a running verb holds it")
         return
     try:
-        now = host.ledger.find(record.attachment)
+        now = host.record_of(record.attachment)
         if now is not None:
             taken, reason = _judge_vf(host, now, dry_run)
             yield Item("vf", what, str(record.attachment), taken, reason)

@@ -5,15 +5,17 @@ VFs inside pods are seen through their Records and the PF's own view; nobody ent
 
 from __future__ import annotations
 
+import copy
 import os
 
-from .. import claim, reservation
+from .. import adopt, claim, reservation
 from ..commands import ipam
 from ..errors import KernelRefused
 from ..ledger import Ledger
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from ..domain import PF, VF, Attachment, Lease, Link, Record, VfState
@@ -185,7 +187,22 @@ def records(host: Host) -> list[Record]:
         for record in ledger.records():
             if record.boot_id == host.ledger.boot_id:
                 found.setdefault(record.vf, record)
+    for record in adopted(host):
+        found.setdefault(record.vf, record)
     return list(found.values())
+
+
+def adopted(host: Host) -> Iterator[Record]:
+    """Of attachments that sriov-cni made."""
+    for ledger in ledgers(host):
+        if ledger.cache_names():
+            yield from adopt.records(with_ledger(host, ledger))
+
+
+def with_ledger(host: Host, ledger: Ledger) -> Host:
+    of_directory = copy.copy(host)
+    of_directory.ledger = ledger
+    return of_directory
 
 
 def leases(host: Host) -> list[dict[str, Any]]:

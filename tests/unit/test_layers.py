@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[2] / "cni_sriov"
 
 LAYERS = {
     "words": ["__init__", "domain", "errors", "inet", "log", "jsontext", "pci"],
-    "decisions": ["protocol", "netconf", "choose", "knobs", "poolconf", "subnets"],
+    "decisions": ["protocol", "netconf", "choose", "knobs", "poolconf", "subnets", "sriov_cni"],
     "faces": [
         "sysfs",
         "rtnl",
@@ -24,7 +24,7 @@ LAYERS = {
         "ledger",
         "ipam/",
     ],
-    "acts": ["host", "release", "prepare", "reservation", "claim", "commands/"],
+    "acts": ["host", "cachefiles", "adopt", "release", "prepare", "reservation", "claim", "commands/"],
     "doors": ["plugin", "ipam_door", "__main__", "ctl/"],
 }
 BELOW = {

@@ -1,0 +1,317 @@
+"""sriov-cni's files on a node: damaged and ambiguous ones, GC, orphans, status, and what our own calls pay for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cni_sriov.sriov_cni import BadCache, attachments, parse
+from tests.drop_in import POD, SriovCni, cache_text, known, orig_state
+from tests.unit.ctl.tool import sriovctl
+from tests.world import Reply, World
+
+OTHER = "/run/netns/pod2"
+SETTINGS: dict[str, Any] = {
+    "vlan": 100, "vlanQoS": 3, "mac": "02:00:00:00:aa:01", "spoofchk": "off", "trust": "on", "max_tx_rate": 100,
+}  # fmt: skip
+
+
+@pytest.fixture
+def old(world: World) -> SriovCni:
+    world.kernel.add_pod(OTHER)
+    known(world)
+    return SriovCni(world)
+
+
+def kernel(world: World) -> dict[str, Any]:
+    return world.kernel.snapshot()
+
+
+# files that cannot be trusted ----------------------------------------------------------------------------------------
+
+DAMAGE: dict[str, Any] = {
+    "empty": "",
+    "cut": '{"OrigVfState":{"HostIFName":"enp1',
+    "a list": "[]",
+    "no state": {"OrigVfState": None},
+    "state is text": {"OrigVfState": "x"},
+    "deviceID a path": {"deviceID": "../../../etc"},
+    "deviceID none": {"deviceID": None},
+    "deviceID of the PF": {"deviceID": "0000:01:00.0"},
+    "vlan too high": {"vlan": 99999},
+    "vlan a list": {"vlan": [1]},
+    "MAC a number": {"MAC": 5},
+    "MAC a list": {"MAC": []},
+    "link state": {"link_state": "up"},
+    "network": {"name": "../x"},
+    "ipam": {"ipam": [1]},
+    "host name": {"OrigVfState.HostIFName": "a/b"},
+    "host name long": {"OrigVfState.HostIFName": "x" * 16},
+    "admin MAC": {"OrigVfState.AdminMAC": "zz"},
+    "own MAC": {"OrigVfState.EffectiveMAC": "01:00:00:00:00:01"},
+    "original vlan": {"OrigVfState.Vlan": -1},
+    "original vlan true": {"OrigVfState.Vlan": True},
+    "protocol": {"OrigVfState.VlanProto": 1},
+    "LinkState": {"OrigVfState.LinkState": 9},
+    "SpoofChk": {"OrigVfState.SpoofChk": "on"},
+    "another interface": {"ContIFNames": "eth9"},
+}  # fmt: skip
+
+
+def spoil(path: Path, how: Any) -> None:
+    if isinstance(how, str):
+        path.write_text(how)
+        return
+    document = json.loads(path.read_text())
+    for key, value in how.items():
+        outer, _, inner = key.partition(".")
+        (document[outer] if inner else document)[inner or outer] = value
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("how", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_moves_nothing(world: World, old: SriovCni, how: Any) -> None:
+    conf = old.add(**SETTINGS)
+    spoil(world.state_dir / "c1-net1", how)
+    there, files = kernel(world), old.files()
+
+    replies = [world.call(verb, conf).code for verb in ("CHECK", "DEL", "DEL")]
+    run = sriovctl(world, "--state-dir", str(world.state_dir), "status")
+    collected = world.call("GC", world.conf(cniVersion="1.1.0", **{"cni.dev/valid-attachments": []}))
+
+    assert replies == [107, 0, 0]
+    assert (run.status, collected.code) == (0, 0), collected.text
+    assert (kernel(world), old.files()) == (there, files)
+    assert "cannot be used" in world.log_file.read_text()
+
+
+@pytest.mark.parametrize("kind", ["symlink", "directory", "fifo"])
+def test_what_is_no_file_is_left_alone(world: World, old: SriovCni, kind: str) -> None:
+    conf = old.add(**SETTINGS)
+    path = world.state_dir / "c1-net1"
+    path.rename(world.root / "elsewhere")
+    if kind == "symlink":
+        path.symlink_to(world.root / "elsewhere")
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        os.mkfifo(path)
+    there = kernel(world)
+
+    assert world.call("DEL", conf).code == 0
+    assert kernel(world) == there
+
+
+def test_a_fuzzed_file_never_breaks_the_parser() -> None:
+    """Bytes and values at random; the seed replays it."""
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    conf = {"cniVersion": "0.4.0", "name": "fast", "master": "enp1s0f0", **SETTINGS}
+    state = {"ifname": "a", "spoofchk": True, "trust": False, "mac": "", "own_mac": "02:00:00:00:00:01", "vlan": 0, "vlan_qos": 0,
+             "vlan_proto": "802.1q", "min_tx_rate": 0, "max_tx_rate": 0, "link_state": "auto", "mtu": 1500}  # fmt: skip
+    good = cache_text(conf, "0000:01:10.0", 0, orig_state(state))
+    values: list[Any] = [
+        None,
+        True,
+        -1,
+        1 << 70,
+        1.5,
+        "",
+        "x",
+        "\udcff",
+        "\0",
+        [],
+        {},
+        [[]],
+        "02:00:00:00:00:01",
+    ]
+    for _ in range(3000):
+        document = json.loads(good)
+        target = chance.choice([document, document["OrigVfState"]])
+        target[chance.choice(sorted(target))] = chance.choice(values)
+        text = json.dumps(document)
+        if chance.random() < 0.3:
+            at = chance.randrange(len(text))
+            text = text[:at] + chance.choice('"{}[]:,0\0\udc80') + text[at + chance.randrange(3) :]
+        try:
+            parse(text)
+        except BadCache:
+            pass
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {text!r}") from error
+
+
+def test_dpdk_is_told_and_left_alone(world: World, old: SriovCni) -> None:
+    conf = old.add(vlan=5)
+    spoil(world.state_dir / "c1-net1", {"OrigVfState.HostIFName": ""})
+    there, files = kernel(world), old.files()
+
+    replies = [world.call(verb, conf) for verb in ("CHECK", "DEL")]
+    gc = world.call("GC", world.conf(cniVersion="1.1.0", **{"cni.dev/valid-attachments": []}))
+
+    assert [reply.code for reply in replies] == [7, 7]
+    assert "DPDK mode, which is not supported yet" in replies[1].text
+    assert (gc.code, kernel(world), old.files()) == (0, there, files)
+
+
+# names ---------------------------------------------------------------------------------------------------------------
+
+
+def test_all_that_a_name_can_mean() -> None:
+    assert [(a.container_id, a.ifname) for a in attachments("a-b-c")] == [("a", "b-c"), ("a-b", "c")]
+    assert attachments("pci") == attachments("-net1") == attachments("c1-") == []
+    assert [a.ifname for a in attachments("c-x" + "y" * 15)] == []
+
+
+# GC ------------------------------------------------------------------------------------------------------------------
+
+
+def collect(world: World, *keep: tuple[str, str], **keys: Any) -> Reply:
+    kept = [{"containerID": container, "ifname": ifname} for container, ifname in keep]
+    return world.call(
+        "GC",
+        world.conf(cniVersion="1.1.0", **{"cni.dev/valid-attachments": kept}, **keys),
+        container="",
+        netns="",
+        ifname="",
+    )
+
+
+def test_gc_takes_its_own_networks_and_keeps_the_valid(world: World, old: SriovCni) -> None:
+    before = kernel(world)
+    old.add("c1", POD, "net1", 0, vlan=5)
+    old.add("c2", OTHER, "net1", 1, vlan=6)
+    old.add("c3", OTHER, "net2", 2, vlan=7, name="slow")
+
+    reply = collect(world, ("c1", "net1"))
+
+    assert reply.code == 0, reply.text
+    assert [f for f in old.files() if "pci" not in f] == ["c1-net1", "c3-net2"]
+    assert kernel(world)["vfs"]["0000:01:10.2"] == before["vfs"]["0000:01:10.2"]
+    assert [vf.state.vlan for vf in world.kernel.pfs[0].vfs[:3]] == [5, 0, 7]
+
+
+def test_gc_tells_names_apart_by_what_the_vf_is_called(world: World, old: SriovCni) -> None:
+    before = kernel(world)
+    old.add("a-b", POD, "c", 0)
+    old.add("x", OTHER, "y-z", 1)
+
+    assert collect(world, ("a", "b-c"), ("x", "y-z")).code == 0
+    assert len([f for f in old.files() if "pci" not in f]) == 2, "whoever may be meant is kept"
+    assert collect(world).code == 0
+    assert (kernel(world), old.files()) == (before, [])
+
+
+def test_gc_leaves_alone_what_it_cannot_tell_apart(world: World, old: SriovCni) -> None:
+    old.add("a-b", POD, "c")
+    pod = world.kernel.open_netns(POD)
+    inside = world.kernel.pod_netlink(pod)
+    inside.set_down(inside.ifindex("c"))
+    inside.set_name(inside.ifindex("c"), "renamed")
+
+    assert collect(world).code == 0
+    assert "cannot be told apart" in world.log_file.read_text()
+    assert old.files() == ["a-b-c", "pci/0000:01:10.0"]
+
+
+# the VFs -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_orphan_is_given_back_before_it_is_taken(world: World, old: SriovCni) -> None:
+    """Else its VLAN would be the next one's baseline."""
+    before = kernel(world)
+    for index in range(7):
+        pod = f"/run/netns/p{index}"
+        world.kernel.add_pod(pod)
+        old.add(f"p{index}", pod, index=index, **(SETTINGS | {"mac": f"02:00:00:00:bb:0{index}"}))
+    assert world.call("ADD", world.conf()).code == 11
+    world.kernel.kill_netns("/run/netns/p3")
+
+    added = world.call("ADD", world.conf())
+
+    assert added.code == 0, added.text
+    assert "reclaimed" in world.log_file.read_text()
+    assert "p3-net1" not in old.files()
+    assert world.call("DEL", world.conf()).code == 0
+    assert kernel(world)["vfs"]["0000:01:10.6"] == before["vfs"]["0000:01:10.6"]
+
+
+def test_a_marked_vf_is_not_taken_while_its_netns_lives(world: World, old: SriovCni) -> None:
+    """sriov-cni's DEL failed half-way: the mark stands, its record is gone."""
+    world.state_dir.mkdir(mode=0o700)
+    (world.state_dir / "pci").mkdir()
+    (world.state_dir / "pci/0000:01:10.0").write_text(OTHER)
+
+    refused = world.call("ADD", world.conf(master=None, deviceID="0000:01:10.0"))
+    assert (refused.code, "sriov-cni attached it" in refused.text) == (11, True)
+    world.kernel.kill_netns(OTHER)
+    assert world.call("ADD", world.conf(master=None, deviceID="0000:01:10.0")).code == 0
+
+
+def test_status_and_gc_of_the_tool_know_its_owner(world: World, old: SriovCni) -> None:
+    before = kernel(world)
+    old.add("c1", vlan=5)
+    argv = ("--state-dir", str(world.state_dir))
+
+    (pf,) = sriovctl(world, *argv, "status", "--json").document["pfs"]
+    assert pf["vfs"][0]["owner"] == {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": POD}
+    assert "1 attached" in sriovctl(world, *argv, "status").out
+    assert "nothing taken back" in sriovctl(world, *argv, "gc").out
+    world.kernel.kill_netns(POD)
+    world.kernel.add_pod(POD)
+    assert "1 would be taken back" in sriovctl(world, *argv, "gc", "--dry-run").out
+    assert old.files() == ["c1-net1", "pci/0000:01:10.0"]
+    assert "1 taken back" in sriovctl(world, *argv, "gc").out
+    assert (kernel(world), old.files()) == (before, [])
+
+
+def test_another_directory_by_cni_dir(world: World) -> None:
+    """Its version 1 had that key; here it says where its files are, if stateDir is somewhere else."""
+    known(world)
+    old = SriovCni(world, world.root / "old")
+    before = kernel(world)
+    conf = old.add(**SETTINGS) | {"cniDir": str(old.directory)}
+
+    assert world.call("DEL", conf | {"cniDir": None}).code == 0
+    assert old.files() == ["c1-net1", "pci/0000:01:10.0"]
+    assert (world.call("CHECK", conf).code, world.call("DEL", conf).code) == (0, 0)
+    assert (kernel(world), old.files()) == (before, [])
+
+
+# the price -----------------------------------------------------------------------------------------------------------
+
+
+def test_our_own_attachments_pay_one_look_and_load_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    lexists = os.path.lexists
+
+    def look(path: str) -> bool:
+        looks.append(str(path))
+        return lexists(path)
+
+    monkeypatch.setattr(os.path, "lexists", look)
+    monkeypatch.setitem(__import__("sys").modules, "cni_sriov.adopt", None)  # an import of it would fail
+    monkeypatch.delattr("cni_sriov.adopt")
+
+    def ours() -> list[str]:
+        found = [
+            path.removeprefix(str(world.state_dir)) for path in looks if path.startswith(str(world.state_dir))
+        ]
+        looks.clear()
+        return found
+
+    assert world.call("ADD", world.conf()).code == 0
+    assert ours() == ["/pci/0000:01:10.0"]
+    assert world.call("CHECK", world.conf()).code == 0
+    assert ours() == []
+    assert world.call("DEL", world.conf()).code == 0
+    assert ours() == []
+    assert world.call("DEL", world.conf()).code == 0
+    assert ours() == ["/c1-net1"]
