@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
+HOST_LOCAL = "/var/lib/cni/networks"
 USAGE_CODE = 4  # errors.CODES: what the caller gave, before anything was looked at
 
 
@@ -164,6 +165,14 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         )
     elif name == "gc":
         verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
+    elif name == "import":
+        verb.add_argument("source", choices=["host-local"], help="whose leases")
+        verb.add_argument("file", metavar="FILE", help="the new .conf or .conflist, with host-subnet")
+        verb.add_argument("--network", metavar="NAME", default="", help="its old name (default: as in FILE)")
+        verb.add_argument(
+            "--store", metavar="DIR", default=HOST_LOCAL, help="host-local's dataDir (default %(default)s)"
+        )
+        verb.add_argument("--dry-run", action="store_true", help="only say what would be leased")
     elif name == "validate":
         verb.add_argument("file", metavar="FILE", help="a .conf or .conflist; - is standard input")
 
@@ -236,6 +245,20 @@ def _gc(options: argparse.Namespace, tool: Tool) -> int:
     return OK
 
 
+def _import(options: argparse.Namespace, tool: Tool) -> int:
+    from . import importer
+
+    host = tool.make_host(options.state_dir)
+    outcome = importer.run(host, options.file, options.network, options.store, options.dry_run)
+    if options.json:
+        _write_json(tool, outcome.to_json())
+    else:
+        from . import show
+
+        show.imported(tool.out, outcome)
+    return OK
+
+
 def _validate(options: argparse.Namespace, tool: Tool) -> int:
     from . import validate
 
@@ -261,5 +284,6 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], 
     ("status", "PFs, their VFs, and the containers that have them", _status, True),
     ("leases", "the subnets that are given out", _leases, True),
     ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
+    ("import", "lease by host-subnet what host-local gave out", _import, True),
     ("validate", "judge a configuration; warnings do not fail it", _validate, False),
 )

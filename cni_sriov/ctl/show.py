@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from .gc import Item
+    from .importer import Outcome
     from .node import PfRow, VfRow
     from .validate import Finding
-    from .vfs import Outcome
+    from .vfs import Outcome as VfsOutcome
 
 _PIPE_WIDTH = 1000  # a pipe wraps nothing
 _ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
@@ -50,7 +51,7 @@ def _dash(text: str) -> Text:
 # vfs and status ------------------------------------------------------------------------------------------------------
 
 
-def vfs(out: TextIO, outcome: Outcome) -> None:
+def vfs(out: TextIO, outcome: VfsOutcome) -> None:
     row = outcome.pf
     console = _console(out)
     name = row.pf.ifname or row.pf.pci_address
@@ -161,6 +162,25 @@ def gc(out: TextIO, items: list[Item], dry_run: bool) -> None:
     for reason, some in left.items():
         named = ", ".join(item.what for item in some[:_NAMED]) + (", ..." if len(some) > _NAMED else "")
         console.print(Text(f"{len(some)} left, because {reason}: {named}", style="dim"))
+
+
+def imported(out: TextIO, outcome: Outcome) -> None:
+    console = _console(out)
+    new = [item for item in outcome.items if not item.done]
+    verb = "would be leased" if outcome.dry_run else "leased"
+    console.print(
+        Text(f"{len(new) or 'nothing'} {verb}, {len(outcome.items) - len(new)} leased before", style="bold")
+    )
+    for item in new:
+        console.print(Text(f"  {', '.join(lease.subnet for lease in item.leases)} to {item.attachment}"))
+    if not outcome.dry_run:
+        console.print(
+            Text(
+                "host-local's files are left as they are. When the new configuration is in place:",
+                style="dim",
+            )
+        )
+        console.print(Text(f"  rm -r {outcome.directory}", style="dim"))
 
 
 # validate ------------------------------------------------------------------------------------------------------------

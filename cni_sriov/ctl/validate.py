@@ -49,10 +49,14 @@ class Finding:
 
 def run(file: str) -> list[Finding]:
     try:
-        conf = jsontext.parse_object(_text(file))
+        conf = read(file)
     except BadJson as error:
         return [Finding("error", "", "", f"{error.msg} (code {error.code})")]
     return judge(conf)
+
+
+def read(file: str) -> Json:
+    return jsontext.parse_object(_text(file))
 
 
 def _text(file: str) -> str:
