@@ -103,8 +103,11 @@ class Shelf:
         return _read(f"{self.leases}/{name}") if self.exists else None
 
     def holding(self, owner: str) -> Holding | None:
-        """What the owner has; DamagedLease if its file is not what we wrote."""
-        return _read(f"{self.owners}/{owner}") if self.exists else None
+        """What the owner has; DamagedLease if its file is not what we wrote, or is another owner's."""
+        found = _read(f"{self.owners}/{owner}") if self.exists else None
+        if found is not None and found.attachment is not None and found.attachment.filename != owner:
+            raise DamagedLease(f"it is of {found.attachment}")
+        return found
 
     def is_whole(self, owner: str, holding: Holding) -> bool:
         """Whether every lease of the holding is there and the owner's."""
