@@ -86,7 +86,7 @@ AT_EXIT = {"read", "pread64", "recvfrom", "recvmsg", "getdents64", "poll", "fsta
 BEGINS = re.compile(
     r'"(/run/netns/|/run/cni-sriov|/proc/thread-self/ns/net|/proc/self/ns/net|/proc/[0-9]+/ns/net)|^socket\('
 )
-MUTATES = re.compile(r"nlmsg_type=(RTM_(NEW|SET|DEL)\w+)|/proc/sys/|/run/cni-sriov|/var/lib/cni")
+FILES = re.compile(r"/proc/sys/|/run/cni-sriov|/var/lib/cni")
 
 
 class Point(NamedTuple):
@@ -120,7 +120,7 @@ class Point(NamedTuple):
 
 def watch(log: str) -> tuple[str, ...]:
     """What to put before a command, so that `points` can read what it does."""
-    return ("strace", "-f", *SHORT, "-o", log)
+    return ("strace", "-f", "--seccomp-bpf", *SHORT, "-e", f"trace=!{','.join(sorted(SILENT))}", "-o", log)
 
 
 def signature(line: str) -> str:
@@ -151,18 +151,27 @@ def points(log: str) -> list[Point]:
 
 
 def effects(found: Sequence[Point]) -> list[int]:
-    """Indexes of those that change the kernel's or the node's state: netlink changes, sysctls, state files."""
+    """Indexes of those that change the node or the kernel: netlink changes, sysctls, state files."""
     opened: dict[str, str] = {}
     result = []
     for index, point in enumerate(found):
-        fd = point.line.rpartition("= ")[2].split(" ")[0]
         if point.call.startswith("open"):
-            opened[fd] = point.line
-        where = opened.get(point.line.partition("(")[2].partition(",")[0], "")
-        if (
-            point.changes
-            and point.call not in {"setns", "ioctl", "flock", "bind"}
-            and (MUTATES.search(point.line + where))
-        ):
+            opened[point.line.rpartition("= ")[2]] = point.line
+        path = opened.get(point.line.partition("(")[2].partition(",")[0], "") if "write" in point.call else ""
+        if is_netlink_change(point.line) or (point.changes and FILES.search(point.line + path)):
             result.append(index)
-    return result
+    return [index for index in result if not is_idle(found[index])]
+
+
+def is_idle(point: Point) -> bool:
+    """It opens what is there already, asks or holds, or failed."""
+    opens = point.call.startswith("open") and "O_EXCL" not in point.line
+    return opens or point.call in {"flock", "setns", "ioctl", "bind"} or "= -1 " in point.line
+
+
+def is_netlink_change(line: str) -> bool:
+    """strace names no types of a socket in another netns: linux/rtnetlink.h has NEW, DEL, GET, SET from 16 on."""
+    kind = re.match(r"send\w+\(.*?nlmsg_type=(?:RTM_(NEW|DEL|GET|SET)|0x([0-9a-f]+))", line)
+    if kind is None:
+        return False
+    return kind[1] != "GET" if kind[1] else int(kind[2], 16) % 4 != 2

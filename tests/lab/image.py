@@ -15,7 +15,7 @@ from .apt import Apt
 
 PACKAGES = (
     *("busybox-static", "kmod", "mawk", "mount", "procps", "udev", "util-linux"),
-    *("ethtool", "iproute2", "iputils-ping", "less", "pciutils", "python3", "tcpdump"),
+    *("ethtool", "iproute2", "iputils-ping", "less", "pciutils", "python3", "strace", "tcpdump"),
     "containernetworking-plugins",
 )
 GO_PACKAGES = ("golang-go", "golang-github-appc-cni-dev")
