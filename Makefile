@@ -19,7 +19,7 @@ check: setup ## ruff, mypy strict, unit tests (seconds, no root)
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary
-	@$(PYTHON) -m pytest -q tests/unit
+	@$(PYTHON) -m pytest -q -m "not slow" tests/unit
 
 fmt: setup ## format the code
 	@$(PYTHON) -m ruff format .

@@ -8,7 +8,14 @@ from __future__ import annotations
 import os
 import time
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "panic": 90, "none": 90}  # panic is sriov-cni's
+LEVELS = {
+    "debug": 10,
+    "info": 20,
+    "warning": 30,
+    "error": 40,
+    "panic": 90,
+    "none": 90,
+}  # panic is sriov-cni's
 
 
 class Log:

@@ -36,7 +36,12 @@ class FakeHost(Host):
     __slots__ = ("kernel", "plugins")
 
     def __init__(
-        self, kernel: FakeKernel, ledger: Ledger, log: Log, allow_own_netns: bool, plugins: PluginRunner = _no_plugin
+        self,
+        kernel: FakeKernel,
+        ledger: Ledger,
+        log: Log,
+        allow_own_netns: bool,
+        plugins: PluginRunner = _no_plugin,
     ) -> None:
         super().__init__(ledger, log, kernel.sysfs, allow_own_netns)
         self.kernel = kernel

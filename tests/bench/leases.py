@@ -39,7 +39,7 @@ def ipam(count: int) -> dict[str, Any]:
 
 
 def store(count: int) -> Store:
-    log = Log("error", "", "")
+    log = Log("error")
     return Place(RUN_DIR, read_boot_id(), log).store(DATA, scope(count))
 
 

@@ -54,7 +54,11 @@ ENVELOPE: list[Row] = [
     ("no name", conf(name=None), BAD),
     ("no cniVersion", conf(cniVersion=None), GOOD),
     *rows("name", ["a", "A1_.-", "x" * 200], ["", "_a", ".a", "a/b", "a b", "ä", "a\n", 5, "x" * 201]),
-    *rows("cniVersion", ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"], ["0.5.0", "2.0.0", "1.0", 1, ""]),
+    *rows(
+        "cniVersion",
+        ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"],
+        ["0.5.0", "2.0.0", "1.0", 1, ""],
+    ),
 ]
 
 DEVICE: list[Row] = [

@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from cni_sriov import netconf, poolconf
 from tests import fuzzing
-from tests.fuzzing import JSON, ODD_TEXTS, Answer, budget, damaged_bytes, mutated
+from tests.fuzzing import JSON, ODD_TEXTS, Answer, budget, damaged_bytes, mutated, paths_of, put
 from tests.world import World
 
 from .conf_table import TABLE
+
+pytestmark = pytest.mark.slow
 
 VERBS = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"]
 POD = "/run/netns/pod1"
@@ -170,7 +172,7 @@ def as_bytes(value: Any) -> bytes:
 # configurations ------------------------------------------------------------------------------------------------------
 
 
-@budget(700)
+@budget(400)
 @given(data=st.data())
 def test_any_configuration(root: Path, data: st.DataObject) -> None:
     """Rows of the table that parser and schema are held against, with places replaced by anything."""
@@ -202,7 +204,7 @@ RUNTIME = {
 }  # fmt: skip
 
 
-@budget(500)
+@budget(300)
 @given(data=st.data())
 def test_anything_that_a_runtime_adds(root: Path, data: st.DataObject) -> None:
     """prevResult, runtimeConfig, args, the lists of GC; ADD, then CHECK with it, then DEL."""
@@ -233,14 +235,18 @@ def keeps_other(conf: dict[str, Any]) -> bool:
     return all(given is None for given in lists) or any(isinstance(x, list) and other in x for x in lists)
 
 
-@budget(400)
+ANSWER = {
+    "cniVersion": "1.0.0", "ips": [{"address": "10.1.0.5/16", "gateway": "10.1.0.1"}],
+    "routes": [{"dst": "10.0.0.0/8", "gw": "10.1.0.1", "priority": 5}], "dns": {"domain": "a"},
+    "ip4": {"ip": "10.1.0.6/16", "routes": [{"dst": "10.3.0.0/16"}]}, "code": 11, "msg": "no", "details": "x",
+}  # fmt: skip
+
+
+@budget(200)
 @given(data=st.data())
 def test_anything_that_a_delegate_answers(root: Path, data: st.DataObject) -> None:
     node = shared(root)
-    answer = {"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.5/16", "gateway": "10.1.0.1"}],
-              "routes": [{"dst": "10.0.0.0/8", "gw": "10.1.0.1", "priority": 5}], "dns": {"domain": "a"},
-              "ip4": {"ip": "10.1.0.6/16", "routes": [{"dst": "10.3.0.0/16"}]}, "code": 11, "msg": "no", "details": "x"}  # fmt: skip
-    document = data.draw(st.composite(lambda draw: mutated(draw, answer, draw(st.integers(0, 3))))())
+    document = data.draw(st.composite(lambda draw: mutated(draw, ANSWER, draw(st.integers(0, 3))))())
     text = data.draw(st.one_of(st.just(json.dumps(document)), st.text(max_size=20)))
     node.said = (data.draw(st.sampled_from([0, 0, 0, 1, 1, -9, 255])), text)
     conf = node.world.conf(vlan=7, ipam={"type": "host-local"})
@@ -248,6 +254,59 @@ def test_anything_that_a_delegate_answers(root: Path, data: st.DataObject) -> No
     node.said = (0, "")
     assert fuzzing.call(node.world, node.env("DEL"), as_bytes(conf)).code == 0, answered.stdout
     assert node.look() == node.before
+
+
+# every place, one after the other ------------------------------------------------------------------------------------
+
+VALUES: list[Any] = [None, True, 0, -1, 1.5, 2**70, "", "x", "\ud800", [], ["x"], [{}], {}, {"x": 1}]
+
+
+def each_wrong(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for at in paths_of(document):
+        for value in VALUES:
+            wrong = json.loads(json.dumps(document))
+            put(wrong, at, value)
+            yield f"{at} {value!r}", wrong
+
+
+def test_a_wrong_value_in_each_place_of_what_a_runtime_adds(node: Node) -> None:
+    for _, wrong in each_wrong(RUNTIME):
+        conf = as_bytes(node.conf(cniVersion="1.1.0") | wrong)
+        node.call(node.env("ADD"), conf)
+        fuzzing.call(node.world, node.env("CHECK"), conf)
+
+
+def test_a_wrong_value_in_each_place_of_a_configuration(node: Node) -> None:
+    pools = [{"subnet": ["10.10.0.0/16"], "prefixLength": 24, "gateway": "last", "exclude": ["10.10.0.9"]}]
+    ipam = {
+        "pools": pools,
+        "routes": [{"dst": "10.99.0.0/16", "gw": "10.10.0.1", "priority": 5}],
+        "dns": {"search": ["x"]},
+    }
+    knobs = {
+        "mac": "02:00:00:00:aa:01",
+        "mtu": 1400,
+        "spoofchk": "off",
+        "trust": "on",
+        "link_state": "enable",
+    }
+    conf = node.conf(**knobs, pf={"names": ["enp1s0f0"], "vfs": "0-3"}) | {"verifyTimeout": 0}
+    conf["ipam"] |= ipam
+    for place, wrong in each_wrong(conf):
+        for verb in ("ADD", "STATUS"):
+            node.call(node.env(verb), as_bytes(wrong))
+        if "'ipam'" in place:
+            node.call(node.env("ADD"), as_bytes(wrong), "host-subnet")
+
+
+def test_a_wrong_value_in_each_place_of_a_delegates_answer(node: Node) -> None:
+    conf = as_bytes(node.world.conf(ipam={"type": "host-local"}))
+    for status in (0, 1):
+        for place, wrong in each_wrong(ANSWER):
+            node.said = (status, as_bytes(wrong).decode())
+            fuzzing.call(node.world, node.env("ADD"), conf)
+            node.said = (0, "")
+            assert node.call(node.env("DEL"), conf).code == 0, place
 
 
 # found, and fixed ----------------------------------------------------------------------------------------------------

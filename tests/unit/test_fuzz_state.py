@@ -26,6 +26,8 @@ from tests import fuzzing
 from tests.fuzzing import Answer, budget, damaged_bytes, mutated
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 PODS = ("c1", "c2", "c3")
 KINDS = [
     "bytes",
@@ -117,12 +119,18 @@ def damage(draw: st.DrawFn, node: Node, path: Path) -> bool:
     text = b"" if path.is_symlink() else path.read_bytes()
     others = [other for other in node.files() if not other.is_symlink()]
     other = draw(st.sampled_from(others)).read_bytes()
-    if kind in {"bytes", "json"} and path.is_symlink():
+    if kind in {"bytes", "json", "swapped"} and path.is_symlink():
         kind = "gone"
-    inode = kind in {"bytes", "json", "empty", "other"} and draw(st.booleans()) and not path.is_symlink()
+    inode = (
+        kind in {"bytes", "json", "empty", "other", "swapped"}
+        and draw(st.booleans())
+        and not path.is_symlink()
+    )
     new = {"bytes": text, "other": other}.get(kind, b"")
     if kind == "bytes":
         new = draw(damaged_bytes(text[:4096] if len(text) > 4096 else text))
+    if kind == "swapped":
+        new = swapped(text)
     if kind == "json":
         new = as_json(draw, text)
     if not inode:
@@ -139,7 +147,18 @@ def damage(draw: st.DrawFn, node: Node, path: Path) -> bool:
         path.write_bytes(new)
     if kind == "gone" and path.parent.name == "owners":
         return False  # whose the leases are, only reading them all would tell: they are taken until the boot ends
-    return not believable(new) if kind in {"bytes", "json", "other"} else True
+    return not believable(new) if kind in {"bytes", "json", "other", "swapped"} else True
+
+
+def swapped(text: bytes) -> bytes:
+    """c1's VF, address and name for c2's, and the other way round."""
+    for one, two in (
+        (b"01:10.0", b"01:10.2"),
+        (b'vf_index": 0', b'vf_index": 1'),
+        (b"10.10.0.", b"10.10.1."),
+    ):
+        text = text.replace(one, b"\0").replace(two, one).replace(b"\0", two)
+    return text
 
 
 def as_json(draw: st.DrawFn, text: bytes) -> bytes:
@@ -184,6 +203,11 @@ def test_a_damaged_state_file_costs_at_most_its_own_attachment(root: Path, data:
         if gone is not None:
             assert node.ask("CHECK", container, path).code == 0, where
 
+    if mine:
+        node.ask("DEL", mine, path)
+        for container in others:
+            assert node.pod(container) == pods[container], where
+            assert node.ask("CHECK", container, path).code == 0, where
     for container in data.draw(st.permutations(PODS)):
         deleted = [node.ask("DEL", container, path) for _ in range(2)]
         assert not told or deleted[1].code == 0, f"{where}: {deleted[1].stdout}"
