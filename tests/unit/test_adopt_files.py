@@ -202,6 +202,7 @@ def test_gc_tells_names_apart_by_what_the_vf_is_called(world: World, old: SriovC
     old.add("x", OTHER, "y-z", 1)
 
     assert collect(world, ("a", "b-c"), ("x", "y-z")).code == 0
+    assert collect(world, ("a-b", "c"), ("x-y", "z")).code == 0
     assert len([f for f in old.files() if "pci" not in f]) == 2, "whoever may be meant is kept"
     assert collect(world).code == 0
     assert (kernel(world), old.files()) == (before, [])

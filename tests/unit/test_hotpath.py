@@ -132,6 +132,7 @@ def test_a_whole_attachment_imports_what_is_allowed(rig: Rig, pool: dict[str, An
     assert (checked.answer, deleted.answer) == (None, None)
     assert (added.foreign, checked.foreign, deleted.foreign) == ({}, {}, {})
     assert {".commands.add", ".ipam.store", ".netlink", ".netns"} <= added.ours
+    assert {".adopt", ".cachefiles", ".sriov_cni"} & (added.ours | checked.ours | deleted.ours) == set()
     assert rig.leftovers() == []
 
 
