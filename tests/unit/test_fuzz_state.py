@@ -42,6 +42,7 @@ KINDS = [
     "dangling",
     "fifo",
     "other",
+    "swapped",
 ]
 V6 = {"subnet": "fd00:10::/48", "prefixLength": 64}
 
@@ -180,7 +181,7 @@ def believable(text: bytes) -> bool:
         return False
 
 
-@budget(120)
+@budget(110)
 @given(data=st.data())
 def test_a_damaged_state_file_costs_at_most_its_own_attachment(root: Path, data: st.DataObject) -> None:
     node = Node(root)
@@ -270,3 +271,19 @@ def test_an_owners_file_with_anothers_content_costs_its_own_leases_only(root: Pa
     assert node.call("DEL", "c1").code == 0
     assert leases(node) == ["10.10.1.0_24", "fd00:10:0:1::_64"]
     assert node.call("CHECK", "c2").code == 0
+
+
+@pytest.mark.parametrize("status", ["done", "in-progress"])
+def test_a_record_that_names_anothers_vf_does_not_touch_it(root: Path, status: str) -> None:
+    node = Node(root)
+    record = node.world.state_dir / "c1@net1"
+    record.write_bytes(swapped(record.read_bytes()).replace(b'"done"', f'"{status}"'.encode()))
+    seen = node.pod("c2"), node.world.kernel.pfs[0].vfs[1].snapshot()
+
+    for _ in range(2):
+        assert node.call("DEL", "c1").exit_code in {0, 1}
+
+    assert (node.pod("c2"), node.world.kernel.pfs[0].vfs[1].snapshot()) == seen
+    assert [node.call(verb, "c2").code for verb in ("CHECK", "DEL")] == [0, 0]
+    assert node.call("DEL", "c1").code == 0
+    assert (node.world.kernel.snapshot(), leases(node)) == (node.before, [])
