@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test demo build install uninstall lab bench clean
+.PHONY: help setup check fmt test stress lab-kill demo build install uninstall lab bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -43,7 +43,15 @@ lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card (packages, gues
 
 test: setup ## every test: unit, contract, integration, lab (sets up all it needs)
 	@$(PYTHON) build/bundle.py --quiet
-	@$(PYTHON) -m pytest --durations=15
+	@$(PYTHON) -m pytest -m "not stress" --durations=15
+
+stress: setup ## killed at every call, hundreds of calls at a time: on the machine and on the card
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -m stress --durations=15
+
+lab-kill: setup ## on the card: killed before and after every effect, and at sampled calls
+	@$(PYTHON) build/bundle.py --quiet
+	@LAB_KILL=all $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
 
 bench: build ## beside Debian's Go plugins: ratios, and where an ADD goes (root; BENCH="--quick")
 	@$(PYTHON) -m tests.bench $(BENCH)

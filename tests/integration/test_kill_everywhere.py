@@ -22,7 +22,7 @@ from tests import checker
 from tests.integration.rig import Call, Rig, call, conf, vf_pci
 from tests.killing import Point, points, watch
 
-pytestmark = [pytest.mark.root, pytest.mark.bundle]
+pytestmark = [pytest.mark.root, pytest.mark.bundle, pytest.mark.stress]
 
 PODS = ["/run/netns/pod", "/run/netns/next", "/run/netns/other"]
 POD, NEXT, OTHER = PODS

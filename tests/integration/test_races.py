@@ -23,7 +23,7 @@ import pytest
 from tests import checker
 from tests.integration.rig import Rig, answer_of, call, conf
 
-pytestmark = [pytest.mark.root, pytest.mark.bundle]
+pytestmark = [pytest.mark.root, pytest.mark.bundle, pytest.mark.stress]
 
 VFS, RUNTIMES, CALLS = 24, 32, 16  # more containers than VFs: some ADDs find none free, and reclaim
 POOLS = [

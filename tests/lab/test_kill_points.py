@@ -18,7 +18,7 @@ import pytest
 
 from .node import CONF, PLUGIN, Node
 
-pytestmark = [pytest.mark.lab, pytest.mark.bundle]
+pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.stress]
 
 HERE = Path(__file__).parent
 ALL = os.environ.get("LAB_KILL") == "all"

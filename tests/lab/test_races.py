@@ -19,7 +19,7 @@ from tests import checker
 from .node import CNI_PATH, CONF, PLUGIN, Node, Reply
 from .vm import PORTS
 
-pytestmark = [pytest.mark.lab, pytest.mark.bundle]
+pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.stress]
 
 CONTAINERS, WAVES = 10, 4
 KILLED = -9
