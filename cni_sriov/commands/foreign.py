@@ -34,13 +34,30 @@ def kept(conf: dict[str, Any]) -> dict[str, Any]:
 
 def add(host: Host, request: Request, record: Record) -> IpamResult:
     """ADD of the delegate, in the netns where the interface is already, with its MAC and UP (dhcp needs that)."""
-    document = _call(host, "ADD", record, request.conf)
+    try:
+        document = _call(host, "ADD", record, request.conf)
+    except CniError:
+        _delete_what_failed(host, record)
+        raise
     try:
         return _parse_result(jsontext.parse_object(document))
     except (CniError, ValueError, KeyError, TypeError) as error:
         raise InputOutput(
             f"read the answer of ipam {record.ipam['type']}: {error}", document[:200]
         ) from error
+
+
+def _delete_what_failed(host: Host, record: Record) -> None:
+    """SPEC section 4: a failed ADD gets its DEL. If that fails too (a conf it cannot read), nothing was given out, and
+    the undo must not stop at it.
+    """
+    try:
+        release(host, record)
+    except CniError as error:
+        host.log.warning(
+            "DEL of the IPAM that failed its ADD failed too", attachment=record.attachment, reason=error
+        )
+    record.ipam = {}
 
 
 def release(host: Host, record: Record) -> None:

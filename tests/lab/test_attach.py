@@ -195,7 +195,8 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"master": "nothere"}, 101, "use master nothere: no such interface"),
     ({"master": "lo"}, 101, "cannot have VFs"),
     ({"deviceID": "0000:09:00.0", "master": None}, 101, "no such VF"),
-    ({"ipam": {"type": "host-local"}}, 7, "host-local"),
+    ({"ipam": {"type": "nothere"}}, 7, "no such plugin in CNI_PATH"),
+    ({"ipam": {"type": "host-local"}}, 5, "ipam host-local: no IP ranges specified"),
     ({"ipam": IPAM | {"pools": [{"subnet": "10.0.0.0/30", "prefixLength": 24}]}}, 7, "prefixLength"),
 ]
 

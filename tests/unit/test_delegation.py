@@ -122,6 +122,20 @@ def test_a_delegates_own_codes_are_not_taken_for_ours(
     assert (str(told) in failed.text) == (told >= 100)
 
 
+def test_a_delegate_that_fails_its_delete_too_does_not_keep_the_vf(world: World, ipam: HostLocal) -> None:
+    """host-local without ranges: it can read its conf neither for ADD nor for DEL."""
+    before = world.snapshot()
+    ipam.fails |= {
+        verb: json.dumps({"code": 999, "msg": "no IP ranges specified"}) for verb in ("ADD", "DEL")
+    }
+
+    failed = world.call("ADD", conf(world))
+
+    assert (failed.code, "no IP ranges" in failed.text) == (5, True)
+    assert ipam.verbs == ["ADD", "DEL"]
+    assert world.snapshot() == before
+
+
 @pytest.mark.parametrize(
     "answer", ["", "garbage", "[]", "{}", '{"ips": [{"address": "x"}]}', '{"ips": 7}', '{"ips": [{}]}']
 )
