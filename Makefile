@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test stress lab-kill demo build install uninstall lab lab-kill bench clean
+.PHONY: help setup check fmt test stress lab-kill demo build install uninstall lab bench clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,10 +40,6 @@ demo: setup ## three containers on an emulated SR-IOV card: attach, ping by VLAN
 
 lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card (packages, guest, snapshot)
 	@$(PYTHON) -m tests.lab prepare
-
-lab-kill: setup ## on the card, SIGKILL before and after every effect of ADD and DEL (too long for CI)
-	@$(PYTHON) build/bundle.py --quiet
-	@LAB_KILL=all $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
 
 test: setup ## every test: unit, contract, integration, lab (sets up all it needs)
 	@$(PYTHON) build/bundle.py --quiet
