@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import functools
 import os
@@ -18,12 +19,26 @@ def directory() -> Path:
     """A directory with `cni-sriov` in it, as build/out has: hard links, gone with this process."""
     if not (OUT / "cni-sriov").exists():
         raise FileNotFoundError("no bundle: run `make build`")
-    home = Path(tempfile.mkdtemp(prefix="session-", dir=OUT))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
     with (OUT / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # build/bundle.py holds it while it builds
+        fcntl.flock(lock, fcntl.LOCK_EX)  # build/bundle.py holds it while it builds
+        _sweep()
+        home = Path(tempfile.mkdtemp(prefix="session-", dir=OUT))
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
+        fcntl.flock(os.open(home, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)  # to the end of this process
         shutil.copytree(OUT / "cni-sriov", home / "cni-sriov", symlinks=True, copy_function=os.link)
     return home
+
+
+def _sweep() -> None:
+    """What sessions left that were killed."""
+    for home in OUT.glob("session-*"):
+        with contextlib.suppress(OSError):  # another session's, alive or gone just now
+            fd = os.open(home, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(home, ignore_errors=True)
+            finally:
+                os.close(fd)
 
 
 def sriov() -> Path:
