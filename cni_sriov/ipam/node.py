@@ -57,6 +57,7 @@ class NodeLock:
         """Wait for it; TryAgain (11) names the holder when the deadline passes."""
         while True:
             self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self._check_file()
             try:
                 statefile._flock(self.fd, deadline_s)  # noqa: SLF001 # the waiting is one thing, the file another
             except TimeoutError as error:
@@ -72,6 +73,12 @@ class NodeLock:
         ours = f"pid {os.getpid()} ({self.verb})\n".encode()[:_HOLDER]
         os.pwrite(self.fd, ours.ljust(_HOLDER) + page[_HOLDER:], 0)
         self.pending = _parse_pending(page)
+
+    def _check_file(self) -> None:
+        """A FIFO can be locked but has no page."""
+        if os.fstat(self.fd).st_mode & 0o170000 != 0o100000:  # S_IFMT, S_IFREG: sys/stat.h
+            self.release()
+            raise InputOutput(f"lock {self.path}: it is no regular file", "remove it")
 
     def release(self) -> None:
         if self.fd >= 0:

@@ -287,3 +287,15 @@ def test_a_record_that_names_anothers_vf_does_not_touch_it(root: Path, status: s
     assert [node.call(verb, "c2").code for verb in ("CHECK", "DEL")] == [0, 0]
     assert node.call("DEL", "c1").code == 0
     assert (node.world.kernel.snapshot(), leases(node)) == (node.before, [])
+
+
+def test_a_node_lock_that_is_a_fifo_is_named(root: Path) -> None:
+    node = Node(root)
+    path = node.world.run_dir / "subnets/lock"
+    path.unlink()
+    os.mkfifo(path)
+    refused = node.call("DEL", "c1")
+    assert (refused.code, str(path) in refused.stdout) == (5, True)
+    path.unlink()
+    assert [node.call("DEL", container).code for container in ("c1", "c2")] == [0, 0]
+    assert (node.world.kernel.snapshot(), leases(node)) == (node.before, [])
