@@ -106,13 +106,16 @@ class NodeLock:
 
 
 def _parse_pending(page: bytes) -> Pending | None:
+    """None also for what we never wrote: then the index may be behind, and the files are right."""
     length = int.from_bytes(page[_HOLDER : _HOLDER + _LENGTH], "little")
     text = page[_HOLDER + _LENGTH :][:length].decode("utf-8", "surrogateescape")
     fields = text.split("\n")
-    if len(fields) != 5:
+    if len(fields) != 5 or not all(field.isprintable() for field in fields):
         return None
     data_dir, scope, owner, key, names = fields
-    return Pending(data_dir, scope, owner, key, names.split())
+    if not data_dir.startswith("/") or "/" in scope + owner + key + names:
+        return None  # they become parts of paths
+    return Pending(data_dir, scope, owner, key, names.split(" ") if names else [])
 
 
 class Node:

@@ -299,3 +299,22 @@ def test_a_node_lock_that_is_a_fifo_is_named(root: Path) -> None:
     path.unlink()
     assert [node.call("DEL", container).code for container in ("c1", "c2")] == [0, 0]
     assert (node.world.kernel.snapshot(), leases(node)) == (node.before, [])
+
+
+@pytest.mark.parametrize("part", range(5))
+@pytest.mark.parametrize("wrong", ["\0", "../../../../victim", "\udcff", ""])
+def test_a_damaged_pending_change_harms_nobody(root: Path, part: int, wrong: str) -> None:
+    """Its fields become parts of paths that are unlinked."""
+    node = Node(root)
+    victim = node.world.root / "victim"
+    victim.write_text("")
+    fields = [str(node.world.data_dir), "default", "c9@net1", "", "10.10.7.0_24"]
+    fields[part] = wrong
+    text = "\n".join(fields).encode("utf-8", "surrogateescape")
+    with (node.world.run_dir / "subnets/lock").open("r+b") as page:
+        page.seek(512)
+        page.write(len(text).to_bytes(4, "little") + text)
+    assert node.call("ADD", "c3").code == 0
+    assert [node.call("CHECK", container).code for container in PODS] == [0, 0, 0]
+    assert [node.call("DEL", container).code for container in PODS] == [0, 0, 0]
+    assert (node.world.kernel.snapshot(), leases(node), victim.exists()) == (node.before, [], True)
