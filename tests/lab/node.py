@@ -30,6 +30,7 @@ MOVING = {
     "promiscuity",
     "permaddr",
 }
+ZERO_MAC = "00:00:00:00:00:00"
 CONF: dict[str, Any] = {"cniVersion": "1.0.0", "name": "fast", "type": "sriov", "master": PORTS[0]}
 
 
@@ -89,22 +90,26 @@ class Node:
         self.vm.run("for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done; udevadm settle")
 
     def create_vfs(self, count: int = 7, ports: tuple[str, ...] = PORTS) -> None:
-        """By sysfs alone, then wait until udev has named them."""
+        """By sysfs alone, then wait until udev has named them and the PF has heard from each.
+
+        igb may see a VF's reset after its first word, and shows zeros for it from then on: such VFs are made anew.
+        """
         for port in ports:
-            self.vm.run(f"ip link set {port} up; echo {count} > /sys/class/net/{port}/device/sriov_numvfs")
-        wanted = {f"{port}v{index}" for port in ports for index in range(count)}
-        deadline = time.monotonic() + 30
-        while True:
-            named = set(
+            self.vm.run(f"ip link set {port} up")
+        for _ in range(5):
+            for port in ports:
                 self.vm.run(
-                    "for f in /run/udev/data/n*; do cat /sys/class/net/*/ifindex >/dev/null; done; ls /sys/class/net"
-                ).stdout.split()
-            )
-            if wanted <= named:
-                break
-            if time.monotonic() > deadline:
-                raise AssertionError(f"udev named {sorted(named)}, not {sorted(wanted)}")
-        self.vm.run("udevadm settle")
+                    f"cd /sys/class/net/{port}/device; echo 0 > sriov_numvfs; echo {count} > sriov_numvfs"
+                )
+            wanted = {f"{port}v{index}" for port in ports for index in range(count)}
+            self.wait_for(lambda wanted=wanted: wanted <= self._named(), 30)
+            self.vm.run("udevadm settle")
+            if all(vf["address"] != ZERO_MAC for port in ports for vf in self.vfs(port)):
+                return
+        raise AssertionError("the PFs never heard from all of their VFs")
+
+    def _named(self) -> set[str]:
+        return set(self.vm.run("ls /sys/class/net").stdout.split())
 
     def wait_for(self, what: Callable[[], bool], seconds: float = 15) -> None:
         """Until the guest is so far; the kernel ends a netns in its own time."""
@@ -148,10 +153,14 @@ class Node:
                 found[pci]["flags"] = sorted(set(entry["flags"]) - {"LOWER_UP", "NO-CARRIER"})
         return found
 
+    def vfs(self, port: str) -> list[dict[str, Any]]:
+        """The PF's view of its VFs."""
+        (entry,) = self.vm.json(f"ip -j -d link show {port}")
+        return list(entry["vfinfo_list"])
+
     def vf(self, port: str, index: int) -> dict[str, Any]:
         """The PF's view of one VF."""
-        (entry,) = self.vm.json(f"ip -j -d link show {port}")
-        return dict(entry["vfinfo_list"][index])
+        return self.vfs(port)[index]
 
     def addresses(self, netns: str, ifname: str = "net1") -> list[str]:
         (entry,) = self.vm.json(f"ip -n {netns} -j addr show {ifname}")

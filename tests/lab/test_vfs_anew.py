@@ -29,7 +29,7 @@ class WornNodes:
     def node(self) -> Node:
         if self._vm is None:
             self._vm = self._saved.restore(BUNDLE)
-            recreate_vfs(Node(self._vm))
+            Node(self._vm).create_vfs(2, (PORTS[0],))
         return Node(self._vm)
 
     def stop(self) -> None:
@@ -66,11 +66,6 @@ def worn(worn_nodes: WornNodes, request: pytest.FixtureRequest) -> Iterator[Node
         worn_nodes.stop()
 
 
-def recreate_vfs(node: Node) -> None:
-    node.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
-    node.create_vfs(2, (PORTS[0],))
-
-
 def test_vfs_destroyed_and_created_anew_under_pods(worn: Node) -> None:
     """c1 is deleted late, c2 never: its claim goes when its VF is needed, and its DEL comes after that."""
     worn.add_netns("c1", "c2", "n1", "n2")
@@ -79,7 +74,7 @@ def test_vfs_destroyed_and_created_anew_under_pods(worn: Node) -> None:
     worn.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
     checked = worn.cni("CHECK", FULL, "c1")
     assert (checked.code, "the VF is gone" in checked.text) == (107, True), checked.text
-    recreate_vfs(worn)
+    worn.create_vfs(2, (PORTS[0],))
     assert worn.links("c1").keys() == {"lo"}
     new = worn.card()
 
@@ -101,7 +96,7 @@ def test_vfs_destroyed_and_created_anew_under_pods(worn: Node) -> None:
     worn.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
     refused = worn.cni("ADD", FULL, "n1")
     assert (refused.code, "numvfs is 0" in refused.text) == (11, True), refused.text
-    recreate_vfs(worn)
+    worn.create_vfs(2, (PORTS[0],))
 
 
 def test_the_pfs_driver_is_unbound_and_bound_again(worn: Node) -> None:
@@ -118,7 +113,7 @@ def test_the_pfs_driver_is_unbound_and_bound_again(worn: Node) -> None:
     assert (refused.code, "no such interface" in refused.text) == (101, True), refused.text
     assert deleted.code == 0, deleted.text
     worn.vm.run(f"echo {PF} > /sys/bus/pci/drivers/igb/bind; udevadm settle")
-    recreate_vfs(worn)
+    worn.create_vfs(2, (PORTS[0],))
     new = worn.card()
     assert worn.cni("DEL", PLAIN, "c2").code == 0
     assert changes(new, worn.card()) == []
@@ -172,7 +167,7 @@ def test_the_pf_is_reset(worn: Node) -> None:
     assert (deleted.code, "max_tx_rate 0: Invalid argument" in deleted.text) == (11, True), deleted.text
     assert worn.vf(PORTS[0], 0)["vlan_list"] == [{}], "the rest is given back"
     worn.vm.run(f"ip link set {PORTS[0]} down; ip link set {PORTS[0]} up")
-    recreate_vfs(worn)
+    worn.create_vfs(2, (PORTS[0],))
     assert worn.cni("DEL", FULL).code == 0
     added = {c: worn.cni("ADD", PLAIN | {"ipam": IPAM | {"onlink": True}}, c) for c in ("c1", "c2")}
     assert [reply.code for reply in added.values()] == [0, 0]
