@@ -94,6 +94,7 @@ class Node:
 
         igb may see a VF's reset after its first word, and shows zeros for it from then on: such VFs are made anew.
         """
+        wanted = {f"{port}v{index}" for port in ports for index in range(count)}
         for port in ports:
             self.vm.run(f"ip link set {port} up")
         for _ in range(5):
@@ -101,8 +102,7 @@ class Node:
                 self.vm.run(
                     f"cd /sys/class/net/{port}/device; echo 0 > sriov_numvfs; echo {count} > sriov_numvfs"
                 )
-            wanted = {f"{port}v{index}" for port in ports for index in range(count)}
-            self.wait_for(lambda wanted=wanted: wanted <= self._named(), 30)
+            self.wait_for(lambda: wanted <= self._named(), 30)
             self.vm.run("udevadm settle")
             if all(vf["address"] != ZERO_MAC for port in ports for vf in self.vfs(port)):
                 return
