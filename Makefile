@@ -43,9 +43,9 @@ lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card (packages, gues
 
 test: setup ## every test: unit, contract, integration, lab (sets up all it needs)
 	@$(PYTHON) build/bundle.py --quiet
-	@$(PYTHON) -m pytest -m "not stress" --durations=15
+	@$(PYTHON) -m pytest --durations=15
 
-stress: setup ## killed at every call, hundreds of calls at a time: on the machine and on the card
+stress: setup ## of these tests the kills at every call, and the races, on the machine and on the card
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -m stress --durations=15
 
