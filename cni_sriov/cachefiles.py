@@ -6,7 +6,7 @@ counts; and of two that name one VF, the newer is right.
 
 from __future__ import annotations
 
-import os
+import posix as os
 import time
 
 from . import sriov_cni, statefile

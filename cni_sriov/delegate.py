@@ -4,9 +4,10 @@ stdout, its stderr passed through (SPEC 1.1.0, section 4). posix_spawn, because 
 
 from __future__ import annotations
 
-import os
+import posix as os
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 
+from . import paths
 from .errors import BadConfig, InputOutput
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ def find(name: str, path: list[str]) -> str:
         raise BadConfig(f"read ipam.type {name!r}: must be the file name of a plugin")
     for directory in path:
         candidate = f"{directory}/{name}"
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+        if paths.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
     raise BadConfig(
         f"read ipam.type {name}: no such plugin in CNI_PATH", f"CNI_PATH is {':'.join(path) or 'empty'}"

@@ -9,9 +9,9 @@ is the durable one; one file each, so one damaged file costs one attachment.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
-from . import jsontext, statefile
+from . import jsontext, paths, statefile
 from .domain import Record
 from .errors import BadJson
 from .pci import parse_pci_address
@@ -50,10 +50,10 @@ class Ledger:
         self.open_run_dir()
         statefile.ensure_directory(self.state_dir)
         link = f"{self.run_dir}/dirs/{self.state_dir.replace('%', '%25').replace('/', '%2F')}"
-        if os.path.lexists(link):
+        if paths.lexists(link):
             return
         with self.node_lock("first use of a stateDir"):
-            if not os.path.lexists(link):
+            if not paths.lexists(link):
                 self._drop_earlier_boots()
                 os.symlink(self.state_dir, link)  # atomic with its content; only ever read by readlink
 
@@ -107,7 +107,7 @@ class Ledger:
 
     def _is_known(self, filename: str) -> bool:
         """By its Record here, or by a claim, whatever stateDir its Record is in."""
-        known = os.path.lexists(f"{self.state_dir}/{filename}")
+        known = paths.lexists(f"{self.state_dir}/{filename}")
         return known or any(claim.attachment.filename == filename for claim in self.claims())
 
     # claims --------------------------------------------------------------------------------------
@@ -193,11 +193,11 @@ class Ledger:
     def has_cache(self, attachment: Attachment) -> bool:
         """Whether sriov-cni left a file for the attachment."""
         name = _cache_name(attachment)
-        return any(os.path.lexists(f"{directory}/{name}") for directory in self.cache_dirs)
+        return any(paths.lexists(f"{directory}/{name}") for directory in self.cache_dirs)
 
     def is_marked(self, vf: str) -> bool:
         """Whether sriov-cni says that the VF is allocated; it may be wrong."""
-        return any(os.path.lexists(f"{directory}/pci/{vf}") for directory in self.cache_dirs)
+        return any(paths.lexists(f"{directory}/pci/{vf}") for directory in self.cache_dirs)
 
     def cache_names(self) -> list[tuple[str, str]]:
         """(directory, name) of what can be a cache file by its name."""

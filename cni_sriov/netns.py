@@ -7,7 +7,7 @@ netns, which real root has for every pod, also one in a user namespace of its ow
 from __future__ import annotations
 
 import _signal  # loaded in every Python, unlike `signal`, which costs 6 ms
-import os
+import posix as os
 import sys
 from fcntl import ioctl
 
@@ -15,7 +15,7 @@ from .errors import BadNetns, InputOutput, KernelRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Self
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -52,11 +52,16 @@ class Netns:
         with inside(self):
             return _sysctl_io(parts, None)
 
-    def set_sysctls(self, settings: Iterable[tuple[tuple[str, ...], str]]) -> None:
-        """Write each (path elements, value), in order; KernelRefused names the one that failed."""
+    def set_sysctls(self, settings: Iterable[tuple[tuple[str, ...], str]]) -> list[KernelRefused]:
+        """Write each (path elements, value), in order, and go on past those that the kernel refuses: the answer."""
+        refused = []
         with inside(self):
             for parts, value in settings:
-                _sysctl_io(parts, value)
+                try:
+                    _sysctl_io(parts, value)
+                except KernelRefused as error:
+                    refused.append(error)
+        return refused
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -96,7 +101,7 @@ class inside:  # noqa: N801 # reads as a preposition
             _setns(self._back)
         except OSError as error:
             os.write(2, f"cni-sriov: cannot leave netns {self._netns.path}: {error.strerror}\n".encode())
-            os._exit(70)  # EX_SOFTWARE, sysexits.h
+            os._exit(70)  # noqa: SLF001 # public in os; EX_SOFTWARE, sysexits.h
         os.close(self._back)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
 
@@ -164,11 +169,16 @@ def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
 def _setns(fd: int) -> None:
     if sys.version_info >= (3, 12):
         os.setns(fd, CLONE_NEWNET)
-    else:
-        _libc_setns(fd)
+        return
+    if not _libc_setns:
+        _libc_setns.append(_load_setns())
+    _libc_setns[0](fd)
 
 
-def _libc_setns(fd: int) -> None:
+_libc_setns: list[Callable[[int], None]] = []  # made once: its classes cost 0.1 ms
+
+
+def _load_setns() -> Callable[[int], None]:
     """Python 3.11 has no os.setns; `_ctypes` costs 0.8 ms, `ctypes` 4 ms."""
     import _ctypes
 
@@ -180,9 +190,13 @@ def _libc_setns(fd: int) -> None:
         _restype_ = Int
 
     setns = Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "setns"))  # type: ignore[arg-type] # None: ourselves
-    if setns(fd, CLONE_NEWNET) != 0:
-        number = _ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+
+    def enter(fd: int) -> None:
+        if setns(fd, CLONE_NEWNET) != 0:
+            number = _ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return enter
 
 
 def live_inodes() -> set[int]:

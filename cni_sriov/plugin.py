@@ -5,17 +5,15 @@ Nothing is imported before it is needed: VERSION answers before anything else is
 
 from __future__ import annotations
 
-import os
+import posix as os
 import sys
-
-from . import protocol
-from .errors import BadJson, CniError, InputOutput, KernelRefused, NotRealRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .domain import Request
+    from .errors import CniError
     from .host import Host
     from .netconf import NetConf
     from .poolconf import IpamConf
@@ -32,8 +30,10 @@ CNI versions: {versions}. The operator's tool is sriovctl.
 def entry() -> None:
     """The executable: real environment and files; ends at once, because tearing down the interpreter costs 2 ms."""
     _settle()
-    code = main(dict(os.environ), _read_stdin, _write_all, door=os.path.basename(sys.argv[0]))
-    os._exit(code)
+    from .paths import environment
+
+    code = main(environment(), _read_stdin, _write_all, door=sys.argv[0].rpartition("/")[2])
+    os._exit(code)  # noqa: SLF001 # public in os
 
 
 def _settle() -> None:
@@ -55,6 +55,8 @@ def _read_stdin() -> str:
         chunks.append(chunk)
         size += len(chunk)
         if size > STDIN_LIMIT:
+            from .errors import InputOutput
+
             raise InputOutput(f"read standard input: longer than {STDIN_LIMIT} bytes")
     # undecodable bytes become surrogates, which no name, key or value of ours admits
     return b"".join(chunks).decode("utf-8", "surrogateescape")
@@ -75,15 +77,17 @@ def main(
 ) -> int:
     """One call; the answer is the exit code. `write(fd, text)` gets the one document for fd 1."""
     if "CNI_COMMAND" not in env:
-        from . import __version__
+        from . import __version__, versions
 
-        _say(write, 2, ABOUT.format(version=__version__, versions=", ".join(protocol.VERSIONS)))
+        _say(write, 2, ABOUT.format(version=__version__, versions=", ".join(versions.VERSIONS)))
         read_stdin = str  # a person who tries it out gives none, and would wait for ever
     call = Call()
     code = 0
     try:
         answer = call.answer(door, env, read_stdin(), make_host or _host)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the one gate: all leaves as one CNI error
+        from . import protocol
+
         answer = protocol.render_error(as_cni_error(error), call.version)
         code = 1
     return code if _say(write, 1, answer + "\n" if answer else "") else 1
@@ -111,10 +115,13 @@ class Call:
 
     def answer(self, door: str, env: dict[str, str], stdin: str, make_host: MakeHost) -> str:
         if env.get("CNI_COMMAND") == "VERSION":
-            return protocol.render_versions(stdin)
+            from . import versions
+
+            return versions.render(stdin)
+        from . import netconf, protocol
+
         request = protocol.parse_request(env, stdin)
         self.version = request.conf["cniVersion"]
-        from . import netconf
 
         if door == "host-subnet":
             from . import ipam_door
@@ -133,6 +140,8 @@ class Call:
 
 
 def as_cni_error(error: BaseException) -> CniError:
+    from .errors import BadJson, CniError, InputOutput, KernelRefused
+
     if isinstance(error, CniError):
         return error
     if isinstance(error, KernelRefused):
@@ -148,10 +157,13 @@ def as_cni_error(error: BaseException) -> CniError:
 
 def _bug(error: BaseException) -> CniError:
     """Code 999 names the place in our code, since no traceback may reach stdout."""
+    from .errors import CniError
+
     place = "?"
     trace = error.__traceback__
     while trace is not None:
-        place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}"
+        file = trace.tb_frame.f_code.co_filename
+        place = f"{file.rpartition('/')[2]}:{trace.tb_lineno}"
         trace = trace.tb_next
     return CniError(
         f"bug in cni-sriov at {place}: {type(error).__name__}: {error}", "please report it", code=999
@@ -159,6 +171,7 @@ def _bug(error: BaseException) -> CniError:
 
 
 def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
+    from .errors import NotRealRoot
     from .host import Host
     from .ledger import Ledger
     from .log import Log
@@ -168,7 +181,10 @@ def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
             f"run {request.verb}: needs root in the host, and runs as uid {os.geteuid()}, perhaps in a user namespace"
         )
     context = {"verb": request.verb, "containerID": request.attachment.container_id}
-    context |= {"ifname": request.attachment.ifname, "traceparent": os.environ.get("TRACEPARENT", "")}
+    context |= {
+        "ifname": request.attachment.ifname,
+        "traceparent": os.environ.get(b"TRACEPARENT", b"").decode("utf-8", "replace"),
+    }
     log = Log(conf.log_level, conf.log_file, context)
     return Host(Ledger(conf.state_dir, log), log, allow_own_netns=allow_own_netns)
 
@@ -183,6 +199,8 @@ def _is_real_root() -> bool:
 
 
 def _add(request: Request, conf: NetConf, host: Host) -> str:
+    from . import protocol
+
     ipam_conf = _ipam_conf(request, conf)
     if ipam_conf is not None:
         protocol.check_carries(conf.version, [pool.version for pool in ipam_conf.pools])
@@ -214,6 +232,7 @@ def _lease_place(request: Request) -> tuple[str, str] | None:
     if not isinstance(ipam, dict) or ipam.get("type") != "host-subnet":
         return None
     from . import poolconf
+    from .errors import CniError
 
     try:
         return poolconf.parse_place(ipam)

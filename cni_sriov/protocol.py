@@ -9,14 +9,13 @@ from __future__ import annotations
 from . import jsontext
 from .domain import Attachment, Request
 from .errors import BadConfig, BadEnvironment, CniError, IncompatibleVersion
+from .versions import VERSIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .domain import IPConfig, Result, Route
-
-VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 
 _NEEDS = {  # verb: (variables it cannot do without, first cniVersion that has it)
     "ADD": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.1.0"),
@@ -123,18 +122,6 @@ def parse_args(text: str) -> dict[str, str]:
             details="add IgnoreUnknown=1 to have it ignored",
         )
     return args
-
-
-def render_versions(stdin: str) -> str:
-    """The answer to VERSION: the asker's cniVersion if it sent one (the spec says echo), else our newest."""
-    asked = ""
-    if stdin.strip():
-        try:
-            asked = jsontext.parse_object(stdin).get("cniVersion", "")
-        except CniError:
-            pass  # a probe with garbage still deserves to learn our versions; podman sends dummies
-    answer = asked if isinstance(asked, str) and asked else VERSIONS[-1]
-    return jsontext.render({"cniVersion": answer, "supportedVersions": list(VERSIONS)})
 
 
 def render_error(error: CniError, version: Any) -> str:

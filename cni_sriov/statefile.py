@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
+import posix as os
 
+from . import paths
 from .errors import InputOutput, TryAgain
 
 LOCK_DEADLINE_S = 30.0
@@ -17,8 +18,8 @@ LOCK_DEADLINE_S = 30.0
 def ensure_directory(path: str) -> None:
     """Make `path` and its missing parents; the last one must be a real directory of ours, mode 0700."""
     try:
-        if not os.path.isdir(path):
-            os.makedirs(path, 0o700, exist_ok=True)
+        if not paths.isdir(path):
+            paths.makedirs(path, 0o700)
         found = os.lstat(path)
     except OSError as error:
         raise InputOutput(f"make directory {path}: {error.strerror}") from error

@@ -7,7 +7,7 @@ not named yet", not "no driver".
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from .domain import PF, VF
 from .errors import KernelRefused

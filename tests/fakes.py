@@ -538,9 +538,14 @@ class FakeNetns(Netns):
         self._check(f"read /proc/sys/{'/'.join(parts)}", parts)
         return self._namespace.sysctls.get(parts, "0")
 
-    def set_sysctls(self, settings: Iterable[tuple[tuple[str, ...], str]]) -> None:
+    def set_sysctls(self, settings: Iterable[tuple[tuple[str, ...], str]]) -> list[KernelRefused]:
+        refused = []
         for parts, value in settings:
-            self._set(parts, value)
+            try:
+                self._set(parts, value)
+            except KernelRefused as error:
+                refused.append(error)
+        return refused
 
     def close(self) -> None:
         self.fd = -1

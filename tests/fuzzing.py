@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cni_sriov import plugin
 from cni_sriov.errors import CODES
-from cni_sriov.protocol import VERSIONS
+from cni_sriov.versions import VERSIONS
 from tests.world import World
 
 LONG = int(os.environ.get("CNI_SRIOV_FUZZ", "0"))

@@ -62,11 +62,9 @@ NO_RA = [(("ipv6", "accept_ra"), "0"), (("ipv6", "autoconf"), "0")]
 
 def _set_sysctls(host: Host, netns: Netns, ifname: str, wanted: list[tuple[tuple[str, str], str]]) -> None:
     """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself."""
-    for (family, key), value in wanted:
-        try:
-            netns.set_sysctls([(("net", family, "conf", ifname, key), value)])
-        except KernelRefused as refused:
-            host.log.warning("sysctl not set", key=key, reason=refused)
+    settings = [(("net", family, "conf", ifname, key), value) for (family, key), value in wanted]
+    for refused in netns.set_sysctls(settings):
+        host.log.warning("sysctl not set", reason=refused)
 
 
 def _add_addresses(

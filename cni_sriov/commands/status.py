@@ -5,9 +5,9 @@ Runtimes make a node NotReady on any error here, so exhaustion is one only if `s
 
 from __future__ import annotations
 
-import os
+import posix as os
 
-from .. import claim, reservation
+from .. import claim, paths, reservation
 from ..errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def check_ipam(network: str, conf: IpamConf, host: Host, full_is_error: bool = F
 
 
 def _check_directory(network: str, path: str) -> None:
-    if os.path.isdir(path) and not os.access(path, os.W_OK):
+    if paths.isdir(path) and not os.access(path, os.W_OK):
         raise NotAvailable(f"serve {network}: {path} cannot be written", "is its file system read-only?")
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 
-from .. import jsontext, netconf, poolconf, protocol, subnets
+from .. import jsontext, netconf, poolconf, protocol, subnets, versions
 from ..errors import BadJson, CniError, InputOutput
 
 TYPE_CHECKING = False
@@ -186,7 +186,7 @@ def _parser_errors(conf: Json) -> list[Finding]:
 
 def parse_envelope(plugin: Json) -> None:
     """What the door judges before the configuration."""
-    protocol.check_version(plugin, "ADD", protocol.VERSIONS[0])
+    protocol.check_version(plugin, "ADD", versions.VERSIONS[0])
     protocol.check_name(plugin.get("name"))
 
 

@@ -11,7 +11,7 @@ enough to mark again what was in the making; any other damage is DamagedIndex an
 
 from __future__ import annotations
 
-import os
+import posix as os
 from _struct import Struct
 
 from ..inet import BITS, pack_address

@@ -7,7 +7,7 @@ cursor is a hint: a padded pwrite, and what cannot be read counts as none.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from .. import statefile
 from ..errors import InputOutput, TryAgain

@@ -5,7 +5,7 @@ Whoever gets the lock first finishes what a killed process began; then the books
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from ..errors import AttachedAlready, CniError, InputOutput, PoolExhausted
 from .books import Books

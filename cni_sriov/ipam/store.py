@@ -5,7 +5,7 @@ Policy stays outside: `choose` picks the leases, `is_dead` judges their holders.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from ..errors import InputOutput, PoolExhausted
 from .holding import DamagedLease, Holding, owner_name, prefix_of

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import posix
 import random
 import signal
 import subprocess
@@ -198,7 +199,7 @@ class Killer:
 
     def install(self) -> None:
         for name in CHANGES:
-            setattr(os, name, self.wrapped(name, getattr(os, name)))
+            setattr(posix, name, self.wrapped(name, getattr(posix, name)))
 
     def wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import json
 import os
+import posix
 import shutil
 import signal
 from pathlib import Path
@@ -49,7 +50,7 @@ def one_vf(tmp_path: Path) -> World:
 def count_files_as_effects(world: World, patch: pytest.MonkeyPatch) -> None:
     """From here on a crash can fall before or after each change of a file too."""
     for name in ("unlink", "rename", "link", "symlink", "mkdir"):
-        patch.setattr(os, name, as_effect(world, name, getattr(os, name)))
+        patch.setattr(posix, name, as_effect(world, name, getattr(posix, name)))
 
 
 def as_effect(world: World, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -208,8 +209,8 @@ def test_delete_goes_through_while_run_is_full(one_vf: World, monkeypatch: pytes
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(posix, "pwrite", full)
+    monkeypatch.setattr(posix, "write", full)
 
     assert (one_vf.call("DEL", one_vf.conf()).code, one_vf.snapshot()) == (0, before)
 

@@ -18,13 +18,12 @@ from tests.integration.rig import ROOT, Call, Rig, call, conf
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# An import beyond these needs a note in docs/design with its price. `os` brings the second line with it.
+# An import beyond these needs a note in docs/design with its price.
 ALLOWED = {
     *("_ctypes", "_json", "_signal", "_socket", "_struct", "errno", "fcntl", "select"),
-    *("os", "os.path", "posixpath", "genericpath", "stat", "_stat", "_collections_abc"),
     "__future__",
 }
-OURS_FOR_VERSION = {"", ".domain", ".errors", ".jsontext", ".plugin", ".protocol"}
+OURS_FOR_VERSION = {"", ".jsontext", ".paths", ".plugin", ".versions"}
 BEFORE_ANY_ACT = {".claim", ".commands.add", ".commands.check", ".commands.delete", ".release"}
 
 # Runs the door and writes {module: who imported it} to standard error as its last line.
@@ -40,12 +39,12 @@ class Watch:
         importers.setdefault(name, frame.f_globals["__name__"])
 sys.meta_path.insert(0, Watch)
 sys.path.insert(0, sys.argv[1])
-from cni_sriov import plugin
-import os
-code = plugin.main(dict(os.environ), plugin._read_stdin, plugin._write_all)
+from cni_sriov import paths, plugin
+import posix
+code = plugin.main(paths.environment(), plugin._read_stdin, plugin._write_all)
 found = {name: importers.get(name, "?") for name in set(sys.modules) - bare}
-os.write(2, repr(found).replace("'", '"').encode() + b"\\n")
-os._exit(code)
+posix.write(2, repr(found).replace("'", '"').encode() + b"\\n")
+posix._exit(code)
 """
 WATCHED = (sys.executable, "-I", "-S", "-B", "-c", WATCH, str(ROOT))
 

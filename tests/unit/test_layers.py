@@ -9,8 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cni_sriov"
 
 LAYERS = {
-    "words": ["__init__", "domain", "errors", "inet", "log", "jsontext", "pci"],
-    "decisions": ["protocol", "netconf", "choose", "knobs", "poolconf", "subnets", "sriov_cni"],
+    "words": ["__init__", "domain", "errors", "inet", "log", "jsontext", "paths", "pci"],
+    "decisions": ["protocol", "netconf", "choose", "knobs", "poolconf", "subnets", "sriov_cni", "versions"],
     "faces": [
         "sysfs",
         "rtnl",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cni_sriov import protocol
+from cni_sriov import protocol, versions
 from cni_sriov.domain import Interface, IPConfig, Result, Route
 from cni_sriov.errors import CniError
 
@@ -94,7 +94,7 @@ def test_check_exists_since_0_4_0() -> None:
 
 @pytest.mark.parametrize("stdin", ["", "{}", '{"cniVersion": "0.4.0"}', "garbage", "[]", '{"cniVersion": 3}'])
 def test_version_answers_whatever_it_is_asked(stdin: str) -> None:
-    answer = json.loads(protocol.render_versions(stdin))
+    answer = json.loads(versions.render(stdin))
     assert answer["supportedVersions"] == SUPPORTED
     assert answer["cniVersion"] == ("0.4.0" if "0.4.0" in stdin else "1.1.0")
 

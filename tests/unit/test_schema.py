@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cni_sriov import netconf, poolconf, protocol
+from cni_sriov import netconf, poolconf, versions
 from cni_sriov.ctl import validate
 from cni_sriov.errors import CniError
 from tests.unit.conf_table import BAD, GOOD, TABLE, Row
@@ -59,7 +59,7 @@ def test_samples_are_good(path: Path) -> None:
 def test_every_key_of_the_plugin_is_in_the_schema() -> None:
     assert set(DEFS["sriov"]["properties"]) == set(netconf.KEYS) | {"cniVersion", "name", "type"}
     assert set(DEFS["pf"]["properties"]) == set(netconf.PF_KEYS)
-    assert DEFS["cniVersion"]["enum"] == list(protocol.VERSIONS)
+    assert DEFS["cniVersion"]["enum"] == list(versions.VERSIONS)
 
 
 def test_every_key_of_host_subnet_is_in_the_schema() -> None:

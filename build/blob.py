@@ -1,0 +1,119 @@
+"""lib/cni_sriov.blob: the code objects of all modules of `sriov`, for build/plugin_entry.py to read.
+
+What a verb always imports is there once more as one piece, in the order in which it is to be executed: one `marshal`
+shares the names that 30 modules have in common, and nothing is searched for. Any other import finds the module alone.
+
+Each is compiled without what only readers and type checkers need: docstrings, annotations, `if TYPE_CHECKING:`. That
+is a fifth of what an ADD has to unmarshal (docs/speed.md). File names in them are relative, so that the same input
+gives the same bytes.
+"""
+
+import ast
+import marshal
+import sys
+from importlib.machinery import PathFinder
+
+_DOOR = ("plugin", "paths")
+_ATTACHMENT = (*_DOOR, "protocol", "netconf", "host", "ledger", "log")
+VERBS = {  # what cni_sriov/plugin.py imports for them whatever the conf says
+    "VERSION": (*_DOOR, "versions", "jsontext"),
+    "ADD": (*_ATTACHMENT, "poolconf", "commands.add"),
+    "DEL": (*_ATTACHMENT, "poolconf", "commands.delete"),
+    "CHECK": (*_ATTACHMENT, "commands.check"),
+    "GC": (*_ATTACHMENT, "commands.gc"),
+    "STATUS": (*_ATTACHMENT, "poolconf", "commands.status"),
+}
+
+
+class Order(PathFinder):
+    """Finds as ever, and notes which modules of ours have been executed, each after what it imports itself."""
+
+    done: list[str] = []
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = super().find_spec(name, path, target)
+        if spec is not None and name.partition(".")[0] == "cni_sriov":
+            execute = spec.loader.exec_module
+
+            def exec_module(module):
+                execute(module)
+                cls.done.append(name)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def order_of(root, verb):
+    """The modules that VERBS means, in the order in which they can be executed."""
+    Order.done = []
+    sys.meta_path.insert(0, Order)
+    sys.path.insert(0, root)
+    try:
+        for name in VERBS[verb]:
+            __import__(f"cni_sriov.{name}")
+    finally:
+        sys.meta_path.remove(Order)
+        sys.path.remove(root)
+        for name in Order.done:
+            del sys.modules[name]
+    return Order.done
+
+
+class Slim(ast.NodeTransformer):
+    """The module as it runs; only for ours, of which none reads annotations."""
+
+    def visit_ImportFrom(self, node):
+        return None if node.module == "__future__" else node
+
+    def visit_If(self, node):
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return [self.visit(child) for child in node.orelse] or None
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node):
+        """`a: int = 1` without the type; `a: int` alone is a promise to the type checker."""
+        if node.value is None:
+            return None
+        return ast.copy_location(ast.Assign([node.target], self.visit(node.value)), node)
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self._kept(node)
+
+    def visit_ClassDef(self, node):
+        return self._kept(node)
+
+    def _kept(self, node):
+        self.generic_visit(node)
+        node.body = node.body or [ast.copy_location(ast.Pass(), node)]
+        return node
+
+
+def compiled(name, source):
+    with open(source, "rb") as file:
+        tree = ast.parse(file.read())
+    if name.partition(".")[0] == "cni_sriov":
+        tree = ast.fix_missing_locations(Slim().visit(tree))
+    return compile(tree, f"{name.replace('.', '/')}.py", "exec", dont_inherit=True, optimize=2)
+
+
+def write(modules, root, target):
+    """`modules`: (name, source file) each. The file: size of the index, the index {what: (offset, size)}, the pieces.
+    A piece is a list of (name, is package, code object); it is for a verb, or for one module of that name.
+    """
+    made = {name: (name, path.endswith("__init__.py"), compiled(name, path)) for name, path in modules}
+    pieces = {name: [made[name]] for name in sorted(made)}
+    pieces |= {verb: [made[name] for name in order_of(root, verb)] for verb in VERBS}
+    index, bodies = {}, b""
+    for what, piece in pieces.items():
+        body = marshal.dumps(piece)
+        index[what] = (len(bodies), len(body))
+        bodies += body
+    with open(target, "wb") as file:
+        head = marshal.dumps(index)
+        file.write(len(head).to_bytes(4, "little") + head + bodies)
