@@ -154,7 +154,7 @@ def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
 
 
 def _with_global_address(host: Host) -> set[int]:
-    return {address.ifindex for address in host.netlink.addresses() if address.is_global}
+    return {address.ifindex for address in host.addresses if address.is_global}
 
 
 def _refuse_mac_in_use(host: Host, pf: PF, vf: VF, mac: str) -> None:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from .domain import Attachment, Link, Record
     from .ledger import Ledger
     from .log import Log
+    from .rtnl import Address
 
 
 class Host:
     """What an act may touch: `sysfs`, `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
 
     __slots__ = (
+        "_addresses",
         "_netlink",
         "_own",
         "allow_own_netns",
@@ -44,6 +46,7 @@ class Host:
         self.cni_path: list[str] = []
         self.environment: dict[str, str] = {}
         self.conf: dict[str, Any] = {}  # of the call, as it came
+        self._addresses: list[Address] | None = None
         self._netlink: Netlink | None = None
         self._own: Netns | None = None
 
@@ -59,6 +62,13 @@ class Host:
         if self._own is None:
             self._own = Netns(OWN)
         return self._own
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Of the host netns, asked once in a call: an ADD wants to know which VFs have one, and which prefixes they take."""
+        if self._addresses is None:
+            self._addresses = self.netlink.addresses()
+        return self._addresses
 
     def open_path(self, path: str) -> Netns:
         return Netns(path)

@@ -303,9 +303,11 @@ class Netlink:
             ]
         return [r for r in found if r and table in (0, r.table) and ifindex in (0, r.ifindex)]
 
-    def host_use(self) -> list[tuple[Prefix, int, str]]:
-        """(prefix, ifindex, words) of what this netns uses itself: global addresses, connected main-table routes."""
-        held = [(a.address, a.ifindex, f"address {a.address}") for a in self.addresses() if a.is_global]
+    def host_use(self, addresses: list[rtnl.Address]) -> list[tuple[Prefix, int, str]]:
+        """(prefix, ifindex, words) of what this netns uses itself: global ones of its addresses, connected main-table
+        routes.
+        """
+        held = [(a.address, a.ifindex, f"address {a.address}") for a in addresses if a.is_global]
         held += [
             (r.route.dst, r.ifindex, f"route {r.route.dst}")
             for r in self.routes()

@@ -178,10 +178,18 @@ def move(card: Card, netns: Netns) -> None:
         raise
 
 
-def read_back(card: Card, conf: NetConf, inside_pod: Netlink) -> None:
-    """Given = set and read back; i40e and iavf apply asynchronously (sriov-cni utils.go), so up to `verifyTimeout`."""
+def read_back(card: Card, conf: NetConf, inside_pod: Netlink) -> Link:
+    """Given = set and read back; i40e and iavf apply asynchronously (sriov-cni utils.go), so up to `verifyTimeout`.
+    The answer is the VF as it is in the pod.
+    """
     deadline = time.monotonic() + conf.verify_timeout_ms / 1000
-    while wrong := _differences(card, inside_pod):
+    while True:
+        link = inside_pod.link(card.record.attachment.ifname)
+        if link is None:
+            raise PfUnusable(f"move VF {card.record.vf}: it vanished on the way")
+        wrong = _differences(card, link)
+        if not wrong:
+            return link
         if time.monotonic() >= deadline:
             raise DriverRefused(
                 f"set up {card.where}: driver {card.driver} took it without effect",
@@ -190,11 +198,8 @@ def read_back(card: Card, conf: NetConf, inside_pod: Netlink) -> None:
         time.sleep(0.02)
 
 
-def _differences(card: Card, inside_pod: Netlink) -> list[str]:
+def _differences(card: Card, link: Link) -> list[str]:
     settings = card.record.settings
-    link = inside_pod.link(card.record.attachment.ifname)
-    if link is None:
-        raise PfUnusable(f"move VF {card.record.vf}: it vanished on the way")
     wrong = []
     if settings.mac not in {None, link.mac}:
         wrong.append(f"own MAC {link.mac}, not {settings.mac}")

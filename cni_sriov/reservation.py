@@ -94,7 +94,9 @@ def check_room(host: Host, conf: IpamConf) -> None:
 def host_use(host: Host, without: set[int]) -> list[HostUse]:
     """What the host uses itself, but for the links in `without`."""
     return [
-        HostUse(prefix, words) for prefix, ifindex, words in host.netlink.host_use() if ifindex not in without
+        HostUse(prefix, words)
+        for prefix, ifindex, words in host.netlink.host_use(host.addresses)
+        if ifindex not in without
     ]
 
 

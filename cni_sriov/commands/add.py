@@ -82,12 +82,14 @@ def _attach(
         prepare.set_mtu(card)
         prepare.set_knobs(card)
         prepare.move(card, netns)
-        prepare.read_back(card, conf, inside_pod)
-        pod.configure(host, netns, inside_pod, record, conf, found)
+        link = prepare.read_back(card, conf, inside_pod)
+        pod.configure(host, netns, inside_pod, link, conf, found)
         if "type" in record.ipam:
             found = foreign.add(host, request, record)
-            pod.add_late(host, netns, inside_pod, record, conf, found)
-        return _finish(host, record, conf, netns, inside_pod, found)
+            pod.add_late(host, netns, inside_pod, link, conf, found)
+        _note_done(host, record, found)
+        pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
+        return _result(record, conf, link, found)
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
         raise
@@ -100,16 +102,11 @@ def _way_back(host: Host, request: Request, ipam_conf: IpamConf | None) -> dict[
     return foreign.remember(host, request) if request.conf.get("ipam") else {}
 
 
-def _finish(
-    host: Host, record: Record, conf: NetConf, netns: Netns, inside_pod: Netlink, found: IpamResult | None
-) -> Result:
+def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:
     record.leases = found.leases if found else []
     record.addresses = [ip.address for ip in found.ips] if found else []
     record.status = "done"
     host.ledger.put(record)
-    link = pod.link_of(inside_pod, record)
-    pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
-    return _result(record, conf, link, found)
 
 
 def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> None:

@@ -11,7 +11,7 @@ from ..rtnl import IFA_F_OPTIMISTIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..domain import IpamResult, Link, Record, Route
+    from ..domain import IpamResult, Link, Route
     from ..host import Host
     from ..netconf import NetConf
     from ..netlink import Netlink
@@ -19,35 +19,24 @@ if TYPE_CHECKING:
 
 
 def configure(
-    host: Host, netns: Netns, pod: Netlink, record: Record, conf: NetConf, found: IpamResult | None
+    host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult | None
 ) -> None:
     """Sysctls, addresses, UP, routes, in this order: the kernel announces at UP what it has by then."""
-    ifname = record.attachment.ifname
-    ifindex = pod.ifindex(ifname)
-    _set_sysctls(host, netns, ifname, ANNOUNCE)
+    _set_sysctls(host, netns, link, ANNOUNCE)
     if found is not None:
-        _add_addresses(host, netns, pod, record, conf, found)
+        _add_addresses(host, netns, pod, link, conf, found)
     try:
-        pod.set_up(ifindex)
+        pod.set_up(link.ifindex)
     except KernelRefused as refused:
-        raise CniError(f"set {ifname} in {record.netns} up: {refused}", code=5) from refused
+        raise CniError(f"set {link.ifname} in {netns.path} up: {refused}", code=5) from refused
     if found is not None:
-        _add_routes(pod, record, found)
+        _add_routes(netns, pod, link, found)
 
 
-def add_late(
-    host: Host, netns: Netns, pod: Netlink, record: Record, conf: NetConf, found: IpamResult
-) -> None:
+def add_late(host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult) -> None:
     """Addresses and routes of an IPAM that wanted to see the interface UP (dhcp)."""
-    _add_addresses(host, netns, pod, record, conf, found)
-    _add_routes(pod, record, found)
-
-
-def link_of(pod: Netlink, record: Record) -> Link:
-    link = pod.link(record.attachment.ifname)
-    if link is None:
-        raise CniError(f"configure {record.attachment.ifname} in {record.netns}: it vanished", code=5)
-    return link
+    _add_addresses(host, netns, pod, link, conf, found)
+    _add_routes(netns, pod, link, found)
 
 
 ANNOUNCE = [
@@ -60,35 +49,32 @@ IPV6 = [(("ipv6", "disable_ipv6"), "0")]
 NO_RA = [(("ipv6", "accept_ra"), "0"), (("ipv6", "autoconf"), "0")]
 
 
-def _set_sysctls(host: Host, netns: Netns, ifname: str, wanted: list[tuple[tuple[str, str], str]]) -> None:
+def _set_sysctls(host: Host, netns: Netns, link: Link, wanted: list[tuple[tuple[str, str], str]]) -> None:
     """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself."""
-    settings = [(("net", family, "conf", ifname, key), value) for (family, key), value in wanted]
+    settings = [(("net", family, "conf", link.ifname, key), value) for (family, key), value in wanted]
     for refused in netns.set_sysctls(settings):
         host.log.warning("sysctl not set", reason=refused)
 
 
 def _add_addresses(
-    host: Host, netns: Netns, pod: Netlink, record: Record, conf: NetConf, found: IpamResult
+    host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult
 ) -> None:
     """With an IPv6 address, first no address but ours: router advertisements only if they are wanted."""
-    ifname = record.attachment.ifname
     if any(":" in ip.address for ip in found.ips):
-        _set_sysctls(host, netns, ifname, IPV6 if conf.accept_ra else IPV6 + NO_RA)
+        _set_sysctls(host, netns, link, IPV6 if conf.accept_ra else IPV6 + NO_RA)
     try:
         for ip in found.ips:
-            _add_address(pod, pod.ifindex(ifname), ip.address)
+            _add_address(pod, link.ifindex, ip.address)
     except KernelRefused as refused:
-        raise CniError(f"configure {ifname} in {record.netns}: {refused}", code=5) from refused
+        raise CniError(f"configure {link.ifname} in {netns.path}: {refused}", code=5) from refused
 
 
-def _add_routes(pod: Netlink, record: Record, found: IpamResult) -> None:
+def _add_routes(netns: Netns, pod: Netlink, link: Link, found: IpamResult) -> None:
     try:
         for route in found.routes:
-            _add_route(pod, pod.ifindex(record.attachment.ifname), route)
+            _add_route(pod, link.ifindex, route)
     except KernelRefused as refused:
-        raise CniError(
-            f"configure {record.attachment.ifname} in {record.netns}: {refused}", code=5
-        ) from refused
+        raise CniError(f"configure {link.ifname} in {netns.path}: {refused}", code=5) from refused
 
 
 def _add_address(pod: Netlink, ifindex: int, address: str) -> None:

@@ -459,14 +459,16 @@ def test_host_use_has_addresses_and_connected_routes_but_no_gateways(node: Node)
     node.left.add_route(ifindex, Route("10.8.0.0/16"))
     node.left.add_route(ifindex, Route("10.7.0.0/16", gw="10.1.0.1"))
 
-    use = {(prefix, index) for prefix, index, _ in node.left.host_use()}
+    use = {(prefix, index) for prefix, index, _ in node.left.host_use(node.left.addresses())}
 
     assert use == {
         (parse_prefix("10.1.0.0/24"), ifindex),
         (parse_prefix("10.8.0.0/16"), ifindex),
         (parse_prefix("fd00:1::/64"), ifindex),
     }
-    assert (parse_prefix("10.8.0.0/16"), ifindex, "route 10.8.0.0/16 dev v0") in node.left.host_use()
+    assert (parse_prefix("10.8.0.0/16"), ifindex, "route 10.8.0.0/16 dev v0") in node.left.host_use(
+        node.left.addresses()
+    )
 
 
 # -- sysctls ----------------------------------------------------------------------------------------------------------
