@@ -244,7 +244,7 @@ class Record(Noun):
 
     `vf_inode` = which one of the VFs that were at that address since boot (Sysfs.inode), 0 if that is not known.
     `status`: "in-progress" (an ADD runs, or died: then the attachment's lock is free), "done", or "released" (DEL freed
-    everything but the netdev, which was still in a dying netns). `netns_identity` = st_dev and st_ino of the nsfs file:
+    everything but the VF, which release.NotYet keeps). `netns_identity` = st_dev and st_ino of the nsfs file:
     the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
     {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args"}, {} for layer 2. `adopted` = the directory of

@@ -25,15 +25,16 @@ HOME_TIMEOUT_S = 2.0  # lab.md 6.7: a netns dies well under a second, unless a p
 
 class NotYet(Exception):
     """The VF cannot be returned now, and repeating the call at once would not help: somebody holds the netns its netdev
-    is in, or the PF is down.
+    is in, or the PF is down or in another netns.
     """
 
 
 def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     """Everything an attachment holds, the Record last: ADD's undo, DEL, GC and reclaim all end here.
 
-    False: all is free but the VF: its netdev is in a netns that neither can be reached nor dies, or its PF is down and
-    the driver refuses to restore it. The Record stays as "released", and a later call finishes. Raises after having done all it could; the Record then stays as it was.
+    False: all is free but the VF: its netdev is in a netns that neither can be reached nor dies, or its PF is down or
+    in another netns, so that its settings cannot be restored. The Record stays as "released", and a later call
+    finishes. Raises after having done all it could; the Record then stays as it was.
     """
     failed = None
     try:
@@ -76,20 +77,26 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
             failed.append(str(refused))
     if failed:
         what = f"restore vf {record.vf}: {'; '.join(failed)}"
-        if _pf_is_down(
-            host, record
-        ):  # igb refuses rates then (lab.md 6.4), and containerd would repeat DEL for ever
-            raise NotYet(f"{what}; the PF is down")
+        why = pf_out_of_reach(host, record)
+        if why:  # containerd would repeat DEL for ever, and no repetition can help
+            raise NotYet(f"{what}; {why}")
         raise TryAgain(what, "what is left stays recorded; the next DEL or ADD tries again")
     if away is not None:
         raise away
     verify(host, record, verify_timeout_ms)
 
 
-def _pf_is_down(host: Host, record: Record) -> bool:
+def pf_out_of_reach(host: Host, record: Record) -> str:
+    """What only the operator can change: igb refuses rates while the PF is down (lab.md 6.4), and whoever moved the PF
+    into another netns (6.16) took all settings of its VFs there. "" = the PF is not to blame.
+    """
     pf = _pf(host, record)
-    link = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
-    return link is not None and not link.is_up
+    if pf is None:
+        return ""
+    link = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
+    if link is None:
+        return f"PF {record.pf} is in another netns" if pf.driver else ""
+    return "" if link.is_up else "the PF is down"
 
 
 def bring_home(host: Host, record: Record) -> None:
@@ -241,7 +248,8 @@ def restore_knobs(host: Host, record: Record) -> None:
     if base is None or pf is None:
         return
     if now is None:
-        if pf.driver and knobs.steps(base, record.settings):  # without a driver the settings are gone as well
+        asked = record.settings.mac is not None or knobs.steps(base, record.settings)
+        if pf.driver and asked:  # without a driver the settings are gone as well
             raise KernelRefused(
                 f"restore knobs by PF {record.pf}", errno.ENODEV, "it has no netdev in the host"
             )

@@ -102,7 +102,8 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     if not proof:
         return False, "the VF is in a pod"
     if not dry_run and not release.give_back(host, record, _VERIFY_TIMEOUT_MS):
-        return False, "its netdev is in a netns that neither can be reached nor dies"
+        stuck = "its netdev is in a netns that neither can be reached nor dies"
+        return False, release.pf_out_of_reach(host, record) or stuck
     return True, proof
 
 

@@ -147,7 +147,7 @@ def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addre
         # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
         return claim.death_proof(host, record) or "attached"
     if record is not None:
-        return {"in-progress": "ADD in progress", "released": "released, netdev not back"}[record.status]
+        return {"in-progress": "ADD in progress", "released": "released, not restored yet"}[record.status]
     if vf.busy:
         return vf.busy
     if netdev is not None and netdev.ifindex in addressed:

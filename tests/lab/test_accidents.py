@@ -50,20 +50,34 @@ def rename(node: Node, old: str, new: str) -> None:
 
 
 def test_the_pf_is_in_another_netns(node: Node) -> None:
+    """DEL frees the lease and keeps the VF as "released": its settings went away with the PF, and come back with it."""
     node.add_netns("c1", "c2", "other")
     attach(node, FULL)
     node.vm.run(f"ip link set {PORTS[0]} netns other")
+    by_device = PLAIN | {"master": None, "deviceID": VF}
 
     checked = node.cni("CHECK", FULL)
     refused = node.cni("ADD", FULL, "c2")
-    by_device = node.cni("ADD", PLAIN | {"master": None, "deviceID": "0000:01:10.2"}, "c2")
-    deleted = node.cni("DEL", FULL)
+    another = node.cni("ADD", by_device | {"deviceID": "0000:01:10.2"}, "c2")
+    deleted = [node.cni("DEL", FULL, netns=netns) for netns in (None, "")]
 
     assert (checked.code, f"PF {PF} is gone from the host" in checked.text) == (107, True), checked.text
-    assert (refused.code, by_device.code) == (101, 101), by_device.text
-    assert (deleted.code, "it has no netdev in the host" in deleted.text) == (11, True), deleted.text
+    assert (refused.code, another.code) == (101, 101), another.text
+    assert [reply.code for reply in deleted] == [0, 0], deleted[0].text
+    assert f"PF {PF} is in another netns" in deleted[0].log, deleted[0].log
+    assert '"status": "released"' in node.vm.get("/var/lib/cni/sriov/c1@net1").decode()
+    assert not [path for path in node.state_files() if "host-subnet" in path and "/leases/" in path]
+    assert node.links()[VF]["ifname"] == f"{PORTS[0]}v0", "its netdev is home"
+    (seen,) = node.vm.json(f"ip -n other -j -d link show {PORTS[0]}")
+    assert seen["vfinfo_list"][0]["vlan_list"] == [{"vlan": 100}], "and yet it is not as it was"
+    taken = node.cni("ADD", by_device, "c2")
+    assert (taken.code, "claimed" in taken.text) == (11, True), taken.text
     node.vm.run(f"ip -n other link set {PORTS[0]} netns 1; ip link set {PORTS[0]} up; udevadm settle")
-    assert node.cni("DEL", FULL).code == 0
+
+    assert attach(node, by_device, "c2") == VF, "it is reclaimed"
+
+    assert node.vf(PORTS[0], 0)["vlan_list"] == [{"vlan": 200}]
+    assert [node.cni("DEL", conf, c).code for conf, c in ((by_device, "c2"), (FULL, "c1"))] == [0, 0]
     # igb has no address of a VF from its own reset to the VF's next one, which comes with `up`
     node.vm.run(f"ip link set {PORTS[0]}v0 up; ip link set {PORTS[0]}v0 down")
 

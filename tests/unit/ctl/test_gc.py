@@ -43,6 +43,18 @@ def test_takes_back_the_dead_and_leaves_the_living(world: World) -> None:
     assert world.snapshot() == before
 
 
+def test_a_vf_whose_pf_is_elsewhere_stays_and_says_so(world: World) -> None:
+    attach(world, "gone")
+    kernel, pf = world.kernel, world.kernel.pfs[0].link
+    kernel.move(kernel.host, kernel.netlink.ifindex(pf.name), kernel.add_pod("/run/netns/pf"), pf.name, "", 0)
+    assert world.call("DEL", world.conf(), "gone", netns="").code == 0
+
+    assert told(world) == [("vf", "gone/net1", False, "PF 0000:01:00.0 is in another netns")]
+
+    kernel.kill_netns("/run/netns/pf")
+    assert told(world) == [("vf", "gone/net1", True, "the VF is back in the host")]
+
+
 def test_dry_run_changes_nothing(world: World) -> None:
     attach(world, "dead")
     world.kernel.kill_netns("/run/netns/dead")
