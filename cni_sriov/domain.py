@@ -248,7 +248,7 @@ class Record(Noun):
     the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
     {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args"}, {} for layer 2. `adopted` = the directory of
-    sriov-cni's files if that made the attachment, else "".
+    sriov-cni's files if that made the attachment, else "". `device_info` = the file that deviceinfo.py wrote, else "".
     """
 
     __slots__ = (
@@ -257,6 +257,7 @@ class Record(Noun):
         "attachment",
         "baseline",
         "boot_id",
+        "device_info",
         "driver",
         "ipam",
         "leases",
@@ -292,6 +293,7 @@ class Record(Noun):
         leases: list[Lease] | None = None,
         addresses: list[str] | None = None,
         adopted: str = "",
+        device_info: str = "",
     ) -> None:
         self.attachment = attachment
         self.adopted = adopted
@@ -305,6 +307,7 @@ class Record(Noun):
         self.netns_identity = netns_identity
         self.boot_id = boot_id
         self.status = status
+        self.device_info = device_info
         self.driver = driver
         self.parent_dev = parent_dev
         self.baseline = baseline
@@ -331,11 +334,18 @@ class Record(Noun):
         """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
         if raw.get("format") != 1:
             raise ValueError(f"format {raw.get('format')!r} is not known")
-        absent: dict[str, Any] = {"vf_inode": 0, "adopted": ""}  # earlier versions did not write them
+        absent: dict[str, Any] = {
+            "vf_inode": 0,
+            "adopted": "",
+            "device_info": "",
+        }  # earlier versions did not write them
         raw = absent | raw
         _check_types(raw, _RECORD_TYPES)
         if raw["ipam"]:
             _check_types(raw["ipam"], _FOREIGN_TYPES if "type" in raw["ipam"] else _OURS_TYPES)
+        path = raw["device_info"]
+        if path and not (path.startswith("/") and path.isprintable()):
+            raise ValueError(f"device_info is {path!r}")
         fields = {name: raw[name] for name in cls.__slots__}
         _check_types(raw["attachment"], {"container_id": (str,), "ifname": (str,)})
         fields["attachment"] = Attachment(**raw["attachment"])
@@ -365,7 +375,11 @@ _STATE_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
 _SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {"mtu": (int, type(None))}
 _RECORD_TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(
-        ("network", "pf", "vf", "netns", "boot_id", "status", "driver", "parent_dev", "adopted"), (str,)
+        (
+            *("network", "pf", "vf", "netns", "boot_id", "status", "driver", "parent_dev", "adopted"),
+            "device_info",
+        ),
+        (str,),
     ),
     "vf_index": (int,),
     "vf_inode": (int,),

@@ -208,6 +208,7 @@ class NetConf:
         "args_cni",
         "cni_dir",
         "device",
+        "device_info_file",
         "dns",
         "ipam",
         "log_file",
@@ -231,6 +232,7 @@ class NetConf:
         self.runtime_config: dict[str, Any] = values.get("runtimeConfig", {})
         self.args_cni: dict[str, Any] = _args_cni(values)
         self.device = _device(values, self.runtime_config)
+        self.device_info_file = _device_info_file(self.runtime_config)
         self.master: str = "" if self.device else values.get("master", "")
         selector = PfSelector(values["pf"]) if "pf" in values else None  # judged also where it is not used
         self.pf = None if self.device or self.master else selector
@@ -332,6 +334,14 @@ def _device(values: dict[str, Any], runtime_config: dict[str, Any]) -> str:
     if "deviceID" in runtime_config:
         return str(_parse_keys(runtime_config, {"deviceID": parse_pci_address}, "runtimeConfig.")["deviceID"])
     return str(values.get("deviceID") or values.get("pciBusID") or "")
+
+
+def _device_info_file(runtime_config: dict[str, Any]) -> str:
+    """Where the runtime wants to find which device it is (NPWG device-info specification 1.1.0, 5.1); "" = nowhere."""
+    key = "CNIDeviceInfoFile"
+    if runtime_config.get(key) is None or runtime_config[key] == "":
+        return ""
+    return str(_parse_keys(runtime_config, {key: _directory}, "runtimeConfig.")[key])
 
 
 def _mac(

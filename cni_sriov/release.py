@@ -37,16 +37,18 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     finishes. Raises after having done all it could; the Record then stays as it was.
     """
     failed = None
-    try:
-        reservation.release(host, record)
-    except CniError as error:
-        failed = error
+    for inverse in (reservation.release, _forget_device_info):
+        try:
+            inverse(host, record)
+        except CniError as error:
+            failed = failed or error
     try:
         if record.boot_id == host.ledger.boot_id and host.ledger.owns(record):
             return_vf(host, record, verify_timeout_ms)
     except NotYet as reason:
         if failed is None:
             record.status, record.leases, record.addresses, record.ipam = "released", [], [], {}
+            record.device_info = ""
             host.ledger.put(record)
             host.log.warning(
                 "the VF is not back yet", vf=record.vf, attachment=record.attachment, reason=reason
@@ -56,6 +58,13 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
         raise failed
     host.ledger.forget(record)
     return True
+
+
+def _forget_device_info(_: Host, record: Record) -> None:
+    if record.device_info:
+        from . import deviceinfo
+
+        deviceinfo.remove(record)
 
 
 def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 RUN, RECORDS, DATA = "/run/cni-sriov", "/var/lib/cni/sriov", "/var/lib/cni/host-subnet"
+DEVICE_INFO = "/run/k8s.cni.cncf.io"
 CLAIMS, LOCKS, SUBNETS = f"{RUN}/claims/", f"{RUN}/locks/", f"{RUN}/subnets/"
 # what moves by itself, and permaddr: igbvf keeps there whatever its last reset was told
 MOVING = {
@@ -38,7 +39,7 @@ Owner = str  # <container>@<interface>
 def look(pods: list[str]) -> Facts:
     """All state files, and the links of the host and of these netns (paths below /run/netns)."""
     files = {}
-    for top in ("/run/cni-sriov", "/var/lib/cni"):
+    for top in ("/run/cni-sriov", "/run/k8s.cni.cncf.io", "/var/lib/cni"):
         for directory, below, names in os.walk(top):
             for name in names + below:
                 path = f"{directory}/{name}"
@@ -153,6 +154,9 @@ def missing(before: Facts, now: Facts, live: dict[Owner, str]) -> list[str]:
     held, owners = records(now), {name for name, _ in shelf(now, "owners").values()}
     for owner, netns in live.items():
         ifname = owner.rpartition("@")[2]
+        told = held.get(owner, {}).get("device_info")
+        if told and told not in now["files"]:
+            found.append(f"{owner} has lost its device information {told}")
         if held.get(owner, {}).get("status") != "done":
             found.append(f"{owner} has no finished Record")
         if owner not in {owner_of(claim) for claim in claimed.values()}:
@@ -212,7 +216,9 @@ def is_bounded(path: str) -> bool:
 def stale(now: Facts, live: dict[Owner, str]) -> list[str]:
     """What is there for nobody, once no call is under way."""
     stray = [path for path in sorted(now["files"]) if is_stray(path, set(live)) and not is_bounded(path)]
-    found = [f"{path} is left" for path in stray]
+    known = {record.get("device_info") for owner, record in records(now).items() if owner in live}
+    stray += [path for path in sorted(now["files"]) if path.startswith(DEVICE_INFO) and path not in known]
+    found = [f"{path} is left" for path in dict.fromkeys(stray)]
     inodes = {inode: name for name, inode in shelf(now, "owners").values()}
     for path, (_, inode) in shelf(now, "leases").items():
         if inodes.get(inode) not in live:

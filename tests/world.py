@@ -91,11 +91,12 @@ class World:
         self.run_dir = root / "run"
         self.state_dir = root / "state"
         self.data_dir = root / "data"
+        self.devinfo_dir = root / "devinfo"
         self.boot_id = boot_id
         self.log_file = root / "log"
         self.plugins: PluginRunner = _no_plugin
         self.cni_path = "/opt/cni/bin"
-        self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir]
+        self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir, self.devinfo_dir]
 
     def conf(self, **keys: Any) -> dict[str, Any]:
         """A good configuration of the first PF, with `keys` over it; None leaves a key out."""
@@ -151,7 +152,8 @@ class World:
 
     def files(self) -> list[str]:
         found = []
-        for directory in (self.run_dir / "locks", self.run_dir / "claims", self.state_dir, self.data_dir):
+        state = (self.run_dir / "locks", self.run_dir / "claims", self.state_dir, self.data_dir)
+        for directory in (*state, self.devinfo_dir):
             found += [
                 str(p.relative_to(self.root)) for p in directory.rglob("*") if p.is_file() or p.is_symlink()
             ]

@@ -76,6 +76,10 @@ def _attach(
     try:
         record.ipam = _way_back(host, request, ipam_conf)
         card = prepare.find(host, record, conf)
+        if conf.device_info_file:
+            from .. import deviceinfo  # few runtimes ask for it
+
+            deviceinfo.leave(host.ledger, record, conf.device_info_file)
         found = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
         prepare.bring_pf_up(card, conf)
         prepare.set_mac(card)

@@ -33,7 +33,9 @@ POOLS = [
     {"subnet": "fd00:20::/48", "prefixLength": 64, "gateway": "none"},
 ]
 IPAM = {"type": "host-subnet", "pools": POOLS, "onlink": True, "routes": [{"dst": "10.99.0.0/16"}]}
+INFO = {"CNIDeviceInfoFile": "/run/k8s.cni.cncf.io/devinfo/cni/rig-one_net1"}
 FULL = conf(mtu=1400, ipam=IPAM)
+TOLD = FULL | {"runtimeConfig": INFO}
 STICKY = FULL | {"ipam": IPAM | {"sticky": True, "scope": "web"}}
 FAILING = FULL | {"ipam": IPAM | {"routes": [{"dst": "10.98.0.0/16", "gw": "192.0.2.1"}]}}
 WORKERS, ENOUGH = 2, 6  # rigs at a time; faults after which a scenario is given up
@@ -47,7 +49,7 @@ class Step(NamedTuple):
     codes: tuple[int, ...] = (0,)
 
 
-ADD = Step(call("ADD", "one", POD, FULL))
+ADD = Step(call("ADD", "one", POD, TOLD))
 ADD_AGAIN = Step(ADD.call, (0, 106))  # 106: the dead one was through with its work
 DEL = Step(call("DEL", "one", "", FULL))
 SAME_SCOPE = FULL | {"ipam": IPAM | {"scope": "web"}}

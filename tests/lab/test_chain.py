@@ -20,6 +20,7 @@ V4: dict[str, Any] = {"subnet": "10.10.0.0/16", "prefixLength": 24}
 V6: dict[str, Any] = {"subnet": "fd00:10::/48", "prefixLength": 64}
 IPAM: dict[str, Any] = {"type": "host-subnet", "pools": [V4, V6], "onlink": True}
 NET_D = "/etc/cni/net.d"
+PF = "0000:01:00.0"
 HOST_LOCAL = "/run/host-local"
 DEFAULT_RULES = {"0", "32766", "32767"}
 
@@ -137,6 +138,31 @@ def test_bandwidth_passes_through_but_for_its_check(node: Node) -> None:
     assert [entry["name"] for entry in added["interfaces"]] == ["net1"]
     assert "no veth peer" in chain.drift()
     chain.delete()
+
+
+def test_device_info(node: Node) -> None:
+    """As Multus asks for it: below /var/run, which is a symlink, in a directory that is not there yet."""
+    node.add_netns("c1")
+    top = "/var/run/k8s.cni.cncf.io"
+    path = f"{top}/devinfo/cni/fast-c1_net1"
+    conf = CONF | {"vlan": 100, "runtimeConfig": {"CNIDeviceInfoFile": path}}
+
+    added = node.cni("ADD", conf)
+
+    assert added.code == 0, added.text
+    (vf,) = (pci for pci in node.links("c1") if pci.startswith("0000:"))
+    told = {"type": "pci", "version": "1.1.0", "pci": {"pci-address": vf, "pf-pci-address": PF}}
+    assert json.loads(node.vm.get(path)) == told
+    assert node.vm.run(f"stat -c %a {path} {top}/devinfo/cni").stdout.split() == ["644", "755"]
+    assert node.cni("DEL", CONF, netns="").code == 0
+    assert node.vm.run(f"find {top} -type f").stdout == ""
+
+    another = told | {"pci": {"pci-address": "0000:01:10.2"}}
+    node.vm.put(path, json.dumps(another))
+    refused = node.cni("ADD", conf | {"master": None, "deviceID": vf})
+    assert (refused.code, path in refused.text) == (7, True), refused.text
+    assert json.loads(node.vm.get(path)) == another
+    node.vm.run(f"rm -r {top}")
 
 
 # delegation ----------------------------------------------------------------------------------------------------------

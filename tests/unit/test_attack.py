@@ -82,7 +82,9 @@ def calls_until_done(root: Path, verbs: list[str]) -> int:
 
 
 def full_conf(world: World) -> dict[str, Any]:
-    return world.conf(vlan=100, mac="02:00:00:00:aa:01", spoofchk="off", mtu=1400, ipam=world.ipam())
+    told = {"CNIDeviceInfoFile": f"{world.devinfo_dir}/c1_net1"}
+    asked = {"vlan": 100, "mac": "02:00:00:00:aa:01", "spoofchk": "off", "mtu": 1400}
+    return world.conf(**asked, ipam=world.ipam(), runtimeConfig=told)
 
 
 def die(world: World, verb: str, k: int, when: str) -> None:
@@ -458,6 +460,7 @@ WRONG: dict[str, list[Any]] = {
     "driver": [5],
     "vf_inode": ["x", None],
     "network": [5],
+    "device_info": [5, None, "c1", "/x\0y", "/x\udc80"],
 }
 
 

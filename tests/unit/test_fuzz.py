@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 VERBS = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"]
 POD = "/run/netns/pod1"
-PATH_KEYS = {"stateDir", "logFile", "dataDir", "cniDir"}
+PATH_KEYS = {"stateDir", "logFile", "dataDir", "cniDir", "CNIDeviceInfoFile"}
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +190,7 @@ def test_any_configuration(root: Path, data: st.DataObject) -> None:
 RUNTIME = {
     "runtimeConfig": {
         "mac": "02:00:00:00:aa:01", "ips": ["10.10.9.9/24"], "deviceID": "0000:01:10.2",
+        "CNIDeviceInfoFile": "/devinfo/c1_net1",
         "bandwidth": {"egressRate": 1000000}, "dns": {"servers": ["192.0.2.1"], "searches": [], "options": []},
     },
     "args": {"cni": {"mac": "02:00:00:00:aa:02", "ips": ["10.10.9.8"], "subnets": ["10.10.9.0/24"]}},
@@ -216,7 +217,7 @@ def test_anything_that_a_runtime_adds(root: Path, data: st.DataObject) -> None:
         )()
     )
     version = data.draw(st.sampled_from(["0.1.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]))
-    conf = node.conf(cniVersion=version) | given_keys
+    conf = node.inside(node.conf(cniVersion=version) | given_keys)
     stdin = as_bytes(conf)
     verb = data.draw(st.sampled_from(["ADD", "ADD", "CHECK", "DEL", "GC", "STATUS"]))
     if verb == "GC" and not keeps_other(conf):
@@ -271,7 +272,7 @@ def each_wrong(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 def test_a_wrong_value_in_each_place_of_what_a_runtime_adds(node: Node) -> None:
     for _, wrong in each_wrong(RUNTIME):
-        conf = as_bytes(node.conf(cniVersion="1.1.0") | wrong)
+        conf = as_bytes(node.inside(node.conf(cniVersion="1.1.0") | wrong))
         node.call(node.env("ADD"), conf)
         fuzzing.call(node.world, node.env("CHECK"), conf)
 

@@ -73,6 +73,7 @@ class Node:
         pools = [{"subnet": "10.10.0.0/16", "prefixLength": 24}, V6]
         number = PODS.index(container) + 1
         mac = {"mac": f"02:00:00:00:aa:0{number}", "vlan": number, "mtu": 1400, "verifyTimeout": 0}
+        mac["runtimeConfig"] = {"CNIDeviceInfoFile": f"{self.world.devinfo_dir}/{container}"}
         return self.world.conf(cniVersion="1.1.0", ipam=self.world.ipam(pools=pools), **mac)
 
     def call(self, verb: str, container: str, **keys: Any) -> Answer:

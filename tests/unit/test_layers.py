@@ -21,6 +21,7 @@ LAYERS = {
         "delegate",
         "netns",
         "statefile",
+        "deviceinfo",
         "ledger",
         "ipam/",
     ],

@@ -1,0 +1,98 @@
+"""The device information file of an attachment (NPWG device-info specification 1.1.0): which PCI device net1 is.
+
+The runtime names it (runtimeConfig.CNIDeviceInfoFile) and, with a device plugin, has filled it already: then it is
+only compared. Else we write it, and the Record says so before it is there. It is loaded for such attachments only.
+"""
+
+from __future__ import annotations
+
+import posix as os
+
+from . import jsontext, paths, statefile
+from .errors import BadConfig, BadJson, InputOutput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .domain import Record
+    from .ledger import Ledger
+
+
+def leave(ledger: Ledger, record: Record, path: str) -> None:
+    """Write it, or see that what is there means this VF. BadConfig (7) if it means another one."""
+    found = statefile.read(path)
+    if found is None:
+        _check_directory(path.rpartition("/")[0] or "/")
+        record.device_info = path
+        ledger.put(record)
+        found = _write(path, _text(record))
+        if found != _text(record):
+            record.device_info = ""
+    if not _names(found, record.vf):
+        raise BadConfig(
+            f"write runtimeConfig.CNIDeviceInfoFile {path}: it is there and says nothing of VF {record.vf}",
+            "it is left alone; where a device plugin wrote it, its choice must be the VF (runtimeConfig.deviceID)",
+        )
+
+
+def remove(record: Record) -> None:
+    """The inverse: what we wrote, and what a killed writer left of it. Not if somebody has written it anew since."""
+    path = record.device_info
+    statefile.remove(statefile.beside(path, "tmp"))
+    try:
+        if statefile.read(path) == _text(record):
+            statefile.remove(path)
+    except statefile.NoFile:
+        pass  # nothing that we wrote
+
+
+def _text(record: Record) -> str:
+    pci = {"pci-address": record.vf, "pf-pci-address": record.pf}
+    return jsontext.render({"type": "pci", "version": "1.1.0", "pci": pci})
+
+
+def _names(text: str, vf: str) -> bool:
+    """Whatever type of device it describes: pci and vdpa have the address under the type's own name."""
+    try:
+        told = jsontext.parse_object(text)
+        return bool(told[told["type"]]["pci-address"] == vf)
+    except (BadJson, KeyError, TypeError):
+        return False
+
+
+def _check_directory(path: str) -> None:
+    """Made if it is missing, as the specification asks. Where others may write, they may put symlinks as well."""
+    mask = os.umask(0o022)  # ours is 077; the runtime and its tools read there
+    try:
+        paths.makedirs(path, 0o755)
+        found = os.lstat(path)
+    except OSError as error:
+        raise InputOutput(f"make directory {path}: {error.strerror}") from error
+    finally:
+        os.umask(mask)
+    if (found.st_mode & 0o170000) != 0o040000:  # S_IFMT, S_IFDIR
+        raise InputOutput(f"use directory {path}: it is not a directory (a symlink is not followed)")
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise InputOutput(f"use directory {path}: others may write to it", "chmod 755 it, with our owner")
+
+
+def _write(path: str, text: str) -> str:
+    """What is there then: ours as a whole, or what somebody else put there meanwhile, which is never replaced."""
+    temporary = statefile.beside(path, "tmp")
+    try:
+        statefile.remove(temporary)  # left by a killed writer
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            rest = text.encode()
+            while rest:  # a nearly full disk takes a part, then says ENOSPC
+                rest = rest[os.write(fd, rest) :]
+            os.fchmod(fd, 0o644)
+        finally:
+            os.close(fd)
+        try:
+            os.link(temporary, path, follow_symlinks=False)
+        except FileExistsError:
+            text = statefile.read(path) or ""
+        statefile.remove(temporary)
+    except OSError as error:
+        raise InputOutput(f"write runtimeConfig.CNIDeviceInfoFile {path}: {error.strerror}") from error
+    return text
