@@ -8,6 +8,7 @@ from __future__ import annotations
 
 CODES = {
     1: ("incompatible version", "the configuration's cniVersion is not supported"),
+    2: ("unsupported field", "the call asks for what VFs of Ethernet cards do not have"),
     4: ("environment", "a CNI_* variable is missing or malformed"),
     5: ("input/output", "a file could not be read or written"),
     6: ("bad JSON", "standard input is not the JSON object it should be"),
@@ -46,6 +47,12 @@ class CniError(Exception):
 
 class IncompatibleVersion(CniError):
     code = 1
+
+
+class UnsupportedField(CniError):
+    """`msg` has key and value (SPEC 1.1.0, "Error")."""
+
+    code = 2
 
 
 class BadEnvironment(CniError):

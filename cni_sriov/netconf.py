@@ -7,7 +7,7 @@ conf/netconf.schema.json. Unknown keys are ignored: Multus, podman and chains in
 from __future__ import annotations
 
 from .domain import Attachment, VfSettings
-from .errors import BadConfig
+from .errors import BadConfig, UnsupportedField
 from .pci import parse_pci_address
 
 TYPE_CHECKING = False
@@ -252,13 +252,15 @@ class NetConf:
         self.prev_result: dict[str, Any] | None = values.get("prevResult")
 
 
-def parse(conf: dict[str, Any], cni_args: dict[str, str], names_device: bool = True) -> NetConf:
-    """Judge the whole configuration before anything is touched. `names_device`: False where a device plugin names the
-    VF at ADD only, and the verb is not ADD.
+def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -> NetConf:
+    """Judge the whole configuration before anything is touched. `adding`: the verb is ADD, to which
+    alone a device plugin may name the VF.
     """
     values = _parse_keys(conf, KEYS, "")
     netconf = NetConf(conf, values, cni_args)
-    if names_device and not (netconf.device or netconf.master or netconf.pf):
+    if adding:  # an attachment that sriov-cni made without a word must pass its CHECK
+        _refuse_guid(netconf.runtime_config)
+    if adding and not (netconf.device or netconf.master or netconf.pf):
         raise BadConfig(
             "read configuration: no VF or PF is named",
             details='give "master" (a PF), "pf", or "deviceID" (a VF)',
@@ -342,6 +344,16 @@ def _device_info_file(runtime_config: dict[str, Any]) -> str:
     if runtime_config.get(key) is None or runtime_config[key] == "":
         return ""
     return str(_parse_keys(runtime_config, {key: _directory}, "runtimeConfig.")[key])
+
+
+def _refuse_guid(runtime_config: dict[str, Any]) -> None:
+    """sriov-cni takes no notice of it, and the pod has another address than was asked for."""
+    guid = runtime_config.get("infinibandGUID")
+    if guid is not None and guid != "":
+        raise UnsupportedField(
+            f"read runtimeConfig.infinibandGUID {guid!r:.200}: a VF of an Ethernet card has none",
+            'ask for a "mac"; InfiniBand has a plugin of its own, ib-sriov',
+        )
 
 
 def _mac(

@@ -130,7 +130,7 @@ class Call:
         if request.verb in {"DEL", "GC"}:
             conf = netconf.parse_for_delete(request.conf)
         else:
-            conf = netconf.parse(request.conf, request.args, names_device=request.verb == "ADD")
+            conf = netconf.parse(request.conf, request.args, adding=request.verb == "ADD")
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
         host = make_host(request, conf, override)
         host.cni_path, host.environment, host.conf = request.path, env, request.conf

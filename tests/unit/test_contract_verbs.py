@@ -229,3 +229,30 @@ def test_dummies_do_not_keep_version_from_answering(world: World) -> None:
     reply = world.call("VERSION", json.dumps({"cniVersion": "0.4.0"}), "dummy", "dummy", "dummy")
     assert reply.document["cniVersion"] == "0.4.0"
     assert reply.document["supportedVersions"][-1] == "1.1.0"
+
+
+GUID = "c2:11:22:33:44:55:66:77"
+
+
+@pytest.mark.parametrize("guid", [GUID, 5, ["x"], False])
+def test_an_infiniband_guid_is_refused_by_add_and_by_nothing_else(world: World, guid: Any) -> None:
+    """Code 2 is the specification's: "Error message must contain the key and value of the unsupported field"."""
+    attach(world, "c1")
+    before = world.snapshot()
+    asking = world.conf(**NEW, ipam=world.ipam(), runtimeConfig={"infinibandGUID": guid})
+
+    refused = world.call("ADD", asking, "c2")
+
+    assert (refused.code, world.snapshot()) == (2, before), refused.text
+    assert "runtimeConfig.infinibandGUID" in refused.document["msg"]
+    assert repr(guid) in refused.document["msg"]
+    codes = [world.call(verb, asking, "c1", "/run/netns/c1").code for verb in ("STATUS", "CHECK", "DEL")]
+    assert codes == [0, 0, 0]
+    attach(world, "c3")
+    assert world.call("GC", asking | {"cni.dev/valid-attachments": []}, "", "", "").code == 0
+    assert held(world) == set()
+
+
+@pytest.mark.parametrize("guid", ["", None])
+def test_an_empty_guid_is_not_asked(world: World, guid: str | None) -> None:
+    assert world.call("ADD", world.conf(runtimeConfig={"infinibandGUID": guid})).code == 0

@@ -27,7 +27,7 @@ def parser_takes(conf: dict[str, Any]) -> bool:
         validate.parse_envelope(conf)
         validate.parse_plugin(conf)
     except CniError as error:
-        return error.code not in {1, 7}
+        return error.code not in {1, 2, 7}
     return True
 
 
