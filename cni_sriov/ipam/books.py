@@ -152,11 +152,22 @@ class Books:
             return []
         if holding is None:
             return []
-        self.begin(owner, "", holding.names)
-        self.finish(owner, "", holding.names)
+        names = self._there(self.boot, holding.names)
+        self.begin(owner, "", names)
+        self.finish(owner, "", names)
         if holding.leases[0].sticky:
             self.sticky.touch(key_name(holding.leases[0].sticky))
         return holding.leases
+
+    def _there(self, shelf: Shelf, names: list[str]) -> list[str]:
+        """Without those whose lease is not there: that subnet may be another directory's by now, and only the files of
+        all of them know. A change that could not be finished (session.py) leaves such an owner.
+        """
+        there = [name for name in names if shelf.has(name)]
+        if len(there) < len(names):
+            self.close()
+            self.node.drop_index(self.directory.scope)
+        return there
 
     def set_aside(self, shelf: Shelf, owner: str, why: DamagedLease, names: list[str] | None = None) -> None:
         """A damaged file is named and kept, and loses nobody else: only the leases that are its own are free."""
@@ -189,6 +200,7 @@ class Books:
             self.forget(key_name(kept.leases[0].sticky), kept.names)
 
     def forget(self, key: str, names: list[str]) -> None:
+        names = self._there(self.sticky, names)
         self.begin("", key, names)
         self.sticky.drop(key, names)
         self.finish("", key, names)

@@ -591,6 +591,64 @@ def test_a_directory_made_unsafe_after_a_kill_does_not_stop_others(tmp_path: Pat
     assert sorted(check_consistent(world)) == ["a@eth0", "c@eth0"]
 
 
+def lease_ranges(world: World) -> list[tuple[int, int]]:
+    """What the names of the IPv4 lease files say, also of those that no owner has yet or any more."""
+    found = [world.path.glob(f"data*/default/{shelf}/leases/*.*_*") for shelf in (BOOT, "sticky")]
+    held, kept = ({str(path).replace("/sticky/", f"/{BOOT}/") for path in paths} for paths in found)
+    names = [path.rpartition("/")[2].replace("_", "/") for path in held | kept]
+    check_disjoint(names)
+    prefixes = [parse_prefix(name) for name in names]
+    return merged([(prefix.value, prefix.last + 1) for prefix in prefixes])
+
+
+@pytest.mark.parametrize(("verb", "sticky"), [("reserve", ""), ("release", ""), ("reserve", KEY)])
+def test_a_change_that_cannot_be_finished_leaves_no_index_that_lies(
+    tmp_path: Path, verb: str, sticky: str
+) -> None:
+    """Killed anywhere, then its directory is unsafe: the next one can neither finish nor undo the change, and may not
+    believe an index that is ahead of the files or behind them.
+    """
+
+    def act(world: World) -> None:
+        world.reserve("victim", sticky=sticky) if verb == "reserve" else world.release("victim")
+
+    template = World(tmp_path / "template")
+    (some if verb == "reserve" else held)(template)
+    count = world_copy(template, "count")
+    points, pending = in_child(lambda: act(count)), 0
+    for point in range(points or 0):
+        world = world_copy(template, f"at{point}")
+        in_child(lambda world=world: act(world), Killer(point))  # type: ignore[misc]
+        if not is_pending(world):
+            continue
+        pending += 1
+        os.chmod(f"{world.path}/data", 0o777)
+
+        world.reserve("next", ONE, data="data2")
+
+        assert not is_pending(world)
+        said = index_ranges(Path(f"{world.run_dir}/subnets/default@v4"))
+        assert said == lease_ranges(world), f"{verb} killed at {point}"
+        os.chmod(f"{world.path}/data", 0o700)
+        world.release("victim")
+        if sticky:
+            world.reserve("victim", sticky=sticky)
+            world.release("victim")
+        assert sorted(check_consistent(world)) == ["away@eth0", "next@eth0", "other@eth0"], point
+    assert pending >= 5
+
+
+def test_a_lease_file_that_somebody_removed_is_free_after_its_release(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.reserve("a", ONE)
+    os.unlink(f"{tmp_path}/data/default/{BOOT}/leases/10.10.0.0_24")
+
+    world.release("a")
+
+    assert check_consistent(world) == {}
+    assert {world.reserve(cid, ONE)[0] for cid in "bcde"} >= {"10.10.0.0/24"}
+
+
 def test_an_error_in_the_middle_of_a_reserve_leaves_no_trace(tmp_path: Path) -> None:
     """Every changing call fails once with an error instead of a kill."""
     template = World(tmp_path / "template")
