@@ -32,11 +32,12 @@ class Bench:
         return checker.look([self.asked["netns"]])
 
     def call(self, verb: str, netns: str, prefix: tuple[str, ...] = ()) -> tuple[int, str]:
-        """(CNI code, what it said); code -9 = killed."""
+        """(CNI code, what it said); code -9 = killed. GC is told that nothing is attached any more."""
+        of_gc = {"cniVersion": "1.1.0", "cni.dev/valid-attachments": []} if verb == "GC" else {}
         who = {"CNI_CONTAINERID": self.asked["container"], "CNI_IFNAME": "net1", "CNI_NETNS": netns}
         done = subprocess.run(
             [*prefix, self.asked["plugin"]],
-            input=json.dumps(self.asked["conf"]),
+            input=json.dumps(self.asked["conf"] | of_gc),
             env={"PATH": os.environ["PATH"], "CNI_COMMAND": verb, "CNI_PATH": "/opt/cni/bin"} | who,
             capture_output=True,
             text=True,
@@ -67,12 +68,16 @@ class Bench:
         """Whether it died there, and what is wrong afterwards."""
         netns = self.asked["netns"]
         self.rewind()
-        faults = self.must("ADD", netns) if verb == "DEL" else []
+        faults = [] if verb == "ADD" else self.must("ADD", netns)
         self.call(verb, netns, point.kill(LOG))
         hit = point.is_last_of(read(LOG))
         now = self.look()
         faults += checker.missing(self.before, now, {}) + checker.doubled(now)
-        if again:
+        if verb == "GC" and again:
+            faults += self.must("GC", "")
+            now = self.look()
+            faults += checker.missing(self.before, now, {}) + checker.stale(now, {})
+        elif again:
             faults += self.must("ADD", netns, (0, 106))
         faults += self.must("DEL", "")
         now = self.look()
@@ -103,7 +108,7 @@ def main() -> None:
     bench = Bench(asked)
     verb = asked["verb"]
     bench.rewind()
-    if verb == "DEL":
+    if verb != "ADD":
         bench.must("ADD", asked["netns"])
     found = bench.trace(verb)
     bench.must("DEL", "")
