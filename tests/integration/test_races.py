@@ -2,7 +2,7 @@
 
 Each attachment has a runtime of its own that calls ADD, CHECK and DEL in the order a runtime would, and kills some;
 beside them GC runs again and again with all attachments that runtimes still want. `RACES_SEED` replays the choices,
-though not the kernel's timing.
+though not the kernel's timing. Then two calls for one attachment at the same moment, which no runtime should make.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_interface
-from subprocess import TimeoutExpired
+from subprocess import Popen, TimeoutExpired
 from typing import Any
 
 import pytest
 
 from tests import checker
-from tests.integration.rig import Rig, answer_of, call, conf
+from tests.integration.rig import Call, Rig, answer_of, call, conf
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle, pytest.mark.stress]
 
@@ -167,3 +167,73 @@ def test_hundreds_of_calls_with_kills_leave_nothing(rig: Rig) -> None:
     assert answers.total() == RUNTIMES * CALLS
     assert min(answers["ADD 0"], answers["DEL 0"], answers["CHECK 0"]) >= 10
     assert sum(count for what, count in answers.items() if what.endswith(str(KILLED))) >= 20
+
+
+# two at the same moment for one attachment ---------------------------------------------------------------------------
+
+OWNER, POD = "c0@net1", "/run/netns/pod0"
+ROUNDS = 12
+PAIRS: dict[tuple[str, str, bool], set[tuple[int, int]]] = {  # (verbs, attached before): answers that may be
+    ("ADD", "ADD", False): {(0, 106), (106, 0)},
+    ("ADD", "DEL", False): {(0, 0)},
+    ("ADD", "DEL", True): {(106, 0), (0, 0)},
+    ("DEL", "DEL", True): {(0, 0)},
+    ("DEL", "GC", True): {(0, 0)},
+    ("ADD", "GC", False): {(0, 0)},
+    ("GC", "GC", True): {(0, 0)},
+}
+
+
+def of(verb: str) -> Call:
+    """GC is told that nothing is attached any more, DEL has no netns any more."""
+    if verb == "GC":
+        return call("GC", "", "", CONF | {"cniVersion": "1.1.0", "cni.dev/valid-attachments": []})
+    return call(verb, "c0", POD if verb == "ADD" else "", CONF)
+
+
+@pytest.mark.parametrize(
+    "pair", PAIRS, ids=lambda pair: f"{pair[0]} and {pair[1]}{' of an attached' * pair[2]}"
+)
+def test_two_calls_for_one_attachment_at_the_same_moment(pair: tuple[str, str, bool]) -> None:
+    """One waits for the other, in whatever order: what `ip` and the files say is what one of both orders leaves."""
+    seed = int(os.environ.get("RACES_SEED") or random.randrange(1 << 32))
+    print(f"RACES_SEED={seed}")
+    chance, (one, other, attached) = random.Random(seed), pair
+    answers, at_once = Counter[tuple[int, int]](), 0
+    with Rig(vfs=2) as rig:
+        rig.add_pod("pod0")
+        before = rig.inside(checker.look, [POD])
+        for number in range(ROUNDS):
+            if attached:
+                assert rig.answer(of("ADD"))[0] == 0
+            verbs = (one, other) if number % 2 else (other, one)
+            first = rig.start(of(verbs[0]))
+            time.sleep(chance.choice([0, chance.uniform(0, 0.03)]))
+            at_once += first.poll() is None
+            second = rig.start(of(verbs[1]))
+            told = code_of(first), code_of(second)
+            codes = told if number % 2 else (told[1], told[0])
+            answers[codes] += 1
+            now = rig.inside(checker.look, [POD])
+            is_attached = any(link["ifname"] == "net1" for link in now["pods"][POD])
+            live = {OWNER: POD} if is_attached else {}
+            found = checker.missing(before, now, live) + checker.doubled(now)
+            found += checker.stale(now, live) + checker.unfinished(now)
+            assert not found, f"round {number}, answers {codes}: " + "\n".join(found)
+            assert codes in PAIRS[pair], f"round {number}"
+            if other == "ADD":
+                assert is_attached, f"round {number}, answers {codes}"
+            elif one != "ADD" or codes[0]:
+                assert not is_attached, f"round {number}, answers {codes}"
+            assert rig.answer(of("DEL")) == (0, None)
+            now = rig.inside(checker.look, [POD])
+            found = checker.missing(before, now, {}) + checker.stale(now, {}) + checker.changed(before, now)
+            assert not found, f"round {number}: " + "\n".join(found)
+    print(f"{one} and {other}: {ROUNDS} pairs, {at_once} at once: {dict(answers)}")
+    assert at_once >= ROUNDS // 2
+
+
+def code_of(process: Popen[bytes]) -> int:
+    """The CNI code of its answer, 0 for success."""
+    status, answer = answer_of(process)
+    return int((answer or {}).get("code", -1)) if status else 0
