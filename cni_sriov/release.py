@@ -15,6 +15,7 @@ from .netlink import ZERO_MAC, Netlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .domain import PF, Link, Record, VfState
@@ -75,15 +76,11 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     """
     if record.baseline is None or host.lost_vf(record):
         return
-    failed = []
-    away: NotYet | None = None
-    for inverse in (bring_home, restore_mac, restore_mtu, restore_modes, restore_name, restore_knobs):
-        try:
-            inverse(host, record)
-        except NotYet as reason:
-            away = reason
-        except KernelRefused as refused:
-            failed.append(str(refused))
+    failed: list[str] = []
+    away = _try(failed, bring_home, host, record)
+    found = look(host, record)
+    for inverse in (restore_mac, restore_mtu, restore_modes, restore_name, restore_knobs):
+        _try(failed, inverse, host, record, found)
     if failed:
         what = f"restore vf {record.vf}: {'; '.join(failed)}"
         why = pf_out_of_reach(host, record)
@@ -93,6 +90,16 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     if away is not None:
         raise away
     verify(host, record, verify_timeout_ms)
+
+
+def _try(failed: list[str], inverse: Callable[..., None], *args: Any) -> NotYet | None:
+    try:
+        inverse(*args)
+    except NotYet as reason:
+        return reason
+    except KernelRefused as refused:
+        failed.append(str(refused))
+    return None
 
 
 def pf_out_of_reach(host: Host, record: Record) -> str:
@@ -106,6 +113,26 @@ def pf_out_of_reach(host: Host, record: Record) -> str:
     if link is None:
         return f"PF {record.pf} is in another netns" if pf.driver else ""
     return "" if link.is_up else "the PF is down"
+
+
+class Found:
+    """A VF in the host, as it is: its netdev and the PF with its view of it, None where they are not to be seen."""
+
+    __slots__ = ("admin", "link", "pf")
+
+    def __init__(self, pf: PF | None, admin: VfState | None, link: Link | None) -> None:
+        self.pf = pf
+        self.admin = admin
+        self.link = link
+
+
+def look(host: Host, record: Record) -> Found:
+    """Once for all inverses: in a burst each look-up queues for RTNL behind others' moves, 15 ms each."""
+    pf = _pf(host, record)
+    link = host.vf_link(record.vf)
+    if link is None and host.sysfs.has_netdev(record.vf):
+        link = host.vf_link(record.vf)  # renamed by udev while we looked for it
+    return Found(pf, _admin_state(host, record, pf), link)
 
 
 def bring_home(host: Host, record: Record) -> None:
@@ -145,16 +172,15 @@ def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:
         # it did move, under the pod's name: restore_name puts that right
 
 
-def restore_mac(host: Host, record: Record) -> None:
+def restore_mac(host: Host, record: Record, found: Found) -> None:
     """Admin MAC cleared, own address back, admin MAC back: with an admin MAC and trust off the VF may set none
     (lab.md 6.2). Where the driver refuses to clear, the old own address becomes the admin MAC.
     """
-    base, pf, link = record.baseline, _pf(host, record), host.vf_link(record.vf)
+    base, pf, link, admin = record.baseline, found.pf, found.link, found.admin
     if base is None:
         return
-    admin = _admin_state(host, record, pf)
     if link is None:
-        _restore_admin_mac_alone(host, record, pf, admin)
+        _restore_admin_mac_alone(host, record, found)
         return
     if (
         record.settings.mac is None
@@ -184,9 +210,9 @@ def _put_off_mac(host: Host, link: Link) -> None:
     host.netlink.set_mac(link.ifindex, f"{int(link.mac[:2], 16) ^ 2:02x}{link.mac[2:]}")
 
 
-def _restore_admin_mac_alone(host: Host, record: Record, pf: PF | None, admin: VfState | None) -> None:
+def _restore_admin_mac_alone(host: Host, record: Record, found: Found) -> None:
     """The driver was unbound under the pod, and the own address went with the netdev (lab.md 6.12)."""
-    base = record.baseline
+    base, pf, admin = record.baseline, found.pf, found.admin
     if host.sysfs.has_netdev(record.vf) or base is None or pf is None or admin is None:
         return
     if record.settings.mac is not None and admin.mac != base.mac:
@@ -198,22 +224,22 @@ def admin_mac(admin: VfState, link: Link) -> str | None:
     return "" if admin.mac == link.mac else admin.mac
 
 
-def restore_mtu(host: Host, record: Record) -> None:
-    link = host.vf_link(record.vf)
+def restore_mtu(host: Host, record: Record, found: Found) -> None:
+    link = found.link
     if link is not None and record.baseline is not None and record.baseline.mtu not in {0, link.mtu}:
         host.netlink.set_mtu(link.ifindex, record.baseline.mtu)
 
 
-def restore_modes(host: Host, record: Record) -> None:
+def restore_modes(host: Host, record: Record, found: Found) -> None:
     """Promiscuous and all multicast go with the netdev from netns to netns: `tuning` sets them, tcpdump does not."""
-    link = host.vf_link(record.vf)
+    link = found.link
     if link is not None and record.baseline is not None and link.modes != record.baseline.modes:
         host.netlink.set_modes(link.ifindex, record.baseline.modes)
 
 
-def restore_name(host: Host, record: Record) -> None:
+def restore_name(host: Host, record: Record, found: Found) -> None:
     """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (lab.md 6.8)."""
-    base, link = record.baseline, host.vf_link(record.vf)
+    base, link = record.baseline, found.link
     if base is None or link is None:
         return
     for name in set(link.altnames) - set(base.altnames):
@@ -250,10 +276,9 @@ def _ignoring(verb: Any, ifindex: int, name: str) -> None:
             raise
 
 
-def restore_knobs(host: Host, record: Record) -> None:
+def restore_knobs(host: Host, record: Record, found: Found) -> None:
     """Each knob of the PF that differs from the baseline; what the driver does not report is left alone."""
-    base, pf = record.baseline, _pf(host, record)
-    now = _admin_state(host, record, pf)
+    base, pf, now = record.baseline, found.pf, found.admin
     if base is None or pf is None:
         return
     if now is None:
@@ -277,10 +302,11 @@ def verify(host: Host, record: Record, timeout_ms: int) -> None:
 
 
 def differences(host: Host, record: Record) -> list[str]:
-    base, pf, link = record.baseline, _pf(host, record), host.vf_link(record.vf)
+    base = record.baseline
     if base is None:
         return []
-    now = _admin_state(host, record, pf)
+    found = look(host, record)
+    now, link = found.admin, found.link
     wrong = knobs.differences(now, base) if now is not None else []
     if link is None and host.sysfs.has_netdev(record.vf):
         wrong.append("no netdev in the host")  # renamed by udev while we looked for it
