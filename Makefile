@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test stress lab-kill demo build install uninstall lab bench clean
+.PHONY: help setup check fmt test stress lab-kill demo build install uninstall lab bench budgets clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ lab-kill: setup ## on the card: killed before and after every effect, and at sam
 
 bench: build ## beside Debian's Go plugins: ratios, and where an ADD goes (root; BENCH="--quick")
 	@$(PYTHON) -m tests.bench $(BENCH)
+
+budgets: setup ## record what a call may cost (instructions, requests to the kernel), and print what has changed
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m tests.budgets
 
 clean: ## remove the build; the cache (packages, guest) stays
 	@rm -rf build/out .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,261 @@
+"""What one call of the bundle costs, in numbers that do not depend on how busy the machine is, and what it may cost.
+
+User-mode instructions, counted by valgrind, and what a call asks of the kernel, read from strace: neither asks the
+product. tests/budgets.json has what was recorded, tests/integration/test_budgets.py compares, and `make budgets`
+(`python -m tests.budgets`) records anew and prints what has changed. The calls are those of one attachment in the rig
+on a node that has had another one before, so nothing is made for the first time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pyroute2.netlink.rtnl import RTM_VALUES
+
+from tests.integration.rig import Rig, call, conf, vf_pci
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RECORDED = Path(__file__).with_name("budgets.json")
+RECORD = "`make budgets` records anew; commit tests/budgets.json with the change that is the reason"
+VERBS = ("VERSION", "ADD", "CHECK", "DEL")
+# Random hashes alone move a count by 0.2 % (five runs of each verb); another point release of Python or glibc by more.
+SLACK = 0.05
+SAME = 0.005  # a recorded number is kept if the new one is no further away, so that recording changes only what changed
+
+# Everything that rtnetlink serves under RTNL in some kernel since 5.4, and in a burst each one queues behind the others'
+# moves. rtnetlink_rcv_msg (net/core/rtnetlink.c) takes it unless the handler is registered with RTNL_FLAG_DOIT_UNLOCKED:
+# of what a CNI plugin may ask, only one route is (net/ipv4/route.c, net/ipv6/route.c). RTM_GETLINK is not. Dumps of
+# IPv4 and IPv6 addresses and IPv4 routes are free of it from 6.9 on (RTNL_FLAG_DUMP_UNLOCKED in net/ipv4/devinet.c,
+# net/ipv6/addrconf.c, net/ipv4/fib_frontend.c), but 6.1 and 6.6 are maintained and are not.
+WITHOUT_RTNL = {"RTM_GETROUTE"}
+
+MESSAGE = re.compile(
+    r"nlmsg_len=(\d+), nlmsg_type=(\w+)(?: /\*.*?\*/)?, nlmsg_flags=([\w|]+), nlmsg_seq=\d+, nlmsg_pid=\d+\},? ?"
+)
+NLM_F_DUMP = 0x300  # linux/netlink.h
+SENDING = ("sendto", "sendmsg", "sendmmsg", "write", "writev", "pwrite64", "pwritev", "splice", "sendfile")
+SYNCING = ("fsync", "fdatasync", "sync", "syncfs", "sync_file_range", "msync")
+WATCHED = ("socket", "socketpair", "setns", "open", "openat", "execve", *SENDING, *SYNCING)
+
+UNHEARD = ("sh", "-c", 'exec "$0" "$@" 2>/dev/null')  # the call's log would be between our lines
+
+Costs = dict[str, int]
+
+
+class Uncountable(Exception):
+    """A tool's output is not what this file can read: nothing may pass because nothing was counted."""
+
+
+class NoBudget(Exception):
+    """Nothing is recorded for this interpreter and machine."""
+
+
+class Trace(NamedTuple):
+    """What strace saw of one call."""
+
+    requests: list[tuple[str, str]]  # name, the rest of the message
+    setns: list[str]
+    fsync: list[str]
+    opened: set[Path]
+
+    @property
+    def costs(self) -> Costs:
+        names = [name for name, _ in self.requests]
+        under_rtnl = [name for name in names if name not in WITHOUT_RTNL]
+        totals = {"requests": len(names), "under RTNL": len(under_rtnl)}
+        return totals | {"setns": len(self.setns), "fsync": len(self.fsync)} | Counter(sorted(names))
+
+    def __str__(self) -> str:
+        lines = [f"{name:18} {rest[:120]}" for name, rest in self.requests]
+        return "\n".join([*(f"  {n:2} {line}" for n, line in enumerate(lines, 1)), *self.setns, *self.fsync])
+
+
+# counting ------------------------------------------------------------------------------------------------------------
+
+
+def count_instructions(home: Path) -> Costs:
+    """By verb; of the call's whole tree of processes, before and after each execve."""
+    found = {}
+    for verb in VERBS:
+        (home / verb).mkdir()
+
+    def under_callgrind(verb: str) -> tuple[str, ...]:
+        # An exec throws away what was counted so far, and the bundle's bootloader execs itself: hence the dump.
+        options = ("--tool=callgrind", "--trace-children=yes", "--dump-before=execv*", "--vgdb=no")
+        files = (f"--log-file={home}/{verb}.log.%p", f"--callgrind-out-file={home}/{verb}/%p")
+        return ("valgrind", *options, *files)
+
+    _attach(under_callgrind)
+    for verb in VERBS:
+        totals = [_total(path) for path in (home / verb).iterdir()]
+        if not totals or max(totals) < 1_000_000:  # no Python starts with less
+            raise Uncountable(f"{verb}: valgrind counted {totals} instructions")
+        found[verb] = sum(totals)
+    return found
+
+
+def _total(path: Path) -> int:
+    found = re.search(r"^totals: (\d+)$", path.read_text(), re.MULTILINE)
+    if found is None:
+        raise Uncountable(f"{path}: no totals")
+    return int(found[1])
+
+
+def trace(home: Path) -> dict[str, Trace]:
+    """By verb."""
+
+    def under_strace(verb: str) -> tuple[str, ...]:
+        watched = f"trace={','.join(WATCHED)}"
+        return (
+            "strace",
+            "-f",
+            "-y",
+            "--seccomp-bpf",
+            "-s",
+            "64",
+            "-e",
+            watched,
+            "-o",
+            str(home / f"{verb}.strace"),
+        )
+
+    _attach(under_strace)
+    return {verb: read((home / f"{verb}.strace").read_text()) for verb in VERBS}
+
+
+def read(log: str) -> Trace:
+    """Of a log with `-f -y`: "pid call(3<socket:[7]>, ...) = 0"."""
+    found = Trace([], [], [], set())
+    sockets = set()
+    for line in log.splitlines():
+        text = line.partition(" ")[2].strip()
+        name, _, rest = text.partition("(")
+        if "<unfinished ...>" in text or " resumed>" in text:
+            raise Uncountable(f"it has threads or children, and their calls are mixed: {line}")
+        if name == "socket" and rest.startswith("AF_NETLINK"):
+            if "NETLINK_ROUTE)" not in rest:
+                raise Uncountable(f"another family than rtnetlink: {line}")
+            sockets.add(text.rpartition("= ")[2])
+        elif name in SENDING and rest.partition(",")[0] in sockets:
+            found.requests.extend(_requests(rest, line))
+        elif name == "setns":
+            found.setns.append(f"     {text}")
+        elif name in SYNCING:
+            found.fsync.append(f"     {text}")
+        elif name.startswith("open") and (path := re.search(r"= \d+<(.*)>$", text)):
+            found.opened.add(Path(path[1]))
+    return found
+
+
+def _requests(rest: str, line: str) -> list[tuple[str, str]]:
+    """Name and rest of each message in one call; strace knows no names for a socket in another netns."""
+    parts = MESSAGE.split(rest)[1:]
+    messages = list(zip(parts[0::4], parts[1::4], parts[2::4], parts[3::4], strict=True))
+    sent = sum((int(size) + 3) & ~3 for size, *_ in messages)  # NLMSG_ALIGN
+    if not messages or sent - int(rest.rpartition("= ")[2].split()[0]) not in range(4):
+        raise Uncountable(f"no message of rtnetlink, or not all of them: {line}")
+    return [(_name(kind, flags), tail) for _, kind, flags, tail in messages]
+
+
+def _name(kind: str, flags: str) -> str:
+    name = RTM_VALUES[int(kind, 16)] if kind.startswith("0x") else kind
+    bits = sum(int(flag, 16) for flag in flags.split("|") if flag.startswith("0x"))
+    return f"{name} dump" if "NLM_F_DUMP" in flags.split("|") or bits & NLM_F_DUMP == NLM_F_DUMP else name
+
+
+def _attach(under: Callable[[str], tuple[str, ...]]) -> None:
+    """Every verb once, each below the tool that `under` gives for it."""
+    mine = conf(deviceID=vf_pci(1))
+    with Rig(vfs=4) as rig:
+        pod = rig.add_pod("budget")
+
+        def answer(verb: str, tool: tuple[str, ...], **more: Any) -> Any:
+            plain = call(verb, "budget", pod, mine | more)
+            status, document = rig.answer(plain._replace(argv=(*UNHEARD, *tool, *plain.argv)))
+            if status:
+                raise Uncountable(f"{verb} failed: {document}")
+            return document
+
+        answer("ADD", ())
+        answer("DEL", ())
+        answer("VERSION", under("VERSION"))
+        added = answer("ADD", under("ADD"))
+        answer("CHECK", under("CHECK"), prevResult=added)
+        answer("DEL", under("DEL"))
+        if rig.leftovers() or not added["ips"]:
+            raise Uncountable(f"that was no whole attachment: {added}, {rig.leftovers()}")
+
+
+# what is recorded ----------------------------------------------------------------------------------------------------
+
+
+def platform() -> str:
+    """The key of a budget of instructions: they are of this interpreter's byte code and this machine's code."""
+    return f"cpython {sys.version_info[0]}.{sys.version_info[1]} {os.uname().machine}"
+
+
+def recorded() -> dict[str, dict[str, Costs]]:
+    """{"kernel": {verb: costs}, platform(): {verb: {"instructions": n}}, ...}"""
+    found: dict[str, dict[str, Costs]] = json.loads(RECORDED.read_text())
+    return found
+
+
+def instructions_for(verb: str) -> int:
+    """NoBudget for an interpreter that nobody has recorded: a guard that does not know must not pass."""
+    known = recorded()
+    if platform() not in known:
+        raise NoBudget(f"no instructions recorded for {platform()}: {RECORD}")
+    return known[platform()][verb]["instructions"]
+
+
+def differences(old: Costs, new: Costs) -> list[str]:
+    """One line for each number that is another one now; a name that is missing counts as 0."""
+    names = dict.fromkeys([*old, *new])
+    return [
+        line(name, old.get(name, 0), new.get(name, 0))
+        for name in names
+        if old.get(name, 0) != new.get(name, 0)
+    ]
+
+
+def line(name: str, old: int, new: int) -> str:
+    percent = f"  {100 * (new - old) / old:+.1f} %" if old and name == "instructions" else ""
+    return f"{name:18} {old:>12,} -> {new:>12,}{percent}"
+
+
+def main() -> int:
+    """Record, and print what has changed; the exit status."""
+    if os.geteuid():
+        print("budgets: it needs root (network namespaces)", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory() as home:
+        counted = count_instructions(Path(home))
+        traces = trace(Path(home))
+    old = recorded() if RECORDED.exists() else {}
+    new = {verb: {"instructions": round(count, -4)} for verb, count in counted.items()}
+    for verb, costs in old.get(platform(), {}).items():
+        if abs(new[verb]["instructions"] / costs["instructions"] - 1) < SAME:
+            new[verb] = costs
+    found = old | {"kernel": {verb: seen.costs for verb, seen in traces.items()}, platform(): new}
+    changed = [
+        f"  {section:22} {verb:8} {text}"
+        for section in ("kernel", platform())
+        for verb in VERBS
+        for text in differences(old.get(section, {}).get(verb, {}), found[section][verb])
+    ]
+    print("\n".join(changed) or "  budgets    nothing has changed")
+    RECORDED.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
