@@ -117,3 +117,10 @@ def write(modules, root, target):
     with open(target, "wb") as file:
         head = marshal.dumps(index)
         file.write(len(head).to_bytes(4, "little") + head + bodies)
+
+
+def modules_in(path):
+    """Their names; VERBS have pieces of the same ones."""
+    with open(path, "rb") as file:
+        index = marshal.loads(file.read(int.from_bytes(file.read(4), "little")))
+    return [what for what in index if what not in VERBS]

@@ -1,4 +1,4 @@
-"""`make build`: run PyInstaller if the sources changed, and say what came out: size, contents, lowest glibc."""
+"""`make build`: run PyInstaller if the sources changed, and say what came out: contents, sizes, lowest glibc."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import blob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "out"
 BUNDLE = OUT / "cni-sriov"
 RECIPE = OUT / "recipe"
+NEEDED = OUT / "sriov.files"  # of the bundle, those that `sriov` needs; the rest is for sriovctl
+SHOWN = 6
+# Whatever the caller's environment says, the same sources become the same bytes (tests/integration/test_build.py). The
+# date is the first that a zip archive knows, not the last commit's: a source archive has no commits.
+FIXED = {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "315532800", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
 def recipe() -> str:
@@ -34,11 +45,12 @@ def build() -> None:
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
     command += ["--workpath", str(OUT / "work"), "--distpath", str(fresh)]
     command.append(str(ROOT / "build" / "cni-sriov.spec"))
-    environment = os.environ | {"PYTHONHASHSEED": "0"}
+    environment = os.environ | FIXED
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
     if done.returncode:
         sys.exit(f"PyInstaller failed:\n{done.stdout}{done.stderr}")
     (OUT / "glibc").write_text(lowest_glibc(fresh))
+    (fresh / NEEDED.name).rename(NEEDED)
     old = OUT / "old"
     shutil.rmtree(old, ignore_errors=True)
     if BUNDLE.exists():
@@ -57,16 +69,38 @@ def lowest_glibc(directory: Path) -> str:
     return ".".join(map(str, max(found)))
 
 
-def size(paths: list[Path]) -> str:
+def size(paths: Iterable[Path]) -> str:
     return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB"
 
 
 def report() -> None:
-    files = [path for path in BUNDLE.rglob("*") if path.is_file()]
+    files = {path for path in BUNDLE.rglob("*") if path.is_file()}
+    needed = {BUNDLE / name for name in NEEDED.read_text().splitlines()}
     print(f"  bundle     build/out/cni-sriov, {size(files)}, {len(files)} files")
-    for path in sorted(files, key=lambda path: -path.stat().st_size)[:6]:
-        print(f"             {path.stat().st_size / 1e6:6.1f} MB  {path.relative_to(BUNDLE)}")
+    print(f"  sriov      {size(needed)}, {len(needed)} files")
+    print(largest(needed))
+    print(f"  sriovctl   {size(files - needed)} more, {len(files - needed)} files")
+    print(largest(files - needed))
     print(f"  runs on    glibc {(OUT / 'glibc').read_text()} or later, {os.uname().machine}")
+
+
+def largest(files: Iterable[Path]) -> str:
+    """One line for each large file, and what is in it if it is an archive of modules."""
+    lines = []
+    for path in sorted(files, key=lambda path: (-path.stat().st_size, path))[:SHOWN]:
+        told = f"{path.stat().st_size / 1e6:6.2f} MB  {path.relative_to(BUNDLE)}"
+        lines.append(f"             {told}{modules_in(path)}")
+    return "\n".join(lines)
+
+
+def modules_in(path: Path) -> str:
+    if path.suffix == ".blob":
+        return f": {len(blob.modules_in(path))} modules"
+    if path.name != "sriovctl":
+        return ""
+    from PyInstaller.archive.readers import CArchiveReader
+
+    return f": {len(CArchiveReader(str(path)).open_embedded_archive('PYZ.pyz').toc)} modules in its archive"
 
 
 def main() -> None:
