@@ -75,8 +75,20 @@ class Trace(NamedTuple):
         return totals | {"setns": len(self.setns), "fsync": len(self.fsync)} | Counter(sorted(names))
 
     def __str__(self) -> str:
-        lines = [f"{name:18} {rest[:120]}" for name, rest in self.requests]
-        return "\n".join([*(f"  {n:2} {line}" for n, line in enumerate(lines, 1)), *self.setns, *self.fsync])
+        lines = [
+            f"{number:2} {name:18} {brief(rest)}" for number, (name, rest) in enumerate(self.requests, 1)
+        ]
+        return "\n".join(f"  {line}" for line in [*lines, *self.setns, *self.fsync])
+
+
+def brief(rest: str) -> str:
+    """What tells one request from another: no zeros, no lengths. A socket in another netns has bytes only."""
+    if found := re.match(r'"((?:\\x..)*)"', rest):
+        letters = bytes.fromhex(found[1].replace("\\x", "")).decode("latin-1")
+        return "in another netns: " + "".join(c if " " < c < "~" else "." for c in letters)
+    text = re.sub(r"\], \d+, \w+, .*|nla_len=\d+, nla_type=", "", rest)  # the call's other arguments; lengths
+    text = re.sub(r"\w+=(?:0|\w*_UNSPEC|ARPHRD_NETROM|RT_SCOPE_UNIVERSE)\b", "", text)
+    return " ".join(part for part in re.split(r"[\s,{}\[\]]+", text) if part)
 
 
 # counting ------------------------------------------------------------------------------------------------------------
@@ -148,9 +160,9 @@ def read(log: str) -> Trace:
         elif name in SENDING and rest.partition(",")[0] in sockets:
             found.requests.extend(_requests(rest, line))
         elif name == "setns":
-            found.setns.append(f"     {text}")
+            found.setns.append(text)
         elif name in SYNCING:
-            found.fsync.append(f"     {text}")
+            found.fsync.append(text)
         elif name.startswith("open") and (path := re.search(r"= \d+<(.*)>$", text)):
             found.opened.add(Path(path[1]))
     return found

@@ -29,7 +29,7 @@ def test_a_call_executes_no_more_instructions_than_its_budget(
 ) -> None:
     budget = budgets.instructions_for(verb)
 
-    told = f"{verb}: {budgets.line('instructions', budget, counted[verb])}. {RECORD}"
+    told = f"{verb}: {budgets.line('instructions', budget, counted[verb])}\n{RECORD}"
     if counted[verb] < budget * (1 - SLACK):
         with capsys.disabled():
             print(f"\n{told}, or the gain may be lost unseen")
@@ -42,4 +42,4 @@ def test_a_call_asks_the_kernel_as_often_as_is_recorded(traced: dict[str, Trace]
 
     changed = budgets.differences(expected, traced[verb].costs)
 
-    assert changed == [], "\n".join([f"{verb}: {RECORD}", *changed, "What it asked:", str(traced[verb])])
+    assert not changed, "\n".join([f"{verb}: {RECORD}", *changed, "What it asked:", str(traced[verb])])
