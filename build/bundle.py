@@ -24,8 +24,16 @@ RECIPE = OUT / "recipe"
 NEEDED = OUT / "sriov.files"  # of the bundle, those that `sriov` needs; the rest is for sriovctl
 SHOWN = 6
 # Whatever the caller's environment says, the same sources become the same bytes (tests/integration/test_build.py). The
-# date is the first that a zip archive knows, not the last commit's: a source archive has no commits.
-FIXED = {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "315532800", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+# date is the first that a zip archive knows, not the last commit's: a source archive has no commits. PyInstaller keeps
+# stripped libraries: here, not where other checkouts' builds put theirs at the same time.
+FIXED = {
+    "LC_ALL": "C.UTF-8",
+    "PYINSTALLER_CONFIG_DIR": str(OUT / "cache"),
+    "PYTHONHASHSEED": "0",
+    "PYTHONPATH": "",
+    "SOURCE_DATE_EPOCH": "315532800",
+    "TZ": "UTC",
+}
 
 
 def recipe() -> str:

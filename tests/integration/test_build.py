@@ -7,15 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import sysconfig
+import venv
+from pathlib import Path
 
 import pytest
 
 from tests import budgets, bundle
 from tests.integration.rig import ROOT
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.bundle
 SRIOV_MB, WHOLE_MB = 10, 40
@@ -27,6 +26,7 @@ ODD = {
     "TZ": "Asia/Kathmandu",
     "LC_ALL": "POSIX",
 }
+GUEST, CALLED = "PIL", "pillow"  # pygments, which rich requires, imports it where it is installed
 
 
 def files_in(top: Path) -> set[Path]:
@@ -42,14 +42,29 @@ def megabytes(files: set[Path]) -> float:
     return sum(path.stat().st_size for path in files) / 1e6
 
 
-def build(home: Path) -> Path:
-    """The same sources, built in another directory, without a cache, below an odd environment."""
+def environment_with_a_guest(home: Path) -> Path:
+    """The interpreter of a virtual environment that has what this one has, and one package more."""
+    venv.create(home)
+    packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(home)}))
+    (packages / "more.pth").write_text(sysconfig.get_path("purelib"))
+    for name, text in {
+        f"{GUEST}/__init__.py": "",
+        f"{CALLED}-1.0.dist-info/METADATA": f"Metadata-Version: 2.1\nName: {CALLED}\nVersion: 1.0\n",
+        f"{CALLED}-1.0.dist-info/RECORD": f"{GUEST}/__init__.py,,\n",
+    }.items():
+        (packages / name).parent.mkdir(exist_ok=True)
+        (packages / name).write_text(text)
+    shutil.copy(Path(sys.prefix, "recipe"), home)  # what build/setup writes
+    return home / "bin" / "python"
+
+
+def build(home: Path, python: Path) -> Path:
+    """The same sources, built in another directory by `python`, without a cache, below an odd environment."""
     for name in INPUT:
         shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("out", "__pycache__"))
-    env = {"HOME": str(home), "PATH": os.environ["PATH"], "PYINSTALLER_CONFIG_DIR": str(home / "cache")} | ODD
-    done = subprocess.run(
-        [sys.executable, home / "build" / "bundle.py"], env=env, capture_output=True, text=True
-    )
+    shutil.copy(ROOT / "pyproject.toml", home)
+    env = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)} | ODD
+    done = subprocess.run([python, home / "build" / "bundle.py"], env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return home / "build" / "out"
 
@@ -57,7 +72,7 @@ def build(home: Path) -> Path:
 def test_the_same_sources_give_the_same_bytes_elsewhere(tmp_path: Path) -> None:
     first = bundle.directory() / "cni-sriov"
 
-    out = build(tmp_path / "another-place")
+    out = build(tmp_path / "another-place", environment_with_a_guest(tmp_path / "venv"))
     second = out / "cni-sriov"
 
     assert (out / "recipe").read_text() == (bundle.OUT / "recipe").read_text(), "old bundle: run `make build`"
