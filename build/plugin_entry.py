@@ -39,7 +39,8 @@ class Blob:
 
     def preload(self, verb):
         """Put there what the verb will import: `import` then finds it, and need not search, 0.05 ms each."""
-        for name, is_package, code in self._piece(verb) if verb in self._index else []:
+        whats = ("VERSION",) if verb == "VERSION" else ("COMMON", verb) if verb in self._index else ()
+        for name, is_package, code in [module for what in whats for module in self._piece(what)]:
             module = sys.modules[name] = type(sys)(name)
             package, _, last = name.rpartition(".")
             module.__package__ = name if is_package else package
