@@ -48,6 +48,19 @@ posix._exit(code)
 """
 WATCHED = (sys.executable, "-I", "-S", "-B", "-c", WATCH, str(ROOT))
 
+# The executable's own way in; what is there at the end, in one line.
+ENTER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from cni_sriov import plugin
+end = os._exit
+def tell(status):
+    os.write(2, " ".join(sorted(n for n in sys.modules if n.startswith("cni_sriov."))).encode())
+    end(status)
+os._exit = tell
+plugin.entry()
+"""
+
 
 class Census(NamedTuple):
     """What a call answered, and {module: importer} beyond the bare interpreter's modules."""
@@ -98,6 +111,17 @@ def test_version_imports_the_door_and_no_more() -> None:
     assert found.answer["supportedVersions"]
     assert found.foreign == {}
     assert found.ours == OURS_FOR_VERSION
+
+
+@pytest.mark.parametrize(("env", "watched"), [({}, False), ({"CNI_SRIOV_TIMES": "1"}, True)])
+def test_timestamps_are_imported_only_when_they_are_asked_for(env: dict[str, str], watched: bool) -> None:
+    argv = [sys.executable, "-I", "-S", "-B", "-c", ENTER, str(ROOT)]
+    done = subprocess.run(
+        argv, env=env | {"CNI_COMMAND": "VERSION"}, input=b'{"cniVersion": "1.0.0"}', capture_output=True
+    )
+
+    ours = {name.removeprefix("cni_sriov") for name in done.stderr.decode().split() if _is_ours(name)}
+    assert ours == OURS_FOR_VERSION - {""} | ({".times"} if watched else set())
 
 
 @pytest.mark.parametrize(

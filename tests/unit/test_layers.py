@@ -26,7 +26,7 @@ LAYERS = {
         "ipam/",
     ],
     "acts": ["host", "cachefiles", "adopt", "release", "prepare", "reservation", "claim", "commands/"],
-    "doors": ["plugin", "ipam_door", "__main__", "ctl/"],
+    "doors": ["plugin", "ipam_door", "times", "__main__", "ctl/"],
 }
 BELOW = {
     "words": {"words"},

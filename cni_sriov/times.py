@@ -1,0 +1,197 @@
+"""Where the time of one call goes: with CNI_SRIOV_TIMES=1 the last line on standard error tells it, as JSON.
+
+Without the variable this module is not imported. It wraps acts by name when their module comes in, so the code that is
+measured has no line for it. Read docs/speed.md; `sriovctl explain` and `make bench` read the line.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+import time
+
+from . import jsontext
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+IMPORT, REST = "import", "rest"
+# What is in none of these acts is REST: the door, parsing, locks, records, the answer. It is a part of "decide".
+ACTS = {
+    "claim.take": "decide",
+    "prepare.find": "decide",
+    "statefile._flock": "wait",
+    "prepare.bring_pf_up": "kernel",
+    "prepare.set_mac": "kernel",
+    "prepare.set_mtu": "kernel",
+    "prepare.set_knobs": "kernel",
+    "prepare.move": "kernel",
+    "prepare.read_back": "kernel",
+    "commands.pod.configure": "kernel",
+    "commands.pod.add_late": "kernel",
+    "commands.pod.announce": "kernel",
+    "release.return_vf": "kernel",
+    "reservation.reserve": "ipam",
+    "reservation.release": "ipam",
+    "reservation.release_attachment": "ipam",
+    "reservation.drift": "ipam",
+    "commands.ipam.reserve": "ipam",
+    "commands.ipam.release": "ipam",
+    "commands.ipam.check": "ipam",
+    "commands.foreign.add": "ipam",
+    "commands.foreign.check": "ipam",
+    "commands.foreign.forward": "ipam",
+}
+LOCKS = ("statefile.Lock", "ipam.node.NodeLock")
+
+
+class Sheet:
+    """Nanoseconds by act, each its own: while an act runs inside another, the outer one's watch stands still.
+
+    So they add up to the time since the sheet was made. `held` is by lock, and beside that sum, not in it.
+    """
+
+    __slots__ = ("_clock", "_running", "_since", "_taken", "entry", "held", "spent")
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._running = [REST]
+        self._taken: dict[str, int] = {}
+        self.entry = self._since = clock()
+        self.spent: dict[str, int] = {REST: 0}
+        self.held: dict[str, int] = {}
+
+    def enter(self, act: str) -> None:
+        self._book()
+        self._running.append(act)
+
+    def leave(self) -> None:
+        self._book()
+        self._running.pop()
+
+    def _book(self) -> None:
+        now, act = self._clock(), self._running[-1]
+        self.spent[act] = self.spent.get(act, 0) + now - self._since
+        self._since = now
+
+    def take(self, path: str) -> None:
+        self._taken[path] = self._clock()
+
+    def drop(self, path: str) -> None:
+        """Nothing if it was not taken: a lock is released after a vain try, and twice."""
+        since = self._taken.pop(path, None)
+        if since is not None:
+            lock = lock_name(path)
+            self.held[lock] = self.held.get(lock, 0) + self._clock() - since
+
+    def close(self, verb: str) -> dict[str, Any]:
+        """The document; `entry` and `end` are CLOCK_MONOTONIC, as all processes of the machine see it."""
+        self._book()
+        for path in list(self._taken):
+            self.drop(path)
+        parts: dict[str, int] = {}
+        for act, spent in self.spent.items():
+            part = ACTS.get(act, "import" if act == IMPORT else "decide")
+            parts[part] = parts.get(part, 0) + spent
+        return {
+            "cniSriovTimes": 1,  # the version of this document, in ns
+            "verb": verb,
+            "entry": self.entry,
+            "end": self._since,
+            "parts": parts,
+            "acts": self.spent,
+            "held": self.held,
+        }
+
+
+def lock_name(path: str) -> str:
+    """Which of the plugin's locks a file is (docs/state.md)."""
+    if path.endswith("/subnets/lock"):
+        return "ipam"
+    return "attachment" if path.rpartition("/")[0].endswith("/locks") else "node"
+
+
+def start() -> None:
+    """From here on every act is watched; os._exit, which ends the plugin, tells the sheet first."""
+    sheet = Sheet(time.monotonic_ns)
+    _watch_imports(sheet)
+    end = os._exit
+
+    def tell(status: int) -> NoReturn:
+        line = jsontext.render(sheet.close(os.environ.get("CNI_COMMAND", ""))) + "\n"
+        try:
+            os.write(2, line.encode())
+        except OSError:
+            pass  # nobody listens
+        end(status)
+
+    os._exit = tell
+
+
+def _watch_imports(sheet: Sheet) -> None:
+    """What an import statement brings in is wrapped when all of it is there; the modules below it call nothing yet."""
+    import_module = builtins.__import__
+    acts, locks = list(ACTS), list(LOCKS)
+    depth = 0
+
+    def timed_import(*args: Any, **kwargs: Any) -> Any:
+        nonlocal depth
+        sheet.enter(IMPORT)
+        known = len(sys.modules)
+        depth += 1
+        try:
+            return import_module(*args, **kwargs)
+        finally:
+            depth -= 1
+            if not depth and len(sys.modules) != known:
+                acts[:] = [act for act in acts if not _wrap_act(sheet, act)]
+                locks[:] = [lock for lock in locks if not _wrap_lock(sheet, lock)]
+            sheet.leave()
+
+    builtins.__import__ = timed_import
+
+
+def _wrap_act(sheet: Sheet, name: str) -> bool:
+    """False while there is no such module, or not yet the whole of it."""
+    module, attribute = find(name)
+    act = getattr(module, attribute, None)
+    if act is None:
+        return False
+
+    def timed(*args: Any, **kwargs: Any) -> Any:
+        sheet.enter(name)
+        try:
+            return act(*args, **kwargs)
+        finally:
+            sheet.leave()
+
+    setattr(module, attribute, timed)
+    return True
+
+
+def _wrap_lock(sheet: Sheet, name: str) -> bool:
+    module, attribute = find(name)
+    lock_class: Any = getattr(module, attribute, None)
+    if lock_class is None:
+        return False
+    acquire, release = lock_class.acquire, lock_class.release
+
+    def timed_acquire(lock: Any, *args: Any, **kwargs: Any) -> None:
+        acquire(lock, *args, **kwargs)
+        sheet.take(lock.path)
+
+    def timed_release(lock: Any) -> None:
+        release(lock)
+        sheet.drop(lock.path)
+
+    lock_class.acquire, lock_class.release = timed_acquire, timed_release
+    return True
+
+
+def find(name: str) -> tuple[object, str]:
+    """The module, None if it is not imported, and the name of the attribute."""
+    module, _, attribute = name.rpartition(".")
+    return sys.modules.get(f"{__package__}.{module}"), attribute
