@@ -34,16 +34,16 @@ ACTS = {
     "commands.pod.add_late": "kernel",
     "commands.pod.announce": "kernel",
     "release.return_vf": "kernel",
-    "reservation.reserve": "ipam",
-    "reservation.release": "ipam",
-    "reservation.release_attachment": "ipam",
-    "reservation.drift": "ipam",
-    "commands.ipam.reserve": "ipam",
-    "commands.ipam.release": "ipam",
-    "commands.ipam.check": "ipam",
-    "commands.foreign.add": "ipam",
-    "commands.foreign.check": "ipam",
-    "commands.foreign.forward": "ipam",
+    "reservation.reserve": "IPAM",
+    "reservation.release": "IPAM",
+    "reservation.release_attachment": "IPAM",
+    "reservation.drift": "IPAM",
+    "commands.ipam.reserve": "IPAM",
+    "commands.ipam.release": "IPAM",
+    "commands.ipam.check": "IPAM",
+    "commands.foreign.add": "IPAM",
+    "commands.foreign.check": "IPAM",
+    "commands.foreign.forward": "IPAM",
 }
 LOCKS = ("statefile.Lock", "ipam.node.NodeLock")
 
@@ -94,7 +94,7 @@ class Sheet:
             self.drop(path)
         parts: dict[str, int] = {}
         for act, spent in self.spent.items():
-            part = ACTS.get(act, "import" if act == IMPORT else "decide")
+            part = ACTS.get(act, "imports" if act == IMPORT else "decide")
             parts[part] = parts.get(part, 0) + spent
         return {
             "cniSriovTimes": 1,  # the version of this document, in ns

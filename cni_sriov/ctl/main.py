@@ -173,13 +173,30 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
             "--store", metavar="DIR", default=HOST_LOCAL, help="host-local's dataDir (default %(default)s)"
         )
         verb.add_argument("--dry-run", action="store_true", help="only say what would be leased")
-    elif name == "validate":
+    elif name in {"validate", "explain"}:
         verb.add_argument("file", metavar="FILE", help="a .conf or .conflist; - is standard input")
+    if name == "explain":
+        verb.add_argument(
+            "--runs",
+            type=_runs,
+            default=5,
+            metavar="N",
+            help="how often (default %(default)s); shown are medians",
+        )
+        verb.add_argument(
+            "--plugin", metavar="PATH", default="", help="the plugin (default: `sriov` beside sriovctl)"
+        )
 
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise argparse.ArgumentTypeError(f"{text!r} is no number of VFs")
+    return int(text)
+
+
+def _runs(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs")
     return int(text)
 
 
@@ -272,6 +289,19 @@ def _validate(options: argparse.Namespace, tool: Tool) -> int:
     return FAILED if any(finding.severity == "error" for finding in findings) else OK
 
 
+def _explain(options: argparse.Namespace, tool: Tool) -> int:
+    from . import explain
+
+    outcome = explain.run(options.file, options.runs, options.plugin)
+    if options.json:
+        _write_json(tool, {"file": options.file} | outcome.to_json())
+    else:
+        from . import show
+
+        show.explained(tool.out, options.file, outcome)
+    return OK
+
+
 _FORMATTER = argparse.RawDescriptionHelpFormatter
 _EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
 
@@ -286,4 +316,5 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], 
     ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
     ("import", "lease by host-subnet what host-local gave out", _import, True),
     ("validate", "judge a configuration; warnings do not fail it", _validate, False),
+    ("explain", "attach, detach, and show where the time goes", _explain, True),
 )

@@ -1,0 +1,218 @@
+"""sriovctl explain: how a call is split up, which plugin of a file is asked, and that every ADD gets its DEL.
+
+With a real netns and the bundle: tests/integration/test_explain.py.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cni_sriov.ctl import explain, show, split
+from cni_sriov.errors import BadConfig, BadEnvironment, CniError
+from tests.unit.ctl.tool import sriovctl
+from tests.world import World
+
+MS = 1_000_000
+SAID = {
+    "cniSriovTimes": 1,
+    "verb": "ADD",
+    "entry": 1010 * MS,
+    "end": 1040 * MS,
+    "parts": {"decide": 6 * MS, "imports": 4 * MS, "kernel": 20 * MS},
+    "acts": {"rest": 5 * MS, "claim.take": 1 * MS, "import": 4 * MS, "prepare.move": 20 * MS},
+    "held": {"node": 2 * MS},
+}
+
+
+def test_start_up_and_exit_are_what_the_plugin_cannot_see() -> None:
+    call = split.split(SAID, 1000 * MS, 1043 * MS)
+
+    assert call.whole == 43
+    assert call.parts == {
+        "start-up": 10,
+        "imports": 4,
+        "decide": 6,
+        "wait": 0,
+        "kernel": 20,
+        "IPAM": 0,
+        "exit": 3,
+    }
+    assert (call.acts["prepare.move"], call.held) == (20, {"node": 2})
+
+
+def test_the_last_line_of_the_plugin_counts() -> None:
+    of_a_delegate = SAID | {"verb": "other"}
+    stderr = f"a log line\n{json.dumps(of_a_delegate)}\n{json.dumps(SAID)}\nsomething later\n"
+
+    assert split.told(stderr) == SAID
+
+
+@pytest.mark.parametrize(
+    "stderr", ["", "a log line\n", '{"cniSriovTimes": 2}\n', '{"cniSriovTimes": 1,\n', '{"other": 1}\n']
+)
+def test_no_line_of_the_plugin_is_none(stderr: str) -> None:
+    assert split.told(stderr) is None
+
+
+def made(whole: float, kernel: float, held: dict[str, float]) -> split.Call:
+    return split.Call(whole, dict.fromkeys(split.PARTS, 0.0) | {"kernel": kernel}, {}, held)
+
+
+def test_the_middle_of_calls_is_the_median_of_each_number() -> None:
+    calls = [made(10, 5, {"node": 1}), made(30, 1, {}), made(20, 6, {"node": 3, "ipam": 4})]
+
+    found = split.middle(calls)
+
+    assert (found.whole, found.parts["kernel"], found.held) == (20, 5, {"node": 1, "ipam": 0})
+
+
+CONF = {"type": "sriov", "master": "enp1s0f0"}
+
+
+def test_a_conf_is_asked_as_the_runtime_hands_it_over() -> None:
+    alone = CONF | {"name": "net", "cniVersion": "1.0.0"}
+    chain = {"name": "net", "cniVersion": "1.0.0", "plugins": [{"type": "tuning"}, CONF, {"type": "sbr"}]}
+
+    assert explain.conf_of(alone, "f") == alone
+    assert explain.conf_of(chain, "f") == alone
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"type": "bridge"}, {"plugins": []}, {"plugins": [{"type": "ptp"}]}]
+)
+def test_without_a_plugin_of_type_sriov_there_is_nothing_to_explain(document: dict[str, Any]) -> None:
+    with pytest.raises(BadConfig, match="explain FILE: it has no plugin of type sriov"):
+        explain.conf_of(document, "FILE")
+
+
+# calls, of a plugin that is a shell script ---------------------------------------------------------------------------
+
+
+class Script:
+    """Notes its verbs in a file; fails those that it is told to."""
+
+    def __init__(self, directory: Path, *, fails: str = "", tells: bool = True) -> None:
+        self.path = directory / "sriov"
+        self._log = directory / "verbs"
+        lines = ["#!/bin/sh", f'echo "$CNI_COMMAND $CNI_NETNS" >> {self._log}']
+        for verb in fails.split():
+            error = json.dumps({"code": 11, "msg": f"{verb} is refused", "details": "no reason"})
+            lines.append(f"[ $CNI_COMMAND = {verb} ] && echo '{error}' && exit 1")
+        if tells:
+            lines.append(f"echo '{json.dumps(SAID)}' >&2")
+        self.path.write_text("\n".join([*lines, "exit 0\n"]))
+        self.path.chmod(0o755)
+
+    @property
+    def verbs(self) -> list[str]:
+        return self._log.read_text().split()[0::2]
+
+    def attachment(self) -> explain.Attachment:
+        return explain.Attachment(str(self.path), CONF, "/proc/1/ns/net")
+
+
+def test_an_add_is_followed_by_its_del(tmp_path: Path) -> None:
+    script = Script(tmp_path)
+    attachment = script.attachment()
+
+    with attachment:
+        added = attachment.call("ADD")
+
+    assert script.verbs == ["ADD", "DEL"]
+    assert (added.parts["kernel"], attachment.deleted.parts["kernel"]) == (20, 20)
+
+
+def test_a_failing_add_is_told_in_the_plugins_words_after_its_del(tmp_path: Path) -> None:
+    script = Script(tmp_path, fails="ADD")
+    attachment = script.attachment()
+
+    with pytest.raises(CniError) as caught, attachment:
+        attachment.call("ADD")
+
+    assert (caught.value.code, caught.value.msg, caught.value.details) == (11, "ADD is refused", "no reason")
+    assert script.verbs == ["ADD", "DEL"]
+
+
+def test_a_failing_del_is_told_beside_the_add(tmp_path: Path) -> None:
+    attachment = Script(tmp_path, fails="ADD DEL").attachment()
+
+    with pytest.raises(CniError) as caught, attachment:
+        attachment.call("ADD")
+
+    assert caught.value.msg == "ADD is refused"
+    assert caught.value.details == "no reason; and its DEL failed: DEL is refused"
+
+
+def test_a_plugin_that_tells_no_times_is_refused_and_gets_its_del(tmp_path: Path) -> None:
+    script = Script(tmp_path, tells=False)
+
+    with pytest.raises(BadEnvironment, match="it told no times"), script.attachment() as attachment:
+        attachment.call("ADD")
+
+    assert script.verbs == ["ADD", "DEL"]
+
+
+def test_a_plugin_that_cannot_be_started_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(BadEnvironment, match="nowhere: No such file"),
+        explain.Attachment(str(tmp_path / "nowhere"), CONF, "") as attachment,
+    ):
+        attachment.call("ADD")
+
+
+def test_what_is_no_cni_error_is_quoted(tmp_path: Path) -> None:
+    path = tmp_path / "sriov"
+    path.write_text("#!/bin/sh\necho panic\nexit 3\n")
+    path.chmod(0o755)
+
+    with pytest.raises(CniError, match="ended with status 3 and said 'panic"):
+        explain.Attachment(str(path), CONF, "").call("ADD")
+
+
+def test_a_stop_signal_is_noted_and_the_former_handler_comes_back() -> None:
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 # the second one is the former handler's
+        with explain.Stops() as stops:
+            os.kill(os.getpid(), 2)
+            seen = stops.seen
+        assert seen
+        os.kill(os.getpid(), 2)
+
+
+# arguments and the table ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("runs", ["0", "-1", "x", "1.5"])
+def test_runs_are_a_number_from_1(world: World, runs: str) -> None:
+    found = sriovctl(world, "explain", "conf", "--runs", runs)
+
+    assert (found.status, found.out) == (2, "")
+    assert f"'{runs}' is no number of runs" in found.err or "expected one argument" in found.err
+
+
+def test_the_table_has_a_row_for_each_part_and_numbers_where_awk_finds_them() -> None:
+    call = split.split(SAID, 1000 * MS, 1040 * MS)
+    out = io.StringIO()
+
+    show.explained(out, "net.conf", explain.Outcome("net", "/sriov", {"ADD": [call], "DEL": [call]}))
+
+    lines = out.getvalue().splitlines()
+    assert lines[0].strip() == "net.conf, network net: one run"
+    assert [line.split()[:5] for line in lines[2:10]] == [
+        ["start-up", "10.0", "25", "10.0", "25"],
+        ["imports", "4.0", "10", "4.0", "10"],
+        ["decide", "6.0", "15", "6.0", "15"],
+        ["wait", "0.0", "0", "0.0", "0"],
+        ["kernel", "20.0", "50", "20.0", "50"],
+        ["IPAM", "0.0", "0", "0.0", "0"],
+        ["exit", "0.0", "0", "0.0", "0"],
+        ["whole", "40.0", "100", "40.0", "100"],
+    ]
+    assert lines[10].strip() == "ADD holds locks, ms: node 2.00"
+    assert "█" in lines[6]
+    assert "█" not in lines[5]
