@@ -53,8 +53,9 @@ lab-kill: setup ## on the card: killed before and after every effect, and at sam
 	@$(PYTHON) build/bundle.py --quiet
 	@LAB_KILL=all $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
 
-bench: build ## beside Debian's Go plugins: ratios, and where an ADD goes (root; BENCH="--quick")
-	@$(PYTHON) -m tests.bench $(BENCH)
+bench: build ## beside Debian's Go plugins and PEER_SRIOV: ratios, where an ADD goes (root; BENCH="--quick")
+	@build/setup bench
+	@PYTHONPATH=$(CURDIR):$(CACHE)/bench $(PYTHON) -m tests.bench $(BENCH)
 
 budgets: setup ## record what a call may cost (instructions, requests to the kernel), and print what has changed
 	@$(PYTHON) build/bundle.py --quiet

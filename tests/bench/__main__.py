@@ -11,16 +11,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.bench import card, contenders, leases, measure, report
+from tests import bundle
+from tests.bench import card, contenders, leases, measure, picture, report
 from tests.bench.contenders import GO, HOST_DEVICE, HOST_LOCAL, PYTHON
 from tests.bench.measure import BenchError, Sample, Step
-from tests.integration.rig import BUNDLE, Rig, RigError, call
+from tests.integration.rig import ROOT, Rig, RigError, call
 from tests.lab.errors import LabError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 FEW = 10
+VFS = (8, 256)
+PEER_BURST = 64
+PICTURE = ROOT / "build" / "out" / "bench.png"
 SETTLE_S = 0.3  # between bursts
 
 
@@ -30,13 +34,14 @@ class Size(NamedTuple):
     rounds: int
     burst: int
     bursts: int
+    vf_rounds: int
     leases: int
     lease_rounds: int
     lab_rounds: int
 
 
-WHOLE = Size(rounds=40, burst=32, bursts=7, leases=100_000, lease_rounds=15, lab_rounds=6)
-QUICK = Size(rounds=10, burst=32, bursts=2, leases=10_000, lease_rounds=5, lab_rounds=0)
+WHOLE = Size(rounds=40, burst=32, bursts=7, vf_rounds=15, leases=100_000, lease_rounds=15, lab_rounds=6)
+QUICK = Size(rounds=10, burst=32, bursts=2, vf_rounds=5, leases=10_000, lease_rounds=5, lab_rounds=0)
 
 
 def main() -> int:
@@ -49,16 +54,22 @@ def main() -> int:
     console = report.make_console()
     found: dict[str, Any] = {"machine": machine(), "seed": asked.seed, "quick": asked.quick}
     size = QUICK if asked.quick else WHOLE
-    head(console, found)
+    peer = contenders.peer_path()
+    head(console, found, peer)
     with Rig(vfs=size.burst) as rig:
         for index in range(size.burst):
             rig.add_pod(f"pod{index}")
-        on_this_machine(console, rig, size, found)
+        on_this_machine(console, rig, size, found, peer)
+    beside_the_peer(console, size, found, peer)
+    among_many_vfs(console, size, found)
     with Rig(vfs=1, on_disk=True) as rig:
         rig.add_pod("pod0")
         beside_leases(console, rig, size, found)
     if size.lab_rounds and not asked.no_lab:
-        on_the_card(console, size, found)
+        on_the_card(console, size, found, peer)
+    report.show_goals(console, found)
+    drawn = picture.draw(PICTURE, report.splits(found["alone"]), about(found))
+    console.print(f"  picture: {drawn}", soft_wrap=True)
     console.print(f"  load average {_load()} at the end; took {time.monotonic() - asked.start:.0f} s")
     if asked.json:
         measure.write_json(asked.json, found)
@@ -79,24 +90,56 @@ def _arguments() -> argparse.Namespace:
 # the machine itself --------------------------------------------------------------------------------------------------
 
 
-def on_this_machine(console: Console, rig: Rig, size: Size, found: dict[str, Any]) -> None:
+def on_this_machine(console: Console, rig: Rig, size: Size, found: dict[str, Any], peer: str) -> None:
     """One at a time, then many at once, then memory and disk. State is in RAM here: no disk's mood is measured."""
     seed = found["seed"]
+    found["no peer"] = contenders.why_not(rig, peer)
+    tasks = contenders.alone("" if found["no peer"] else peer)
     with console.status(f"one at a time, {size.rounds} rounds"):
-        found["alone"] = measure.rounds(
-            size.rounds, contenders.alone(), lambda step: rig.inside(measure.one, step), seed
-        )
+        found["alone"] = measure.rounds(size.rounds, tasks, lambda step: rig.inside(measure.one, step), seed)
     title = f"One at a time: {size.rounds} rounds, medians; a ratio is the median of the rounds' ratios"
     report.show_alone(console, title, found["alone"])
+    if found["no peer"]:
+        console.print(f"PEER_SRIOV: not measured: {found['no peer']}\n", markup=False)
     with console.status(f"{size.burst} at once, {size.bursts} rounds"):
-        tasks = contenders.together(size.burst)
-        found["bursts"] = measure.rounds(
-            size.bursts, tasks, lambda step: rig.inside(measure.burst, step), seed, SETTLE_S
-        )
+        found["bursts"] = bursts(rig, size, contenders.together(size.burst), seed)
     report.show_bursts(console, size.burst, found["bursts"])
+    report.show_locks(console, size.burst, found["alone"], found["bursts"])
     with console.status("memory and disk"):
         found["sizes"] = sizes(rig)
     report.show_sizes(console, found["sizes"])
+
+
+def bursts(rig: Rig, size: Size, tasks: contenders.Bursts, seed: int) -> measure.Bursts:
+    return measure.rounds(size.bursts, tasks, lambda step: rig.inside(measure.burst, step), seed, SETTLE_S)
+
+
+def beside_the_peer(console: Console, size: Size, found: dict[str, Any], peer: str) -> None:
+    """A burst of 64, ours and PEER_SRIOV; in a rig of its own, since VFs that nobody needs cost an ADD time."""
+    if found["no peer"]:
+        return
+    with console.status(f"{PEER_BURST} at once, {size.bursts} rounds"), Rig(vfs=PEER_BURST) as rig:
+        for index in range(PEER_BURST):
+            rig.add_pod(f"pod{index}")
+        found["peer bursts"] = bursts(rig, size, contenders.beside_peer(peer, PEER_BURST), found["seed"])
+    report.show_bursts(console, PEER_BURST, found["peer bursts"])
+
+
+def among_many_vfs(console: Console, size: Size, found: dict[str, Any]) -> None:
+    """The same ADD on a PF with 8 and one with 256 VFs, each in a rig of its own; rounds go to both in turn."""
+    few, many = VFS
+    with console.status(f"{few} and {many} VFs"), Rig(vfs=few) as small, Rig(vfs=many) as large:
+        rigs = {str(few): small, str(many): large}
+        for rig in rigs.values():
+            rig.add_pod("pod0")
+        tasks = contenders.among(few) | contenders.among(many)
+        found["vfs"] = measure.rounds(
+            size.vf_rounds,
+            tasks,
+            lambda step: rigs[step.name.split()[1]].inside(measure.one, step),
+            found["seed"],
+        )
+    report.show_vfs(console, VFS, found["vfs"])
 
 
 def beside_leases(console: Console, rig: Rig, size: Size, found: dict[str, Any]) -> None:
@@ -128,9 +171,9 @@ def sizes(rig: Rig) -> dict[str, float]:
     for who, make in (("ours", contenders.ours), ("go", contenders.go)):
         added[who] = rig.inside(measure.memory, make("ADD", 0))
         rig.inside(measure.one, Step("DEL", make("DEL", 0)))
-    top = BUNDLE.parent
+    top = bundle.directory() / "cni-sriov"
     needed = {Path(path) for path in added["ours"].files if Path(path).is_relative_to(top)}
-    needed |= {BUNDLE, *top.glob("**/base_library.zip")}
+    needed |= {top / "sriov", *top.glob("lib/base_library.zip"), *top.glob("lib/*.blob")}
     return {
         "ours VERSION": rig.inside(measure.memory, contenders.ours("VERSION", 0)).peak_mb,
         "go VERSION": rig.inside(measure.memory, contenders.go("VERSION", 0)).peak_mb,
@@ -150,9 +193,9 @@ def _mb(paths: set[Path]) -> float:
 # the card ------------------------------------------------------------------------------------------------------------
 
 
-def on_the_card(console: Console, size: Size, found: dict[str, Any]) -> None:
+def on_the_card(console: Console, size: Size, found: dict[str, Any], peer: str) -> None:
     with console.status(f"a real VF in the lab, {size.lab_rounds} rounds"):
-        measured = card.run(size.lab_rounds, found["seed"])
+        measured = card.run(size.lab_rounds, found["seed"], peer)
     if measured is None:
         console.print("A real VF in the lab: not measured, the lab is not prepared (make lab).\n")
         return
@@ -161,6 +204,8 @@ def on_the_card(console: Console, size: Size, found: dict[str, Any]) -> None:
     report.show_alone(
         console, f"A real VF (igbvf) in the lab: {measured['rounds']} rounds, {how}", measured["samples"]
     )
+    if measured["no peer"]:
+        console.print(f"  PEER_SRIOV: not measured: {measured['no peer']}", markup=False)
     console.print(f"  guest: {measured['guest']}\n")
 
 
@@ -184,14 +229,21 @@ def _load() -> str:
     return f"{os.getloadavg()[0]:.1f}"
 
 
-def head(console: Console, found: dict[str, Any]) -> None:
-    about = found["machine"]
-    console.print(f"[bold]cni-sriov bench[/]  {about['cpu']}, {about['kernel']}, {about['python']}")
+def about(found: dict[str, Any]) -> str:
+    machine = found["machine"]
+    return f"{machine['cpu']}, {machine['kernel']}, {machine['python']}"
+
+
+def head(console: Console, found: dict[str, Any], peer: str) -> None:
+    load = found["machine"]["load"]
+    console.print(f"[bold]cni-sriov bench[/]  {about(found)}")
     console.print(
-        f"  state in RAM but for the leases; load average {about['load']} at the start; seed {found['seed']}"
+        f"  state in RAM but for the leases; load average {load} at the start; seed {found['seed']}"
     )
     console.print(f"  peer: host-device with host-local in {GO}, the same veth end into the same pod")
-    if float(about["load"]) > 1:
+    if peer:
+        console.print(f"  PEER_SRIOV: {peer}, the same conf as ours, with host-local", soft_wrap=True)
+    if float(load) > 1:
         console.print("  [yellow]the machine is busy: ratios hold within about a fifth, milliseconds do not")
     console.print()
 

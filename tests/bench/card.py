@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import bundle
 from tests.bench import measure
-from tests.bench.contenders import HOST_DEVICE, POOL
-from tests.bench.measure import Sample, Samples
-from tests.integration.rig import BUNDLE, call
+from tests.bench.contenders import HOST_DEVICE, PEER, POOL, RANGES
+from tests.bench.measure import TIMES, Sample, Samples
+from tests.integration.rig import call
 from tests.lab import ready
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
     from tests.lab.vm import Vm
 
 PORT, POD, INSTALLED = "enp1s0f0", "/run/netns/pod0", "/opt/bundle/sriov"
+PEER_INSTALLED = "/opt/peer/sriov"
 GAP_S = 0.5  # udev names a netdev that came back, and it is slow in emulation
 MAKE_VFS = f"""
-cp -r /mnt/host /opt/bundle
+cp -r /mnt/host/cni-sriov /opt/bundle
+[ ! -d /mnt/host/peer ] || cp -r /mnt/host/peer /opt/peer
 echo 2 > /sys/class/net/{PORT}/device/sriov_numvfs
 ip link set {PORT} up
 udevadm settle
@@ -43,27 +47,57 @@ print(json.dumps(measure.rounds(asked["rounds"], tasks, measure.one, asked["seed
 """
 
 
-def run(rounds: int, seed: int) -> dict[str, Any] | None:
-    """None: the lab is not prepared, and a bench is no time to build it."""
+# One ADD and its DEL; what went wrong, or nothing.
+TRY = """
+import json, subprocess, sys
+for step in json.load(sys.stdin):
+    done = subprocess.run(step["argv"], env=step["env"], input=step["stdin"].encode(), capture_output=True)
+    if done.returncode:
+        print(f"its {step['name']} fails here: {done.stdout.decode(errors='replace').strip()}")
+"""
+
+
+def run(rounds: int, seed: int, peer: str) -> dict[str, Any] | None:
+    """None: the lab is not prepared, and a bench is no time to build it. `peer`: path of PEER_SRIOV, "" without."""
     lab = ready.find()
     if lab is None:
         return None
-    with lab.restore(BUNDLE.parent) as vm:
-        pci, netdev = vm.run(MAKE_VFS).stdout.split()
+    share = bundle.directory()
+    if peer:
+        _stage(Path(peer), share / "peer")
+    with lab.restore(share) as vm:
+        link, netdev = vm.run(MAKE_VFS).stdout.split()
+        pci = link.rpartition("/")[2]
         vm.put("/root/measure.py", Path(measure.__file__).read_text())
-        asked = {
-            "rounds": rounds,
-            "seed": seed,
-            "gap": GAP_S,
-            "tasks": _tasks(pci.rpartition("/")[2], netdev),
-        }
+        tasks = _tasks(pci, netdev)
+        no_peer = _why_not(vm, pci, peer)
+        if not no_peer:
+            tasks |= _peer_tasks(pci)
+        asked = {"rounds": rounds, "seed": seed, "gap": GAP_S, "tasks": tasks}
         said = vm.run(["python3", "-c", RUN], input=json.dumps(asked), timeout=1800).stdout
         return {
             "accelerator": lab.accelerator,
             "guest": _about(vm),
             "rounds": rounds,
             "samples": _samples(said),
+            "no peer": no_peer,
         }
+
+
+def _stage(peer: Path, directory: Path) -> None:
+    """The peer's executable; a one-dir bundle, like ours, has its libraries beside it."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir()
+    shutil.copy(peer, directory / "sriov")
+    if (peer.parent / "lib").is_dir():
+        shutil.copytree(peer.parent / "lib", directory / "lib", symlinks=True)
+
+
+def _why_not(vm: Vm, pci: str, peer: str) -> str:
+    if not peer:
+        return f"{PEER} is not given"
+    steps = _peer_tasks(pci)["peer vlan mac"]
+    return vm.run(["python3", "-c", TRY], input=json.dumps(steps)).stdout.strip()
 
 
 def _samples(said: str) -> Samples:
@@ -74,25 +108,42 @@ def _about(vm: Vm) -> str:
     return vm.run("echo Linux $(uname -r), $(python3 --version)").stdout.strip()
 
 
+KNOBS = {"vlan": 100, "mac": "02:00:00:00:00:11"}
+
+
 def _tasks(pci: str, netdev: str) -> dict[str, list[dict[str, Any]]]:
-    """As contenders.alone, and an ADD that sets what a veth end has not: VLAN and MAC. `refused`: an MTU igb has not."""
-    plain = {"cniVersion": "1.0.0", "name": "bench", "type": "sriov", "deviceID": pci}
-    mine = plain | {"ipam": {"type": "host-subnet", "pools": [POOL]}}
-    knobs = mine | {"vlan": 100, "mac": "02:00:00:00:00:11"}
-    ranges = {"type": "host-local", "ranges": [[{"subnet": "10.40.0.0/16"}]]}
-    theirs = plain | {"type": "host-device", "device": netdev, "ipam": ranges}
+    """As contenders.alone, and an ADD that sets what a veth end has not: VLAN and MAC."""
+    mine = _plain(pci) | {"ipam": {"type": "host-subnet", "pools": [POOL]}}
+    theirs = _plain(pci) | {"type": "host-device", "device": netdev, "ipam": RANGES}
     return {
-        "ours": [_step("ADD", mine), _step("DEL", mine)],
-        "ours vlan mac": [_step("ADD", knobs), _step("DEL", knobs)],
-        "go": [_step("ADD", theirs, HOST_DEVICE), _step("DEL", theirs, HOST_DEVICE)],
+        "ours": _both(mine),
+        "ours vlan mac": _both(mine | KNOBS),
+        "ours timed": [step | {"env": step["env"] | {TIMES: "1"}} for step in _both(mine)],
         "ours version": [_step("VERSION", mine)],
+        "go": _both(theirs, HOST_DEVICE),
+        "go no ipam": _both(theirs | {"ipam": {}}, HOST_DEVICE),
         "go version": [_step("VERSION", theirs, HOST_DEVICE)],
-        "no ipam": [_step("ADD", plain), _step("DEL", plain)],
-        "refused": [_step("ADD", mine | {"mtu": 65535}, succeeds=False)],
-        "nothing": [_step("DEL", mine)],
     }
 
 
-def _step(verb: str, conf: dict[str, Any], path: str = INSTALLED, succeeds: bool = True) -> dict[str, Any]:
+def _peer_tasks(pci: str) -> dict[str, list[dict[str, Any]]]:
+    asked = _plain(pci) | {"ipam": RANGES}
+    return {
+        "peer": _both(asked, PEER_INSTALLED),
+        "peer vlan mac": _both(asked | KNOBS, PEER_INSTALLED),
+        "peer no ipam": _both(asked | {"ipam": {}}, PEER_INSTALLED),
+        "peer version": [_step("VERSION", asked, PEER_INSTALLED)],
+    }
+
+
+def _plain(pci: str) -> dict[str, Any]:
+    return {"cniVersion": "1.0.0", "name": "bench", "type": "sriov", "deviceID": pci}
+
+
+def _both(conf: dict[str, Any], path: str = INSTALLED) -> list[dict[str, Any]]:
+    return [_step("ADD", conf, path), _step("DEL", conf, path)]
+
+
+def _step(verb: str, conf: dict[str, Any], path: str = INSTALLED) -> dict[str, Any]:
     made: Call = call(verb, "bench", POD, conf, (path,))
-    return {"name": verb, **made._asdict(), "stdin": made.stdin.decode(), "succeeds": succeeds}
+    return {"name": verb, **made._asdict(), "stdin": made.stdin.decode(), "succeeds": True}

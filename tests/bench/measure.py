@@ -11,6 +11,7 @@ import os
 import random
 import time
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tests.integration.rig import Call
 
+TIMES = "CNI_SRIOV_TIMES"  # cni_sriov/times.py
 GAP_S = 0.06  # what a call left to the kernel (RCU callbacks) must not be paid by the next one
 
 
@@ -26,10 +28,14 @@ class BenchError(Exception):
 
 
 class Sample(NamedTuple):
-    """Milliseconds; `cpu` is user and system time with that of reaped children, so a delegate's too."""
+    """Milliseconds; `cpu` is user and system time with that of reaped children, so a delegate's too.
+
+    `sheet`, where the call was asked for its times: "spawned" and "reaped" in CLOCK_MONOTONIC ns, and its stderr.
+    """
 
     wall: float
     cpu: float
+    sheet: dict[str, Any] | None = None
 
 
 class Step(NamedTuple):
@@ -47,6 +53,7 @@ class Burst(NamedTuple):
     p50: float
     p99: float
     cpu: float  # per call
+    sheets: tuple[dict[str, Any], ...] = ()
 
 
 Samples = dict[str, list[Sample]]
@@ -82,26 +89,38 @@ def name_of(step: Step | Sequence[Step]) -> str:
 def one(step: Step) -> Sample:
     process = _Process(step)
     _, status, usage = os.wait4(process.pid, 0)
-    return process.sample(time.perf_counter(), status, usage)
+    return process.sample(time.monotonic_ns(), status, usage)
 
 
 def burst(together: Sequence[Step]) -> Burst:
-    start = time.perf_counter()
+    start = time.monotonic_ns()
     running = {process.pid: process for process in map(_Process, together)}
     samples = []
     while running:
         pid, status, usage = os.wait4(-1, 0)
-        samples.append(running.pop(pid).sample(time.perf_counter(), status, usage))
-    makespan = (time.perf_counter() - start) * 1000
+        samples.append(running.pop(pid).sample(time.monotonic_ns(), status, usage))
+    makespan = (time.monotonic_ns() - start) / 1e6
     walls = sorted(sample.wall for sample in samples)
     cpu = sum(sample.cpu for sample in samples) / len(samples)
-    return Burst(makespan, quantile(walls, 0.5), quantile(walls, 0.99), cpu)
+    sheets = tuple(sample.sheet for sample in samples if sample.sheet)
+    return Burst(makespan, quantile(walls, 0.5), quantile(walls, 0.99), cpu, sheets)
 
 
 def quantile(values: Sequence[float], share: float) -> float:
     """Nearest rank: of 32 values the 99th percentile is the largest."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def middle(samples: Sequence[Any], field: str) -> float:
+    return float(median(getattr(sample, field) for sample in samples))
+
+
+def ratios(mine: Sequence[Any], theirs: Sequence[Any], field: str) -> list[float]:
+    """Round by round: what disturbs a round disturbs both."""
+    return [
+        getattr(a, field) / getattr(b, field) for a, b in zip(mine, theirs, strict=True) if getattr(b, field)
+    ]
 
 
 class _Process:
@@ -114,24 +133,26 @@ class _Process:
         os.write(feed, call.stdin)  # fits a pipe
         os.close(feed)
         self._out, stdout = os.pipe()
-        files = [
-            (os.POSIX_SPAWN_DUP2, stdin, 0),
-            (os.POSIX_SPAWN_DUP2, stdout, 1),
-            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-        ]
-        self._start = time.perf_counter()
+        self._err, stderr = os.pipe()
+        files = [(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate((stdin, stdout, stderr))]
+        self._start = time.monotonic_ns()
         self.pid = os.posix_spawn(call.argv[0], call.argv, call.env, file_actions=files)
-        os.close(stdin)
-        os.close(stdout)
+        for fd in (stdin, stdout, stderr):
+            os.close(fd)
 
-    def sample(self, end: float, status: int, usage: Any) -> Sample:
-        with os.fdopen(self._out, "rb") as file:
-            said = file.read()
+    def sample(self, end: int, status: int, usage: Any) -> Sample:
+        said, told = _read(self._out), _read(self._err)
         if (status == 0) != self.step.succeeds:
-            raise BenchError(
-                f"{self.step.name} by {self.step.call.argv[0]}: {said.decode(errors='replace').strip()}"
-            )
-        return Sample((end - self._start) * 1000, (usage.ru_utime + usage.ru_stime) * 1000)
+            raise BenchError(f"{self.step.name} by {self.step.call.argv[0]}: {said.strip()}")
+        sheet = (
+            {"spawned": self._start, "reaped": end, "stderr": told} if TIMES in self.step.call.env else None
+        )
+        return Sample((end - self._start) / 1e6, (usage.ru_utime + usage.ru_stime) * 1000, sheet)
+
+
+def _read(fd: int) -> str:
+    with os.fdopen(fd, "rb") as file:
+        return file.read().decode(errors="replace")
 
 
 # memory and files ----------------------------------------------------------------------------------------------------

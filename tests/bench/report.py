@@ -9,19 +9,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.bench.measure import quantile
+from cni_sriov.ctl import split
+from tests.bench import goals
+from tests.bench.measure import middle, quantile, ratios
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.bench.measure import Bursts, Samples
 
 WIDTH = 108
 BAR = 60
-PARTS = (
-    ("start-up", "█", "blue"),
-    ("decide", "▓", "cyan"),
-    ("kernel", "▒", "magenta"),
-    ("IPAM", "░", "yellow"),
-)
+LETTERS = dict(zip(split.PARTS, "█▓▚!▒░▪", strict=True))
+STYLES = dict(zip(split.PARTS, ("blue", "cyan", "green", "red", "magenta", "yellow", "white"), strict=True))
+LOCKS = {"node": "choosing a VF", "ipam": "leasing a subnet", "attachment": "of the same one"}
+Parts = dict[str, float]
 
 
 def make_console() -> Console:
@@ -32,29 +34,41 @@ def make_console() -> Console:
 # -- numbers ----------------------------------------------------------------------------------------------------------
 
 
-def middle(samples: list[Any], field: str) -> float:
-    return float(median(getattr(sample, field) for sample in samples))
-
-
-def ratios(mine: list[Any], theirs: list[Any], field: str) -> list[float]:
-    """Round by round: what disturbs a round disturbs both."""
-    return [
-        getattr(a, field) / getattr(b, field) for a, b in zip(mine, theirs, strict=True) if getattr(b, field)
-    ]
-
-
 def spread(values: list[float]) -> str:
     """The middle half of the rounds."""
     return f"{quantile(values, 0.25):.2f}-{quantile(values, 0.75):.2f}"
 
 
-def split(samples: Samples) -> dict[str, float]:
-    """Where our ADD goes, by subtraction of medians: see docs/speed.md."""
-    start = middle(samples["ours version/VERSION"], "wall")
-    refused = middle(samples["refused/ADD"], "wall")
-    bare = middle(samples["no ipam/ADD"], "wall")
-    whole = middle(samples["ours/ADD"], "wall")
-    return {"start-up": start, "decide": refused - start, "kernel": bare - refused, "IPAM": whole - bare}
+def calls_of(sheets: Iterable[dict[str, Any] | None]) -> list[split.Call]:
+    """What the plugin itself told, of the calls that were asked for it."""
+    found = []
+    for sheet in sheets:
+        said = split.told(sheet["stderr"]) if sheet else None
+        if sheet and said:
+            found.append(split.split(said, sheet["spawned"], sheet["reaped"]))
+    return found
+
+
+def own_parts(samples: Samples, verb: str) -> Parts:
+    """Medians of what our plugin told of itself, by part."""
+    return split.middle(calls_of(sample.sheet for sample in samples[f"ours timed/{verb}"])).parts
+
+
+def parts_from_outside(samples: Samples, who: str, verb: str) -> Parts:
+    """A plugin that tells nothing, by medians of different calls: VERSION, the verb without IPAM, the whole verb."""
+    start = middle(samples[f"{who} version/VERSION"], "wall")
+    bare = middle(samples[f"{who} no ipam/{verb}"], "wall")
+    whole = middle(samples[f"{who}/{verb}"], "wall")
+    return {"start-up": start, "decide and kernel": bare - start, "IPAM": whole - bare}
+
+
+def splits(samples: Samples) -> dict[str, Parts]:
+    """By "who verb", of those that were measured."""
+    found = {f"ours {verb}": own_parts(samples, verb) for verb in ("ADD", "DEL")}
+    for who in ("go", "peer"):
+        if f"{who} no ipam/ADD" in samples:
+            found |= {f"{who} {verb}": parts_from_outside(samples, who, verb) for verb in ("ADD", "DEL")}
+    return found
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
@@ -92,36 +106,53 @@ def pair_row(into: Table, title: str, samples: Samples, mine: str, theirs: str) 
 
 
 def show_alone(console: Console, title: str, samples: Samples) -> None:
-    """ADD, DEL and VERSION beside host-device with host-local, and beside the bare interpreter where it ran."""
-    made = table(title, "ms", "ours", "peer", "ratio", "half of rounds", "CPU", "peer", "ratio")
-    pair_row(made, "ADD / host-device", samples, "ours/ADD", "go/ADD")
-    pair_row(made, "DEL / host-device", samples, "ours/DEL", "go/DEL")
-    if "ours vlan mac/ADD" in samples:
-        pair_row(made, "ADD with vlan, mac / same", samples, "ours vlan mac/ADD", "go/ADD")
-        pair_row(made, "DEL with vlan, mac / same", samples, "ours vlan mac/DEL", "go/DEL")
-    pair_row(made, "VERSION / host-device", samples, "ours version/VERSION", "go version/VERSION")
-    if "python/pass" in samples:
-        pair_row(made, "VERSION / bare python3", samples, "ours version/VERSION", "python/pass")
+    """ADD, DEL and VERSION beside host-device with host-local, the peer and the bare interpreter, where they ran."""
+    made = table(title, "ms", "ours", "other", "ratio", "half of rounds", "CPU", "other", "ratio")
+    rows = [
+        (f"{verb}{' with vlan, mac' * (' vlan' in mine)} / {name}", f"{mine}/{verb}", f"{theirs}/{verb}")
+        for name, mine, theirs in (
+            ("host-device", "ours", "go"),
+            ("host-device", "ours vlan mac", "go"),
+            ("PEER_SRIOV", "ours", "peer"),
+            ("PEER_SRIOV", "ours vlan mac", "peer vlan mac"),
+        )
+        for verb in ("ADD", "DEL")
+    ]
+    rows += [
+        ("VERSION / host-device", "ours version/VERSION", "go version/VERSION"),
+        ("VERSION / PEER_SRIOV", "ours version/VERSION", "peer version/VERSION"),
+        ("VERSION / bare python3", "ours version/VERSION", "python/pass"),
+    ]
+    for name, mine, theirs in rows:
+        if mine in samples and theirs in samples:
+            pair_row(made, name, samples, mine, theirs)
     console.print(made)
     console.print()
     show_split(console, samples)
 
 
 def show_split(console: Console, samples: Samples) -> None:
-    parts = split(samples)
-    whole = sum(parts.values())
-    bar = Text("  ")
-    for name, letter, style in PARTS:
-        bar.append(letter * round(max(parts[name], 0) / whole * BAR), style=style)
-    console.print(f"[bold]Our ADD, {whole:.0f} ms")
-    console.print(bar)
-    named = [f"{letter} {name} {parts[name]:.1f} ms ({parts[name] / whole:.0%})" for name, letter, _ in PARTS]
-    if min(parts.values()) <= 0:
-        named.append("(below 0 = lost in the noise)")
-    console.print("  " + "   ".join(named))
-    nothing = middle(samples["nothing/DEL"], "wall")
+    """A row for each plugin and verb; a bar for each of ours."""
+    made = table("Where it goes", "ms", "whole", *split.PARTS)
+    names = {"ours": "ours", "go": "host-device", "peer": "PEER_SRIOV"}
+    found = splits(samples)
+    for who, parts in found.items():
+        name, verb = who.split()
+        columns = parts | {"kernel": parts.get("decide and kernel", parts.get("kernel", 0.0))}
+        cells = [f"{columns[part]:.1f}" if part in columns else "-" for part in split.PARTS]
+        made.add_row(f"{verb} {names[name]}", f"{sum(parts.values()):.1f}", *cells)
+    console.print(made)
+    for verb in ("ADD", "DEL"):
+        parts = found[f"ours {verb}"]
+        bar = Text(f"  {verb} ")
+        for name, spent in parts.items():
+            bar.append(LETTERS[name] * round(spent / sum(parts.values()) * BAR), style=STYLES[name])
+        console.print(bar)
     console.print(
-        f"  A DEL of nothing takes {nothing:.1f} ms, a whole one {middle(samples['ours/DEL'], 'wall'):.1f} ms."
+        Text("      " + "  ".join(f"{letter} {name}" for name, letter in LETTERS.items()), style="dim")
+    )
+    console.print(
+        "  Ours by its own timestamps. Others from outside, by VERSION and without IPAM: `kernel` is all the rest."
     )
     console.print()
 
@@ -130,16 +161,84 @@ def show_bursts(console: Console, count: int, found: Bursts) -> None:
     made = table(
         f"{count} at once", "ms", "makespan", "p50", "p99", "CPU each", "makespan", "p50", "p99", "CPU"
     )
+    names = {
+        "go": "host-device",
+        "peer": "PEER_SRIOV",
+        "ours": "ours, VF given",
+        "ours picks": "ours, picks the VF",
+    }
+    fields = ("makespan", "p50", "p99", "cpu")
+    other = "go" if "go/ADD" in found else "peer"
     for verb in ("ADD", "DEL"):
-        for who in ("go", "ours", "ours picks"):
-            mine, other = found[f"{who}/{verb}"], found[f"go/{verb}"]
-            fields = ("makespan", "p50", "p99", "cpu")
+        for who in (who for who in names if f"{who}/{verb}" in found):
+            mine, theirs = found[f"{who}/{verb}"], found[f"{other}/{verb}"]
             numbers = [f"{middle(mine, field):.0f}" for field in fields]
-            against = (
-                [verdict(median(ratios(mine, other, field))) for field in fields] if who != "go" else [""] * 4
+            against = [verdict(median(ratios(mine, theirs, field))) for field in fields]
+            made.add_row(f"{verb} {names[who]}", *numbers, *(against if who != other else [""] * 4))
+    console.print(made)
+    console.print()
+
+
+def show_locks(console: Console, count: int, alone: Samples, bursts: Bursts) -> None:
+    """How long each flock is held, and waited for: alone, and where all that pick a VF meet."""
+    made = table(
+        "Locks held by a call, by its own timestamps",
+        "ms",
+        "ADD",
+        f"{count} p50",
+        "p99",
+        "DEL",
+        f"{count} p50",
+        "p99",
+    )
+    cells: dict[str, list[str]] = {name: [] for name in (*LOCKS, "wait")}
+    for verb in ("ADD", "DEL"):
+        single = calls_of(sample.sheet for sample in alone[f"ours timed/{verb}"])
+        many = calls_of(sheet for burst in bursts[f"ours timed/{verb}"] for sheet in burst.sheets)
+        for name, row in cells.items():
+            one, all_of_them = _held(single, name), _held(many, name)
+            row += [
+                f"{value:.2f}"
+                for value in (median(one), quantile(all_of_them, 0.5), quantile(all_of_them, 0.99))
+            ]
+    for name, row in cells.items():
+        made.add_row(f"{name}, {LOCKS[name]}" if name in LOCKS else "waited for any of them", *row)
+    console.print(made)
+    console.print()
+
+
+def _held(calls: list[split.Call], name: str) -> list[float]:
+    return [call.parts["wait"] if name == "wait" else call.held.get(name, 0.0) for call in calls]
+
+
+def show_vfs(console: Console, counts: tuple[int, int], samples: Samples) -> None:
+    few, many = counts
+    made = table("VFs on the PF", "ms", f"{few}", f"{many}", "ratio", "half of rounds", "CPU", "CPU", "ratio")
+    for who, name in (("given", "the last VF given"), ("picks", "picks a VF")):
+        for verb in ("ADD", "DEL"):
+            a, b = samples[f"{who} {few}/{verb} {few}"], samples[f"{who} {many}/{verb} {many}"]
+            wall = ratios(b, a, "wall")
+            made.add_row(
+                f"{verb}, {name}",
+                f"{middle(a, 'wall'):.1f}",
+                f"{middle(b, 'wall'):.1f}",
+                f"{median(wall):.2f}x",
+                spread(wall),
+                f"{middle(a, 'cpu'):.1f}",
+                f"{middle(b, 'cpu'):.1f}",
+                f"{median(ratios(b, a, 'cpu')):.2f}x",
             )
-            name = {"go": "host-device", "ours": "ours, VF given", "ours picks": "ours, picks the VF"}[who]
-            made.add_row(f"{verb} {name}", *numbers, *against)
+    console.print(made)
+    console.print("  Synthesised: a private /sys with that many VFs of one PF, and a veth end for each.")
+    console.print()
+
+
+def show_goals(console: Console, found: dict[str, Any]) -> None:
+    made = table("Goals", "", "this run", "goal", "")
+    styles = {goals.MET: "green", goals.NOT_MET: "red", goals.NOT_MEASURED: "dim"}
+    for goal in goals.GOALS:
+        value, judged = goals.judge(goal, found)
+        made.add_row(goal.what, value, f"<= {goal.limit:g}{goal.unit}", Text(judged, style=styles[judged]))
     console.print(made)
     console.print()
 

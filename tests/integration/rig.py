@@ -176,7 +176,9 @@ class Rig:
 
 
 def vf_pci(index: int) -> str:
-    return f"0000:01:{0x10 + index // 8:02x}.{index % 8}"
+    """Routing IDs 0x180 and on, as with an offset of 0x80 and a stride of 1: from the 129th on they are on bus 02."""
+    routing_id = 0x180 + index
+    return f"0000:{routing_id >> 8:02x}:{routing_id >> 3 & 0x1F:02x}.{routing_id & 7}"
 
 
 def conf(**keys: Any) -> dict[str, Any]:

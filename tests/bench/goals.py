@@ -1,0 +1,67 @@
+"""What the project wants to reach, beside what this run found. Pure."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.bench.measure import ratios
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MET, NOT_MET, NOT_MEASURED = "met", "not met", "not measured"
+
+
+class Goal(NamedTuple):
+    """`found` looks into the bench's document; KeyError where that part was not measured."""
+
+    what: str
+    limit: float
+    unit: str
+    found: Callable[[dict[str, Any]], float]
+
+
+def _alone(mine: str, theirs: str, field: str = "wall") -> Callable[[dict[str, Any]], float]:
+    return lambda found: median(ratios(found["alone"][mine], found["alone"][theirs], field))
+
+
+def _burst(key: str, theirs: str) -> Callable[[dict[str, Any]], float]:
+    return lambda found: median(ratios(found[key]["ours/ADD"], found[key][f"{theirs}/ADD"], "makespan"))
+
+
+def _lease_ratio(found: dict[str, Any]) -> float:
+    counts = sorted(found["leases"]["store"], key=int)
+    few, many = (found["leases"]["samples"][f"ours {count}/ADD"] for count in counts)
+    return median(ratios(many, few, "wall"))
+
+
+def _store_ms(found: dict[str, Any]) -> float:
+    store = found["leases"]["store"]
+    return float(median(store[max(store, key=int)]))
+
+
+GOALS = (
+    Goal("ADD / host-device", 1.0, "x", _alone("ours/ADD", "go/ADD")),
+    Goal("DEL / host-device", 1.1, "x", _alone("ours/DEL", "go/DEL")),
+    Goal("32 ADDs at once / host-device", 0.9, "x", _burst("bursts", "go")),
+    Goal("VERSION / host-device", 4.0, "x", _alone("ours version/VERSION", "go version/VERSION")),
+    Goal("VERSION / bare python3", 1.4, "x", _alone("ours version/VERSION", "python/pass")),
+    Goal("ADD with very many leases / with few", 1.3, "x", _lease_ratio),
+    Goal("the store alone, very many leases", 0.2, " ms", _store_ms),
+    Goal("peak RSS of an ADD", 12.0, " MB", lambda found: float(found["sizes"]["ours ADD"])),
+    Goal("on disk, for `sriov`", 10.0, " MB", lambda found: float(found["sizes"]["plugin"])),
+    Goal("ADD / PEER_SRIOV", 0.5, "x", _alone("ours/ADD", "peer/ADD")),
+    Goal("DEL / PEER_SRIOV", 1.0, "x", _alone("ours/DEL", "peer/DEL")),
+    Goal("CPU of an ADD / PEER_SRIOV", 0.9, "x", _alone("ours/ADD", "peer/ADD", "cpu")),
+    Goal("64 ADDs at once / PEER_SRIOV", 0.6, "x", _burst("peer bursts", "peer")),
+)
+
+
+def judge(goal: Goal, found: dict[str, Any]) -> tuple[str, str]:
+    """What was found, and the verdict; a value at the limit meets it, as it is printed."""
+    try:
+        value = round(goal.found(found), 2)
+    except KeyError:
+        return "-", NOT_MEASURED
+    return f"{value:.2f}{goal.unit}", MET if value <= goal.limit else NOT_MET
