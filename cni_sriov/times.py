@@ -24,6 +24,7 @@ ACTS = {
     "claim.take": "decide",
     "prepare.find": "decide",
     "statefile._flock": "wait",
+    "netns._setns": "kernel",
     "prepare.bring_pf_up": "kernel",
     "prepare.set_mac": "kernel",
     "prepare.set_mtu": "kernel",
