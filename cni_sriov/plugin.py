@@ -29,10 +29,6 @@ CNI versions: {versions}. The operator's tool is sriovctl.
 
 def entry() -> None:
     """The executable: real environment and files; ends at once, because tearing down the interpreter costs 2 ms."""
-    if os.environ.get("CNI_SRIOV_TIMES") == "1":
-        from . import times  # tells on standard error where the time of this call went
-
-        times.start()
     _settle()
     from .paths import environment
 

@@ -7,11 +7,9 @@ measured has no line for it. Read docs/speed.md; `sriovctl explain` and `make be
 from __future__ import annotations
 
 import builtins
-import os
+import posix
 import sys
 import time
-
-from . import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,44 +113,56 @@ def lock_name(path: str) -> str:
     return "attachment" if path.rpartition("/")[0].endswith("/locks") else "node"
 
 
-def start() -> None:
-    """From here on every act is watched; os._exit, which ends the plugin, tells the sheet first."""
+def start(loader: Any = None) -> None:
+    """From here on every act is watched; _exit, which ends the plugin, tells the sheet first.
+
+    `loader` is the bundle's (build/plugin_entry.py): its `preload` brings in at once what a verb imports.
+    """
     sheet = Sheet(time.monotonic_ns)
-    _watch_imports(sheet)
-    end = os._exit
+    imports = _Imports(sheet)
+    builtins.__import__ = imports.watched(builtins.__import__)
+    if loader is not None:
+        loader.preload = imports.watched(loader.preload)
+    end = posix._exit  # noqa: SLF001 # public in os
 
     def tell(status: int) -> NoReturn:
-        line = jsontext.render(sheet.close(os.environ.get("CNI_COMMAND", ""))) + "\n"
+        from . import jsontext
+
+        line = jsontext.render(sheet.close(posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace")))
         try:
-            os.write(2, line.encode())
+            posix.write(2, line.encode() + b"\n")
         except OSError:
             pass  # nobody listens
         end(status)
 
-    os._exit = tell
+    posix._exit = tell  # noqa: SLF001
 
 
-def _watch_imports(sheet: Sheet) -> None:
-    """What an import statement brings in is wrapped when all of it is there; the modules below it call nothing yet."""
-    import_module = builtins.__import__
-    acts, locks = list(ACTS), list(LOCKS)
-    depth = 0
+class _Imports:
+    """What comes in is wrapped when all of it is there; until then the modules only define."""
 
-    def timed_import(*args: Any, **kwargs: Any) -> Any:
-        nonlocal depth
-        sheet.enter(IMPORT)
-        known = len(sys.modules)
-        depth += 1
-        try:
-            return import_module(*args, **kwargs)
-        finally:
-            depth -= 1
-            if not depth and len(sys.modules) != known:
-                acts[:] = [act for act in acts if not _wrap_act(sheet, act)]
-                locks[:] = [lock for lock in locks if not _wrap_lock(sheet, lock)]
-            sheet.leave()
+    __slots__ = ("_acts", "_depth", "_locks", "_sheet")
 
-    builtins.__import__ = timed_import
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._acts, self._locks = list(ACTS), list(LOCKS)
+        self._depth = 0
+
+    def watched(self, load: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self._sheet.enter(IMPORT)
+            known = len(sys.modules)
+            self._depth += 1
+            try:
+                return load(*args, **kwargs)
+            finally:
+                self._depth -= 1
+                if not self._depth and len(sys.modules) != known:
+                    self._acts = [act for act in self._acts if not _wrap_act(self._sheet, act)]
+                    self._locks = [lock for lock in self._locks if not _wrap_lock(self._sheet, lock)]
+                self._sheet.leave()
+
+        return timed
 
 
 def _wrap_act(sheet: Sheet, name: str) -> bool:

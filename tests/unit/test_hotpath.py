@@ -48,17 +48,16 @@ posix._exit(code)
 """
 WATCHED = (sys.executable, "-I", "-S", "-B", "-c", WATCH, str(ROOT))
 
-# The executable's own way in; what is there at the end, in one line.
+# The checkout's own way in; what is there at the end, in one line.
 ENTER = """
-import os, sys
+import posix, runpy, sys
 sys.path.insert(0, sys.argv[1])
-from cni_sriov import plugin
-end = os._exit
+end = posix._exit
 def tell(status):
-    os.write(2, " ".join(sorted(n for n in sys.modules if n.startswith("cni_sriov."))).encode())
+    posix.write(2, " ".join(sorted(n for n in sys.modules if n.startswith("cni_sriov."))).encode())
     end(status)
-os._exit = tell
-plugin.entry()
+posix._exit = tell
+runpy.run_module("cni_sriov", run_name="__main__")
 """
 
 
