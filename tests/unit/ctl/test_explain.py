@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -176,12 +177,19 @@ def test_what_is_no_cni_error_is_quoted(tmp_path: Path) -> None:
 
 
 def test_a_stop_signal_is_noted_and_the_former_handler_comes_back() -> None:
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012 # the second one is the former handler's
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
         with explain.Stops() as stops:
-            os.kill(os.getpid(), 2)
-            seen = stops.seen
-        assert seen
-        os.kill(os.getpid(), 2)
+            assert not stops.seen
+            os.kill(os.getpid(), signal.SIGTERM)
+        noted = (stops.seen, list(came))
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+    assert noted == (True, [])
+    assert came == [signal.SIGTERM]
 
 
 # arguments and the table ---------------------------------------------------------------------------------------------
