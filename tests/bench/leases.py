@@ -47,12 +47,8 @@ def fill(count: int) -> float:
     """That many leases, one attachment each, as an ADD leaves them; the index is built from the files. Seconds."""
     start = time.perf_counter()
     found = store(count)
-    mask = os.umask(0o077)  # the plugin's, which refuses directories that are open to others
-    try:
-        with found._session("fill"):  # noqa: SLF001 # makes and registers the directories, as the first ADD does
-            pass
-    finally:
-        os.umask(mask)
+    with found._session("fill"):  # noqa: SLF001 # makes and registers the directories, as the first ADD does
+        pass
     boot_id = read_boot_id()
     shelf = Shelf(ScopeDirectory(DATA, scope(count)), boot_id)
     for number, prefix in enumerate(islice(_prefixes(), count)):
