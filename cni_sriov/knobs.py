@@ -38,6 +38,10 @@ def steps(now: VfState, wanted: VfState | VfSettings) -> list[Step]:
     return todo
 
 
+def has_rates(settings: VfState | VfSettings) -> bool:
+    return settings.min_tx_rate is not None or settings.max_tx_rate is not None
+
+
 def differences(now: VfState, wanted: VfState | VfSettings) -> list[str]:
     """What is not as wanted, in words; a knob that the driver does not report cannot be judged."""
     wrong = []

@@ -101,6 +101,20 @@ def bring_pf_up(card: Card, conf: NetConf) -> None:
         card.host.log.warning("the PF was down; bringing it up", pf=card.pf.ifname)
         with refusal(card, "pfUp"):
             card.host.netlink.set_up(card.pf.ifindex)
+        if knobs.has_rates(card.record.settings):
+            _await_carrier(card, conf.verify_timeout_ms / 1000)
+
+
+def _await_carrier(card: Card, timeout_s: float) -> None:
+    """igb knows no speed before that, and refuses rates (igb_ndo_set_vf_bw). Where none comes, the refusal says so."""
+    deadline = time.monotonic() + timeout_s
+    while not _has_carrier(card) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _has_carrier(card: Card) -> bool:
+    pf = card.host.netlink.link_by_index(card.pf.ifindex)
+    return pf is not None and pf.carrier
 
 
 def set_mac(card: Card) -> None:
@@ -158,7 +172,10 @@ def _driver_refused(card: Card, knob: str, refused: KernelRefused) -> CniError:
         return DriverRefused(
             f"set {knob} on {card.where}: driver {card.driver} does not support it", str(refused)
         )
-    return DriverRefused(f"set {knob} on {card.where}: driver {card.driver} refused", str(refused))
+    why = str(refused)
+    if knob.endswith("_rate") and not _has_carrier(card):
+        why += "; the PF has no carrier, and its driver may want one to set rates"
+    return DriverRefused(f"set {knob} on {card.where}: driver {card.driver} refused", why)
 
 
 def move(card: Card, netns: Netns) -> None:

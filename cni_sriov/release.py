@@ -26,15 +26,15 @@ HOME_TIMEOUT_S = 2.0  # lab.md 6.7: a netns dies well under a second, unless a p
 
 class NotYet(Exception):
     """The VF cannot be returned now, and repeating the call at once would not help: somebody holds the netns its netdev
-    is in, or the PF is down or in another netns.
+    is in, or the PF is down, without carrier or in another netns.
     """
 
 
 def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     """Everything an attachment holds, the Record last: ADD's undo, DEL, GC and reclaim all end here.
 
-    False: all is free but the VF: its netdev is in a netns that neither can be reached nor dies, or its PF is down or
-    in another netns, so that its settings cannot be restored. The Record stays as "released", and a later call
+    False: all is free but the VF: its netdev is in a netns that neither can be reached nor dies, or its PF is down,
+    without carrier or in another netns, so that its settings cannot be restored. The Record stays as "released", and a later call
     finishes. Raises after having done all it could; the Record then stays as it was.
     """
     failed = None
@@ -103,8 +103,9 @@ def _try(failed: list[str], inverse: Callable[..., None], *args: Any) -> NotYet 
 
 
 def pf_out_of_reach(host: Host, record: Record) -> str:
-    """What only the operator can change: igb refuses rates while the PF is down (lab.md 6.4), and whoever moved the PF
-    into another netns (6.16) took all settings of its VFs there. "" = the PF is not to blame.
+    """What only the operator can change: igb refuses rates while the PF is down (lab.md 6.4) or its cable is out
+    (igb_ndo_set_vf_bw wants E1000_STATUS_LU), and whoever moved the PF into another netns (6.16) took all settings of
+    its VFs there. "" = the PF is not to blame.
     """
     pf = _pf(host, record)
     if pf is None:
@@ -112,7 +113,9 @@ def pf_out_of_reach(host: Host, record: Record) -> str:
     link = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
     if link is None:
         return f"PF {record.pf} is in another netns" if pf.driver else ""
-    return "" if link.is_up else "the PF is down"
+    if not link.is_up:
+        return "the PF is down"
+    return "" if link.carrier else "the PF has no carrier"
 
 
 class Found:

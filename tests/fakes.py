@@ -727,9 +727,8 @@ class FakeNetlink(Netlink):
 
     def set_vf_rate(self, pf_ifindex: int, index: int, min_tx_rate: int, max_tx_rate: int) -> None:
         def act(vf: FakeVf) -> None:
-            igb_refuses = vf.pf.driver == "igb" and (
-                min_tx_rate or max_tx_rate > 1000 or not vf.pf.link.is_up
-            )
+            no_link = not (vf.pf.link.is_up and vf.pf.link.carrier)
+            igb_refuses = vf.pf.driver == "igb" and (min_tx_rate or max_tx_rate > 1000 or no_link)
             if igb_refuses or (max_tx_rate and min_tx_rate > max_tx_rate):
                 raise Refused(EINVAL)
             vf.state.min_tx_rate, vf.state.max_tx_rate = min_tx_rate, max_tx_rate

@@ -64,7 +64,7 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
     if not release.give_back(host, record, conf.verify_timeout_ms):
         raise TryAgain(
             f"add {request.attachment}: its former VF {record.vf} cannot be returned yet",
-            "it is in a netns that does not die, or its PF is down or in another netns; the log says which",
+            "it is in a netns that does not die, or its PF is down, without carrier or in another netns; see the log",
         )
     host.log.warning("took back what a former ADD left", attachment=request.attachment, vf=record.vf)
 

@@ -73,6 +73,7 @@ def test_the_pf_is_in_another_netns(node: Node) -> None:
     taken = node.cni("ADD", by_device, "c2")
     assert (taken.code, "claimed" in taken.text) == (11, True), taken.text
     node.vm.run(f"ip -n other link set {PORTS[0]} netns 1; ip link set {PORTS[0]} up; udevadm settle")
+    node.wait_for(lambda: "NO-CARRIER" not in node.links()[PF]["flags"])  # before that, igb refuses rates
 
     assert attach(node, by_device, "c2") == VF, "it is reclaimed"
 

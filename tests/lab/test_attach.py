@@ -243,12 +243,32 @@ def test_a_pf_that_is_down_is_brought_up_or_refused(node: Node) -> None:
     assert (refused.code, "enp1s0f0: it is down" in refused.text) == (101, True)
     assert "UP" not in node.links()["0000:01:00.0"]["flags"]
 
-    added = node.cni("ADD", CONF)
+    added = node.cni("ADD", CONF | {"max_tx_rate": 100})
 
-    assert added.code == 0
+    assert added.code == 0, added.text
     assert "the PF was down" in added.log
     assert "UP" in node.links()["0000:01:00.0"]["flags"]
+    assert node.vf("enp1s0f0", 0)["rate"] == {"max_tx": 100, "min_tx": 0}, "igb takes it once it has a link"
     assert node.cni("DEL", CONF).code == 0
+
+
+def test_del_without_a_cable_frees_the_lease_and_keeps_the_vf(node: Node) -> None:
+    """Rates cannot be restored then; what repeats a failing DEL for ever would repeat it until the cable is in."""
+    conf = CONF | {"max_tx_rate": 100, "ipam": IPAM}
+    node.add_netns("c1", "c2")
+    assert node.cni("ADD", conf).code == 0
+    node.vm.cable(0, plugged=False)
+    node.wait_for(lambda: "NO-CARRIER" in node.links()["0000:01:00.0"]["flags"])
+
+    deleted = node.cni("DEL", conf)
+
+    assert (deleted.code, "the PF has no carrier" in deleted.log) == (0, True), deleted.text
+    assert not [path for path in node.state_files() if "/leases/" in path]
+    refused = node.cni("ADD", CONF | {"max_tx_rate": 100}, "c2")
+    assert (refused.code, "the PF has no carrier" in refused.text) == (100, True), refused.text
+    node.vm.cable(0, plugged=True)
+    node.wait_for(lambda: "NO-CARRIER" not in node.links()["0000:01:00.0"]["flags"])
+    assert node.cni("DEL", conf).code == 0
 
 
 def test_cnitool_adds_checks_and_deletes(node: Node) -> None:

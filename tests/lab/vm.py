@@ -119,6 +119,10 @@ class Vm(Guest):
         self.power_off()
         self._stack.close()
 
+    def cable(self, port: int, *, plugged: bool) -> None:
+        """Pull a port's cable, or put it in; the guest sees its carrier go and come."""
+        self._call_monitor("set_link", name=f"wire{port}", up=plugged)
+
     def console(self, lines: int = 30) -> str:
         """The end of what the guest said on its serial console."""
         path = self.home / "console"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.world import World
@@ -40,19 +42,40 @@ def test_a_netns_that_cannot_be_found_may_be_held_by_a_descriptor(full: World) -
     assert full.call("CHECK", tiny(full), "c1", "/run/netns/c1").code == 0
 
 
-def test_a_pf_that_is_down_does_not_make_del_fail_for_ever(world: World) -> None:
-    """igb refuses to restore rates then: the lease is free at once, the VF when the PF is up again."""
+def set_pf_down(world: World, down: bool) -> None:
+    netlink = world.kernel.netlink
+    (netlink.set_down if down else netlink.set_up)(netlink.ifindex("enp1s0f0"))
+
+
+def pull_cable(world: World, out: bool) -> None:
+    world.kernel.pfs[0].link.carrier = not out
+
+
+@pytest.mark.parametrize("harm", [set_pf_down, pull_cable])
+def test_a_pf_without_link_does_not_make_del_fail_for_ever(
+    world: World, harm: Callable[[World, bool], None]
+) -> None:
+    """igb refuses to restore rates then: the lease is free at once, the VF when the PF has a link again."""
     before = world.snapshot()
     conf = world.conf(max_tx_rate=100, ipam=world.ipam())
     assert world.call("ADD", conf).code == 0
-    netlink = world.kernel.netlink
-    netlink.set_down(netlink.ifindex("enp1s0f0"))
+    harm(world, True)
 
     assert world.call("DEL", conf).code == 0
 
     assert [name for name in world.files() if name.startswith("data") and "/leases/" in name] == []
-    netlink.set_up(netlink.ifindex("enp1s0f0"))
+    harm(world, False)
     assert world.call("DEL", conf).code == 0
+    assert world.snapshot() == before
+
+
+def test_a_rate_without_a_cable_is_refused_with_the_reason(world: World) -> None:
+    pull_cable(world, True)
+    before = world.snapshot()
+
+    refused = world.call("ADD", world.conf(max_tx_rate=100))
+
+    assert (refused.code, "the PF has no carrier" in refused.document["details"]) == (100, True)
     assert world.snapshot() == before
 
 
