@@ -61,14 +61,16 @@ def _names(text: str, vf: str) -> bool:
 
 def _check_directory(path: str) -> None:
     """Made if it is missing, as the specification asks. Where others may write, they may put symlinks as well."""
-    mask = os.umask(0o022)  # ours is 077; the runtime and its tools read there
     try:
-        paths.makedirs(path, 0o755)
+        if not paths.lexists(path):
+            mask = os.umask(0o022)  # ours is 077; the runtime and its tools read there
+            try:
+                paths.makedirs(path, 0o755)
+            finally:
+                os.umask(mask)
         found = os.lstat(path)
     except OSError as error:
         raise InputOutput(f"make directory {path}: {error.strerror}") from error
-    finally:
-        os.umask(mask)
     if (found.st_mode & 0o170000) != 0o040000:  # S_IFMT, S_IFDIR
         raise InputOutput(f"use directory {path}: it is not a directory (a symlink is not followed)")
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:

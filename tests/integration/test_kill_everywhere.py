@@ -39,7 +39,7 @@ TOLD = FULL | {"runtimeConfig": INFO}
 STICKY = FULL | {"ipam": IPAM | {"sticky": True, "scope": "web"}}
 FAILING = FULL | {"ipam": IPAM | {"routes": [{"dst": "10.98.0.0/16", "gw": "192.0.2.1"}]}}
 WORKERS, ENOUGH = 2, 6  # rigs at a time; faults after which a scenario is given up
-STATE = ("/run/cni-sriov", "/var/lib/cni/sriov", "/var/lib/cni/host-subnet")
+STATE = ("/run/cni-sriov", "/run/k8s.cni.cncf.io", "/var/lib/cni/sriov", "/var/lib/cni/host-subnet")
 
 
 class Step(NamedTuple):
@@ -85,19 +85,19 @@ class Scenario(NamedTuple):
 
 
 SCENARIOS = [
-    Scenario("ADD", (350, 105), ADD, ((DEL,), (ADD_AGAIN, DEL)), whole=True),
+    Scenario("ADD", (340, 100), ADD, ((DEL,), (ADD_AGAIN, DEL)), whole=True),
     Scenario("DEL", (200, 42), DEL, ((DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
     Scenario("GC", (260, 42), GC, ((GC,), (DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
     Scenario("first ADD of the boot", (380, 150), ADD, ((DEL,), (ADD_AGAIN, DEL)), fresh=True),
     Scenario(
         "ADD that fails and undoes itself",
-        (480, 130),
+        (480, 117),
         Step(call("ADD", "one", POD, FAILING), (5,)),
         ((DEL,), (ADD_AGAIN, DEL)),
     ),
     Scenario(
         "ADD that takes back a dead one's VF",
-        (560, 150),
+        (560, 138),
         Step(call("ADD", "one", POD, ONLY_VF)),
         (
             (DEL, Step(call("DEL", "dead", "", ONLY_VF))),
@@ -107,7 +107,7 @@ SCENARIOS = [
     ),
     Scenario(
         "ADD of a pod with sticky leases",
-        (310, 100),
+        (280, 84),
         ADD_STICKY,
         ((DEL_STICKY,), (ADD_STICKY._replace(codes=(0, 106)), DEL_STICKY)),
         (ADD_STICKY, DEL_STICKY),
@@ -129,6 +129,7 @@ class Bench:
         self.before = self.look()
         self.live = {} if fresh else BYSTANDER
         if not fresh:
+            self.rig.run("mkdir", "-p", str(Path(INFO["CNIDeviceInfoFile"]).parent))
             status, answer = self.rig.answer(call("ADD", "bystander", OTHER, FULL | {"deviceID": vf_pci(2)}))
             assert status == 0, answer
         self.cursors = {} if fresh else self.rig.inside(read_cursors)
