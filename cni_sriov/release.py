@@ -140,7 +140,10 @@ def look(host: Host, record: Record) -> Found:
 
 def bring_home(host: Host, record: Record) -> None:
     """The netdev into the host netns. DOWN first as its own message: a move while UP costs a grace period more."""
-    if host.vf_link(record.vf) is not None or not host.sysfs.has_netdev(record.vf):
+    here = host.vf_link(record.vf)
+    if here is not None and record.netns_identity == list(host.own_netns.identity):
+        _strip(host, here)
+    if here is not None or not host.sysfs.has_netdev(record.vf):
         return
     netns = host.find_netns(record)
     if netns is not None:
@@ -152,6 +155,16 @@ def bring_home(host: Host, record: Record) -> None:
                 return
     if host.netlink.wait_link(lambda link: link.parent_dev == record.vf, HOME_TIMEOUT_S) is None:
         raise NotYet("its netdev is in a netns that cannot be reached and does not die")
+
+
+def _strip(host: Host, link: Link) -> None:
+    """The container is the host's own netns (CNI_NETNS_OVERRIDE): no move takes its routes and addresses away, and a VF
+    with a global address is never taken, so all of them are the attachment's.
+    """
+    host.netlink.set_down(link.ifindex)
+    for address in host.netlink.addresses(link.ifindex):
+        if address.is_global:
+            host.netlink.del_address(link.ifindex, address.address)
 
 
 def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:

@@ -89,6 +89,46 @@ def test_check_sees_what_was_changed_in_the_pod(rig: Rig) -> None:
     assert rig.leftovers() == []
 
 
+def test_the_plugins_own_netns_is_refused_unless_that_is_meant(rig: Rig) -> None:
+    before, mine = rig.links(), conf(deviceID=vf_pci(0), ipam={})
+
+    def ask(verb: str, container: str, override: str) -> tuple[int, Any]:
+        given = call(verb, container, "/proc/self/ns/net", mine)
+        status, answer = rig.answer(given._replace(env=given.env | {"CNI_NETNS_OVERRIDE": override}))
+        return (answer["code"] if status else 0), answer
+
+    assert [ask("ADD", "own", word)[0] for word in ("", "0", "no")] == [8, 8, 8]
+    assert (rig.links(), rig.leftovers()) == (before, [])
+
+    code, added = ask("ADD", "own", "true")
+
+    assert code == 0, added
+    (link,) = rig.ip("link", "show", "dev", "net1")
+    assert link["address"] == added["interfaces"][0]["mac"]
+    assert ask("DEL", "own", "1") == (0, None)
+    assert (rig.links(), rig.leftovers()) == (before, [])
+
+
+def test_the_log_has_the_trace_and_what_the_level_lets_through(rig: Rig) -> None:
+    """One level after the other in one file; a call at "none" says nothing."""
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"  # W3C Trace Context, its own example
+    told = {}
+    for level in ("debug", "info", "warning", "error", "none"):
+        log = f"/run/{level}.log"
+        for verb in ("ADD", "DEL"):
+            given = call(verb, "traced", pod(0), conf(logFile=log, logLevel=level, deviceID=vf_pci(0)))
+            status, answer = rig.answer(given._replace(env=given.env | {"TRACEPARENT": trace}))
+            assert status == 0, answer
+        lines = rig.run("cat", log).splitlines()
+        assert all(f" traceparent={trace} " in line for line in lines), lines
+        told[level] = {line.partition(" level=")[2].partition(" ")[0] for line in lines}
+
+    assert "info" in told["info"]
+    assert told["info"] <= {"info", "warning", "error"}
+    assert (told["warning"] <= {"warning", "error"}, told["error"], told["none"]) == (True, set(), set())
+    assert told["debug"] >= told["info"]
+
+
 def test_many_at_once_get_disjoint_subnets_and_leave_nothing(rig: Rig) -> None:
     """All 32 VFs; each call picks its own, and the one after the last is told that there is none."""
     before = rig.links()

@@ -129,8 +129,10 @@ class Node:
         ifname: str = "net1",
         args: str = "",
         plugin: str = PLUGIN,
+        env: dict[str, str] | None = None,
     ) -> Call:
-        env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_IFNAME": ifname, "CNI_ARGS": args}
+        env = (env or {}) | {"CNI_COMMAND": verb, "CNI_CONTAINERID": container, "CNI_IFNAME": ifname}
+        env |= {"CNI_ARGS": args}
         env |= {"CNI_NETNS": f"/run/netns/{container}" if netns is None else netns, "CNI_PATH": CNI_PATH}
         given = {key: value for key, value in conf.items() if value is not None}
         return Call(self.vm.spawn([plugin], check=False, input=json.dumps(given), env=env))

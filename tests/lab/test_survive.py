@@ -165,6 +165,27 @@ def test_a_name_that_the_pod_has_is_refused(node: Node) -> None:
     assert node.cni("ADD", CONF, ifname="lo").code == 102
 
 
+def test_a_container_in_the_hosts_own_netns(node: Node) -> None:
+    """Where that is meant the VF stays in sight of the host, which then proves nothing: it is nobody else's."""
+    node.add_netns("c1")
+    own: dict[str, Any] = {"netns": "/proc/self/ns/net", "env": {"CNI_NETNS_OVERRIDE": "1"}}
+    conf = FULL | {"master": None, "deviceID": "0000:01:10.0"}
+
+    added = node.cni("ADD", conf, "own", **own)
+
+    assert added.code == 0, added.text
+    assert node.links()["0000:01:10.0"]["ifname"] == "net1"
+    assert node.cni("CHECK", conf | {"prevResult": added.document}, "own", **own).code == 0
+    again, another = node.cni("ADD", conf, "own", **own), node.cni("ADD", conf | {"mac": None}, "c1")
+    assert (again.code, another.code) == (106, 11), again.text + another.text
+    assert node.links()["0000:01:10.0"]["ifname"] == "net1"
+    assert node.cni("DEL", conf, "own", **own).code == 0
+    (home,) = node.vm.json("ip -j addr show dev enp1s0f0v0")
+    assert [a for a in home["addr_info"] if a["scope"] == "global"] == []
+    assert node.cni("ADD", conf, "c1").code == 0, "it is free again"
+    assert node.cni("DEL", conf, "c1").code == 0
+
+
 def test_several_interfaces_of_one_container(node: Node) -> None:
     """Two networks on one PF, the same container; the second onlink route gets a higher metric."""
     node.add_netns("c1")

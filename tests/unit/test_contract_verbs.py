@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
 
 from cni_sriov.domain import Attachment
+from cni_sriov.statefile import Lock
 from tests.world import World
 
 NEW = {"cniVersion": "1.1.0"}
@@ -98,7 +100,6 @@ def test_gc_goes_on_past_errors_and_tells_all(world: World) -> None:
 
 def test_gc_leaves_alone_what_a_running_call_holds(world: World) -> None:
     attach(world, "c1")
-    from cni_sriov.statefile import Lock
 
     lock = Lock(str(world.run_dir / "locks" / Attachment("c1", "net1").filename), "ADD")
     lock.acquire(0)
@@ -121,6 +122,22 @@ def test_status_of_a_node_that_can_serve_is_silent_and_changes_nothing(world: Wo
     reply = status(world)
     assert (reply.exit_code, reply.document) == (0, {})
     assert (world.snapshot(), world.run_dir.exists()) == (before, run)
+
+
+def test_status_waits_for_no_lock(world: World) -> None:
+    """An ADD may hold the node's for as long as its card takes; a runtime asks every few seconds."""
+    attach(world, "c1")
+    paths = [world.run_dir / "claims.lock", world.run_dir / "locks/c1@net1", world.run_dir / "subnets/lock"]
+    locks = [Lock(str(path), "ADD") for path in paths]
+    for lock in locks:
+        lock.acquire(0)
+    began = time.monotonic()
+
+    codes = [status(world, statusOnFull=word).code for word in ("ok", "error")]
+
+    assert (codes, time.monotonic() - began < 5) == ([0, 0], True)
+    for lock in locks:
+        lock.release()
 
 
 def test_status_without_a_device_judges_the_rest(world: World) -> None:
