@@ -159,6 +159,19 @@ def test_a_whole_attachment_imports_what_is_allowed(rig: Rig, pool: dict[str, An
 
 
 @pytest.mark.root
+def test_status_and_gc_import_what_is_allowed_and_no_way_in(rig: Rig) -> None:
+    """STATUS comes every few seconds on some nodes."""
+    new = {"cniVersion": "1.1.0", "cni.dev/valid-attachments": []}
+
+    asked = census_in(rig, watched("STATUS", "", **new))
+    collected = census_in(rig, watched("GC", "", **new))
+
+    assert (asked.answer, collected.answer) == (None, None)
+    assert (asked.foreign, collected.foreign) == ({}, {})
+    assert {".commands.add", ".commands.pod", ".prepare"} & (asked.ours | collected.ours) == set()
+
+
+@pytest.mark.root
 def test_delete_of_nothing_imports_what_is_allowed(rig: Rig) -> None:
     found = census_in(rig, watched("DEL", ""))
 
