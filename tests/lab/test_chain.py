@@ -263,6 +263,7 @@ def test_dhcp(node: Node) -> None:
     node.vm.put("/run/udhcpd.conf", UDHCPD)
     node.vm.run("touch /run/udhcpd.leases; ip netns exec server busybox udhcpd -S /run/udhcpd.conf")
     node.vm.run("mkdir -p /run/cni; setsid /usr/lib/cni/dhcp daemon > /run/dhcp.log 2>&1 &")
+    node.wait_for(lambda: node.vm.run("test -S /run/cni/dhcp.sock", check=False).returncode == 0)
     conf = CONF | {"vlan": 100, "mac": "02:00:00:00:aa:05", "ipam": {"type": "dhcp"}}
     try:
         added = node.cni("ADD", conf)
