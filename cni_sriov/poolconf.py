@@ -8,7 +8,7 @@ configuration alone fails before anything is locked. Imported on every ADD: no i
 from __future__ import annotations
 
 from .domain import Noun, Route
-from .errors import BadConfig, BadEnvironment
+from .errors import BadConfig, BadEnvironment, UnsupportedField
 from .inet import BITS, Prefix, parse_address, parse_interface, parse_prefix, prefix_around, render_address
 
 TYPE_CHECKING = False
@@ -293,6 +293,12 @@ def _parse_requests(
     pools: list[Pool], runtime_config: dict[str, Any], args_cni: dict[str, Any], cni_args: dict[str, str]
 ) -> None:
     """The first source that names any wins as a whole: runtimeConfig.ips > args.cni.ips > CNI_ARGS IP."""
+    ranges = runtime_config.get("ipRanges")
+    if ranges:  # host-local's: whoever asks for one must not get an address from elsewhere
+        raise UnsupportedField(
+            f"read runtimeConfig.ipRanges {ranges!r:.200}: host-subnet leases subnets of its pools",
+            'ask for an address with "ips", or use host-local',
+        )
     for where, text in _first_given(
         ("args.cni.subnets", args_cni, "subnets"), ("CNI_ARGS SUBNET", cni_args, "SUBNET")
     ):

@@ -28,7 +28,8 @@ def test_a_call_executes_no_more_instructions_than_its_budget(
     counted: Costs, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     budget = budgets.instructions_for(verb)
-
+    if budget is None:  # in CI a failure, like any skip
+        pytest.skip(f"no instructions are recorded for {budgets.platform()}: {RECORD}")
     told = f"{verb}: {budgets.line('instructions', budget, counted[verb])}\n{RECORD}"
     if counted[verb] < budget * (1 - SLACK):
         with capsys.disabled():

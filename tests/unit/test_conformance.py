@@ -38,7 +38,7 @@ def test_every_rule_has_a_proof_or_says_why_not() -> None:
         "`ipMasq`",
         "code 3",
         "an MTU that `mtu` did not ask for",
-        "`portMappings`, `ipRanges`, `aliases`, `cgroupPath`",
+        "`portMappings`, `aliases`, `cgroupPath`",
     ]
 
 

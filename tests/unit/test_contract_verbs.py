@@ -270,6 +270,21 @@ def test_an_infiniband_guid_is_refused_by_add_and_by_nothing_else(world: World, 
     assert held(world) == set()
 
 
+RANGES = [[{"subnet": "10.99.0.0/24"}]]
+
+
+def test_ip_ranges_are_refused_with_host_subnet_alone(world: World) -> None:
+    before = world.snapshot()
+    asking = world.conf(**NEW, ipam=world.ipam(), runtimeConfig={"ipRanges": RANGES})
+
+    refused = world.call("ADD", asking)
+
+    assert (refused.code, world.snapshot()) == (2, before), refused.text
+    assert f"runtimeConfig.ipRanges {RANGES!r}" in refused.document["msg"]
+    assert world.call("ADD", world.conf(runtimeConfig={"ipRanges": RANGES})).code == 0, "layer 2 has none"
+    assert world.call("DEL", asking).code == 0
+
+
 @pytest.mark.parametrize("guid", ["", None])
 def test_an_empty_guid_is_not_asked(world: World, guid: str | None) -> None:
     assert world.call("ADD", world.conf(runtimeConfig={"infinibandGUID": guid})).code == 0

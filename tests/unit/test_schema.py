@@ -69,7 +69,8 @@ def test_every_key_of_host_subnet_is_in_the_schema() -> None:
 
     read = keys_read(Path(poolconf.__file__))
 
-    assert read - {"ips", "subnets"} == known - FOREIGN_KEYS - {"type"} | {"scope"}
+    assert "ipRanges" in DEFS["sriov"]["properties"]["runtimeConfig"]["properties"]
+    assert read - {"ips", "subnets", "ipRanges"} == known - FOREIGN_KEYS - {"type"} | {"scope"}
     assert {"ips", "subnets"} <= read & set(runtime)
 
 
