@@ -24,7 +24,7 @@ VERBS = {  # what cni_sriov/plugin.py imports for them whatever the conf says
     "GC": (*_ATTACHMENT, "commands.gc"),
     "STATUS": (*_ATTACHMENT, "poolconf", "commands.status"),
 }
-COMMON = "COMMON"
+COMMON = "in common"  # a verb's own piece is "for VERB": names that no module has, and this one no CNI_COMMAND gives
 
 
 class Order(PathFinder):
@@ -118,7 +118,7 @@ def write(modules, root, target):
         for verb, order in orders.items()
         if verb != "VERSION"
     }
-    pieces |= {verb: [made[name] for name in order] for verb, order in orders.items()}
+    pieces |= {f"for {verb}": [made[name] for name in order] for verb, order in orders.items()}
     index, bodies = {}, b""
     for what, piece in pieces.items():
         body = marshal.dumps(piece)
@@ -133,4 +133,4 @@ def modules_in(path):
     """Their names; the other pieces are made of the same ones."""
     with open(path, "rb") as file:
         index = marshal.loads(file.read(int.from_bytes(file.read(4), "little")))
-    return [what for what in index if what not in {*VERBS, COMMON}]
+    return [what for what in index if " " not in what]

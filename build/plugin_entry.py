@@ -39,8 +39,10 @@ class Blob:
 
     def preload(self, verb):
         """Put there what the verb will import: `import` then finds it, and need not search, 0.05 ms each."""
-        whats = ("VERSION",) if verb == "VERSION" else ("COMMON", verb) if verb in self._index else ()
-        for name, is_package, code in [module for what in whats for module in self._piece(what)]:
+        pieces = [f"for {verb}"] if verb == "VERSION" else ["in common", f"for {verb}"]
+        if pieces[-1] not in self._index:
+            return
+        for name, is_package, code in [module for piece in pieces for module in self._piece(piece)]:
             module = sys.modules[name] = type(sys)(name)
             package, _, last = name.rpartition(".")
             module.__package__ = name if is_package else package
