@@ -91,6 +91,7 @@ def _no_pf(host: Host, name: str) -> CniError:
 
 
 def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
+    _ = host.addresses  # asked before the lock: on older kernels it waits for RTNL, behind others' moves
     with host.ledger.node_lock(request.verb):
         pf, vf = find_free(host, conf, pfs, request.attachment)
         if conf.settings.mac:

@@ -74,7 +74,8 @@ def why_not(rig: Rig, path: str) -> str:
 
 
 def bare() -> Call:
-    return call("", "", "", {}, (PYTHON, "-I", "-S", "-c", "pass"))
+    """The interpreter and nothing else; it ends as ours does, without the 2 ms of tidying up."""
+    return call("", "", "", {}, (PYTHON, "-I", "-S", "-c", "import posix; posix._exit(0)"))
 
 
 def alone(path: str) -> Tasks:
@@ -83,10 +84,11 @@ def alone(path: str) -> Tasks:
         "ours": [Step("ADD", ours("ADD", 0)), Step("DEL", ours("DEL", 0))],
         "ours timed": [Step("ADD", timed(ours("ADD", 0))), Step("DEL", timed(ours("DEL", 0)))],
         "ours version": [Step("VERSION", ours("VERSION", 0))],
+        "ours status": [Step("STATUS", ours("STATUS", 0, cniVersion="1.1.0"))],
         "go": [Step("ADD", go("ADD", 0)), Step("DEL", go("DEL", 0))],
         "go no ipam": [Step("ADD", go("ADD", 0, ipam={})), Step("DEL", go("DEL", 0, ipam={}))],
         "go version": [Step("VERSION", go("VERSION", 0))],
-        "python": [Step("pass", bare())],
+        "python": [Step("exit", bare())],
     }
     if path:
         tasks |= {

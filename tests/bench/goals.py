@@ -46,7 +46,7 @@ GOALS = (
     Goal("DEL / host-device", 1.1, "x", _alone("ours/DEL", "go/DEL")),
     Goal("32 ADDs at once / host-device", 0.9, "x", _burst("bursts", "go")),
     Goal("VERSION / host-device", 4.0, "x", _alone("ours version/VERSION", "go version/VERSION")),
-    Goal("VERSION / bare python3", 1.4, "x", _alone("ours version/VERSION", "python/pass")),
+    Goal("VERSION / bare python3", 1.4, "x", _alone("ours version/VERSION", "python/exit")),
     Goal("ADD with very many leases / with few", 1.3, "x", _lease_ratio),
     Goal("the store alone, very many leases", 0.2, " ms", _store_ms),
     Goal("peak RSS of an ADD", 12.0, " MB", lambda found: float(found["sizes"]["ours ADD"])),

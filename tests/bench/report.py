@@ -121,7 +121,8 @@ def show_alone(console: Console, title: str, samples: Samples) -> None:
     rows += [
         ("VERSION / host-device", "ours version/VERSION", "go version/VERSION"),
         ("VERSION / PEER_SRIOV", "ours version/VERSION", "peer version/VERSION"),
-        ("VERSION / bare python3", "ours version/VERSION", "python/pass"),
+        ("VERSION / bare python3", "ours version/VERSION", "python/exit"),
+        ("STATUS / our VERSION", "ours status/STATUS", "ours version/VERSION"),
     ]
     for name, mine, theirs in rows:
         if mine in samples and theirs in samples:
