@@ -41,7 +41,7 @@ def test_each_goal_finds_its_number() -> None:
             "go/ADD": walls(30, 40),  # ratios 1.0 and 0.5
             "go/DEL": walls(20, 20),
             "go version/VERSION": walls(4, 4),
-            "python/pass": walls(8, 8),
+            "python/exit": walls(8, 8),
         },
         "bursts": {"ours/ADD": [burst], "go/ADD": [burst._replace(makespan=80)]},
         "leases": {
