@@ -9,6 +9,7 @@ from __future__ import annotations
 import _signal  # loaded in every Python, unlike `signal`, which costs 6 ms
 import posix as os
 import sys
+from errno import EBADF
 from fcntl import ioctl
 
 from .errors import BadNetns, InputOutput, KernelRefused
@@ -168,6 +169,8 @@ def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
 
 def _setns(fd: int) -> None:
     if sys.version_info >= (3, 12):
+        if fd < 0:  # closed; os.setns would say ValueError
+            raise OSError(EBADF, os.strerror(EBADF))
         os.setns(fd, CLONE_NEWNET)
         return
     if not _libc_setns:

@@ -21,21 +21,28 @@ if TYPE_CHECKING:
 def configure(
     host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult | None
 ) -> None:
-    """Sysctls, addresses, UP, routes, in this order: the kernel announces at UP what it has by then."""
-    _set_sysctls(host, netns, link, ANNOUNCE)
-    if found is not None:
-        _add_addresses(host, netns, pod, link, conf, found)
+    """Sysctls, IPv4 addresses, UP, IPv6 addresses, routes, in this order: the kernel announces at UP what it has then.
+
+    IPv6 ones are in DAD by then, and where multicasts come back to their sender (QEMU's igb, a VEPA switch) the
+    kernel takes its own advertisement for the proof of a duplicate: so they come after UP.
+    """
+    ips = [ip.address for ip in found.ips] if found is not None else []
+    _set_sysctls(host, netns, link, ANNOUNCE + _ipv6_sysctls(ips, conf))
+    _add_addresses(netns, pod, link, [ip for ip in ips if ":" not in ip])
     try:
         pod.set_up(link.ifindex)
     except KernelRefused as refused:
         raise CniError(f"set {link.ifname} in {netns.path} up: {refused}", code=5) from refused
+    _add_addresses(netns, pod, link, [ip for ip in ips if ":" in ip])
     if found is not None:
         _add_routes(netns, pod, link, found)
 
 
 def add_late(host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult) -> None:
     """Addresses and routes of an IPAM that wanted to see the interface UP (dhcp)."""
-    _add_addresses(host, netns, pod, link, conf, found)
+    ips = [ip.address for ip in found.ips]
+    _set_sysctls(host, netns, link, _ipv6_sysctls(ips, conf))
+    _add_addresses(netns, pod, link, ips)
     _add_routes(netns, pod, link, found)
 
 
@@ -49,22 +56,24 @@ IPV6 = [(("ipv6", "disable_ipv6"), "0")]
 NO_RA = [(("ipv6", "accept_ra"), "0"), (("ipv6", "autoconf"), "0")]
 
 
+def _ipv6_sysctls(ips: list[str], conf: NetConf) -> list[tuple[tuple[str, str], str]]:
+    """With an IPv6 address, first no address but ours: router advertisements only if they are wanted."""
+    if not any(":" in ip for ip in ips):
+        return []
+    return IPV6 if conf.accept_ra else IPV6 + NO_RA
+
+
 def _set_sysctls(host: Host, netns: Netns, link: Link, wanted: list[tuple[tuple[str, str], str]]) -> None:
     """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself."""
     settings = [(("net", family, "conf", link.ifname, key), value) for (family, key), value in wanted]
-    for refused in netns.set_sysctls(settings):
+    for refused in netns.set_sysctls(settings) if settings else []:
         host.log.warning("sysctl not set", reason=refused)
 
 
-def _add_addresses(
-    host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult
-) -> None:
-    """With an IPv6 address, first no address but ours: router advertisements only if they are wanted."""
-    if any(":" in ip.address for ip in found.ips):
-        _set_sysctls(host, netns, link, IPV6 if conf.accept_ra else IPV6 + NO_RA)
+def _add_addresses(netns: Netns, pod: Netlink, link: Link, ips: list[str]) -> None:
     try:
-        for ip in found.ips:
-            _add_address(pod, link.ifindex, ip.address)
+        for ip in ips:
+            _add_address(pod, link.ifindex, ip)
     except KernelRefused as refused:
         raise CniError(f"configure {link.ifname} in {netns.path}: {refused}", code=5) from refused
 
