@@ -9,6 +9,7 @@ import marshal
 import posix
 import sys
 from _frozen_importlib import ModuleSpec
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 
 gc.disable()
 
@@ -16,32 +17,32 @@ gc.disable()
 class Blob:
     """Finder and loader of what is in `lib/cni_sriov.blob` (build/blob.py writes it).
 
-    It is opened for each piece: read as a whole it would take 1 MB more of memory, and an open descriptor could be
-    0, 1 or 2.
+    It stays open, so that a call goes on while another version is installed, above descriptors 0 to 2, which the
+    runtime may have left closed. It is read by pieces: as a whole it would take 1 MB more of memory.
     """
 
     def __init__(self, path):
-        self._path = path
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        self._fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)
+        posix.close(fd)
         size = int.from_bytes(self._read(0, 4), "little")
         self._index = marshal.loads(self._read(4, size))
         self._pieces = 4 + size
 
     def _read(self, offset, size):
-        fd = posix.open(self._path, posix.O_RDONLY | posix.O_CLOEXEC)
-        try:
-            return posix.pread(fd, size, offset)
-        finally:
-            posix.close(fd)
+        return posix.pread(self._fd, size, offset)
 
     def _piece(self, what):
         offset, size = self._index[what]
         return marshal.loads(self._read(self._pieces + offset, size))
 
-    def preload(self, verb):
+    def preload(self, verb, own_door):
         """Put there what the verb will import: `import` then finds it, and need not search, 0.05 ms each."""
-        pieces = [f"for {verb}"] if verb == "VERSION" else ["in common", f"for {verb}"]
-        if pieces[-1] not in self._index:
+        if f"for {verb}" not in self._index:
             return
+        pieces = ["in common"] if verb != "VERSION" else []
+        if own_door or not pieces:
+            pieces.append(f"for {verb}")
         for name, is_package, code in [module for piece in pieces for module in self._piece(piece)]:
             module = sys.modules[name] = type(sys)(name)
             package, _, last = name.rpartition(".")
@@ -67,15 +68,27 @@ class Blob:
         exec(module.__spec__.loader_state[2], module.__dict__)
 
 
-blob = Blob(f"{sys._MEIPASS}/cni_sriov.blob")
-sys.meta_path.insert(0, blob)
-if posix.environ.get(b"CNI_SRIOV_TIMES") == b"1":
-    from cni_sriov import times
+try:
+    blob = Blob(f"{sys._MEIPASS}/cni_sriov.blob")
+    sys.meta_path.insert(0, blob)
+    if posix.environ.get(b"CNI_SRIOV_TIMES") == b"1":
+        from cni_sriov import times
 
-    times.start(blob)
-if not sys.argv[0].endswith("host-subnet"):
-    blob.preload(posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace"))
+        times.start(blob)
+    command = posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace")
+    blob.preload(command, not sys.argv[0].endswith("host-subnet"))
 
-from cni_sriov.plugin import entry
+    from cni_sriov.plugin import entry
+except (
+    EOFError,
+    ImportError,
+    OSError,
+    TypeError,
+    ValueError,
+) as error:  # it was cut off, or mixed with another one
+    said = str(error).encode("ascii", "replace").replace(b"\\", b"/").replace(b'"', b"'").decode()
+    text = f'{{"cniVersion": "1.0.0", "code": 999, "msg": "load {sys._MEIPASS}: {said}", "details": "install it again"}}\n'
+    posix.write(1, text.encode())
+    posix._exit(1)
 
 entry()

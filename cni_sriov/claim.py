@@ -27,6 +27,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
     except NoFreeVf:
         if not reclaim(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms):
             raise
+    host.forget_addresses()  # what was given back may have had some
     return _choose_and_claim(host, request, conf, netns, pfs)
 
 
@@ -91,7 +92,6 @@ def _no_pf(host: Host, name: str) -> CniError:
 
 
 def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
-    _ = host.addresses  # asked before the lock: on older kernels it waits for RTNL, behind others' moves
     with host.ledger.node_lock(request.verb):
         pf, vf = find_free(host, conf, pfs, request.attachment)
         if conf.settings.mac:
@@ -228,8 +228,8 @@ def death_proof(host: Host, record: Record) -> str:
         return f"its VF is {claimed.attachment}'s by now"
     if record.status == "in-progress":
         return "its ADD died"
-    if host.vf_link(record.vf) is not None and record.netns_identity != list(host.own_netns.identity):
-        return (
-            "the VF is back in the host"  # where CNI_NETNS_OVERRIDE let the container be, it proves nothing
-        )
+    # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well
+    away = record.status == "released" or record.netns_identity != list(host.own_netns.identity)
+    if away and host.vf_link(record.vf) is not None:
+        return "the VF is back in the host"
     return ""

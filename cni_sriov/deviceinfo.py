@@ -22,6 +22,9 @@ def leave(ledger: Ledger, record: Record, path: str) -> None:
     found = statefile.read(path)
     if found is None:
         _check_directory(path.rpartition("/")[0] or "/")
+        statefile.remove(
+            statefile.beside(path, "tmp")
+        )  # a name too long for that could be recorded and never removed
         record.device_info = path
         ledger.put(record)
         found = _write(path, _text(record))
@@ -93,8 +96,11 @@ def _write(path: str, text: str) -> str:
         try:
             os.link(temporary, path, follow_symlinks=False)
         except FileExistsError:
-            text = statefile.read(path) or ""
+            pass
         statefile.remove(temporary)
+        text = (
+            statefile.read(path) or ""
+        )  # also where another ADD of that path put its text into our temporary file
     except OSError as error:
         raise InputOutput(f"write runtimeConfig.CNIDeviceInfoFile {path}: {error.strerror}") from error
     return text

@@ -70,6 +70,9 @@ class Host:
             self._addresses = self.netlink.addresses()
         return self._addresses
 
+    def forget_addresses(self) -> None:
+        self._addresses = None
+
     def open_path(self, path: str) -> Netns:
         return Netns(path)
 

@@ -13,7 +13,7 @@ import posix as os
 
 from . import jsontext, paths, statefile
 from .domain import Record
-from .errors import BadJson
+from .errors import BadJson, InputOutput
 from .pci import parse_pci_address
 
 TYPE_CHECKING = False
@@ -62,6 +62,14 @@ class Ledger:
         for name in ("", "/claims", "/locks", "/dirs"):
             statefile.ensure_directory(self.run_dir + name)
 
+    def _drop_device_info(self, record: Record) -> None:
+        from . import deviceinfo
+
+        try:
+            deviceinfo.remove(record)
+        except InputOutput as error:
+            self.log.warning("device info file stays", file=record.device_info, reason=error)
+
     def _drop_earlier_boots(self) -> None:
         """First use of this stateDir in this boot: no VF state outlives a reboot, so older Records say nothing.
 
@@ -84,6 +92,8 @@ class Ledger:
                 else f"unreadable: {record}"
             )
             self.log.info("record of an earlier boot dropped", file=path, was=what)
+            if isinstance(record, Record) and record.device_info:
+                self._drop_device_info(record)
             statefile.remove(path)
 
     # locks ---------------------------------------------------------------------------------------

@@ -113,7 +113,10 @@ def _await_carrier(card: Card, timeout_s: float) -> None:
 
 
 def _has_carrier(card: Card) -> bool:
-    pf = card.host.netlink.link_by_index(card.pf.ifindex)
+    try:
+        pf = card.host.netlink.link_by_index(card.pf.ifindex)
+    except KernelRefused:
+        return False
     return pf is not None and pf.carrier
 
 

@@ -77,13 +77,16 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     if record.baseline is None or host.lost_vf(record):
         return
     failed: list[str] = []
+    by_pf: list[str] = []  # of these only, the PF may be the reason
     away = _try(failed, bring_home, host, record)
-    found = look(host, record)
-    for inverse in (restore_mac, restore_mtu, restore_modes, restore_name, restore_knobs):
+    found = _look(by_pf, host, record)
+    _try(by_pf, restore_mac, host, record, found)
+    for inverse in (restore_mtu, restore_modes, restore_name):
         _try(failed, inverse, host, record, found)
-    if failed:
-        what = f"restore vf {record.vf}: {'; '.join(failed)}"
-        why = pf_out_of_reach(host, record)
+    _try(by_pf, restore_knobs, host, record, found)
+    if failed or by_pf:
+        what = f"restore vf {record.vf}: {'; '.join(failed + by_pf)}"
+        why = "" if failed else pf_out_of_reach(host, record)
         if why:  # containerd would repeat DEL for ever, and no repetition can help
             raise NotYet(f"{what}; {why}")
         raise TryAgain(what, "what is left stays recorded; the next DEL or ADD tries again")
@@ -127,6 +130,20 @@ class Found:
         self.pf = pf
         self.admin = admin
         self.link = link
+
+
+def _look(failed: list[str], host: Host, record: Record) -> Found:
+    """A PF that does not answer is no reason to leave the VF's own side as it is."""
+    try:
+        return look(host, record)
+    except KernelRefused as refused:
+        failed.append(str(refused))
+    link: Link | None = None
+    try:
+        link = host.vf_link(record.vf)
+    except KernelRefused as refused:
+        failed.append(str(refused))
+    return Found(None, None, link)
 
 
 def look(host: Host, record: Record) -> Found:
@@ -260,7 +277,7 @@ def restore_name(host: Host, record: Record, found: Found) -> None:
         return
     for name in set(link.altnames) - set(base.altnames):
         _ignoring(host.netlink.del_altname, link.ifindex, name)
-    if link.ifname != base.ifname:
+    if host.netlink.ifname(link.ifindex) != base.ifname:  # asked anew, without RTNL: udev may have renamed it
         _rename(host, link, base.ifname)
     for name in set(base.altnames) - set(link.altnames):
         _ignoring(host.netlink.add_altname, link.ifindex, name)
@@ -276,8 +293,11 @@ def _rename(host: Host, link: Link, name: str) -> None:
             host.netlink.set_name(link.ifindex, name)
             return
         except KernelRefused as refused:
-            if refused.errno != errno.EEXIST:
+            if not (refused.errno == errno.EEXIST or (again and refused.errno == errno.EBUSY)):
                 raise
+            if refused.errno == errno.EBUSY:  # NetworkManager set it UP since; kernels before 6.2 refuse then
+                host.netlink.set_down(link.ifindex)
+                continue
         if again and host.netlink.ifindex(name) == link.ifindex:  # udev gave it as an altname just now
             _ignoring(host.netlink.del_altname, link.ifindex, name)
     host.log.warning("the VF's name is taken in the host; it keeps another", wanted=name, has=link.ifname)

@@ -13,6 +13,7 @@ from . import paths
 from .errors import InputOutput, TryAgain
 
 LOCK_DEADLINE_S = 30.0
+LIMIT = 16 << 20  # a Record keeps a foreign IPAM's conf, and standard input may have 8 MiB
 
 
 def ensure_directory(path: str) -> None:
@@ -49,7 +50,10 @@ class NoFile(InputOutput):
 
 
 def read(path: str) -> str | None:
-    """The text of a state file; None if there is none. Bytes that are no UTF-8 come back as they are, to be judged."""
+    """The text of a state file; None if there is none. Bytes that are no UTF-8 come back as they are, to be judged.
+
+    NoFile for what is above LIMIT: it may be a file of the kernel's, or anybody's where a conf names it.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -61,9 +65,12 @@ def read(path: str) -> str | None:
     try:
         if os.fstat(fd).st_mode & 0o170000 != 0o100000:  # S_IFMT, S_IFREG
             raise NoFile(f"read {path}: it is no regular file")
-        chunks = []
+        chunks, size = [], 0
         while chunk := os.read(fd, 1 << 16):
             chunks.append(chunk)
+            size += len(chunk)
+            if size > LIMIT:
+                raise NoFile(f"read {path}: it is larger than {LIMIT} bytes")
         return b"".join(chunks).decode("utf-8", "surrogateescape")
     except OSError as error:
         raise InputOutput(f"read {path}: {error.strerror}") from error

@@ -128,12 +128,13 @@ def start(loader: Any = None) -> None:
     def tell(status: int) -> NoReturn:
         from . import jsontext
 
-        line = jsontext.render(sheet.close(posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace")))
         try:
-            posix.write(2, line.encode() + b"\n")
+            verb = posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace")
+            posix.write(2, jsontext.render(sheet.close(verb)).encode() + b"\n")
         except OSError:
             pass  # nobody listens
-        end(status)
+        finally:
+            end(status)  # whatever happened: who calls it may not go on
 
     posix._exit = tell  # noqa: SLF001
 

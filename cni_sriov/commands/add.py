@@ -118,8 +118,8 @@ def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> No
     record.status = "in-progress"
     mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT))
     try:
-        release.give_back(host, record, conf.verify_timeout_ms)
-        host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
+        if release.give_back(host, record, conf.verify_timeout_ms):
+            host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
     except (CniError, KernelRefused) as second:
         host.log.error("undo failed", attachment=record.attachment, vf=record.vf, reason=second)
         if isinstance(error, CniError):

@@ -6,10 +6,12 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -227,3 +229,50 @@ def test_parallel_calls_killed_at_random_leave_nothing() -> None:
 
         assert (unclear, last) == ([], [(0, None)] * 6)
         assert (rig.links(), rig.leftovers(), rig.run("ls", "-A", "/var/lib/cni/sriov2")) == (before, [], "")
+
+
+# the bundle itself ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    shutil.copytree(BUNDLE.parent, tmp_path / "bundle", symlinks=True)
+    (tmp_path / "bundle" / "host-subnet").symlink_to("sriov")
+    return tmp_path / "bundle"
+
+
+@pytest.mark.parametrize("left", [0, 2, 300_000])
+@pytest.mark.parametrize("verb", ["VERSION", "ADD"])
+def test_a_bundle_that_was_cut_off_says_so_in_one_document(copy: Path, verb: str, left: int) -> None:
+    os.truncate(copy / "lib" / "cni_sriov.blob", left)
+
+    done = subprocess.run([copy / "sriov"], env={"CNI_COMMAND": verb}, input=b"{}", capture_output=True)
+
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["code"], done.stderr) == (1, 999, b"")
+    assert str(copy / "lib") in told["msg"]
+
+
+@pytest.mark.parametrize("door", ["sriov", "host-subnet"])
+def test_a_call_goes_on_while_its_bundle_is_taken_away(copy: Path, door: str) -> None:
+    """`make install` and `make uninstall` remove what a call may still wait in."""
+    env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c1", "CNI_NETNS": "/nowhere", "CNI_IFNAME": "net1"}
+    process = subprocess.Popen([copy / door], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    while f"{copy}/lib/python" not in Path(f"/proc/{process.pid}/maps").read_text():
+        time.sleep(0.01)  # _json, the last that is loaded before standard input is read
+    time.sleep(0.2)
+    shutil.rmtree(copy)
+
+    said, _ = process.communicate(json.dumps(conf(ipam={"type": "host-local"})).encode(), timeout=20)
+
+    assert (process.returncode, json.loads(said)["code"]) == (1, 8 if door == "sriov" else 7), said
+
+
+def test_the_callers_locale_is_of_no_consequence(rig: Rig) -> None:
+    """A path is bytes: as UTF-8, whatever the locale says; the bundle has no other encodings."""
+    asked = call("ADD", "hostile", "/run/netns/日本", conf())
+
+    answer = run(rig, asked._replace(env=asked.env | {"LC_ALL": "POSIX", "PYTHONUTF8": "0"}))
+
+    assert (answer.code, answer.document["code"], answer.err) == (1, 8, ""), answer.out
+    assert "日本" in answer.document["msg"]

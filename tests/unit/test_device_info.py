@@ -6,10 +6,12 @@ left when a call fails or dies is in commands/test_star.py and test_attack.py, w
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import posix
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,9 @@ from typing import Any
 import pytest
 
 from cni_sriov import statefile
+from cni_sriov.commands import add
 from cni_sriov.errors import InputOutput
+from tests.fakes import Crash
 from tests.world import World
 
 VF, PF = "0000:01:10.0", "0000:01:00.0"
@@ -294,3 +298,64 @@ def test_a_bad_path_is_code_7_at_add_and_stops_no_delete(world: World, value: An
     assert world.call("GC", bad | {"cni.dev/attachments": []}, "", "", "").code == 0
     assert world.call("DEL", bad).code == 0
     assert world.files() == []
+
+
+@pytest.mark.parametrize("length", [250, 251, 255])
+def test_a_long_name_loses_no_vf(world: World, length: int) -> None:
+    """The temporary file's name is longer: what cannot be made must not be recorded, it could never be removed."""
+    before = world.snapshot()
+    path = world.devinfo_dir / ("x" * length)
+
+    added = world.call("ADD", world.conf(runtimeConfig={"CNIDeviceInfoFile": str(path)}))
+
+    assert added.code == (0 if length == 250 else 5), added.text
+    assert world.call("DEL", world.conf()).code == 0
+    assert world.snapshot() == before
+
+
+def test_a_file_that_another_add_of_that_path_left_is_not_taken_for_ours(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """c2's ADD writes the same temporary file between c1's writing and linking."""
+    link = posix.link
+    world.kernel.add_pod("/run/netns/pod2")
+
+    def slow_link(*args: Any, **keys: Any) -> None:
+        monkeypatch.setattr(posix, "link", stop)
+        with contextlib.suppress(Crash):
+            world.call("ADD", asking(world), "c2", "/run/netns/pod2")
+        link(*args, **keys)
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise Crash("c2 stands still, with its temporary file there")
+
+    monkeypatch.setattr(posix, "link", slow_link)
+    monkeypatch.setattr(add, "_undo", lambda *_: None)  # c2 is not dead
+
+    first = world.call("ADD", asking(world))
+
+    assert json.loads(path_of(world).read_text())["pci"]["pci-address"] != VF, "c1's"
+    assert (first.code, "says nothing of VF" in first.text) == (7, True), first.text
+
+
+def test_a_file_of_an_earlier_boot_is_no_hindrance(world: World) -> None:
+    assert world.call("ADD", asking(world)).code == 0
+    shutil.rmtree(world.run_dir)
+    world.boot_id = "99999999-2222-3333-4444-555555555555"
+    world.kernel.kill_netns("/run/netns/pod1")
+    world.kernel.add_pod("/run/netns/pod1")
+
+    assert world.call("ADD", world.conf(), "other").code == 0
+
+    assert path_of(world).exists() is False
+
+
+def test_a_file_without_end_is_not_read_whole(world: World) -> None:
+    """/proc/kcore is a regular file, too."""
+    put(path_of(world), "")
+    os.truncate(path_of(world), 1 << 40)
+
+    refused = world.call("ADD", asking(world))
+
+    assert (refused.code, "larger than" in refused.text) == (5, True), refused.text
+    assert world.files() == ["devinfo/cni/fast-c1_net1"]

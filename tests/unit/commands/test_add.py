@@ -18,7 +18,9 @@ def test_ipv4_is_there_when_the_kernel_announces_and_ipv6_is_not(world: World) -
     assert world.call("ADD", world.conf(ipam=world.ipam(pools=POOLS))).code == 0
 
     done = world.kernel.effects
-    v4, v6 = (next(n for n, what in enumerate(done) if f"add address {ip}" in what) for ip in ("10.10", "fd00"))
+    v4, v6 = (
+        next(n for n, what in enumerate(done) if f"add address {ip}" in what) for ip in ("10.10", "fd00")
+    )
     up = next(n for n, what in enumerate(done) if "up" in what.split() and n > v4)
     sysctl = max(n for n, what in enumerate(done) if "/proc/sys/" in what)
     assert sysctl < v4 < up < v6, done

@@ -1,0 +1,190 @@
+"""What others do while a VF goes back, and what a DEL may not take for done."""
+
+from __future__ import annotations
+
+import errno
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cni_sriov import plugin, prepare
+from cni_sriov.commands import add
+from cni_sriov.errors import CniError, KernelRefused
+from cni_sriov.ledger import Ledger
+from cni_sriov.netns import OWN
+from cni_sriov.rtnl import Address
+from tests import fakes
+
+if TYPE_CHECKING:
+    from tests.fakes import FakeLink
+    from tests.world import World
+
+VF, MAC = "0000:01:10.0", "02:00:00:00:aa:01"
+
+
+def vf_of(world: World) -> FakeLink:
+    return next(link for link in world.kernel.host.links.values() if link.pci_address == VF)
+
+
+def pull_cable(world: World, out: bool = True) -> None:
+    world.kernel.pfs[0].link.carrier = not out
+
+
+def test_a_move_that_fails_is_repeated_without_a_carrier_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod lives on, with the VF and its address: DEL must not say that all is done."""
+    conf, move = world.conf(ipam=world.ipam()), fakes.FakeNetlink.move
+    refused: list[Any] = []
+    assert world.call("ADD", conf).code == 0
+    pull_cable(world)
+
+    def busy_once(netlink: fakes.FakeNetlink, *args: Any, **keys: Any) -> None:
+        if not refused:
+            refused.append(args)
+            raise KernelRefused("move", errno.EBUSY)
+        move(netlink, *args, **keys)
+
+    monkeypatch.setattr(fakes.FakeNetlink, "move", busy_once)
+
+    assert world.call("DEL", conf).code == 11
+    assert world.call("DEL", conf).code == 0
+    assert vf_of(world).name == "enp1s0f0v0"
+
+
+def test_a_pf_that_does_not_answer_stops_no_other_inverse(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = world.conf(mtu=1400)
+    assert world.call("ADD", conf).code == 0
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise KernelRefused("look up the VFs of link 2", errno.EIO)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeNetlink, "vf_states", fail)
+        assert world.call("DEL", conf).code == 11
+    assert vf_of(world).mtu == 1500
+    assert world.call("DEL", conf).code == 0
+
+
+def rename(world: World) -> None:
+    index = next(i for i, link in world.kernel.host.links.items() if link.pci_address == VF)
+    world.kernel.rename(world.kernel.host, index, "ens1v0")
+
+
+def set_up(world: World) -> None:
+    vf_of(world).is_up = True
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "dies"), [(rename, False), (set_up, True)], ids=["udev", "NetworkManager"]
+)
+def test_what_udev_and_networkmanager_do_between_our_steps(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: Any, dies: bool
+) -> None:
+    """While the MAC goes back: a new name; or UP, which makes a rename EBUSY before Linux 6.2."""
+    set_mac = fakes.FakeNetlink.set_mac
+    seen: list[str] = []
+    assert world.call("ADD", world.conf(mac=MAC)).code == 0
+    if dies:
+        world.kernel.kill_netns("/run/netns/pod1")
+
+    def interrupted(netlink: fakes.FakeNetlink, ifindex: int, mac: str) -> None:
+        set_mac(netlink, ifindex, mac)
+        if not seen:
+            seen.append(mac)
+            meanwhile(world)
+
+    monkeypatch.setattr(fakes.FakeNetlink, "set_mac", interrupted)
+
+    deleted = world.call("DEL", world.conf(), netns="" if dies else "/run/netns/pod1")
+
+    assert (deleted.code, seen != []) == (0, True), deleted.text
+    assert vf_of(world).name == "enp1s0f0v0"
+
+
+def test_an_undo_that_must_wait_is_not_told_as_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        pull_cable(world)
+        raise CniError("move it: the test said no", code=5)
+
+    monkeypatch.setattr(prepare, "move", fail)
+
+    assert world.call("ADD", world.conf(max_tx_rate=100)).code == 5
+
+    assert "undone" not in world.log_file.read_text()
+
+
+def test_an_address_given_while_add_waits_for_the_lock_keeps_the_vf(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = Ledger.node_lock
+
+    def waited(ledger: Ledger, verb: str) -> Any:
+        if verb == "ADD" and not vf_of(world).addresses:
+            vf_of(world).addresses.append(Address("192.0.2.1/24", 0, 0x80))
+        return lock(ledger, verb)
+
+    monkeypatch.setattr(Ledger, "node_lock", waited)
+
+    assert world.call("ADD", world.conf()).code == 0
+
+    assert [link.addresses for link in world.kernel.host.links.values() if link.pci_address == VF] != []
+    assert f"0000:01:00.0+{VF}" not in [claim.name for claim in (world.run_dir / "claims").iterdir()]
+
+
+# a container in the host's own netns ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A move into the same netns is a rename, as in do_setlink (net/core/rtnetlink.c)."""
+    move = fakes.FakeKernel.move
+
+    def within(
+        kernel: fakes.FakeKernel, source: Any, ifindex: int, target: Any, name: str, *rest: Any
+    ) -> None:
+        if target is source:
+            kernel.rename(target, ifindex, name)
+        else:
+            move(kernel, source, ifindex, target, name, *rest)
+
+    monkeypatch.setattr(fakes.FakeKernel, "move", within)
+    return world
+
+
+def call_in_own(world: World, verb: str, conf: dict[str, Any], netns: str = OWN) -> int:
+    env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": "own", "CNI_IFNAME": "net1", "CNI_PATH": "/x"}
+    env |= {"CNI_NETNS": netns, "CNI_NETNS_OVERRIDE": "1"}
+    return plugin.main(env, lambda: json.dumps(conf), lambda *_: None, world._host)  # noqa: SLF001
+
+
+def test_what_waits_for_its_pf_in_our_own_netns_is_taken_back_too(own: World) -> None:
+    conf = own.conf(master=None, deviceID=VF)
+    assert call_in_own(own, "ADD", conf | {"max_tx_rate": 100}) == 0
+    pull_cable(own)
+    assert call_in_own(own, "DEL", conf, "") == 0
+    assert own.call("ADD", conf, "c2").code == 11
+    pull_cable(own, out=False)
+
+    assert own.call("ADD", conf, "c2").code == 0
+
+
+def test_a_vf_taken_back_from_our_own_netns_can_be_had_at_once(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had an address in the host when this ADD first looked."""
+    conf = own.conf(master=None, deviceID=VF)
+
+    def die(*_: object) -> None:
+        raise fakes.Crash("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(add, "_note_done", die)
+        patch.setattr(add, "_undo", lambda *_: None)
+        with pytest.raises(fakes.Crash):
+            call_in_own(own, "ADD", conf | {"ipam": own.ipam()})
+
+    assert own.call("ADD", conf, "c2").code == 0
