@@ -258,9 +258,10 @@ def test_a_call_goes_on_while_its_bundle_is_taken_away(copy: Path, door: str) ->
     """`make install` and `make uninstall` remove what a call may still wait in."""
     env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c1", "CNI_NETNS": "/nowhere", "CNI_IFNAME": "net1"}
     process = subprocess.Popen([copy / door], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    while f"{copy}/lib/python" not in Path(f"/proc/{process.pid}/maps").read_text():
-        time.sleep(0.01)  # _json, the last that is loaded before standard input is read
-    time.sleep(0.2)
+    deadline = time.monotonic() + 20
+    while "pipe_read" not in Path(f"/proc/{process.pid}/wchan").read_text():  # it waits for standard input
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     shutil.rmtree(copy)
 
     said, _ = process.communicate(json.dumps(conf(ipam={"type": "host-local"})).encode(), timeout=20)
