@@ -19,7 +19,7 @@ check: setup ## ruff, mypy strict, unit tests (seconds, no root)
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy --no-error-summary
-	@$(PYTHON) -m pytest -q -m "not slow" tests/unit
+	@TMPDIR=$(or $(wildcard /dev/shm),/tmp) $(PYTHON) -m pytest -q -m "not slow" -o tmp_path_retention_policy=failed tests/unit
 
 fmt: setup ## format the code
 	@$(PYTHON) -m ruff format .
