@@ -16,11 +16,11 @@ from importlib.machinery import PathFinder
 
 _DOOR = ("plugin", "paths")
 _ATTACHMENT = (*_DOOR, "protocol", "netconf", "host", "ledger", "log")
-VERBS = {  # what cni_sriov/plugin.py imports for them whatever the conf says
+VERBS = {  # what cni_sriov/plugin.py imports for them whatever the conf says; to CHECK every runtime sends prevResult
     "VERSION": (*_DOOR, "versions", "jsontext"),
     "ADD": (*_ATTACHMENT, "poolconf", "commands.add"),
     "DEL": (*_ATTACHMENT, "poolconf", "commands.delete"),
-    "CHECK": (*_ATTACHMENT, "commands.check"),
+    "CHECK": (*_ATTACHMENT, "prevresult", "commands.check"),
     "GC": (*_ATTACHMENT, "commands.gc"),
     "STATUS": (*_ATTACHMENT, "poolconf", "commands.status"),
 }

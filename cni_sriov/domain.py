@@ -1,7 +1,7 @@
 """The nouns. Plain classes with __slots__: NamedTuple and dataclass cost start-up (docs/speed.md).
 
 Three of them are kept apart on purpose: NetConf is what was asked (netconf.py), VfState what was found, Record what is
-stored. Imports no module of ours but inet.
+stored. Imports no module of ours but inet and errors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Self
 
+    from .errors import CniError
     from .inet import Prefix
 
 
@@ -60,9 +61,13 @@ class Attachment(Noun):
 
 
 class Request:
-    """One call of a runtime: the CNI environment and standard input, checked but not yet judged as configuration."""
+    """One call of a runtime: the CNI environment and standard input, checked but not yet judged as configuration.
 
-    __slots__ = ("args", "attachment", "conf", "netns", "path", "verb")
+    `warnings`: what is wrong with its form and did not stop it. `fault`: why standard input is no JSON object; then
+    `conf` is as good as empty, and only what is recorded can be acted on. `is_void`: a DEL of what no ADD of ours made.
+    """
+
+    __slots__ = ("args", "attachment", "conf", "fault", "is_void", "netns", "path", "verb", "warnings")
 
     def __init__(
         self,
@@ -79,6 +84,9 @@ class Request:
         self.args = args
         self.path = path
         self.conf = conf
+        self.warnings: list[str] = []
+        self.fault: CniError | None = None
+        self.is_void = False
 
 
 class PF(Noun):

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 def answer(request: Request, host: Host) -> str:
-    section = request.conf.get("ipam")
-    if not isinstance(section, dict) or section.get("type") != "host-subnet":
-        raise BadConfig("read ipam.type: must be host-subnet when the plugin host-subnet is called")
+    section = _section(request, host)
     if request.verb == "STATUS":
         _status(request, section, host)
         return ""
@@ -38,15 +36,47 @@ def answer(request: Request, host: Host) -> str:
     return answer
 
 
+def _section(request: Request, host: Host) -> dict[str, Any]:
+    """`ipam`. It may have been changed since ADD, which must stop neither DEL nor CHECK nor GC."""
+    section = request.conf.get("ipam")
+    if isinstance(section, dict) and section.get("type") == "host-subnet":
+        return section
+    error = BadConfig("read ipam.type: must be host-subnet when the plugin host-subnet is called")
+    if request.verb in {"ADD", "STATUS"}:
+        raise error
+    host.log.warning("the call is not as it should be", reason=error)
+    return section if isinstance(section, dict) else {}
+
+
 def _locked(request: Request, section: dict[str, Any], host: Host) -> str:
     if request.verb == "ADD":
         return _add(request, section, host)
-    scope, data_dir = poolconf.parse_place(section)
-    if request.verb == "DEL":
-        reservation.release_attachment(host, request.attachment, scope, data_dir)
-    else:
+    place = _place(request, section, host)
+    if request.verb == "CHECK":
+        scope, data_dir = place or poolconf.parse_place({})
         ipam.check(reservation.place(host), request.attachment, request.conf["name"], data_dir, scope)
+    elif place is not None:
+        reservation.release_attachment(host, request.attachment, *place)
+    elif request.fault is not None:
+        raise request.fault
     return ""
+
+
+def _place(request: Request, section: dict[str, Any], host: Host) -> tuple[str, str] | None:
+    """(scope, data directory) of the attachment's leases, None if it has none. Where they are not as the conf says, it
+    was changed since, and this node knows where it keeps leases. Those of a Record are not this door's.
+    """
+    at = reservation.place(host)
+    try:
+        scope, data_dir = poolconf.parse_place(section)
+        if at.store(data_dir, scope).has(request.attachment):
+            return scope, data_dir
+    except BadConfig as error:
+        host.log.warning("the call is not as it should be", reason=error)
+    found = ipam.where_held(at, request.attachment) if host.ledger.find(request.attachment) is None else None
+    if found is not None:
+        host.log.warning("leases are not where the configuration says", scope=found[0], dataDir=found[1])
+    return found
 
 
 def _holds(request: Request, section: dict[str, Any], host: Host) -> bool:
@@ -61,8 +91,7 @@ def _holds(request: Request, section: dict[str, Any], host: Host) -> bool:
 def _gc(request: Request, host: Host) -> None:
     keep = netconf.valid_attachments(request.conf)
     if keep is None:
-        host.log.warning("GC without a list of valid attachments: nothing is removed")
-        return
+        gc.say_no_list(request.conf["name"], host)
     failed = gc.collect_leases(request.conf["name"], keep, host)
     if failed:
         raise TryAgain(f"collect leases of {request.conf['name']}: {len(failed)} failed", "; ".join(failed))

@@ -1,6 +1,7 @@
 """JSON text in and out by the C cores of the stdlib: `json` itself costs 10 ms of start-up (docs/speed.md).
 
 Stricter than `json`: duplicate keys, NaN and Infinity are errors, so that two readers of one conf cannot disagree.
+`salvage` is for what must go on all the same: a DEL.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from _json import encode_basestring_ascii, make_encoder, make_scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from .errors import CniError
@@ -49,14 +51,35 @@ class _Rules:
     memo: dict[str, str] = {}
 
 
+class _Loose(_Rules):
+    """Of a key that is given twice the last one counts, as in Go's encoding/json; control characters may be bare."""
+
+    strict = False
+    object_pairs_hook = None  # type: ignore[assignment]
+
+
 _scan = make_scanner(_Rules)  # type: ignore[arg-type] # typeshed thinks of json.JSONDecoder only
 
 
 def parse(text: str) -> Any:
     """The value of one JSON document; BadJson says where it breaks."""
-    start = len(text) - len(text.lstrip(_BLANK))
+    value, end = _first(_scan, text, len(text) - len(text.lstrip(_BLANK)))
+    if text[end:].strip(_BLANK):
+        raise bad_json()(f"parse JSON: something follows the document at character {end}")
+    return value
+
+
+def salvage(text: str) -> dict[str, Any]:
+    """The object that `text` begins with, whatever follows; a byte order mark before it is no matter."""
+    scan = make_scanner(_Loose)  # type: ignore[arg-type]
+    value, _ = _first(scan, text, len(text) - len(text.lstrip(f"\ufeff{_BLANK}")))
+    return _checked_object(value)
+
+
+def _first(scan: Callable[[str, int], tuple[Any, int]], text: str, start: int) -> tuple[Any, int]:
+    """The document that begins at `start`, and where it ends."""
     try:
-        value, end = _scan(text, start)
+        return scan(text, start)
     except (StopIteration, SystemError) as error:
         # SystemError: the C scanner takes its exception from json.decoder and fails so while that is not imported
         raise bad_json()(f"parse JSON: {_explain(text)}") from error
@@ -64,9 +87,6 @@ def parse(text: str) -> Any:
         raise bad_json()("parse JSON: nested too deeply") from error
     except ValueError as error:  # json.JSONDecodeError is one; its text names line and column
         raise bad_json()(f"parse JSON: {error}") from error
-    if text[end:].strip(_BLANK):
-        raise bad_json()(f"parse JSON: something follows the document at character {end}")
-    return value
 
 
 def bad_json() -> type[CniError]:
@@ -89,7 +109,10 @@ def _explain(text: str) -> str:
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    value = parse(text)
+    return _checked_object(parse(text))
+
+
+def _checked_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise bad_json()("parse JSON: the document is not an object")
     return value

@@ -278,6 +278,8 @@ def valid_attachments(conf: dict[str, Any]) -> set[Attachment] | None:
     """What GC must keep; None if the runtime did not say, which never means "delete all".
 
     libcni sends the list under two names, because the spec once had the wrong one (cni#1101): the union is kept.
+    null is no list (docs/conformance.md): ocicni (GC, pkg/ocicni/ocicni.go, 18fd1eb) sends it for every file of its
+    directory that none of its pods names, also where pods have that network by way of Multus.
     """
     keep: set[Attachment] | None = None
     for key in ("cni.dev/valid-attachments", "cni.dev/attachments"):
@@ -302,9 +304,9 @@ def _attachment(key: str, entry: Any) -> Attachment:
 
 
 def parse_for_delete(conf: dict[str, Any]) -> NetConf:
-    """Only what DEL and GC need, and nothing that is wrong in the conf stops them: they work from Records."""
+    """Only what DEL and GC need, and CHECK of a spoiled conf: nothing that is wrong stops them, they work from Records."""
     values: dict[str, Any] = {}
-    for key in ("stateDir", "cniDir", "verifyTimeout", "logLevel", "logFile"):
+    for key in ("stateDir", "cniDir", "verifyTimeout", "logLevel", "logFile", "ipam", "prevResult"):
         try:
             values |= _parse_keys(conf, {key: KEYS[key]}, "")
         except BadConfig:

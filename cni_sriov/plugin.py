@@ -32,7 +32,10 @@ def entry() -> None:
     _settle()
     from .paths import environment
 
-    code = main(environment(), _read_stdin, _write_all, door=sys.argv[0].rpartition("/")[2])
+    env = environment()
+    # VERSION needs no input (skel reads none), and a person who asks for it gives none
+    by_hand = env.get("CNI_COMMAND") == "VERSION" and os.isatty(0)
+    code = main(env, str if by_hand else _read_stdin, _write_all, door=sys.argv[0].rpartition("/")[2])
     os._exit(code)  # noqa: SLF001 # public in os
 
 
@@ -51,15 +54,22 @@ def _settle() -> None:
 def _read_stdin() -> str:
     chunks: list[bytes] = []
     size = 0
-    while chunk := os.read(0, 1 << 16):
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > STDIN_LIMIT:
-            from .errors import InputOutput
-
-            raise InputOutput(f"read standard input: longer than {STDIN_LIMIT} bytes")
+    try:
+        while chunk := os.read(0, 1 << 16):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > STDIN_LIMIT:
+                raise _unreadable(f"longer than {STDIN_LIMIT} bytes")
+    except OSError as error:  # a directory, a descriptor for writing only, a terminal that hung up
+        raise _unreadable(error.strerror or "?") from error
     # undecodable bytes become surrogates, which no name, key or value of ours admits
     return b"".join(chunks).decode("utf-8", "surrogateescape")
+
+
+def _unreadable(why: str) -> CniError:
+    from .errors import InputOutput
+
+    return InputOutput(f"read standard input: {why}")
 
 
 def _write_all(fd: int, text: str) -> None:
@@ -76,7 +86,7 @@ def main(
     door: str = "sriov",
 ) -> int:
     """One call; the answer is the exit code. `write(fd, text)` gets the one document for fd 1."""
-    if "CNI_COMMAND" not in env:
+    if not env.get("CNI_COMMAND"):
         from . import __version__, versions
 
         _say(write, 2, ABOUT.format(version=__version__, versions=", ".join(versions.VERSIONS)))
@@ -84,7 +94,7 @@ def main(
     call = Call()
     code = 0
     try:
-        answer = call.answer(door, env, read_stdin(), make_host or _host)
+        answer = call.answer(door, env, read_stdin, make_host or _host)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the one gate: all leaves as one CNI error
         from . import protocol
 
@@ -113,30 +123,79 @@ class Call:
     def __init__(self) -> None:
         self.version: object = None
 
-    def answer(self, door: str, env: dict[str, str], stdin: str, make_host: MakeHost) -> str:
+    def answer(
+        self, door: str, env: dict[str, str], read_stdin: Callable[[], str], make_host: MakeHost
+    ) -> str:
         if env.get("CNI_COMMAND") == "VERSION":
-            from . import versions
-
-            return versions.render(stdin)
+            return _version(read_stdin)
         from . import netconf, protocol
 
-        request = protocol.parse_request(env, stdin)
+        stdin = read_stdin()
+        try:
+            request = protocol.parse_request(env, stdin)
+        except Exception:
+            self.version = protocol.version_of(stdin)
+            raise
         self.version = request.conf["cniVersion"]
+        if request.is_void:
+            return ""
 
         if door == "host-subnet":
             from . import ipam_door
 
-            return ipam_door.answer(request, make_host(request, netconf.parse_for_delete(request.conf), True))
-        if request.verb in {"DEL", "GC"}:
-            conf = netconf.parse_for_delete(request.conf)
-        else:
-            conf = netconf.parse(request.conf, request.args, adding=request.verb == "ADD")
+            host = make_host(request, netconf.parse_for_delete(request.conf), True)
+            _tell(request, host)
+            return ipam_door.answer(request, host)
+        conf = _conf(request)
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
         host = make_host(request, conf, override)
+        _tell(request, host)
         host.cni_path, host.environment, host.conf = request.path, env, request.conf
         if conf.cni_dir:
             host.ledger.cache_dirs.insert(0, conf.cni_dir)
         return _VERBS[request.verb](request, conf, host)
+
+
+def _version(read_stdin: Callable[[], str]) -> str:
+    from . import versions
+
+    try:
+        stdin = read_stdin()
+    except Exception:  # our versions are the same, whatever is on standard input
+        stdin = ""
+    return versions.render(stdin)
+
+
+def _conf(request: Request) -> NetConf:
+    """Strict for ADD and STATUS. A CHECK is about what ADD left: a conf that was spoiled since is told, and no more."""
+    from . import netconf
+    from .errors import BadConfig, IncompatibleVersion
+
+    if request.verb in {"DEL", "GC"}:
+        return netconf.parse_for_delete(request.conf)
+    strict = request.verb != "CHECK"
+    if "prevResult" in request.conf:
+        from . import prevresult
+
+        try:
+            prevresult.settle(request.conf)
+        except (BadConfig, IncompatibleVersion) as error:
+            if strict:
+                raise
+            request.warnings.append(f"{error}; what is recorded is compared alone")
+            del request.conf["prevResult"]
+    try:
+        return netconf.parse(request.conf, request.args, adding=request.verb == "ADD")
+    except BadConfig as error:
+        if strict:
+            raise
+        request.warnings.append(str(error))
+        return netconf.parse_for_delete(request.conf)
+
+
+def _tell(request: Request, host: Host) -> None:
+    for fault in request.warnings:
+        host.log.warning("the call is not as it should be", reason=fault)
 
 
 def as_cni_error(error: BaseException) -> CniError:
@@ -202,12 +261,20 @@ def _add(request: Request, conf: NetConf, host: Host) -> str:
     from . import protocol
 
     ipam_conf = _ipam_conf(request, conf)
-    if ipam_conf is not None:
-        protocol.check_carries(conf.version, [pool.version for pool in ipam_conf.pools])
+    if conf.version < "0.3.0":
+        protocol.check_carries(conf.version, _families(conf, ipam_conf))
     from .commands import add
 
     _on_stop(_raise_stop)
     return protocol.render_result(add.run(request, conf, ipam_conf, host), conf.version, conf.prev_result)
+
+
+def _families(conf: NetConf, ipam_conf: IpamConf | None) -> list[int]:
+    """Of the addresses in the answer, IP versions; a foreign IPAM may give one of each."""
+    from . import prevresult
+
+    found = [pool.version for pool in ipam_conf.pools] if ipam_conf else [4, 6] if conf.ipam else []
+    return found + prevresult.families(conf.prev_result)
 
 
 def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
@@ -222,6 +289,8 @@ def _del(request: Request, conf: NetConf, host: Host) -> str:
     from .commands import delete
 
     _on_stop(None)
+    if request.fault is not None and host.record_of(request.attachment) is None:
+        raise request.fault
     delete.run(request, conf, _lease_place(request), host)
     return ""
 

@@ -2,13 +2,16 @@
 
 Pure. What each verb needs and since which version it exists stands in one table. Source: CNI SPEC 1.1.0 (sections
 "Parameters", "Result types", "Error") and what libcni and skel really do (a bad name is code 4, in a conf code 7).
+
+ADD and STATUS refuse what is wrong with a call's form. DEL, CHECK and GC are about what is recorded: they note it
+(Request.warnings) and go on, for an attachment must not live for ever because its conf was changed since.
 """
 
 from __future__ import annotations
 
 from . import jsontext
 from .domain import Attachment, Request
-from .errors import BadConfig, BadEnvironment, CniError, IncompatibleVersion
+from .errors import BadConfig, BadEnvironment, BadJson, CniError, IncompatibleVersion
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
@@ -36,6 +39,8 @@ _KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and con
     "K8S_POD_UID",
 )
 _ID_LIMIT = 200  # of a container ID: with an ifname it must fit a file name (255 bytes)
+_STRICT = ("ADD", "STATUS")
+_FIRST = "0.1.0"  # the spec's default for a conf without cniVersion
 
 
 def parse_request(env: dict[str, str], stdin: str) -> Request:
@@ -50,14 +55,71 @@ def parse_request(env: dict[str, str], stdin: str) -> Request:
     attachment = Attachment("", "")  # GC and STATUS are about a network; libcni sends them empty variables
     if needed:
         attachment = Attachment(env["CNI_CONTAINERID"], env["CNI_IFNAME"])
-        check_container_id(attachment.container_id)
-        check_ifname(attachment.ifname)
-    args = parse_args(env.get("CNI_ARGS", ""))
-    conf = jsontext.parse_object(stdin)
-    check_version(conf, verb, since)
-    check_name(conf.get("name"))
     path = [entry for entry in env.get("CNI_PATH", "").split(":") if entry]
-    return Request(verb, attachment, env.get("CNI_NETNS", ""), args, path, conf)
+    request = Request(verb, attachment, env.get("CNI_NETNS", ""), {}, path, {})
+    if needed:
+        _check_attachment(request)
+    notes = None if verb in _STRICT else request.warnings
+    request.args = parse_args(env.get("CNI_ARGS", ""), notes)
+    request.conf = _parse_conf(request, stdin)
+    check_version(request.conf, verb, since, notes)
+    try:
+        check_name(request.conf.get("name"))
+    except BadConfig as error:
+        if verb not in {"DEL", "CHECK"}:  # GC is for all of a network
+            raise
+        request.warnings.append(str(error))
+        request.conf["name"] = ""
+    return request
+
+
+def _fault(notes: list[str] | None, error: CniError) -> None:
+    if notes is None:
+        raise error
+    notes.append(str(error))
+
+
+def _check_attachment(request: Request) -> None:
+    container_id, ifname = request.attachment.container_id, request.attachment.ifname
+    try:
+        check_container_id(container_id)
+        check_ifname(ifname)
+    except BadEnvironment:
+        # a runtime's DEL after ADD refused a name that skel lets pass must not fail for ever
+        if request.verb != "DEL" or not is_name(container_id) or not _is_skels(ifname):
+            raise
+        request.is_void = True
+
+
+def _is_skels(ifname: str) -> bool:
+    """What containernetworking/cni, pkg/utils/utils.go (v1.3.0) takes for an interface name."""
+    short = len(ifname.encode("utf-8", "surrogateescape")) <= 15
+    return short and ifname not in {".", ".."} and not any(c in "/:" or c.isspace() for c in ifname)
+
+
+def _parse_conf(request: Request, stdin: str) -> dict[str, Any]:
+    """A DEL without any conf still has its Record; the others need what the conf says."""
+    try:
+        return jsontext.parse_object(stdin)
+    except BadJson as error:
+        if request.verb in _STRICT:
+            raise
+        request.warnings.append(str(error))
+        try:
+            return jsontext.salvage(stdin)
+        except BadJson:
+            if request.verb != "DEL":
+                raise error from None
+            request.fault = error
+            return {}
+
+
+def version_of(stdin: str) -> object:
+    """What an error must speak when the call was refused before its conf was read; None if that cannot be told."""
+    try:
+        return jsontext.salvage(stdin).get("cniVersion") or _FIRST
+    except BadJson:
+        return None
 
 
 def check_container_id(text: str) -> None:
@@ -84,9 +146,13 @@ def check_ifname(text: str) -> None:
 def check_name(name: Any) -> None:
     if not isinstance(name, str) or not name:
         raise BadConfig("read name: the configuration has no network name")
-    if not is_name(name) or len(name) > _ID_LIMIT:
+    if len(name) > _ID_LIMIT:
         raise BadConfig(
-            f"read name {name[:_ID_LIMIT]!r}: must be letters, digits, '_', '.', '-', and begin with none of '_.-'"
+            f"read name {name[:20]!r}...: has {len(name)} characters, and at most {_ID_LIMIT} are possible"
+        )
+    if not is_name(name):
+        raise BadConfig(
+            f"read name {name!r}: must be letters, digits, '_', '.', '-', and begin with none of '_.-'"
         )
 
 
@@ -95,32 +161,37 @@ def is_name(text: str) -> bool:
     return text.isascii() and text[:1].isalnum() and all(c.isalnum() or c in "_.-" for c in text)
 
 
-def check_version(conf: dict[str, Any], verb: str, since: str) -> None:
-    version = conf.setdefault("cniVersion", "0.1.0")  # the spec's default for a conf without one
+def check_version(conf: dict[str, Any], verb: str, since: str, notes: list[str] | None = None) -> None:
+    """An empty one and null count as absent: libcni writes "" where the conf has none (buildOneConfig, libcni/api.go,
+    v1.3.0), and create.DecodeVersion reads it as 0.1.0.
+    """
+    version = conf.get("cniVersion")
+    if version is None or version == "":
+        version = conf["cniVersion"] = _FIRST
     if version not in VERSIONS:
-        raise IncompatibleVersion(
-            f"read cniVersion {version!r}: not supported", details=f"supported: {', '.join(VERSIONS)}"
-        )
-    if VERSIONS.index(version) < VERSIONS.index(since):
+        details = f"supported: {', '.join(VERSIONS)}"
+        _fault(notes, IncompatibleVersion(f"read cniVersion {version!r:.200}: not supported", details))
+    elif VERSIONS.index(version) < VERSIONS.index(since):
         raise IncompatibleVersion(f"{verb} with cniVersion {version}: the verb exists since {since}")
 
 
-def parse_args(text: str) -> dict[str, str]:
-    """CNI_ARGS "K=V;K=V"; an unknown key is an error unless IgnoreUnknown says otherwise (CNI CONVENTIONS.md)."""
+def parse_args(text: str, notes: list[str] | None = None) -> dict[str, str]:
+    """CNI_ARGS "K=V;K=V"; an unknown key is an error unless IgnoreUnknown says otherwise (CNI CONVENTIONS.md).
+
+    The last one of a key counts, as for types.LoadArgs (containernetworking/cni, pkg/types/args.go, v1.3.0): Multus,
+    podman and ocicni append the CNI_ARGS of their own environment to what they set themselves.
+    """
     args: dict[str, str] = {}
     for pair in filter(None, text.split(";")):
         key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise BadEnvironment(f"read CNI_ARGS {pair!r}: must be KEY=VALUE;KEY=VALUE")
-        if key in args:
-            raise BadEnvironment(f"read CNI_ARGS: key {key!r} is given twice")
-        args[key] = value
+        if equals:
+            args[key] = value
+        else:
+            _fault(notes, BadEnvironment(f"read CNI_ARGS {pair!r}: must be KEY=VALUE;KEY=VALUE"))
     unknown = [key for key in args if key not in _KNOWN_ARGS]
     if unknown and args.get("IgnoreUnknown", "").lower() not in {"1", "true"}:
-        raise BadEnvironment(
-            f"read CNI_ARGS: unknown key {', '.join(unknown)}",
-            details="add IgnoreUnknown=1 to have it ignored",
-        )
+        remedy = "add IgnoreUnknown=1 to have it ignored"
+        _fault(notes, BadEnvironment(f"read CNI_ARGS: unknown key {', '.join(unknown)}", remedy))
     return args
 
 
@@ -139,7 +210,7 @@ def check_carries(version: str, families: list[int]) -> None:
     """Before anything is changed: up to 0.2.0 a result has room for one address of each family."""
     if version < "0.3.0" and len(set(families)) < len(families):
         raise IncompatibleVersion(
-            f"add with cniVersion {version}: its result carries one address per family, and the pools give more",
+            f"add with cniVersion {version}: its result carries one address per family, and there would be more",
             "use cniVersion 0.3.0 or later",
         )
 
@@ -147,10 +218,10 @@ def check_carries(version: str, families: list[int]) -> None:
 def render_result(result: Result, version: str, prev: dict[str, Any] | None = None) -> str:
     """SPEC "Success": up to 0.2.0 ip4 and ip6; 0.3.x and 0.4.0 want ips[].version; 1.1.0 has mtu, pciID, route scope.
 
-    `prev` is what plugins before us in the chain made, in the same version: passed on, with ours behind it.
+    `prev` is what plugins before us in the chain made, in the same form (prevresult.py): passed on, with ours behind it.
     """
     if version < "0.3.0":
-        return _render_by_family(result, version)
+        return _render_by_family(result, version, prev or {})
     new = version == "1.1.0"
     before = {key: _list_of(prev, key) for key in ("interfaces", "ips", "routes")}
     document: dict[str, Any] = {"cniVersion": version}
@@ -168,8 +239,9 @@ def _list_of(prev: dict[str, Any] | None, key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _render_by_family(result: Result, version: str) -> str:
+def _render_by_family(result: Result, version: str, prev: dict[str, Any]) -> str:
     document: dict[str, Any] = {"cniVersion": version}
+    document |= {key: prev[key] for key in ("ip4", "ip6") if prev.get(key)}
     for entry in result.ips:
         v6 = ":" in entry.address
         family: dict[str, Any] = {"ip": entry.address}
@@ -177,7 +249,7 @@ def _render_by_family(result: Result, version: str) -> str:
             family["gateway"] = entry.gateway
         family["routes"] = [_route(route, False) for route in result.routes if (":" in route.dst) == v6]
         document["ip6" if v6 else "ip4"] = family
-    document["dns"] = result.dns
+    document["dns"] = result.dns or prev.get("dns", {})
     return jsontext.render(document)
 
 

@@ -1,8 +1,11 @@
-"""GC: give back every attachment of this network that the runtime no longer knows; whatever fails, go on and tell all."""
+"""GC: give back every attachment of this network that the runtime no longer knows; whatever fails, go on and tell all.
+
+Without a list (cnitool, and ocicni's null: netconf.valid_attachments) only what is provably dead.
+"""
 
 from __future__ import annotations
 
-from .. import release, reservation
+from .. import claim, release, reservation
 from ..errors import CniError, KernelRefused, TryAgain
 
 TYPE_CHECKING = False
@@ -14,19 +17,26 @@ if TYPE_CHECKING:
 
 
 def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_ms: int) -> None:
-    """`keep` None: the runtime sent no list; nothing can be judged, and nothing is touched."""
+    """`keep` None: the runtime sent no list."""
     if keep is None:
-        host.log.warning("GC without a list of valid attachments: nothing is removed", network=network)
-        return
+        say_no_list(network, host)
     host.ledger.open()
     failed = []
-    for attachment in sorted(_unknown(network, keep, host), key=str):
-        problem = _alone(host, attachment, lambda gone: _give_back(gone, network, host, verify_timeout_ms))
+
+    def act(gone: Attachment) -> bool:
+        return _give_back(gone, network, host, verify_timeout_ms, by_proof=keep is None)
+
+    for attachment in sorted(_unknown(network, keep or set(), host), key=str):
+        problem = _alone(host, attachment, act)
         failed += [problem] if problem else []
     failed += collect_leases(network, keep, host)
     host.ledger.sweep_locks()
     if failed:
         raise TryAgain(f"collect garbage of {network}: {len(failed)} attachment(s) failed", "; ".join(failed))
+
+
+def say_no_list(network: str, host: Host) -> None:
+    host.log.warning("GC without a list of valid attachments: only what is dead is removed", network=network)
 
 
 def _unknown(network: str, keep: set[Attachment], host: Host) -> set[Attachment]:
@@ -56,26 +66,33 @@ def _alone(host: Host, attachment: Attachment, act: Callable[[Attachment], bool]
         lock.release()
 
 
-def _give_back(attachment: Attachment, network: str, host: Host, verify_timeout_ms: int) -> bool:
+def _give_back(
+    attachment: Attachment, network: str, host: Host, verify_timeout_ms: int, by_proof: bool
+) -> bool:
     record = host.record_of(attachment)
     if record is None:
         return True  # a DEL was quicker
     if record.network != network:
         return False  # an ADD of another network was, too
+    if by_proof and not claim.death_proof(host, record):
+        return False
     if not release.give_back(host, record, verify_timeout_ms):
         return False
     host.log.info("garbage collected", attachment=attachment, vf=record.vf, network=record.network)
     return True
 
 
-def collect_leases(network: str, keep: set[Attachment], host: Host) -> list[str]:
+def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
     failed = []
+    place, is_dead = reservation.place(host), reservation.Deaths(host)
     for scope, data_dir, attachment in reservation.leases_of(host, network):
-        if attachment in keep or host.ledger.find(attachment) is not None:
+        if attachment in (keep or ()) or host.ledger.find(attachment) is not None:
             continue
 
         def act(gone: Attachment, scope: str = scope, data_dir: str = data_dir) -> bool:
+            if keep is None:
+                return bool(place.store(data_dir, scope).release_if(gone, is_dead))
             reservation.release_attachment(host, gone, scope, data_dir)
             return True
 

@@ -86,13 +86,16 @@ def check(
     scope: str,
     addresses: list[str] | None = None,
 ) -> list[Lease]:
-    """The reservation stands, is this network's, and is what `addresses` (the Result's ips) say; else Drift."""
+    """The reservation stands, is this network's, and is what `addresses` (the Result's ips) say; else Drift.
+
+    `network` "": the conf names none any more.
+    """
     holding = place.store(data_dir, scope).find(attachment)
     if holding is None:
         raise Drift(f"check the reservation of {attachment}: there is none", f"in {data_dir}/{scope}")
     held = {lease.address for lease in holding.leases}
     wrong = [f"address {address}: not reserved" for address in addresses or [] if address not in held]
-    if holding.network != network:
+    if network and holding.network != network:
         wrong.append(f"leases: belong to network {holding.network}")
     if wrong:
         raise Drift(f"check the reservation of {attachment}: it is not as ADD left it", "; ".join(wrong))
@@ -146,6 +149,14 @@ class Glance:
         if version not in self._indexes:
             self._indexes[version] = self._node.index(self._scope, version)
         return self._indexes[version]
+
+
+def where_held(place: Place, attachment: Attachment) -> tuple[str, str] | None:
+    """(scope, data directory) of what the attachment holds, wherever this node keeps leases."""
+    for store in everywhere(Node(place.run_dir, place.boot_id), place.log):
+        if store.has(attachment):
+            return store.scope, store.data_dir
+    return None
 
 
 def all_holdings(place: Place) -> Iterator[tuple[Store, Holding]]:

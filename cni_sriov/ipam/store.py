@@ -98,6 +98,10 @@ class Store:
                     released += store.release_if(holding.attachment, is_dead)
         return released
 
+    def has(self, attachment: Attachment) -> bool:
+        """Whether anything of the attachment is here, damaged or not."""
+        return self._has_owner(owner_name(attachment))
+
     def find(self, attachment: Attachment) -> Holding | None:
         """What the attachment holds, if all of it is there; without the lock."""
         owner = owner_name(attachment)

@@ -10,7 +10,17 @@ PACKAGE = Path(__file__).parents[2] / "cni_sriov"
 
 LAYERS = {
     "words": ["__init__", "domain", "errors", "inet", "log", "jsontext", "paths", "pci"],
-    "decisions": ["protocol", "netconf", "choose", "knobs", "poolconf", "subnets", "sriov_cni", "versions"],
+    "decisions": [
+        "protocol",
+        "prevresult",
+        "netconf",
+        "choose",
+        "knobs",
+        "poolconf",
+        "subnets",
+        "sriov_cni",
+        "versions",
+    ],
     "faces": [
         "sysfs",
         "rtnl",
