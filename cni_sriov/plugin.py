@@ -60,7 +60,9 @@ def _read_stdin() -> str:
             size += len(chunk)
             if size > STDIN_LIMIT:
                 raise _unreadable(f"longer than {STDIN_LIMIT} bytes")
-    except OSError as error:  # a directory, a descriptor for writing only, a terminal that hung up
+    except IsADirectoryError as error:  # or _settle's stand-in
+        raise _unreadable("it is closed, or a directory") from error
+    except OSError as error:  # for writing only, or a terminal that hung up
         raise _unreadable(error.strerror or "?") from error
     # undecodable bytes become surrogates, which no name, key or value of ours admits
     return b"".join(chunks).decode("utf-8", "surrogateescape")
