@@ -36,7 +36,7 @@ def read_boot_id() -> str:
 class Ledger:
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("boot_id", "cache_dirs", "log", "run_dir", "state_dir")
+    __slots__ = ("_is_elsewhere", "boot_id", "cache_dirs", "log", "run_dir", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         self.state_dir = state_dir
@@ -44,6 +44,7 @@ class Ledger:
         self.log = log
         self.boot_id = boot_id or read_boot_id()
         self.cache_dirs = [state_dir]  # where sriov-cni's files may be
+        self._is_elsewhere = False  # a Record's file may be in another stateDir than ours
 
     def open(self) -> None:
         """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
@@ -181,7 +182,9 @@ class Ledger:
         record = self._read(self._record_path(attachment))
         if record is not None and record.attachment == attachment:
             return record
-        return next((claim for claim in self.claims() if claim.attachment == attachment), None)
+        claim = next((claim for claim in self.claims() if claim.attachment == attachment), None)
+        self._is_elsewhere = self._is_elsewhere or claim is not None
+        return claim
 
     def forget(self, record: Record) -> None:
         """Drop the claim and the Record, the Record last: while it stands, a DEL can finish what is left."""
@@ -189,8 +192,18 @@ class Ledger:
         if claim is not None and claim.attachment == record.attachment:
             statefile.forget(self._claim_path(record))
         statefile.forget(self._record_path(record.attachment))
+        if self._is_elsewhere:
+            self._forget_elsewhere(record)
         if record.adopted:
             _forget_cache(record)
+
+    def _forget_elsewhere(self, record: Record) -> None:
+        """The conf names another stateDir than at ADD: the Record's file is in one of those that are registered."""
+        for name in statefile.names(f"{self.run_dir}/dirs"):
+            path = f"{os.readlink(f'{self.run_dir}/dirs/{name}')}/{record.attachment.filename}"
+            found = self._parse(path)
+            if isinstance(found, Record) and (found.attachment, found.vf) == (record.attachment, record.vf):
+                statefile.forget(path)
 
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read."""

@@ -63,14 +63,20 @@ def parse_request(env: dict[str, str], stdin: str) -> Request:
     request.args = parse_args(env.get("CNI_ARGS", ""), notes)
     request.conf = _parse_conf(request, stdin)
     check_version(request.conf, verb, since, notes)
+    if verb in {"DEL", "CHECK"}:
+        _note_name(request)
+    else:  # GC is for all of a network
+        check_name(request.conf.get("name"))
+    return request
+
+
+def _note_name(request: Request) -> None:
     try:
         check_name(request.conf.get("name"))
     except BadConfig as error:
-        if verb not in {"DEL", "CHECK"}:  # GC is for all of a network
-            raise
-        request.warnings.append(str(error))
         request.conf["name"] = ""
-    return request
+        if request.fault is None:
+            request.warnings.append(str(error))
 
 
 def _fault(notes: list[str] | None, error: CniError) -> None:
@@ -117,9 +123,10 @@ def _parse_conf(request: Request, stdin: str) -> dict[str, Any]:
 def version_of(stdin: str) -> object:
     """What an error must speak when the call was refused before its conf was read; None if that cannot be told."""
     try:
-        return jsontext.salvage(stdin).get("cniVersion") or _FIRST
+        version = jsontext.salvage(stdin).get("cniVersion")
     except BadJson:
         return None
+    return _FIRST if version in (None, "") else version
 
 
 def check_container_id(text: str) -> None:

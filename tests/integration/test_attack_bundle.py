@@ -93,6 +93,67 @@ def read(path: str) -> str:
         return file.read()
 
 
+def hung_up_terminal() -> int:
+    ours, theirs = os.openpty()
+    os.close(ours)
+    return theirs
+
+
+INPUTS: dict[
+    str, tuple[Callable[[], int], int]
+] = {  # and the code; read(2) of such a terminal says "end of file"
+    "a directory": (lambda: os.open("/", os.O_RDONLY), 5),
+    "for writing only": (lambda: os.open("/dev/null", os.O_WRONLY), 5),
+    "closed": (lambda: -1, 5),
+    "a terminal that hung up": (hung_up_terminal, 6),
+}
+
+
+@pytest.mark.parametrize("door", ["sriov", "host-subnet"])
+@pytest.mark.parametrize("what", INPUTS)
+def test_standard_input_that_cannot_be_read_is_one_error_document(rig: Rig, what: str, door: str) -> None:
+    """CPython ends itself over a directory, before any code of ours (build/before_encodings.py)."""
+    source, code = INPUTS[what]
+    told = {verb: with_input(rig, verb, source, door) for verb in ("ADD", "DEL", "VERSION")}
+
+    for verb in ("ADD", "DEL"):
+        assert (told[verb].code, told[verb].document["code"]) == (1, code), told[verb].out
+        assert "Traceback" not in told[verb].err
+    assert (told["VERSION"].code, told["VERSION"].document["cniVersion"]) == (0, "1.1.0"), told["VERSION"].err
+    assert rig.leftovers() == []
+
+
+def with_input(rig: Rig, verb: str, source: Callable[[], int], door: str) -> Answer:
+    def act() -> Answer:
+        fd = source()
+        before = None if fd >= 0 else lambda: os.close(0)
+        asked = call(verb, "hostile", POD, conf())
+        done = subprocess.run(
+            [door],
+            executable=BUNDLE,
+            env=asked.env,
+            stdin=fd if fd >= 0 else None,
+            capture_output=True,
+            preexec_fn=before,
+            timeout=20,
+        )
+        if fd >= 0:
+            os.close(fd)
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    return rig.inside(act)
+
+
+def test_who_asks_for_the_version_at_a_terminal_need_not_end_its_input(rig: Rig) -> None:
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [BUNDLE], env={"CNI_COMMAND": "VERSION"}, stdin=theirs, capture_output=True, timeout=20
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert (done.returncode, "1.1.0" in json.loads(done.stdout)["supportedVersions"]) == (0, True)
+
+
 @pytest.mark.parametrize("where", ["broken pipe", "full disk"])
 def test_an_answer_that_nobody_takes_is_a_failure_in_one_line(rig: Rig, where: str) -> None:
     if where == "broken pipe":

@@ -175,7 +175,7 @@ def test_a_callers_round_leaves_the_world_as_before(node: World, name: str, door
     assert added.document["cniVersion"] == version
     addresses = [ip["address"] for ip in added.document.get("ips", [])] or [added.document["ip4"]["ip"]]
     assert [address.rpartition("/")[2] for address in addresses] == ["24"]
-    told = {} if version < "0.4.0" else {"prevResult": added.document}
+    told: dict[str, Any] = {} if version < "0.4.0" else {"prevResult": added.document}
     if version >= "0.4.0":
         checked = calls.call("CHECK", **told)
         assert checked.code == 0, checked.text
