@@ -36,7 +36,7 @@ def read_boot_id() -> str:
 class Ledger:
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("_is_elsewhere", "boot_id", "cache_dirs", "log", "run_dir", "state_dir")
+    __slots__ = ("_elsewhere", "boot_id", "cache_dirs", "log", "run_dir", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         self.state_dir = state_dir
@@ -44,7 +44,9 @@ class Ledger:
         self.log = log
         self.boot_id = boot_id or read_boot_id()
         self.cache_dirs = [state_dir]  # where sriov-cni's files may be
-        self._is_elsewhere = False  # a Record's file may be in another stateDir than ours
+        self._elsewhere: dict[
+            str, str
+        ] = {}  # file name of a Record -> the stateDir it is in, where that is not ours
 
     def open(self) -> None:
         """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
@@ -57,6 +59,15 @@ class Ledger:
             if not paths.lexists(link):
                 self._drop_earlier_boots()
                 os.symlink(self.state_dir, link)  # atomic with its content; only ever read by readlink
+
+    def open_for(self, attachment: Attachment) -> None:
+        """As `open`. Where a conf was changed since ADD, to a stateDir that cannot be made, a claim is enough."""
+        try:
+            self.open()
+        except InputOutput as error:
+            if self.find(attachment) is None:
+                raise
+            self.log.warning("stateDir cannot be used", reason=error)
 
     def open_run_dir(self) -> None:
         """What locks need; all that host-subnet's door needs."""
@@ -183,8 +194,19 @@ class Ledger:
         if record is not None and record.attachment == attachment:
             return record
         claim = next((claim for claim in self.claims() if claim.attachment == attachment), None)
-        self._is_elsewhere = self._is_elsewhere or claim is not None
+        if claim is not None:
+            self._look_elsewhere(claim)
         return claim
+
+    def _look_elsewhere(self, claim: Record) -> None:
+        """The conf names another stateDir than at ADD, or is of another network: the Record's file is in one of those
+        that are registered, and goes with the claim.
+        """
+        for name in statefile.names(f"{self.run_dir}/dirs"):
+            directory = os.readlink(f"{self.run_dir}/dirs/{name}")
+            found = self._parse(f"{directory}/{claim.attachment.filename}")
+            if isinstance(found, Record) and (found.attachment, found.vf) == (claim.attachment, claim.vf):
+                self._elsewhere[claim.attachment.filename] = directory
 
     def forget(self, record: Record) -> None:
         """Drop the claim and the Record, the Record last: while it stands, a DEL can finish what is left."""
@@ -192,18 +214,8 @@ class Ledger:
         if claim is not None and claim.attachment == record.attachment:
             statefile.forget(self._claim_path(record))
         statefile.forget(self._record_path(record.attachment))
-        if self._is_elsewhere:
-            self._forget_elsewhere(record)
         if record.adopted:
             _forget_cache(record)
-
-    def _forget_elsewhere(self, record: Record) -> None:
-        """The conf names another stateDir than at ADD: the Record's file is in one of those that are registered."""
-        for name in statefile.names(f"{self.run_dir}/dirs"):
-            path = f"{os.readlink(f'{self.run_dir}/dirs/{name}')}/{record.attachment.filename}"
-            found = self._parse(path)
-            if isinstance(found, Record) and (found.attachment, found.vf) == (record.attachment, record.vf):
-                statefile.forget(path)
 
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read."""
@@ -232,7 +244,7 @@ class Ledger:
         ]
 
     def _record_path(self, attachment: Attachment) -> str:
-        return f"{self.state_dir}/{attachment.filename}"
+        return f"{self._elsewhere.get(attachment.filename, self.state_dir)}/{attachment.filename}"
 
     def _read(self, path: str) -> Record | None:
         found = self._parse(path)

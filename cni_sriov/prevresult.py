@@ -1,7 +1,7 @@
 """The result of the plugins before us (`prevResult`), in the form of the configuration's cniVersion. Pure.
 
 libcni converts what it kept before it sends it (getCachedResult), and a plugin of the library refuses a result of
-another form (ParsePrevResult, pkg/version/version.go of containernetworking/cni v1.3.0). Others just send what they
+another form (ParsePrevResult, pkg/version/version.go of containernetworking/cni, 3f51e88). Others just send what they
 have: it is converted as the library would (pkg/types/020, 040, 100), or refused, and never left out in silence.
 """
 

@@ -98,7 +98,7 @@ def _check_attachment(request: Request) -> None:
 
 
 def _is_skels(ifname: str) -> bool:
-    """What containernetworking/cni, pkg/utils/utils.go (v1.3.0) takes for an interface name."""
+    """What containernetworking/cni, pkg/utils/utils.go (3f51e88) takes for an interface name."""
     short = len(ifname.encode("utf-8", "surrogateescape")) <= 15
     return short and ifname not in {".", ".."} and not any(c in "/:" or c.isspace() for c in ifname)
 
@@ -170,7 +170,7 @@ def is_name(text: str) -> bool:
 
 def check_version(conf: dict[str, Any], verb: str, since: str, notes: list[str] | None = None) -> None:
     """An empty one and null count as absent: libcni writes "" where the conf has none (buildOneConfig, libcni/api.go,
-    v1.3.0), and create.DecodeVersion reads it as 0.1.0.
+    3f51e88), and create.DecodeVersion reads it as 0.1.0.
     """
     version = conf.get("cniVersion")
     if version is None or version == "":
@@ -185,7 +185,7 @@ def check_version(conf: dict[str, Any], verb: str, since: str, notes: list[str] 
 def parse_args(text: str, notes: list[str] | None = None) -> dict[str, str]:
     """CNI_ARGS "K=V;K=V"; an unknown key is an error unless IgnoreUnknown says otherwise (CNI CONVENTIONS.md).
 
-    The last one of a key counts, as for types.LoadArgs (containernetworking/cni, pkg/types/args.go, v1.3.0): Multus,
+    The last one of a key counts, as for types.LoadArgs (containernetworking/cni, pkg/types/args.go, 3f51e88): Multus,
     podman and ocicni append the CNI_ARGS of their own environment to what they set themselves.
     """
     args: dict[str, str] = {}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def run(request: Request, conf: NetConf, host: Host) -> None:
     """Drift lists all that differs in its details."""
-    host.ledger.open()
+    host.ledger.open_for(request.attachment)
     with host.ledger.attachment_lock(request.attachment, "CHECK") as lock:
         record = host.record_of(request.attachment)
         if record is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def run(request: Request, conf: NetConf, lease_place: tuple[str, str] | None, host: Host) -> None:
     """Works from the Record, not from CNI_NETNS: runtimes send "", and the VF may be back in the host already."""
-    host.ledger.open()
+    host.ledger.open_for(request.attachment)
     with host.ledger.attachment_lock(request.attachment, "DEL") as lock:
         record = host.record_of(request.attachment)
         # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)

@@ -52,26 +52,26 @@ NO_LIST: dict[str, Any] = {LISTED: None, LISTED_TOO: None}  # a nil slice of Go
 
 CALLERS = {
     # the conf has no cniVersion: buildOneConfig writes the empty one of PluginConf
-    "libcni, no cniVersion": Caller("containernetworking/cni libcni/api.go buildOneConfig, v1.3.0", "", version=""),
-    "hand-made, no cniVersion": Caller("containernetworking/cni SPEC.md section 1, v1.3.0", "", version=None),
-    "libcni 0.2.0": Caller("containernetworking/cni pkg/types/020/types.go, v1.3.0", "", version="0.2.0"),
-    "libcni 0.3.1": Caller("containernetworking/cni pkg/types/040/types.go, v1.3.0", "", version="0.3.1"),
+    "libcni, no cniVersion": Caller("containernetworking/cni libcni/api.go buildOneConfig, 3f51e88", "", version=""),
+    "hand-made, no cniVersion": Caller("containernetworking/cni SPEC.md section 1, 3f51e88", "", version=None),
+    "libcni 0.2.0": Caller("containernetworking/cni pkg/types/020/types.go, 3f51e88", "", version="0.2.0"),
+    "libcni 0.3.1": Caller("containernetworking/cni pkg/types/040/types.go, 3f51e88", "", version="0.3.1"),
     # its own args, then those of its environment, which are the runtime's: each of them twice
     "multus thin below containerd": Caller(
-        "k8snetworkplumbingwg/multus-cni pkg/types/conf.go newCNIRuntimeConf, v4.3.0",
+        "k8snetworkplumbingwg/multus-cni pkg/types/conf.go newCNIRuntimeConf, 95a0932",
         f"{MULTUS_OWN};{CRI}",
         {"runtimeConfig": {"deviceID": "0000:01:10.0", "mac": "02:00:00:00:0a:01"}, "deviceID": "0000:01:10.0"},
         version="0.3.1",
         keeps=(listed(ID), listed()),
     ),
     "multus thin below CRI-O": Caller(
-        "k8snetworkplumbingwg/multus-cni pkg/types/conf.go, v4.3.0, and cri-o/ocicni pkg/ocicni/ocicni.go, 18fd1eb",
+        "k8snetworkplumbingwg/multus-cni pkg/types/conf.go, 95a0932, and cri-o/ocicni pkg/ocicni/ocicni.go, 18fd1eb",
         f"{MULTUS_OWN};{OCICNI}",
         {"args": {"cni": {"ips": ["10.10.7.2"]}}},
         keeps=(listed(ID), listed()),
     ),
     "multus thick, a value with =": Caller(
-        "k8snetworkplumbingwg/multus-cni pkg/types/conf.go newCNIRuntimeConf, v4.3.0", f"{MULTUS_OWN};LABEL=a=b;"
+        "k8snetworkplumbingwg/multus-cni pkg/types/conf.go newCNIRuntimeConf, 95a0932", f"{MULTUS_OWN};LABEL=a=b;"
     ),
     "podman 4 with CNI_ARGS in its environment": Caller(
         "containers/common libnetwork/cni/run.go getRuntimeConfig, 2f131ee",
@@ -115,13 +115,13 @@ CALLERS = {
         first=("DEL",),
     ),
     "cnitool": Caller(
-        "containernetworking/cni cnitool/cmd/root.go and gc.go, v1.3.0",
+        "containernetworking/cni cnitool/cmd/root.go and gc.go, 3f51e88",
         "",
         container="cnitool-77383ca0a0715733ca6f",
         keeps=({}, listed()),
     ),
     "a runtime that sends the old name of the list": Caller(
-        "containernetworking/cni SPEC.md (GC) and issue 1101, v1.3.0", "", keeps=({LISTED_TOO: listed(ID)[LISTED]}, listed())
+        "containernetworking/cni SPEC.md (GC) and issue 1101, 3f51e88", "", keeps=({LISTED_TOO: listed(ID)[LISTED]}, listed())
     ),
 }  # fmt: skip
 

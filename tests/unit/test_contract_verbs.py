@@ -61,12 +61,32 @@ def test_gc_is_for_this_network_only(world: World) -> None:
     assert held(world) == {"c2@net1"}
 
 
-@pytest.mark.parametrize("missing", [{}, {"cni.dev/valid-attachments": None}])
+NULL = {"cni.dev/valid-attachments": None, "cni.dev/attachments": None}  # libcni with a nil slice: ocicni's
+
+
+@pytest.mark.parametrize("missing", [{}, NULL, {"cni.dev/valid-attachments": None}])
 def test_gc_without_a_list_never_means_delete_all(world: World, missing: dict[str, Any]) -> None:
     attach(world, "c1")
     conf = world.conf(**NEW, ipam=world.ipam()) | missing
     assert world.call("GC", conf, "", "", "").code == 0
     assert held(world) == {"c1@net1"}
+
+
+@pytest.mark.parametrize("missing", [{}, NULL])
+def test_gc_without_a_list_takes_back_what_is_dead(world: World, missing: dict[str, Any]) -> None:
+    attach(world, "c1", "c2")
+    attach(world, "c3", name="slow")
+    for container in ("c2", "c3"):
+        world.kernel.kill_netns(f"/run/netns/{container}")
+    assert world.call("GC", world.conf(**NEW, ipam=world.ipam()) | missing, "", "", "").code == 0
+    assert held(world) == {"c1@net1", "c3@net1"}
+
+
+def test_gc_with_an_empty_list_means_all_of_the_network(world: World) -> None:
+    """What Multus sends (gatherValidAttachmentsFromCache makes a list that is not nil)."""
+    attach(world, "c1")
+    assert gc(world).code == 0
+    assert held(world) == set()
 
 
 def test_gc_keeps_the_union_of_both_keys(world: World) -> None:

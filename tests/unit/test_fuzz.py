@@ -169,6 +169,26 @@ def as_bytes(value: Any) -> bytes:
     return json.dumps(value).encode("utf-8", "surrogateescape")
 
 
+@budget(400)
+@given(data=st.data())
+def test_any_call_deletes_what_is_attached(root: Path, data: st.DataObject) -> None:
+    """Whatever became of the conf since, of CNI_ARGS and CNI_NETNS."""
+    node = shared(root)
+    door = data.draw(st.sampled_from(["sriov", "host-subnet"]))
+    conf = node.conf(cniVersion="1.1.0", runtimeConfig={"mac": "02:00:00:00:aa:01"}) | {"verifyTimeout": 0}
+    assert fuzzing.call(node.world, node.env("ADD"), as_bytes(conf), door).code == 0
+    spoiled = data.draw(st.composite(lambda draw: mutated(draw, conf, draw(st.integers(1, 3))))())
+    stdin = data.draw(
+        st.one_of(damaged_bytes(as_bytes(conf)), st.just(as_bytes(spoiled)), st.binary(max_size=40))
+    )
+    args, netns = data.draw(st.one_of(ARGS, ENV_TEXT)), data.draw(NETNSES)
+
+    deleted = fuzzing.call(node.world, node.env("DEL", CNI_ARGS=args, CNI_NETNS=netns), stdin, door)
+
+    assert deleted.code == 0, deleted.stdout
+    assert node.look() == node.before
+
+
 # configurations ------------------------------------------------------------------------------------------------------
 
 
