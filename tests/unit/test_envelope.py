@@ -156,6 +156,23 @@ def test_an_error_can_be_read_whatever_version_was_asked_for(node: World, what: 
     assert (refused.exit_code, refused.code, refused.document["cniVersion"]) == (1, 1, "1.1.0")
 
 
+@pytest.mark.parametrize("door", ["sriov", "host-subnet"])
+@pytest.mark.parametrize(("version", "spoken"), [("0.3.1", "0.3.1"), ("", "0.1.0"), ("0.4.0", "0.4.0")])
+def test_an_error_of_the_form_speaks_the_confs_version_too(
+    node: World, version: str, spoken: str, door: str
+) -> None:
+    conf = conf_of(node, door, cniVersion=version)
+    refused = [
+        call(node, "ADD", conf | {"name": "a b"}, door),
+        call(node, "ADD", conf, door, CNI_ARGS="X=1"),
+        call(node, "ADD", conf, door, CNI_IFNAME="a/b"),
+        call(node, "ADD", json.dumps(conf) + "}", door),
+    ]
+    assert [(reply.code, reply.document["cniVersion"]) for reply in refused] == [
+        (code, spoken) for code in (7, 4, 4, 6)
+    ]
+
+
 def test_what_was_wrong_is_in_the_log(node: World) -> None:
     conf = conf_of(node, "sriov")
     assert call(node, "ADD", conf).code == 0
