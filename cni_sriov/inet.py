@@ -11,6 +11,25 @@ from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 BITS = {4: 32, 6: 128}
 _FAMILY = {4: AF_INET, 6: AF_INET6}
 
+# (first, last, length, what it is) of what can be no interface's address: the kernel refuses it (inet_addr_type,
+# ipv6_addr_type), or sends nothing to it over a wire (RFC 6890; RFC 4291 2.5.5.2). 240.0.0.0/4 works on Linux.
+RESERVED = {
+    4: (
+        (0, (1 << 24) - 1, 8, '"this network"'),
+        (127 << 24, (128 << 24) - 1, 8, "loopback"),
+        (0xA9FE << 16, (0xA9FF << 16) - 1, 16, "link-local"),
+        (224 << 24, (240 << 24) - 1, 4, "multicast"),
+        ((1 << 32) - 1, (1 << 32) - 1, 32, "the broadcast address"),
+    ),
+    6: (
+        (0, 0, 128, "the unspecified address"),
+        (1, 1, 128, "loopback"),
+        (0xFFFF << 32, (1 << 48) - 1, 96, "IPv4-mapped"),
+        (0xFE80 << 112, (0xFEC0 << 112) - 1, 10, "link-local"),
+        (0xFF << 120, (1 << 128) - 1, 8, "multicast"),
+    ),
+}
+
 
 def parse_address(text: str) -> tuple[int, int]:
     """(version, value) of an address without prefix length; ValueError if it is none."""

@@ -9,74 +9,19 @@ from __future__ import annotations
 
 from .domain import Noun, Route
 from .errors import BadConfig, BadEnvironment, UnsupportedField
-from .inet import BITS, Prefix, parse_address, parse_interface, parse_prefix, prefix_around, render_address
+from .inet import BITS, RESERVED, parse_address, parse_length, parse_prefix, render_address
+from .pools import Pool, want_address, want_subnet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .inet import Prefix
+
 DATA_DIR = "/var/lib/cni/host-subnet"
 SCOPE = "default"
 _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _TYPES = {str: "a string", int: "an integer", bool: "true or false", list: "a list", dict: "an object"}
-
-
-class Pool(Noun):
-    """One entry of `pools`: it yields one lease of `/length`, cut from the first of `prefixes` that has room.
-
-    `gateway`: "first", "last", "none", or "address"; then `next_hop` is the gateway, on link and outside every lease.
-    `exclude` holds (first, last) pairs. `wanted` and `wanted_address` are what was requested of this pool.
-    """
-
-    __slots__ = ("exclude", "gateway", "length", "next_hop", "prefixes", "wanted", "wanted_address")
-
-    def __init__(
-        self,
-        prefixes: list[Prefix],
-        length: int,
-        gateway: str = "first",
-        next_hop: int | None = None,
-        exclude: list[tuple[int, int]] | None = None,
-    ) -> None:
-        self.prefixes = prefixes
-        self.length = length
-        self.gateway = gateway
-        self.next_hop = next_hop
-        self.exclude = exclude or []
-        self.wanted: Prefix | None = None
-        self.wanted_address: int | None = None
-
-    @property
-    def version(self) -> int:
-        return self.prefixes[0].version
-
-    @property
-    def key(self) -> str:
-        """Names the next-fit cursor; a file name."""
-        return f"{self.prefixes[0]}_{self.length}".replace("/", "_")
-
-    def usable(self, subnet: Prefix) -> tuple[int, int]:
-        """First and last host address. RFC 3021 (/31) and RFC 6164 (/127): both ends are; v6 has no broadcast."""
-        spare = BITS[subnet.version] - subnet.length
-        if spare <= 1:
-            return subnet.value, subnet.last
-        return subnet.value + 1, subnet.last - (subnet.version == 4)
-
-    def gateway_of(self, subnet: Prefix) -> int | None:
-        first, last = self.usable(subnet)
-        return {"first": first, "last": last, "none": None, "address": self.next_hop}[self.gateway]
-
-    def address_of(self, subnet: Prefix) -> int:
-        """The interface's address: the first usable one that is not the gateway's."""
-        first, _ = self.usable(subnet)
-        return first + 1 if first == self.gateway_of(subnet) else first
-
-    def holds(self, subnet: Prefix) -> Prefix | None:
-        """The prefix of this pool that the subnet can be cut from."""
-        for prefix in self.prefixes:
-            if prefix.contains(subnet):
-                return prefix
-        return None
 
 
 class IpamConf(Noun):
@@ -196,13 +141,23 @@ def _parse_pool(raw: Any, where: str) -> Pool:
     prefixes = [_checked(parse_prefix, text, f"{where}.subnet") for text in texts]
     if not prefixes or len({prefix.version for prefix in prefixes}) > 1:
         raise BadConfig(f"{where}.subnet {subnets!r}: must be one or more subnets of one IP family")
+    for prefix in prefixes:
+        what = _reserved(prefix.version, prefix.value, prefix.last)
+        if what:
+            raise BadConfig(f"{where}.subnet {prefix}: is {what}, and so no interface's address")
     length = _parse_length(raw, prefixes, where)
     gateway, next_hop = _parse_gateway(raw, prefixes[0].version, length, where)
     excludes = [
         _parse_range(text, prefixes[0].version, f"{where}.exclude")
         for text in _get(raw, "exclude", list, [], where)
     ]
-    return Pool(prefixes, length, gateway, next_hop, excludes)
+    pool = Pool(prefixes, length, gateway, next_hop, excludes)
+    if not pool.has_room():
+        raise BadConfig(
+            f"{where}: no /{length} of {', '.join(map(str, prefixes))} can ever be leased",
+            "all of it is excluded, reserved, or holds the gateway's address",
+        )
+    return pool
 
 
 def _parse_length(raw: dict[str, Any], prefixes: list[Prefix], where: str) -> int:
@@ -233,7 +188,18 @@ def _parse_gateway(raw: dict[str, Any], version: int, length: int, where: str) -
     family, value = _checked(parse_address, text, f"{where}.gateway (first, last, none or an address)")
     if family != version:
         raise BadConfig(f"{where}.gateway {text!r}: must be of the pool's family, IPv{version}")
+    what = _reserved(version, value, value)
+    if what and what != "link-local":  # fe80::1 is a router, 169.254.1.1 is calico's
+        raise BadConfig(f"{where}.gateway {text!r}: is {what}, and so no router's address")
     return "address", value
+
+
+def _reserved(version: int, first: int, last: int) -> str:
+    """What a range is if all of it is reserved for one thing. Where a pool only holds such a range, it is skipped."""
+    for low, high, _, what in RESERVED[version]:
+        if low <= first and last <= high:
+            return what
+    return ""
 
 
 def _parse_range(text: Any, version: int, where: str) -> tuple[int, int]:
@@ -292,79 +258,48 @@ def _sticky_name(cni_args: dict[str, str]) -> str:
 def _parse_requests(
     pools: list[Pool], runtime_config: dict[str, Any], args_cni: dict[str, Any], cni_args: dict[str, str]
 ) -> None:
-    """The first source that names any wins as a whole: runtimeConfig.ips > args.cni.ips > CNI_ARGS IP."""
+    """All of them together, as host-local has it: each is granted or the ADD fails, and the same one twice is once.
+
+    containernetworking/plugins v1.9, plugins/ipam/host-local: LoadIPAMConfig in backend/allocator/config.go puts them
+    into one list, cmdAdd in main.go makes a set of it and fails if one is left.
+    """
     ranges = runtime_config.get("ipRanges")
     if ranges:  # host-local's: whoever asks for one must not get an address from elsewhere
         raise UnsupportedField(
             f"read runtimeConfig.ipRanges {ranges!r:.200}: host-subnet leases subnets of its pools",
             'ask for an address with "ips", or use host-local',
         )
-    for where, text in _first_given(
+    for where, text in _given(
         ("args.cni.subnets", args_cni, "subnets"), ("CNI_ARGS SUBNET", cni_args, "SUBNET")
     ):
-        _want_subnet(pools, _checked(parse_prefix, text, where), where)
-    sources = (
+        want_subnet(pools, f"{where} {text!r}", _checked(parse_prefix, text, where))
+    for where, text in _given(
         ("runtimeConfig.ips", runtime_config, "ips"),
         ("args.cni.ips", args_cni, "ips"),
         ("CNI_ARGS IP", cni_args, "IP"),
-    )
-    for where, text in _first_given(*sources):
-        _want_address(pools, text, where)
+    ):
+        want_address(pools, f"{where} {text!r}", *_checked(_parse_request, text, where))
 
 
-def _first_given(*sources: tuple[str, dict[str, Any], str]) -> list[tuple[str, Any]]:
+def _given(*sources: tuple[str, dict[str, Any], str]) -> list[tuple[str, Any]]:
+    """(source, text) of all that is asked; null and "" ask nothing."""
+    found = []
     for where, raw, key in sources:
+        if raw.get(key) in (None, ""):
+            continue
         if where.startswith("CNI_ARGS"):
-            items: list[Any] = [text.strip() for text in raw.get(key, "").split(",") if text.strip()]
+            items: list[Any] = [text.strip() for text in raw[key].split(",") if text.strip()]
         else:
             items = _get(raw, key, list, [], where.rpartition(".")[0])
-        if items:
-            return [(where, item) for item in items]
-    return []
-
-
-def _want_address(pools: list[Pool], text: Any, where: str) -> None:
-    version, value, length = _checked(_parse_request, text, where)
-    for pool in pools:
-        subnet = prefix_around(version, value, pool.length) if pool.version == version else None
-        if subnet is None or not pool.holds(subnet) or pool.wanted_address is not None:
-            continue
-        if pool.wanted not in (None, subnet):
-            continue
-        if length not in (None, pool.length):
-            raise BadConfig(f"{where} {text!r}: the pool {pool.prefixes[0]} gives subnets of /{pool.length}")
-        first, last = pool.usable(subnet)
-        if not first <= value <= last:
-            raise BadConfig(f"{where} {text!r}: is the network or broadcast address of {subnet}")
-        if value == pool.gateway_of(subnet):
-            raise BadConfig(f"{where} {text!r}: is the gateway of {subnet}")
-        _want(pool, subnet, where)
-        pool.wanted_address = value
-        return
-    raise BadConfig(f"{where} {text!r}: is outside every pool, or its pool is asked twice")
+        found += [(where, item) for item in items]
+    return found
 
 
 def _parse_request(text: str) -> tuple[int, int, int | None]:
-    if "/" not in text:
-        return *parse_address(text), None
-    prefix, value = parse_interface(text)
-    return prefix.version, value, prefix.length
-
-
-def _want_subnet(pools: list[Pool], subnet: Prefix, where: str) -> None:
-    inside = [pool for pool in pools if pool.holds(subnet)]
-    for pool in inside:
-        if pool.length == subnet.length and pool.wanted is None:
-            _want(pool, subnet, where)
-            return
-    if not inside:
-        raise BadConfig(f"{where} {subnet}: is outside every pool")
-    raise BadConfig(f"{where} {subnet}: its pool gives one subnet of /{inside[0].length} per interface")
-
-
-def _want(pool: Pool, subnet: Prefix, where: str) -> None:
-    if any(first <= subnet.last and subnet.value <= last for first, last in pool.exclude):
-        raise BadConfig(f"{where} {subnet}: is excluded by the pool's configuration")
-    if pool.next_hop is not None and subnet.has(subnet.version, pool.next_hop):
-        raise BadConfig(f"{where} {subnet}: holds the pool's gateway address, which is never leased")
-    pool.wanted = subnet
+    """(version, value, length). An IPv4-mapped one is IPv4, as for Go's net.IP, and so for host-local."""
+    address, slash, rest = text.partition("/")
+    version, value = parse_address(address)
+    length = parse_length(rest, version) if slash else None
+    if version == 6 and value >> 32 == 0xFFFF:
+        return 4, value & 0xFFFFFFFF, None if length is None else max(length - 96, 0)
+    return version, value, length

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from .domain import HostUse, IpamResult
-    from .poolconf import IpamConf, Pool
+    from .poolconf import IpamConf
+    from .pools import Pool
 
     class View(Protocol):
         """What a store shows of the leases of one scope while its lock is held."""
@@ -145,11 +146,8 @@ def _first_fit(view: View, within: Prefix, length: int, start: int, barred: list
 
 
 def _barred(pool: Pool, avoid: list[Prefix]) -> list[Range]:
-    """`exclude`, what the host uses, and the gateway's own address, which is never leased."""
-    ranges = pool.exclude + [
-        (prefix.value, prefix.last) for prefix in avoid if prefix.version == pool.version
-    ]
-    return ranges if pool.next_hop is None else [*ranges, (pool.next_hop, pool.next_hop)]
+    """What the pool never leases, and what the host uses."""
+    return pool.barred + [(prefix.value, prefix.last) for prefix in avoid if prefix.version == pool.version]
 
 
 def _blocking(first: int, last: int, barred: list[Range]) -> int:

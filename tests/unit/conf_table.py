@@ -11,6 +11,7 @@ from typing import Any
 GOOD, BAD = "good", "bad"
 COMPARE = "parser: JSON Schema cannot compare two values of a document"
 HOST_BITS = "parser: a regular expression cannot tell host bits"
+RESERVED = "parser: a pattern cannot tell a range of addresses"
 FLOAT = "parser: JSON Schema takes 1.0 for an integer (2020-12, 6.1.1)"
 BYTES = "parser: JSON Schema counts characters, the kernel bytes"
 
@@ -152,7 +153,12 @@ POOLS: list[Row] = [
         "10.0.0.0/8 ", 10, [], [10], ["10.0.0.0/16", "fd00::/64"], {"a": 1}, "10.0.0.0/0008")],
     *[(f"subnet {v!r}", pool6(subnet=v), GOOD) for v in ("fd00::/48", "::/0", "FD00:1:2:3::/64", "1:2:3:4:0:0:0:0/64", ["fd00::/64", "fd01::/64"])],
     *[(f"subnet {v!r}", pool6(subnet=v), BAD) for v in ("fd00::1::/64", "fd00:/48", "g::/48", "fd00::/129", "fd00::/x", "::1:2:3:4:5:6:7:8/64", "fd00::%1/64")],
-    ("subnet mapped v4", pool6(subnet="::ffff:10.0.0.0/104", prefixLength=112), GOOD),
+    ("subnet mapped v4", pool6(subnet="::ffff:10.0.0.0/104", prefixLength=112), RESERVED),
+    ("subnet multicast", pool(subnet="224.0.0.0/8"), RESERVED),
+    ("subnet link-local", pool6(subnet="fe80::/16"), RESERVED),
+    ("subnet reserved but used", pool(subnet="240.0.0.0/4"), GOOD),
+    ("gateway multicast", pool(gateway="224.0.0.1"), RESERVED),
+    ("all excluded", pool(exclude=["10.10.0.0/16"]), COMPARE),
     ("subnet with host bits", pool(subnet="10.10.0.1/16"), HOST_BITS),
     ("v6 subnet with host bits", pool6(subnet="fd00:10::1/48"), HOST_BITS),
     *[(f"prefixLength {v!r}", pool(prefixLength=v), GOOD) for v in (16, 24, 30, 31, 32)],

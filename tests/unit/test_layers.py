@@ -16,6 +16,7 @@ LAYERS = {
         "netconf",
         "choose",
         "knobs",
+        "pools",
         "poolconf",
         "subnets",
         "sriov_cni",

@@ -142,9 +142,62 @@ def test_exclude_is_skipped() -> None:
     assert taken(View(), asked, 3) == ["10.10.2.0/24", "10.10.4.0/24", "10.10.7.0/24"]
 
 
-def test_all_excluded_is_exhausted() -> None:
+@pytest.mark.parametrize(
+    ("subnet", "gateway"),
+    [
+        ("10.1.2.0/24", "10.1.2.1"),
+        ("10.1.2.0/24", "10.1.2.254"),
+        ("10.1.2.0/24", "none"),
+        ("10.1.2.4/30", "192.168.0.1"),
+        ("10.1.2.4/31", "none"),
+        ("10.1.2.255/32", "none"),
+        ("fd00::/120", "fe80::1"),
+        ("fd00::/126", "fd00::1"),
+        ("fd00::2/127", "none"),
+    ],
+)
+def test_leases_of_one_address_are_the_hosts_of_their_lan_without_its_gateway(
+    subnet: str, gateway: str
+) -> None:
+    """ipaddress is the oracle: hosts() has no network, broadcast or subnet-router anycast address."""
+    view, net = View(), ip_network(subnet)
+    asked = conf(pool(subnet, net.max_prefixlen, gateway=gateway))
+    hosts = [f"{host}/{net.max_prefixlen}" for host in net.hosts() if str(host) != gateway]
+
+    assert taken(view, asked, len(hosts)) == hosts
     with pytest.raises(PoolExhausted):
-        View().take(conf(pool("0.0.0.0/31", 32, exclude=["0.0.0.0", "0.0.0.1"])))
+        view.take(asked)
+
+
+def test_each_subnet_of_a_list_is_a_lan() -> None:
+    asked = conf(pool(["10.1.2.0/30", "10.1.2.8/30"], 32))
+
+    assert taken(View(), asked, 4) == ["10.1.2.1/32", "10.1.2.2/32", "10.1.2.9/32", "10.1.2.10/32"]
+
+
+RESERVED = [
+    ip_network(text)
+    for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
+                 "::/128", "::1/128", "::ffff:0:0/96", "fe80::/10", "ff00::/8")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("whole", "length"),
+    [("0.0.0.0/0", 4), ("0.0.0.0/0", 6), ("0.0.0.0/0", 9), ("168.0.0.0/6", 16), ("254.0.0.0/7", 15), ("::/0", 8),
+     ("fc00::/6", 10), ("::/64", 74), ("::/120", 128)],
+)  # fmt: skip
+def test_next_fit_goes_around_what_no_interface_can_have(whole: str, length: int) -> None:
+    view, asked = View(), conf(pool(whole, length, gateway="none"))
+    expected = [
+        str(net)
+        for net in ip_network(whole).subnets(new_prefix=length)
+        if not any(overlaps(net, reserved) for reserved in RESERVED)
+    ]
+
+    assert taken(view, asked, len(expected)) == expected
+    with pytest.raises(PoolExhausted):
+        view.take(asked)
 
 
 def test_the_subnet_of_a_gateway_address_is_never_leased() -> None:
@@ -340,9 +393,11 @@ def test_the_allocator_gives_what_the_model_gives(
         if one["gateway"] != "none":
             avoid.append(ip_network(str(ip_address(one["gateway"]))))
         ranges = [ip_network(text) for text in one["subnet"]]
+        if one["prefixLength"] == ranges[0].max_prefixlen:
+            avoid += [ip_network(end) for net in ranges for end in {net[0], net[-1]} - set(net.hosts())]
         for other in map(ip_network, host):
             if any(overlaps(net, other) and not other.supernet_of(net) for net in ranges):  # type: ignore[arg-type]
-                avoid.append(other)  # noqa: PERF401 # a comprehension would hide the rule
+                avoid.append(other)  # a comprehension would hide the rule
         expected = model.next(one, avoid)
         try:
             found = view.take(conf(one), [use(text) for text in host])[0].subnet
