@@ -25,7 +25,10 @@ _TYPES = {str: "a string", int: "an integer", bool: "true or false", list: "a li
 
 
 class IpamConf(Noun):
-    """What was asked of host-subnet. `sticky` is "namespace/name" of the pod ("" = forget the lease at release)."""
+    """What was asked of host-subnet. `sticky` is "namespace/name" of the pod ("" = forget the lease at release).
+
+    `resolv_conf` is the file that `dns` is to be read from, "" = `dns` is what there is.
+    """
 
     __slots__ = (
         "allow_host_overlap",
@@ -33,6 +36,7 @@ class IpamConf(Noun):
         "dns",
         "onlink",
         "pools",
+        "resolv_conf",
         "routes",
         "scope",
         "sticky",
@@ -50,6 +54,7 @@ class IpamConf(Noun):
         allow_host_overlap: bool = False,
         wants_sticky: bool = False,
         sticky: str = "",
+        resolv_conf: str = "",
     ) -> None:
         self.scope = scope
         self.data_dir = data_dir
@@ -60,6 +65,7 @@ class IpamConf(Noun):
         self.allow_host_overlap = allow_host_overlap
         self.wants_sticky = wants_sticky
         self.sticky = sticky
+        self.resolv_conf = resolv_conf
 
 
 def parse(
@@ -77,16 +83,18 @@ def parse(
         )
     scope, data_dir = parse_place(ipam)
     wants_sticky = _get(ipam, "sticky", bool, False)
+    dns = _parse_dns(_get(ipam, "dns", dict, {}))
     conf = IpamConf(
         scope,
         data_dir,
         pools,
         _parse_routes(ipam, {pool.version for pool in pools}),
-        _parse_dns(_get(ipam, "dns", dict, {})),
+        dns,
         _get(ipam, "onlink", bool, False),
         _get(ipam, "allowHostOverlap", bool, False),
         wants_sticky,
         _sticky_name(cni_args) if wants_sticky else "",
+        _parse_resolv_conf(ipam, dns),
     )
     _parse_requests(pools, runtime_config, args_cni, cni_args)
     return conf
@@ -244,6 +252,14 @@ def _parse_dns(raw: dict[str, Any]) -> dict[str, Any]:
         if kind is list and not all(type(item) is str for item in dns[key]):
             raise BadConfig(f"ipam.dns.{key} {dns[key]!r}: must be a list of strings")
     return dns
+
+
+def _parse_resolv_conf(ipam: dict[str, Any], dns: dict[str, Any]) -> str:
+    """host-local's key; `ipam.dns` says it outright, and so wins as a whole."""
+    path: str = _get(ipam, "resolvConf", str, "")
+    if path and (path[0] != "/" or path[-1] == "/" or not path.isprintable()):
+        raise BadConfig(f"ipam.resolvConf {path!r}: must be the absolute path of a file")
+    return "" if any(dns.values()) else path
 
 
 def _sticky_name(cni_args: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ import _signal  # loaded in every Python, unlike `signal`, which costs 6 ms
 from .. import claim, prepare, release, reservation
 from ..domain import Interface, IPConfig, Result
 from ..errors import AttachedAlready, CniError, IfnameExists, KernelRefused, TryAgain
-from . import foreign, pod
+from . import foreign, ipam, pod
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> Result:
     """Hold the attachment's lock, refuse a second attachment, then attach."""
+    if ipam_conf is not None:
+        ipam.read_dns(ipam_conf)
     with host.open_netns(request.netns) as netns, host.pod(netns) as inside_pod:
         host.ledger.open()
         with host.ledger.attachment_lock(request.attachment, "ADD") as lock:

@@ -44,6 +44,14 @@ class Place:
         return Store(data_dir, scope, self.run_dir, self.boot_id, self.log)
 
 
+def read_dns(conf: IpamConf) -> None:
+    """What `resolvConf` stands for; before anything is changed, since the file may not be there."""
+    if conf.resolv_conf:
+        from .. import resolvconf
+
+        conf.dns = resolvconf.read(conf.resolv_conf)
+
+
 def reserve(
     place: Place,
     conf: IpamConf,

@@ -222,6 +222,8 @@ IPAM: list[Row] = [
     ("routes no list", ipam(routes={"dst": "10.0.0.0/8"}), BAD),
     *[(f"dns {v!r}", ipam(dns=v), GOOD) for v in GOOD_DNS],
     *[(f"dns {v!r}", ipam(dns=v), BAD) for v in BAD_DNS],
+    *[(f"resolvConf {v!r}", ipam(resolvConf=v), GOOD) for v in ("", "/etc/resolv.conf", "/a b/../c", "/.x")],
+    *[(f"resolvConf {v!r}", ipam(resolvConf=v), BAD) for v in ("etc/resolv.conf", "/", "/etc/", "/a\nb", 5, ["/etc/resolv.conf"])],
     ("unknown key in ipam", ipam(prefixlength=24), GOOD),
     ("ips in a pool", ipam() | {"runtimeConfig": {"ips": ["10.10.5.7/24"]}}, GOOD),
     ("ips no list", ipam() | {"runtimeConfig": {"ips": "10.10.5.7"}}, BAD),

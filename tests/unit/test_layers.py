@@ -32,6 +32,7 @@ LAYERS = {
         "delegate",
         "netns",
         "statefile",
+        "resolvconf",
         "deviceinfo",
         "ledger",
         "ipam/",

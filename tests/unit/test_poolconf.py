@@ -102,6 +102,9 @@ def test_unknown_keys_are_ignored() -> None:
         ({"dns": []}, "ipam.dns []"),
         ({"dns": {"nameservers": "1.1.1.1"}}, "ipam.dns.nameservers"),
         ({"dns": {"search": [1]}}, "ipam.dns.search"),
+        ({"resolvConf": "etc/resolv.conf"}, "ipam.resolvConf 'etc/resolv.conf': must be the absolute path"),
+        ({"resolvConf": "/etc/"}, "ipam.resolvConf"),
+        ({"resolvConf": ["/etc/resolv.conf"]}, "ipam.resolvConf"),
     ],
 )
 def test_a_bad_value_is_code_7_and_named(keys: dict[str, Any], said: str) -> None:
