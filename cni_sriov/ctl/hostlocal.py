@@ -1,7 +1,7 @@
 r"""host-local's store (containernetworking/plugins), read under its own lock.
 
-<dir>/<network>/<address> = "<containerID>\r\n<interface>", last_reserved_ip.<range set>, and `lock`, under whose flock it
-works.
+<dir>/<network>/<address> = "<containerID>\r\n<interface>" (before v0.8 "<containerID>"), last_reserved_ip.<range set>,
+and `lock`, under whose flock it works (plugins/ipam/host-local/backend/disk/backend.go).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from typing import NamedTuple
 
 from .. import sriov_cni
 from ..domain import Attachment
@@ -61,36 +62,69 @@ def _there_is(directory: str) -> str:
         return "host-local's dataDir is given by --store"
 
 
-Held = dict[str, Attachment]  # address -> who has it
+class Unclear(NamedTuple):
+    """A file that does not say which interface has its address; `container_id` "" = nor which container."""
+
+    address: str
+    file: str
+    container_id: str
+    why: str
 
 
-def read(directory: str) -> tuple[Held, list[str]]:
-    """(all addresses, the last one of each range set); SubnetConflict (104) lists every file that cannot be understood."""
-    held, last, bad = Held(), [], []
-    for name in sorted(os.listdir(directory)):
+class Found(NamedTuple):
+    """Who has which address, what cannot be told, and the last address of each range set."""
+
+    held: dict[str, Attachment]
+    unclear: list[Unclear]
+    last: list[str]
+
+
+def read(directory: str) -> Found:
+    found = Found({}, [], [])
+    for name in sorted(os.listdir(directory), key=_as_written_first):
+        path = f"{directory}/{name}"
         if name.startswith("last_reserved_ip."):
-            last.append(_text(f"{directory}/{name}").strip())
-        elif name != "lock":
-            try:
-                address = render_address(*parse_address(name))
-            except ValueError:
-                continue  # nothing that host-local made
-            text = _text(f"{directory}/{name}")
-            lines = text.split()
-            if len(lines) == 2 and sriov_cni.is_attachment(*lines):
-                held[address] = Attachment(*lines)
-            else:
-                bad.append(f"{directory}/{name} does not say whose it is: {text[:80]!r}")
-    if bad:
-        raise refuse(directory, bad, "remove what is of no running container, and try again")
-    return held, last
+            found.last.append(text_of(path).strip())
+            continue
+        address = _address(name)
+        if address in found.held or any(address == other.address for other in found.unclear):
+            found.unclear.append(Unclear(address, path, "", f"is another file for {address}"))
+        elif address:  # else nothing that host-local made, or its lock
+            _sort(found, address, path)
+    return found
 
 
-def _text(path: str) -> str:
+def _sort(found: Found, address: str, path: str) -> None:
+    text = text_of(path)
+    words = text.split()
+    if len(words) == 2 and sriov_cni.is_attachment(*words):
+        found.held[address] = Attachment(*words)
+    elif len(words) == 1 and sriov_cni.is_attachment(words[0], "eth0"):
+        why = f"names no interface of {words[0]}, as an old host-local wrote it"
+        found.unclear.append(Unclear(address, path, words[0], why))
+    else:
+        found.unclear.append(Unclear(address, path, "", f"does not say whose it is: {text[:80]!r}"))
+
+
+def _address(name: str) -> str:
+    """As `ip` prints it, "" if the name is none. On Windows host-local writes _ for : (GetEscapedPath)."""
+    try:
+        return render_address(*parse_address(name.replace("_", ":")))
+    except ValueError:
+        return ""
+
+
+def _as_written_first(name: str) -> tuple[bool, str]:
+    """host-local writes addresses in their canonical form; another spelling was put there by somebody else."""
+    return _address(name) != name, name
+
+
+def text_of(path: str, largest: int = _LONGEST) -> str:
+    """What cannot be read is told in the text: no file of host-local's says the like."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            return os.read(fd, _LONGEST).decode("ascii", "replace")
+            return os.read(fd, largest).decode("ascii", "replace")
         finally:
             os.close(fd)
     except OSError as error:

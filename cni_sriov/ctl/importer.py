@@ -1,7 +1,8 @@
 """`sriovctl import host-local`: the addresses that host-local gave become leases of host-subnet, all of them or none.
 
 Its files (hostlocal.py) are read and left where they are: until the configuration is exchanged they are the truth, and
-afterwards the way back.
+afterwards the way back. What a file does not say stops nobody else's import: its address is kept from being leased
+under a name of its own, in a network of its own, so that no runtime's GC frees what may be a living container's.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from .. import poolconf, protocol, reservation
 from ..commands.ipam import Glance
 from ..domain import Lease
 from ..errors import BadConfig, SubnetConflict
-from ..inet import parse_address, parse_prefix, prefix_around, render_address
+from ..inet import parse_address, parse_prefix, render_address
 from ..subnets import Choice
-from . import hostlocal, validate
+from . import hostlocal, unclear, validate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,17 +23,24 @@ if TYPE_CHECKING:
     from ..host import Host
     from ..inet import Prefix
     from ..ipam.store import Store
-    from ..poolconf import IpamConf, Pool
+    from ..poolconf import IpamConf
+    from ..pools import Pool
     from ..subnets import View
+
+RESULTS = (
+    "/var/lib/cni/results"  # libcni's default cache (containernetworking/cni v1.3.0, libcni/api.go, CacheDir)
+)
+UNKNOWN = "unknown"
 
 
 class Item:
     """One attachment and what it gets; `done`: it held exactly that before."""
 
-    def __init__(self, attachment: Attachment, leases: list[Lease], done: bool) -> None:
+    def __init__(self, attachment: Attachment, leases: list[Lease], done: bool, network: str) -> None:
         self.attachment = attachment
         self.leases = leases
         self.done = done
+        self.network = network
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -45,15 +53,35 @@ class Item:
 
 
 class Outcome:
-    def __init__(self, network: str, directory: str, items: list[Item], dry_run: bool) -> None:
+    def __init__(
+        self, network: str, directory: str, items: list[Item], skipped: list[unclear.Skipped], dry_run: bool
+    ) -> None:
         self.network = network
         self.directory = directory
         self.items = items
+        self.skipped = skipped
         self.dry_run = dry_run
 
     def to_json(self) -> dict[str, Any]:
-        items = [item.to_json() for item in self.items]
-        return {"network": self.network, "directory": self.directory, "dryRun": self.dry_run, "items": items}
+        return {
+            "network": self.network,
+            "directory": self.directory,
+            "dryRun": self.dry_run,
+            "items": [item.to_json() for item in self.items],
+            "skipped": [skipped.to_json() for skipped in self.skipped],
+        }
+
+
+class Plan:
+    """What is to be leased to whom; `holders` keep what nobody is known for, `stale` are of an earlier import, and go first."""
+
+    def __init__(
+        self, items: list[Item], holders: list[Item], skipped: list[unclear.Skipped], stale: list[Item]
+    ) -> None:
+        self.items = items
+        self.holders = holders
+        self.skipped = skipped
+        self.stale = stale
 
 
 def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Outcome:
@@ -61,17 +89,19 @@ def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Outco
     that stands against it, before anything is written.
     """
     name, conf = _host_subnet_of(file)
-    protocol.check_name(network or name)
+    old = network or name
+    protocol.check_name(old)
     if not dry_run:
         host.ledger.open_run_dir()
-    directory = f"{store}/{network or name}"
+    directory = f"{store}/{old}"
     with hostlocal.Locked(directory):
-        held, last = hostlocal.read(directory)
+        found = hostlocal.read(directory)
+        unclear.name_owners(host, found, old, store)
         ours = reservation.place(host).store(conf.data_dir, conf.scope)
-        items = _plan(directory, conf, held, ours)
+        plan = _plan(directory, name, conf, found, ours)
         if not dry_run:
-            _write(host, name, conf, ours, items, last)
-    return Outcome(name, directory, items, dry_run)
+            _write(host, conf, ours, plan, found.last)
+    return Outcome(name, directory, plan.items, plan.skipped, dry_run)
 
 
 def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
@@ -90,91 +120,137 @@ def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
     return str(ours[0]["name"]), poolconf.parse(ours[0]["ipam"], {}, {}, {})
 
 
-def _plan(directory: str, conf: IpamConf, held: hostlocal.Held, store: Store) -> list[Item]:
+def _plan(directory: str, network: str, conf: IpamConf, found: hostlocal.Found, store: Store) -> Plan:
     leases: dict[Attachment, list[Lease]] = {}
     owners: dict[str, str] = {}
     problems: list[str] = []
-    for address, attachment in held.items():
+    for address, attachment in found.held.items():
         try:
             lease = _lease(conf, address)
         except ValueError as error:
-            problems.append(f"{address} of {attachment}: {error}")
+            problems.append(f"{address} of {attachment}: it {error}")
             continue
         if lease.subnet in owners:
             problems.append(f"{address} of {attachment}: {lease.subnet} is that of {owners[lease.subnet]}")
         owners[lease.subnet] = f"{address} of {attachment}"
         leases.setdefault(attachment, []).append(lease)
-    items = [_item(store, attachment, found, problems) for attachment, found in leases.items()]
-    problems += _taken(store, items)
+    before, grown = _holders_of(store, f"host-local:{network}"), list[Item]()
+    items = [_item(store, attachment, network, held, grown, problems) for attachment, held in leases.items()]
+    mine = {lease.subnet for item in before + grown for lease in item.leases}
+    problems += _taken(store, items, mine)
     if problems:
         raise hostlocal.refuse(directory, problems, "give pools with room for each; see docs/sriov-cni.md")
-    return items
+    kept, skipped = unclear.hold(found.unclear, lambda address: _lease(conf, address), owners)
+    holders = [Item(who, held, False, f"host-local:{network}") for who, held in kept.items()]
+    for holder in holders:
+        holder.done = any(_same(holder, other) for other in before)
+    stale = [holder for holder in before if not any(_same(holder, other) for other in holders)]
+    return Plan(items, holders, skipped, stale + grown)
 
 
 def _lease(conf: IpamConf, address: str) -> Lease:
+    """ValueError, the end of a sentence, if no pool would ever give the address."""
+    pool, subnet = _place(conf, address)
     version, value = parse_address(address)
+    reason = pool.refusal(subnet, value)
+    if reason:
+        raise ValueError(reason)
+    gateway = pool.gateway_of(subnet)
+    told = "" if gateway is None else render_address(version, gateway)
+    return Lease(conf.scope, str(subnet), f"{address}/{pool.length}", told, str(pool.holds(subnet)))
+
+
+def _place(conf: IpamConf, address: str) -> tuple[Pool, Prefix]:
     for pool in conf.pools:
-        subnet = prefix_around(version, value, pool.length) if pool.version == version else None
-        within = pool.holds(subnet) if subnet is not None else None
-        if subnet is not None and within is not None:
-            _judge(pool, subnet, value)
-            gateway = pool.gateway_of(subnet)
-            told = "" if gateway is None else render_address(version, gateway)
-            return Lease(conf.scope, str(subnet), f"{address}/{pool.length}", told, str(within))
-    raise ValueError("it is outside every pool")
+        subnet = pool.around(*parse_address(address))
+        if subnet is not None:
+            return pool, subnet
+    raise ValueError("is outside every pool")
 
 
-def _judge(pool: Pool, subnet: Prefix, value: int) -> None:
-    first, last = pool.usable(subnet)
-    if not first <= value <= last:
-        raise ValueError(f"it is the network or broadcast address of {subnet}")
-    if value == pool.gateway_of(subnet):
-        raise ValueError(f"it is the gateway of {subnet}")
-    if any(low <= subnet.last and subnet.value <= high for low, high in pool.exclude):
-        raise ValueError(f"{subnet} is excluded")
-    if pool.next_hop is not None and subnet.has(subnet.version, pool.next_hop):
-        raise ValueError(f"{subnet} holds the gateway {render_address(subnet.version, pool.next_hop)}")
-
-
-def _item(store: Store, attachment: Attachment, leases: list[Lease], problems: list[str]) -> Item:
+def _item(
+    store: Store,
+    attachment: Attachment,
+    network: str,
+    leases: list[Lease],
+    grown: list[Item],
+    problems: list[str],
+) -> Item:
     there = store.find(attachment)
-    held = sorted(lease.address for lease in there.leases) if there else []
-    if held and held != sorted(lease.address for lease in leases):
-        problems.append(f"{attachment}: it holds {', '.join(held)} by host-subnet already")
-    return Item(attachment, leases, done=bool(held))
+    held = {lease.address for lease in there.leases} if there else set()
+    wanted = {lease.address for lease in leases}
+    if (
+        there and held < wanted and not there.netns
+    ):  # an earlier import, which could not read all of its files
+        grown.append(Item(attachment, there.leases, True, network))
+        return Item(attachment, leases, False, network)
+    if held and held != wanted:
+        problems.append(f"{attachment}: it holds {', '.join(sorted(held))} by host-subnet already")
+    return Item(attachment, leases, bool(held), network)
 
 
-def _taken(store: Store, items: list[Item]) -> list[str]:
-    """What another attachment leases already, in whatever directory: looked at without the lock, and again under it."""
+def _taken(store: Store, items: list[Item], mine: set[str]) -> list[str]:
+    """What another attachment leases already, in whatever directory: looked at without the lock, and again under it.
+
+    `mine` is of an earlier import, and gone by then.
+    """
     view = Glance(store.node, store.scope)
     try:
         return [
             f"{lease.address} of {item.attachment}: overlaps a lease; see `sriovctl leases`"
             for item in items
             for lease in item.leases
-            if not item.done and view.conflict(parse_prefix(lease.subnet))
+            if not item.done and lease.subnet not in mine and view.conflict(parse_prefix(lease.subnet))
         ]
     finally:
         view.close()
 
 
-def _write(
-    host: Host, network: str, conf: IpamConf, store: Store, items: list[Item], last: list[str]
-) -> None:
-    written: list[Attachment] = []
+def _holders_of(store: Store, network: str) -> list[Item]:
+    """Of earlier imports."""
+    return [
+        Item(holding.attachment, holding.leases, True, network)
+        for holding in store.holdings()
+        if holding.network == network and holding.attachment is not None
+    ]
+
+
+def _same(one: Item, other: Item) -> bool:
+    return (one.attachment, _subnets(one)) == (other.attachment, _subnets(other))
+
+
+def _subnets(item: Item) -> list[str]:
+    return sorted(lease.subnet for lease in item.leases)
+
+
+# write ---------------------------------------------------------------------------------------------------------------
+
+
+def _write(host: Host, conf: IpamConf, store: Store, plan: Plan, last: list[str]) -> None:
+    written: list[Item] = []
+    released: list[Item] = []
     try:
-        for item in items:
+        for item in plan.stale:
+            _release(host, store, item)
+            released.append(item)
+        for item in plan.items + plan.holders:
             if not item.done:
-                with host.ledger.attachment_lock(item.attachment, "sriovctl import"):
-                    _reserve(store, network, conf, item, last)
-                    written.append(item.attachment)
+                _reserve(host, store, conf, item, last)
+                written.append(item)
     except BaseException:
-        for attachment in written:
-            store.release(attachment)
+        for item in written:
+            _release(host, store, item)
+        for item in released:
+            _reserve(host, store, conf, item, [])
         raise
 
 
-def _reserve(store: Store, network: str, conf: IpamConf, item: Item, last: list[str]) -> None:
+def _release(host: Host, store: Store, item: Item) -> None:
+    with host.ledger.attachment_lock(item.attachment, "sriovctl import"):
+        store.release(item.attachment)
+
+
+def _reserve(host: Host, store: Store, conf: IpamConf, item: Item, last: list[str]) -> None:
     """The netns is not known: nobody but DEL, GC or a reboot frees it."""
 
     def choose(view: View) -> Choice:
@@ -184,7 +260,8 @@ def _reserve(store: Store, network: str, conf: IpamConf, item: Item, last: list[
         return Choice(item.leases, _cursors(conf, view, last))
 
     pools = [prefix for pool in conf.pools for prefix in pool.prefixes]
-    store.reserve(item.attachment, network, "", [], choose, pools)
+    with host.ledger.attachment_lock(item.attachment, "sriovctl import"):
+        store.reserve(item.attachment, item.network, "", [], choose, pools)
 
 
 def _cursors(conf: IpamConf, view: View, last: list[str]) -> dict[str, int]:
@@ -192,10 +269,9 @@ def _cursors(conf: IpamConf, view: View, last: list[str]) -> dict[str, int]:
     cursors = {}
     for text in last:
         try:
-            lease = _lease(conf, text)
+            pool, subnet = _place(conf, text)
         except ValueError:
             continue
-        pool = next(pool for pool in conf.pools if pool.holds(parse_prefix(lease.subnet)))
         if view.cursor(pool.key) is None:
-            cursors[pool.key] = parse_prefix(lease.subnet).last
+            cursors[pool.key] = subnet.last
     return cursors

@@ -179,6 +179,7 @@ def imported(out: TextIO, outcome: Outcome) -> None:
     )
     for item in new:
         console.print(Text(f"  {', '.join(lease.subnet for lease in item.leases)} to {item.attachment}"))
+    _skipped(console, outcome)
     if not outcome.dry_run:
         console.print(
             Text(
@@ -187,6 +188,20 @@ def imported(out: TextIO, outcome: Outcome) -> None:
             )
         )
         console.print(Text(f"  rm -r {outcome.directory}", style="dim"))
+
+
+def _skipped(console: Console, outcome: Outcome) -> None:
+    if not outcome.skipped:
+        return
+    console.print(
+        Text(
+            f"{_count(len(outcome.skipped), 'file')} skipped, whose address nobody else gets:", style="yellow"
+        )
+    )
+    for skipped in outcome.skipped:
+        console.print(Text(f"  {skipped.unclear.file} {skipped.unclear.why}; {skipped.kept}"))
+    remedy = "Where no container has such an address any more: remove the file, and import again."
+    console.print(Text(remedy, style="dim"))
 
 
 # validate ------------------------------------------------------------------------------------------------------------
