@@ -11,6 +11,7 @@ from cni_sriov import inet, poolconf
 from cni_sriov.domain import Route
 from cni_sriov.errors import BadConfig, BadEnvironment
 from cni_sriov.inet import parse_address, parse_prefix
+from tests.world import World
 
 POOL: dict[str, Any] = {"subnet": "10.10.0.0/16", "prefixLength": 24}
 POOL6: dict[str, Any] = {"subnet": ["fd00:10::/48"], "prefixLength": 64}
@@ -513,3 +514,35 @@ def test_sticky_is_by_pod_or_container_name(cni_args: dict[str, str], sticky: st
 def test_a_pod_name_that_is_none_is_code_4() -> None:
     with pytest.raises(BadEnvironment, match="K8S_POD_NAME"):
         parse({"sticky": True}, cni_args={"K8S_POD_NAME": "../x"})
+
+
+# through the door --------------------------------------------------------------------------------
+
+LAN = {"subnet": "10.1.2.0/24", "prefixLength": 32, "gateway": "10.1.2.1"}
+
+
+def test_an_annotation_with_the_lans_length_works_after_the_move(world: World) -> None:
+    conf = world.conf(ipam=world.ipam(pools=[LAN]), runtimeConfig={"ips": ["10.1.2.11/24"]})
+
+    added = world.call("ADD", conf, args="IgnoreUnknown=1;IP=10.1.2.11")
+
+    assert [ip["address"] for ip in added.document["ips"]] == ["10.1.2.11/32"], added.text
+
+
+def test_the_first_lease_of_a_lan_is_its_first_host(world: World) -> None:
+    pools = [LAN | {"gateway": "10.1.2.254"}, {"subnet": "fd00:1::/64", "prefixLength": 128}]
+
+    added = world.call("ADD", world.conf(ipam=world.ipam(pools=pools)))
+
+    assert [ip["address"] for ip in added.document["ips"]] == ["10.1.2.1/32", "fd00:1::1/128"]
+
+
+@pytest.mark.parametrize("asked", ["10.1.2.0", "10.1.2.255", "10.1.2.1", "224.0.0.5", "10.1.2.11;10.1.2.12"])
+def test_a_refused_request_changes_nothing(world: World, asked: str) -> None:
+    conf = world.conf(ipam=world.ipam(pools=[LAN]), args={"cni": {"ips": asked.split(";")}})
+    before = (world.kernel.snapshot(), world.files())
+
+    refused = world.call("ADD", conf)
+
+    assert (refused.code, "args.cni.ips" in refused.text) == (7, True)
+    assert (world.kernel.snapshot(), world.files()) == before
