@@ -11,8 +11,8 @@ from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 BITS = {4: 32, 6: 128}
 _FAMILY = {4: AF_INET, 6: AF_INET6}
 
-# (first, last, length, what it is) of what can be no interface's address: the kernel refuses it (inet_addr_type,
-# ipv6_addr_type), or sends nothing to it over a wire (RFC 6890; RFC 4291 2.5.5.2). 240.0.0.0/4 works on Linux.
+# (first, last, length, what it is) of what is no interface's address on a wire (RFC 6890; RFC 4291 2.5.5.2). The kernel
+# takes most of it, 224.0.0.9 too, and the pod is deaf. 240.0.0.0/4 is reserved as well, but Linux and routers carry it.
 RESERVED = {
     4: (
         (0, (1 << 24) - 1, 8, '"this network"'),
