@@ -260,4 +260,9 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
             "ipam": {"type": cache.ipam_type},
         }
     args = host.environment.get("CNI_ARGS", "")
-    return {"type": cache.ipam_type, "conf": foreign.kept(conf), "args": args}
+    return {
+        "type": cache.ipam_type,
+        "conf": foreign.kept(conf),
+        "args": args,
+        "path": ":".join(host.cni_path),
+    }

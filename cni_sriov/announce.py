@@ -1,7 +1,8 @@
 """Tell the neighbours by packet who has these addresses now: gratuitous ARP and unsolicited neighbour advertisement.
 
-Only with `announceWait`: closing an AF_PACKET socket waits for an RCU grace period (6-14 ms, docs/speed.md), and the
-kernel announces by itself at UP (arp_notify, ndisc_notify). The caller is inside the pod's netns.
+Only with `announceWait`, and for a second address of one subnet: closing an AF_PACKET socket waits for an RCU grace
+period (6-14 ms, docs/speed.md), and the kernel can be had to announce the others (Netlink.announce). The caller is
+inside the pod's netns.
 """
 
 from __future__ import annotations

@@ -255,7 +255,7 @@ class Record(Noun):
     everything but the VF, which release.NotYet keeps). `netns_identity` = st_dev and st_ino of the nsfs file:
     the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
-    {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args"}, {} for layer 2. `adopted` = the directory of
+    {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args", "path"}, {} for layer 2. `adopted` = the directory of
     sriov-cni's files if that made the attachment, else "". `device_info` = the file that deviceinfo.py wrote, else "".
     """
 
@@ -349,6 +349,8 @@ class Record(Noun):
         }  # earlier versions did not write them
         raw = absent | raw
         _check_types(raw, _RECORD_TYPES)
+        if "type" in raw["ipam"]:
+            raw["ipam"] = {"path": ""} | raw["ipam"]
         if raw["ipam"]:
             _check_types(raw["ipam"], _FOREIGN_TYPES if "type" in raw["ipam"] else _OURS_TYPES)
         path = raw["device_info"]
@@ -364,7 +366,12 @@ class Record(Noun):
 
 
 _OURS_TYPES: dict[str, tuple[type, ...]] = {"dataDir": (str,), "scope": (str,)}
-_FOREIGN_TYPES: dict[str, tuple[type, ...]] = {"type": (str,), "conf": (dict,), "args": (str,)}
+_FOREIGN_TYPES: dict[str, tuple[type, ...]] = {
+    "type": (str,),
+    "conf": (dict,),
+    "args": (str,),
+    "path": (str,),
+}
 _KNOB_TYPES: dict[str, tuple[type, ...]] = {  # of VfState and VfSettings as they are stored
     **dict.fromkeys(("mac", "link_state"), (str, type(None))),
     **dict.fromkeys(("vlan", "min_tx_rate", "max_tx_rate"), (int, type(None))),
@@ -399,10 +406,14 @@ _RECORD_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def _check_types(raw: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
-    """ValueError: whoever wrote the file, no wrong type of it may get further."""
+    """ValueError: whoever wrote the file, no wrong type of it may get further. It ends in a log: a conf may hold a
+    password, so of that the type alone.
+    """
     for key, kinds in types.items():
-        if not isinstance(raw[key], kinds):
-            raise ValueError(f"{key} is {raw[key]!r}")
+        value = raw[key]
+        if not isinstance(value, kinds):
+            told = type(value).__name__ if key in {"ipam", "conf", "args"} else repr(value)
+            raise ValueError(f"{key} is {told}")
 
 
 class Link(Noun):
@@ -490,16 +501,31 @@ class Lease(Noun):
 
 
 class Route(Noun):
-    """`gw` "" = on link. `src` is the preferred source, `scope` as in the spec (253 = link), `priority` the metric."""
+    """`gw` "" = on link. `src` is the preferred source, `scope` as in the spec (253 = link; None = by the next hop),
+    `priority` the metric. 0 = the main `table`, and no `mtu` and `advmss` of its own.
+    """
 
-    __slots__ = ("dst", "gw", "priority", "scope", "src")
+    __slots__ = ("advmss", "dst", "gw", "mtu", "priority", "scope", "src", "table")
 
-    def __init__(self, dst: str, gw: str = "", src: str = "", scope: int = 0, priority: int = 0) -> None:
+    def __init__(
+        self,
+        dst: str,
+        gw: str = "",
+        src: str = "",
+        scope: int | None = None,
+        priority: int = 0,
+        table: int = 0,
+        mtu: int = 0,
+        advmss: int = 0,
+    ) -> None:
         self.dst = dst
         self.gw = gw
         self.src = src
         self.scope = scope
         self.priority = priority
+        self.table = table
+        self.mtu = mtu
+        self.advmss = advmss
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:

@@ -111,6 +111,7 @@ def _parse(request: Request, section: dict[str, Any]) -> poolconf.IpamConf:
 def _add(request: Request, section: dict[str, Any], host: Host) -> str:
     conf = _parse(request, section)
     protocol.check_carries(request.conf["cniVersion"], [pool.version for pool in conf.pools])
+    protocol.check_carries_routes(request.conf["cniVersion"], conf.routes)
     ipam.read_dns(conf)
     with host.open_netns(request.netns) as netns:
         identity = list(netns.identity)

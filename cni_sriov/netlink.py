@@ -171,10 +171,6 @@ class Netlink:
             rtnl.link(ifindex, rtnl.attr(rtnl.IFLA_ADDRESS, rtnl.pack_mac(mac))),
         )
 
-    def announce(self, ifindex: int, mac: str) -> None:
-        """Have the kernel send its gratuitous ARP and NA again: NETDEV_CHANGEADDR, by setting the MAC it has."""
-        self.set_mac(ifindex, mac)
-
     def set_mtu(self, ifindex: int, mtu: int) -> None:
         self._set(f"set link {ifindex} mtu {mtu}", rtnl.link(ifindex, rtnl.attr_u32(rtnl.IFLA_MTU, mtu)))
 
@@ -281,8 +277,17 @@ class Netlink:
             ]
         return [address for address in found if ifindex in (0, address.ifindex)]
 
+    def announce(self, ifindex: int, address: str) -> None:
+        """Have the kernel ask the link for an IPv4 address of its own: that is a gratuitous ARP request, and the kernel
+        repeats it twice, a second apart (mcast_solicit), so one of them goes out also where the carrier comes late.
+
+        Its sender is the first address of that subnet (inet_select_addr), so only such a one can be announced.
+        """
+        verb = f"announce {address} on link {ifindex}"
+        self._socket.ask(verb, rtnl.RTM_NEWNEIGH, rtnl.neighbour(ifindex, address), rtnl.NLM_F_CREATE)
+
     def add_route(self, ifindex: int, route: Route, onlink: bool = False) -> None:
-        """Into the main table; `onlink` for a gateway that no connected route reaches. EEXIST if it stands."""
+        """`onlink` for a gateway that no connected route reaches. EEXIST if it stands."""
         verb = f"add route {route.dst}{' via ' + route.gw if route.gw else ''} on link {ifindex}"
         self._socket.ask(verb, rtnl.RTM_NEWROUTE, rtnl.route(ifindex, route, onlink), _NEW)
 

@@ -154,10 +154,12 @@ def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
     if not all(part and "/" not in part and "\0" not in part and part not in {".", ".."} for part in parts):
         raise ValueError(f"sysctl path {parts!r} has a bad element")
     try:
-        fd = os.open(path, (os.O_RDONLY if value is None else os.O_WRONLY) | os.O_CLOEXEC)
+        fd = os.open(path, (os.O_RDONLY if value is None else os.O_RDWR) | os.O_CLOEXEC)
         try:
             if value is None:
                 return os.read(fd, 4096).decode("ascii", "replace").strip()
+            if parts[-1] == "disable_ipv6" and os.pread(fd, 16, 0).strip() == value.encode():
+                return value  # to write it takes RTNL, also where nothing changes (net/ipv6/addrconf.c)
             os.write(fd, value.encode())
             return value
         finally:

@@ -344,7 +344,7 @@ def _forward(request: Request, host: Host) -> None:
     if isinstance(section, dict) and section.get("type") not in {None, "host-subnet"}:
         from .commands import foreign
 
-        foreign.forward(host, request.verb, request.conf)
+        foreign.forward(host, request.verb)
 
 
 _VERBS = {"ADD": _add, "DEL": _del, "CHECK": _check, "GC": _gc, "STATUS": _status}

@@ -7,7 +7,7 @@ configuration alone fails before anything is locked. Imported on every ADD: no i
 
 from __future__ import annotations
 
-from .domain import Noun, Route
+from .domain import Noun
 from .errors import BadConfig, BadEnvironment, UnsupportedField
 from .inet import BITS, RESERVED, parse_address, parse_length, parse_prefix, render_address
 from .pools import Pool, want_address, want_subnet
@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .domain import Route
     from .inet import Prefix
 
 DATA_DIR = "/var/lib/cni/host-subnet"
@@ -227,19 +228,19 @@ def _parse_range(text: Any, version: int, where: str) -> tuple[int, int]:
 def _parse_routes(ipam: dict[str, Any], families: set[int]) -> list[Route]:
     routes = []
     for n, raw in enumerate(_get(ipam, "routes", list, [])):
+        from . import routeconf
+
         where = f"ipam.routes[{n}]"
         if type(raw) is not dict:
             raise BadConfig(f"{where} {raw!r}: must be an object")
-        dst = _checked(parse_prefix, raw.get("dst"), f"{where}.dst")
-        if dst.version not in families:
-            raise BadConfig(f"{where}.dst {dst}: no pool is IPv{dst.version}")
-        gateway = _checked(parse_address, raw["gw"], f"{where}.gw") if "gw" in raw else None
-        if gateway and gateway[0] != dst.version:
-            raise BadConfig(f"{where}.gw {raw['gw']!r}: must be of the family of dst, IPv{dst.version}")
-        priority = _get(raw, "priority", int, 0, where)
-        if not 0 <= priority < 1 << 32:
-            raise BadConfig(f"{where}.priority {priority}: must be 0-4294967295")
-        routes.append(Route(str(dst), render_address(*gateway) if gateway else "", priority=priority))
+        try:
+            route = routeconf.parse(raw, where)
+        except ValueError as error:
+            raise BadConfig(str(error)) from error
+        version = 6 if ":" in route.dst else 4
+        if version not in families:
+            raise BadConfig(f"{where}.dst {route.dst}: no pool is IPv{version}")
+        routes.append(route)
     return routes
 
 

@@ -222,6 +222,18 @@ def check_carries(version: str, families: list[int]) -> None:
         )
 
 
+def check_carries_routes(version: str, routes: list[Route]) -> None:
+    """Before anything is reserved: what a main plugin is not told, it does not do. type sriov does it by itself."""
+    for n, route in enumerate(routes):
+        for key in ("mtu", "advmss", "priority", "table", "scope") if version < "1.1.0" else ():
+            if getattr(route, key):
+                raise BadConfig(
+                    f"ipam.routes[{n}].{key} {getattr(route, key)}: a result of cniVersion {version} cannot tell it to the"
+                    " main plugin",
+                    "use cniVersion 1.1.0, or type sriov",
+                )
+
+
 def render_result(result: Result, version: str, prev: dict[str, Any] | None = None) -> str:
     """SPEC "Success": up to 0.2.0 ip4 and ip6; 0.3.x and 0.4.0 want ips[].version; 1.1.0 has mtu, pciID, route scope.
 
@@ -279,11 +291,12 @@ def _ip(entry: IPConfig, version: str, offset: int) -> dict[str, Any]:
 
 
 def _route(entry: Route, new: bool) -> dict[str, Any]:
+    """Before 1.1.0 a route has dst and gw alone. `table` is told all the same: without it the route would read as one of
+    the main table. Readers of those versions take it (types.Route of containernetworking/cni 1.3 is one for all).
+    """
     document: dict[str, Any] = {"dst": entry.dst}
-    if entry.gw:
-        document["gw"] = entry.gw
-    if new and entry.scope:
-        document["scope"] = entry.scope
-    if new and entry.priority:
-        document["priority"] = entry.priority
+    for key in ("gw", "scope", "priority", "table", "mtu", "advmss"):
+        value = getattr(entry, key)
+        if value and (new or key in {"gw", "table"}):
+            document[key] = value
     return document

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18  # linux/rtnetlink.h
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
+RTM_NEWNEIGH = 28
 RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300  # linux/netlink.h
 NLM_F_EXCL, NLM_F_CREATE = 0x200, 0x400
@@ -46,7 +47,9 @@ IFLA_VF_MAC, IFLA_VF_VLAN, IFLA_VF_TX_RATE, IFLA_VF_SPOOFCHK, IFLA_VF_LINK_STATE
 IFLA_VF_RATE, IFLA_VF_TRUST, IFLA_VF_VLAN_LIST = 6, 9, 12
 IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8  # linux/if_addr.h
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6, 7, 15  # linux/rtnetlink.h
-RTA_MULTIPATH, RTA_VIA = 9, 18
+RTA_METRICS, RTA_MULTIPATH, RTA_VIA = 8, 9, 18
+RTAX_MTU, RTAX_ADVMSS = 2, 8
+NDA_DST, NTF_USE = 1, 0x01  # linux/neighbour.h
 
 LINK_STATES = ("auto", "enable", "disable")  # IFLA_VF_LINK_STATE_*
 VLAN_PROTOS = {"802.1q": 0x8100, "802.1ad": 0x88A8}  # ETH_P_8021Q, ETH_P_8021AD: linux/if_ether.h
@@ -58,6 +61,7 @@ _ATTR = Struct("=HH")  # struct nlattr
 _IFINFO = Struct("=BxHiII")  # struct ifinfomsg
 _IFADDR = Struct("=BBBBI")  # struct ifaddrmsg
 _RTMSG = Struct("=BBBBBBBBI")  # struct rtmsg
+_NDMSG = Struct("=BxxxiHBB")  # struct ndmsg
 _U32 = Struct("=I")
 _VF_MAC = Struct("=I32s")  # struct ifla_vf_mac
 _VF_VLAN = Struct("=III")  # struct ifla_vf_vlan
@@ -187,8 +191,8 @@ def route(ifindex: int, what: Route, onlink: bool = False) -> bytes:
     """v4 without gateway and scope is link scope, as `ip route add` does; v6 routes have no scope."""
     prefix, value = parse_interface(what.dst)
     scope = what.scope
-    if not scope and not what.gw and prefix.version == 4:
-        scope = RT_SCOPE_LINK
+    if scope is None:
+        scope = RT_SCOPE_UNIVERSE if what.gw or prefix.version == 6 else RT_SCOPE_LINK
     attrs = attr(RTA_DST, pack_address(prefix.version, value)) if prefix.length else b""
     if what.gw:
         attrs += attr(RTA_GATEWAY, pack_address(*parse_address(what.gw)))
@@ -196,16 +200,30 @@ def route(ifindex: int, what: Route, onlink: bool = False) -> bytes:
         attrs += attr(RTA_PREFSRC, pack_address(*parse_address(what.src)))
     if what.priority:
         attrs += attr_u32(RTA_PRIORITY, what.priority)
+    metrics = attr_u32(RTAX_MTU, what.mtu) if what.mtu else b""
+    metrics += attr_u32(RTAX_ADVMSS, what.advmss) if what.advmss else b""
+    attrs += attr(RTA_METRICS, metrics) if metrics else b""
+    table, more = _table(what.table or RT_TABLE_MAIN)
     family, flags = FAMILY[prefix.version], RTNH_F_ONLINK if onlink else 0
-    head = _RTMSG.pack(family, prefix.length, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, scope, RTN_UNICAST, flags)
-    return head + attrs + attr_u32(RTA_OIF, ifindex)
+    head = _RTMSG.pack(family, prefix.length, 0, 0, table, RTPROT_BOOT, scope, RTN_UNICAST, flags)
+    return head + attrs + attr_u32(RTA_OIF, ifindex) + more
 
 
 def route_query(family: int, table: int, ifindex: int = 0) -> bytes:
     attrs = attr_u32(RTA_OIF, ifindex) if ifindex else b""
-    if table > 255:  # rtm_table has 8 bits
-        attrs, table = attrs + attr_u32(RTA_TABLE, table), 0
-    return _RTMSG.pack(family, 0, 0, 0, table, 0, 0, 0, 0) + attrs
+    table, more = _table(table)
+    return _RTMSG.pack(family, 0, 0, 0, table, 0, 0, 0, 0) + attrs + more
+
+
+def _table(number: int) -> tuple[int, bytes]:
+    """rtm_table has 8 bits; RTA_TABLE is for what does not fit."""
+    return (number, b"") if number < 256 else (0, attr_u32(RTA_TABLE, number))
+
+
+def neighbour(ifindex: int, text: str) -> bytes:
+    """`ip neigh replace ADDRESS dev LINK use`: the kernel asks the link for it."""
+    version, value = parse_address(text)
+    return _NDMSG.pack(FAMILY[version], ifindex, 0, NTF_USE, 0) + attr(NDA_DST, pack_address(version, value))
 
 
 def pack_mac(text: str) -> bytes:
@@ -332,19 +350,22 @@ def decode_address(body: bytes) -> Address:
 
 
 def decode_route(body: bytes) -> KernelRoute | None:
-    """None for what is no unicast route: blackholes, broadcast, multicast, local."""
+    """None for what is no unicast route: blackholes, broadcast, multicast, local. The table is KernelRoute's alone."""
     family, length, _, _, table, protocol, scope, kind, flags = _head(_RTMSG, body)
     if kind != RTN_UNICAST:
         return None
     attrs = attrs_of(body, _RTMSG.size)
     any_address = bytes(4 if family == AF_INET else 16)
     gw, src = attrs.get(RTA_GATEWAY), attrs.get(RTA_PREFSRC)
+    metrics = attrs_of(attrs[RTA_METRICS]) if RTA_METRICS in attrs else {}
     what = Route(
         f"{_ip(family, attrs.get(RTA_DST, any_address))}/{length}",
         gw=_ip(family, gw) if gw else _via(attrs),
         src=_ip(family, src) if src else "",
         scope=scope,
         priority=_u32(attrs.get(RTA_PRIORITY)),
+        mtu=_u32(metrics.get(RTAX_MTU)),
+        advmss=_u32(metrics.get(RTAX_ADVMSS)),
     )
     table = _u32(attrs.get(RTA_TABLE)) or table
     return KernelRoute(what, _u32(attrs.get(RTA_OIF)), protocol, table, bool(flags & RTNH_F_ONLINK))

@@ -170,11 +170,22 @@ def _lease(scope: str, pool: Pool, subnet: Prefix, address: int | None) -> Lease
 
 def check_main_plugin(conf: IpamConf, foreign: bool) -> None:
     """What a main plugin that is not ours cannot do is refused before anything is reserved."""
-    if foreign and conf.onlink and any(pool.gateway != "none" for pool in conf.pools):
+    if not foreign:
+        return
+    remedy = 'set "gateway": "none" in each pool, or use type sriov'
+    if conf.onlink and any(pool.gateway != "none" for pool in conf.pools):
         raise BadConfig(
             "ipam.onlink true: under this main plugin the pool's route would go to the gateway, not to the link",
-            'set "gateway": "none" in each pool, or use type sriov',
+            remedy,
         )
+    for n, route in enumerate(conf.routes):
+        version = 6 if ":" in route.dst else 4
+        has_gateway = any(pool.gateway != "none" and pool.version == version for pool in conf.pools)
+        if has_gateway and route.scope is not None and route.scope >= LINK:
+            raise BadConfig(
+                f"ipam.routes[{n}].scope {route.scope}: under this main plugin the route would go to the gateway",
+                remedy,
+            )
 
 
 def routes(conf: IpamConf, leases: list[Lease], foreign: bool = False) -> list[Route]:
@@ -186,24 +197,23 @@ def routes(conf: IpamConf, leases: list[Lease], foreign: bool = False) -> list[R
         hop = pool.next_hop
         if hop is not None and not foreign and not any(prefix.has(pool.version, hop) for prefix in onlink):
             found.append(_link_route(f"{lease.gateway}/{BITS[pool.version]}", lease))
-    return found + [_conf_route(route, leases) for route in conf.routes]
+    gateways = [lease.gateway for lease in leases if lease.gateway]
+    for route in conf.routes:
+        from . import routeconf
+
+        found.append(routeconf.complete(route, gateways))
+    return found
 
 
 def _link_route(dst: str, lease: Lease) -> Route:
     return Route(dst, src=lease.address.partition("/")[0], scope=LINK)
 
 
-def _conf_route(route: Route, leases: list[Lease]) -> Route:
-    """A route without `gw` uses the family's gateway, or is link scope if there is none."""
-    family = [lease for lease in leases if (":" in lease.subnet) == (":" in route.dst)]
-    gateway = route.gw or next((lease.gateway for lease in family if lease.gateway), "")
-    return Route(route.dst, gateway, scope=0 if gateway else LINK, priority=route.priority)
-
-
 def render(result: IpamResult) -> dict[str, Any]:
     """The abbreviated result of an IPAM plugin; protocol.py renders it for the cniVersion."""
     ips = [_filled(address=lease.address, gateway=lease.gateway) for lease in result.leases]
-    plain = [_filled(dst=route.dst, gw=route.gw, priority=route.priority) for route in result.routes]
+    names = ("dst", "gw", "mtu", "advmss", "priority", "table")
+    plain = [_filled(**{name: getattr(route, name) for name in names}) for route in result.routes]
     return {"ips": ips, "routes": plain, "dns": result.dns}
 
 

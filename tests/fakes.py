@@ -71,6 +71,7 @@ class FakeLink:
         self.altnames: list[str] = []
         self.addresses: list[Address] = []
         self.routes: list[KernelRoute] = []
+        self.announced: list[str] = []  # by gratuitous ARP
         self.uppers: list[str] = []
         self.vf: FakeVf | None = None
         self.pf: FakePf | None = None
@@ -84,7 +85,7 @@ class FakeLink:
             "up": self.is_up,
             "altnames": sorted(self.altnames),
             "addresses": sorted(a.address for a in self.addresses),
-            "routes": sorted(str(r.route) for r in self.routes),
+            "routes": sorted(f"{r.route} table {r.table}" for r in self.routes),
             "pci": self.pci_address,
         }
 
@@ -265,6 +266,11 @@ class FakeKernel:
                     shutil.move(self._frozen(directory), directory)
         self._dead = False
         self._trap = None
+
+    @property
+    def is_dead(self) -> bool:
+        """The process was killed and has not been restarted."""
+        return self._dead
 
     def effect(self, what: str, act: Callable[[], None]) -> None:
         if self._dead:
@@ -553,6 +559,8 @@ class FakeNetns(Netns):
     def _set(self, parts: tuple[str, ...], value: str) -> None:
         what = f"write {value!r} to /proc/sys/{'/'.join(parts)}"
         self._check(what, parts)
+        if parts[-1] == "disable_ipv6" and self._namespace.sysctls.get(parts, "0") == value:
+            return
 
         def act() -> None:
             self._namespace.sysctls[parts] = value
@@ -644,10 +652,11 @@ class FakeNetlink(Netlink):
         self._change(f"set link {ifindex} up", ifindex, act)
 
     def set_down(self, ifindex: int) -> None:
-        """v4 addresses stay, v6 ones go (keep_addr_on_down is 0), routes go."""
+        """v4 addresses stay, v6 ones go unless keep_addr_on_down is 1, routes go."""
 
         def act(link: FakeLink) -> None:
-            if link.is_up:
+            kept = self._namespace.sysctls.get(("net", "ipv6", "conf", link.name, "keep_addr_on_down")) == "1"
+            if link.is_up and not kept:
                 link.addresses = [a for a in link.addresses if ":" not in a.address]
             link.is_up = False
             link.routes.clear()
@@ -779,10 +788,23 @@ class FakeNetlink(Netlink):
 
         self._change(f"remove address {address} of link {ifindex}", ifindex, act)
 
+    def announce(self, ifindex: int, address: str) -> None:
+        """The sender is the first address whose subnet has it; what that is not is no announcement."""
+
+        def act(link: FakeLink) -> None:
+            value = parse_address(address)
+            subnets = [a.address for a in link.addresses if ":" not in a.address]
+            sender = next((held for held in subnets if parse_interface(held)[0].has(*value)), "")
+            if link.is_up and sender.partition("/")[0] == address:
+                link.announced.append(address)
+
+        self._change(f"announce {address} on link {ifindex}", ifindex, act)
+
     def add_route(self, ifindex: int, route: Route, onlink: bool = False) -> None:
         def act(link: FakeLink) -> None:
             self._judge_route(ifindex, link, route, onlink)
-            link.routes.append(KernelRoute(_as_stored(route), 0, RTPROT_BOOT, RT_TABLE_MAIN, onlink))
+            table = route.table or RT_TABLE_MAIN
+            link.routes.append(KernelRoute(_as_stored(route), 0, RTPROT_BOOT, table, onlink))
 
         via = f" via {route.gw}" if route.gw else ""
         self._change(f"add route {route.dst}{via} on link {ifindex}", ifindex, act)
@@ -790,7 +812,8 @@ class FakeNetlink(Netlink):
     def del_route(self, ifindex: int, route: Route) -> None:
         def act(link: FakeLink) -> None:
             for held in link.routes:
-                if held.route.dst == route.dst and route.gw in ("", held.route.gw):
+                same = (held.route.dst, held.table) == (route.dst, route.table or RT_TABLE_MAIN)
+                if same and route.gw in ("", held.route.gw):
                     link.routes.remove(held)
                     return
             raise Refused(ESRCH)
@@ -805,8 +828,11 @@ class FakeNetlink(Netlink):
             raise Refused(EHOSTUNREACH if ":" in route.gw else ENETUNREACH)
         if route.src and not any(a.address.partition("/")[0] == route.src for a in link.addresses):
             raise Refused(EINVAL)
+        if route.gw and ":" not in route.gw and (route.scope or 0) >= RT_SCOPE_LINK:
+            raise Refused(EINVAL, "Nexthop has invalid gateway")
         wanted = _as_stored(route)
-        if any(r.route.dst == wanted.dst and r.route.priority == wanted.priority for r in self.routes()):
+        table = self.routes(table=route.table or RT_TABLE_MAIN)
+        if any(r.route.dst == wanted.dst and r.route.priority == wanted.priority for r in table):
             raise Refused(EEXIST)
 
     # -- rules' errors become the face's ------------------------------------------------------------------------------
@@ -879,8 +905,10 @@ def _at(ifindex: int, held: KernelRoute) -> KernelRoute:
 
 def _as_stored(route: Route) -> Route:
     v6 = ":" in route.dst
-    scope = 0 if v6 else route.scope or (0 if route.gw else RT_SCOPE_LINK)
-    return Route(route.dst, route.gw, route.src, scope, route.priority or (1024 if v6 else 0))
+    scope = route.scope if route.scope is not None else 0 if route.gw else RT_SCOPE_LINK
+    priority = route.priority or (1024 if v6 else 0)
+    mtu, advmss = min(route.mtu, 65520), min(route.advmss, 65495)
+    return Route(route.dst, route.gw, route.src, 0 if v6 else scope, priority, mtu=mtu, advmss=advmss)
 
 
 def _covers(prefix: str, address: str) -> bool:

@@ -91,10 +91,10 @@ def _attach(
         link = prepare.read_back(card, conf, inside_pod)
         pod.configure(host, netns, inside_pod, link, conf, found)
         if "type" in record.ipam:
-            found = foreign.add(host, request, record)
+            found = foreign.add(host, record)
             pod.add_late(host, netns, inside_pod, link, conf, found)
-        _note_done(host, record, found)
         pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
+        _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
         return _result(record, conf, link, found)
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
@@ -105,7 +105,7 @@ def _way_back(host: Host, request: Request, ipam_conf: IpamConf | None) -> dict[
     """Record.ipam: how to give back what the IPAM will give."""
     if ipam_conf is not None:
         return {"dataDir": ipam_conf.data_dir, "scope": ipam_conf.scope}
-    return foreign.remember(host, request) if request.conf.get("ipam") else {}
+    return foreign.remember(host) if request.conf.get("ipam") else {}
 
 
 def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from .. import knobs, reservation
 from ..errors import Drift, KernelRefused
-from ..inet import parse_interface, parse_prefix, render_address
+from ..inet import parse_address, parse_interface, render_address
+from ..rtnl import RT_TABLE_MAIN
 from . import foreign
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..netconf import NetConf
     from ..netlink import Netlink
     from ..netns import Netns
+    from ..rtnl import KernelRoute
 
 
 def run(request: Request, conf: NetConf, host: Host) -> None:
@@ -40,7 +42,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
             wrong += _admin(host, record, conf)
         wrong += reservation.drift(host, record)
         if "type" in record.ipam and not wrong:
-            foreign.check(host, request, record)
+            foreign.check(host, record)
     if wrong:
         raise Drift(
             f"check {request.attachment}: {len(wrong)} difference(s) from what ADD left", "; ".join(wrong)
@@ -114,23 +116,41 @@ def _promised_addresses(conf: NetConf) -> set[str] | None:
 def _routes(pod: Netlink, conf: NetConf) -> list[str]:
     """The routes that prevResult tells; where there is none there is nothing to hold against the pod.
 
-    On any interface: in a chain, other plugins' routes are among them. In any table: `sbr` moves ours to its own.
+    On any interface: in a chain, other plugins' routes are among them.
     """
-    there = {(route.route.dst, route.route.gw) for route in pod.routes(table=0)}
+    promised = _promised_routes(conf)
+    there = pod.routes(table=0) if promised else []
     return [
-        f"route {dst}{' via ' + gw if gw else ''} is missing"
-        for dst, gw in _promised_routes(conf)
-        if (dst, gw) not in there
+        f"route {_words(promise)} is missing"
+        for promise in promised
+        if not any(_keeps(promise, found) for found in there)
     ]
 
 
-def _promised_routes(conf: NetConf) -> list[tuple[str, str]]:
+def _promised_routes(conf: NetConf) -> list[dict[str, Any]]:
     entries = (conf.prev_result or {}).get("routes")
     return [
-        (_canonical(entry["dst"]), str(entry.get("gw") or ""))
+        entry | {"dst": _canonical(entry["dst"]), "gw": _canonical_address(str(entry.get("gw") or ""))}
         for entry in (entries if isinstance(entries, list) else [])
         if isinstance(entry, dict) and isinstance(entry.get("dst"), str)
     ]
+
+
+def _keeps(promise: dict[str, Any], found: KernelRoute) -> bool:
+    """Metric, MTU and MSS as far as they are told. A table that is told is the one; what is of the main table may be in
+    any: `sbr` moves it to its own, and its result does not tell.
+    """
+    route = found.route
+    if (route.dst, route.gw) != (promise["dst"], promise["gw"]):
+        return False
+    if any(promise.get(key) and promise[key] != getattr(route, key) for key in ("priority", "mtu", "advmss")):
+        return False
+    return promise.get("table") in {None, 0, RT_TABLE_MAIN, found.table}
+
+
+def _words(promise: dict[str, Any]) -> str:
+    words = [f"{key} {promise[key]}" for key in ("priority", "table", "mtu", "advmss") if promise.get(key)]
+    return " ".join([promise["dst"], *(["via " + promise["gw"]] if promise["gw"] else []), *words])
 
 
 def _canonical_interface(address: str) -> str:
@@ -143,10 +163,18 @@ def _canonical_interface(address: str) -> str:
 
 
 def _canonical(dst: str) -> str:
+    """The kernel masks host bits, or the plugin that added it did."""
     try:
-        return str(parse_prefix(dst))
+        return str(parse_interface(dst)[0])
     except ValueError:
         return dst
+
+
+def _canonical_address(address: str) -> str:
+    try:
+        return render_address(*parse_address(address))
+    except ValueError:
+        return address
 
 
 def _admin(host: Host, record: Record, conf: NetConf) -> list[str]:

@@ -1,50 +1,77 @@
 """An IPAM plugin that is not ours (host-local, static, dhcp, whereabouts): asked by the spec's rules.
 
-What it needs for its DEL is kept in the Record, so that a reclaim or GC can give its addresses back too.
+It is given the whole configuration, as it came (SPEC 1.1.0, section 4): some read keys beside `ipam`. In a call about the
+attachment (ADD with its undo, DEL, CHECK) that is the call's own. The Record keeps what ADD's was, for whoever gives the
+addresses back without a call of that network: reclaim, GC, another ADD.
 """
 
 from __future__ import annotations
 
 from .. import delegate, jsontext
-from ..domain import IpamResult, IPConfig, Route
-from ..errors import CniError, InputOutput
-from ..inet import parse_address, parse_interface, parse_prefix
+from ..errors import BadConfig, CniError, InputOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ..domain import Record, Request
+    from ..domain import IpamResult, Record
     from ..host import Host
 
-_KEPT = ("cniVersion", "name", "type", "ipam", "args", "runtimeConfig", "dns")
+    Way = tuple[dict[str, Any], dict[str, str]]  # conf, environment
+
+_NOT_KEPT = ("prevResult", "cni.dev/valid-attachments")  # of one call; a DEL may lack them
+_LIMIT = 1 << 18  # bytes that a Record keeps of a conf, in it and in the claim
+_DEPTH = 64
+_USUAL_PATH = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
 
 
-def remember(host: Host, request: Request) -> dict[str, Any]:
-    """The Record's `ipam`: the plugin's name, its conf, and CNI_ARGS as it came. BadConfig if there is no such plugin."""
-    delegate.find(request.conf["ipam"]["type"], host.cni_path)
-    args = ";".join(f"{key}={value}" for key, value in request.args.items())
-    return {"type": request.conf["ipam"]["type"], "conf": kept(request.conf), "args": args}
+def remember(host: Host) -> dict[str, Any]:
+    """The Record's `ipam`: the plugin's name, the conf, CNI_ARGS as it came, and where plugins are (`sriovctl gc` is told
+    no CNI_PATH). BadConfig if there is no such plugin, or if the conf is none that could be read back.
+    """
+    name = host.conf["ipam"]["type"]
+    delegate.find(name, host.cni_path)
+    conf = kept(host.conf)
+    size = len(jsontext.render(conf))
+    if size > _LIMIT or _depth(conf) > _DEPTH:
+        raise BadConfig(
+            f"keep the configuration for the DEL of ipam {name}: {size} bytes, nested {_depth(conf)} deep",
+            f"at most {_LIMIT} bytes and {_DEPTH} levels",
+        )
+    args = host.environment.get("CNI_ARGS", "")
+    return {"type": name, "conf": conf, "args": args, "path": ":".join(host.cni_path)}
 
 
 def kept(conf: dict[str, Any]) -> dict[str, Any]:
-    """What a DEL needs of the conf."""
-    return {key: conf[key] for key in _KEPT if key in conf}
+    """What a DEL without a conf of its own needs: all but what was of that call alone."""
+    return {key: value for key, value in conf.items() if key not in _NOT_KEPT}
 
 
-def add(host: Host, request: Request, record: Record) -> IpamResult:
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def add(host: Host, record: Record) -> IpamResult:
     """ADD of the delegate, in the netns where the interface is already, with its MAC and UP (dhcp needs that)."""
     try:
-        document = _call(host, "ADD", record, request.conf)
+        document = _answer(
+            host, "ADD", record.ipam["type"], (host.conf, _variables(host.environment)), host.cni_path
+        )
     except CniError:
         _delete_what_failed(host, record)
         raise
+    from .. import ipam_answer
+
     try:
-        return _parse_result(jsontext.parse_object(document))
-    except (CniError, ValueError, KeyError, TypeError) as error:
-        raise InputOutput(
-            f"read the answer of ipam {record.ipam['type']}: {error}", document[:200]
-        ) from error
+        return ipam_answer.parse(jsontext.parse_object(document), host.conf["cniVersion"])
+    except ValueError as error:
+        reason = str(error)
+    except CniError as error:
+        if error.code == 1:
+            raise
+        reason = str(error)
+    raise InputOutput(f"read the answer of ipam {record.ipam['type']}: {reason}", document[:200])
 
 
 def _delete_what_failed(host: Host, record: Record) -> None:
@@ -61,32 +88,90 @@ def _delete_what_failed(host: Host, record: Record) -> None:
 
 
 def release(host: Host, record: Record) -> None:
-    _call(host, "DEL", record, record.ipam["conf"])
+    """The call's conf if its `ipam` is the one of ADD: beside it may be newer credentials. Else the Record's: the address
+    is where ADD got it. If the first is refused and the other says something else, the other too.
+    """
+    own, stored = _own(host, record), _stored(record)
+    if own is None:
+        ways = [stored]
+    elif own[0].get("ipam") == stored[0].get("ipam"):
+        ways = [own] if stored[0].items() <= own[0].items() else [own, stored]
+    else:
+        ways = [stored, own]
+    _delete(host, record, ways)
 
 
-def check(host: Host, request: Request, record: Record) -> None:
-    _call(host, "CHECK", record, request.conf)
+def _delete(host: Host, record: Record, ways: list[Way]) -> None:
+    name, path = record.ipam["type"], _path(host, record)
+    try:
+        delegate.find(name, path)
+    except BadConfig as error:
+        raise BadConfig(
+            f"give back the addresses of {record.attachment}: no ipam {name} in CNI_PATH",
+            f"{error.details}; install it again. If it is gone for good, a link to /bin/true of that name says that"
+            " nobody will give them back",
+        ) from error
+    try:
+        _answer(host, "DEL", name, ways[0], path)
+    except CniError as error:
+        if len(ways) == 1:
+            raise
+        host.log.warning(
+            "DEL of the IPAM failed, trying its other conf", attachment=record.attachment, reason=error
+        )
+        try:
+            _answer(host, "DEL", name, ways[1], path)
+        except CniError:
+            raise error from None
 
 
-def forward(host: Host, verb: str, conf: dict[str, Any]) -> None:
+def check(host: Host, record: Record) -> None:
+    way = _own(host, record) or _stored(record)
+    _answer(host, "CHECK", record.ipam["type"], way, _path(host, record))
+
+
+def forward(host: Host, verb: str) -> None:
     """GC and STATUS concern the network, not an attachment."""
-    name = conf["ipam"]["type"]
-    _answer(host, name, {"CNI_COMMAND": verb, "CNI_CONTAINERID": "", "CNI_NETNS": "", "CNI_IFNAME": ""}, conf)
+    no_attachment = dict.fromkeys(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "")
+    _answer(host, verb, host.conf["ipam"]["type"], (host.conf, no_attachment), host.cni_path)
 
 
-def _call(host: Host, verb: str, record: Record, conf: dict[str, Any]) -> str:
-    env = {
-        "CNI_COMMAND": verb,
+def _own(host: Host, record: Record) -> Way | None:
+    """Conf and environment of the call as they came, if it is about this attachment, this network and this IPAM."""
+    env, section = host.environment, host.conf.get("ipam")
+    told = (env.get("CNI_CONTAINERID"), env.get("CNI_IFNAME"), host.conf.get("name"))
+    if told != (record.attachment.container_id, record.attachment.ifname, record.network):
+        return None
+    if not isinstance(section, dict) or section.get("type") != record.ipam["type"]:
+        return None
+    return host.conf, _variables(env)
+
+
+def _variables(env: dict[str, str]) -> dict[str, str]:
+    names = ("CNI_CONTAINERID", "CNI_IFNAME", "CNI_NETNS", "CNI_ARGS")
+    return {name: env.get(name, "") for name in names}
+
+
+def _stored(record: Record) -> Way:
+    return record.ipam["conf"], {
         "CNI_CONTAINERID": record.attachment.container_id,
         "CNI_IFNAME": record.attachment.ifname,
         "CNI_NETNS": record.netns,
         "CNI_ARGS": record.ipam["args"],
     }
-    return _answer(host, record.ipam["type"], env, conf)
 
 
-def _answer(host: Host, name: str, env: dict[str, str], conf: dict[str, Any]) -> str:
-    executable = delegate.find(name, host.cni_path)
+def _path(host: Host, record: Record) -> list[str]:
+    """CNI_PATH of the call, then that of ADD, then the usual places: a Record of an earlier version has none."""
+    kept = record.ipam["path"].split(":") if record.ipam["path"] else _USUAL_PATH
+    return host.cni_path + [directory for directory in kept if directory not in host.cni_path]
+
+
+def _answer(host: Host, verb: str, name: str, way: Way, path: list[str]) -> str:
+    """The conf goes to the plugin alone: it may hold a password, so no message and no log line has it."""
+    conf, env = way
+    executable = delegate.find(name, path)
+    env = env | {"CNI_COMMAND": verb, "CNI_PATH": ":".join(path)}
     status, answer = host.run_plugin(executable, env, jsontext.render(conf))
     if status:
         raise _error(name, status, answer)
@@ -109,57 +194,3 @@ def _error(name: str, status: int, answer: str) -> CniError:
     except (CniError, KeyError):
         pass
     return InputOutput(f"ipam {name}: ended with status {status} and said {answer[:200]!r}")
-
-
-def _parse_result(document: dict[str, Any]) -> IpamResult:
-    """An abbreviated result of any cniVersion: `ips`, or up to 0.2.0 ip4 and ip6 with their own routes."""
-    entries, raw_routes = _objects(document, "ips"), _objects(document, "routes")
-    for key in ("ip4", "ip6"):
-        family = document.get(key)
-        if family:
-            entries.append({"address": family["ip"], "gateway": family.get("gateway")})
-            raw_routes += _objects(family, "routes")
-    ips = [_ip(entry) for entry in entries]
-    if not ips:
-        raise ValueError("it has no addresses")
-    dns = document.get("dns") or {}
-    if not isinstance(dns, dict):
-        raise ValueError(f"dns {dns!r} is not an object")
-    return IpamResult(ips, [_route(raw, ips) for raw in raw_routes], dns)
-
-
-def _objects(raw: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    entries = raw.get(key) or []
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f"{key} is not a list of objects")
-    return list(entries)
-
-
-def _ip(entry: dict[str, Any]) -> IPConfig:
-    address, gateway = _text(entry, "address"), _text(entry, "gateway")
-    parse_interface(address)
-    if gateway:
-        parse_address(gateway)
-    return IPConfig(address, gateway, None)
-
-
-def _route(raw: dict[str, Any], ips: list[IPConfig]) -> Route:
-    """Without `gw`, the gateway of the family's address; without that, on link (plugins' ipam.ConfigureIface)."""
-    dst = str(parse_prefix(_text(raw, "dst")))
-    gateways = [ip.gateway for ip in ips if ip.gateway and (":" in ip.address) == (":" in dst)]
-    gateway = _text(raw, "gw") or (gateways[0] if gateways else "")
-    priority = raw.get("priority") or 0
-    if type(priority) is not int or not 0 <= priority < 1 << 32:
-        raise ValueError(f"route priority {priority!r} is no metric")
-    if gateway:
-        parse_address(gateway)
-    return Route(
-        dst, gateway, scope=0 if gateway else 253, priority=priority
-    )  # RT_SCOPE_LINK, linux/rtnetlink.h
-
-
-def _text(raw: dict[str, Any], key: str) -> str:
-    value = raw.get(key) or ""
-    if not isinstance(value, str):
-        raise ValueError(f"{key} {value!r} is not a string")
-    return value

@@ -6,6 +6,7 @@ import errno
 import time
 
 from ..errors import CniError, KernelRefused
+from ..inet import parse_interface
 from ..netns import inside
 from ..rtnl import IFA_F_OPTIMISTIC
 
@@ -13,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..domain import IpamResult, Link, Route
     from ..host import Host
+    from ..inet import Prefix
     from ..netconf import NetConf
     from ..netlink import Netlink
     from ..netns import Netns
@@ -52,7 +54,8 @@ ANNOUNCE = [
     (("ipv6", "optimistic_dad"), "1"),
     (("ipv6", "use_optimistic"), "1"),
 ]
-IPV6 = [(("ipv6", "disable_ipv6"), "0")]
+# keep_addr_on_down: addresses outlive a `link set down` and `up` (ipam.ConfigureIface, containernetworking/plugins 1.7)
+IPV6 = [(("ipv6", "disable_ipv6"), "0"), (("ipv6", "keep_addr_on_down"), "1")]
 NO_RA = [(("ipv6", "accept_ra"), "0"), (("ipv6", "autoconf"), "0")]
 
 
@@ -64,8 +67,13 @@ def _ipv6_sysctls(ips: list[str], conf: NetConf) -> list[tuple[tuple[str, str], 
 
 
 def _set_sysctls(host: Host, netns: Netns, link: Link, wanted: list[tuple[tuple[str, str], str]]) -> None:
-    """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself."""
+    """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself.
+
+    Local IPv6 addresses are reached by way of `lo`: a runtime that disabled IPv6 did it there too (ConfigureIface).
+    """
     settings = [(("net", family, "conf", link.ifname, key), value) for (family, key), value in wanted]
+    if IPV6[0] in wanted:
+        settings.insert(0, (("net", "ipv6", "conf", "lo", "disable_ipv6"), "0"))
     for refused in netns.set_sysctls(settings) if settings else []:
         host.log.warning("sysctl not set", reason=refused)
 
@@ -101,7 +109,9 @@ def _add_address(pod: Netlink, ifindex: int, address: str) -> None:
 
 
 def _add_route(pod: Netlink, ifindex: int, route: Route) -> None:
-    """A second interface with a route to the same place gets a higher metric instead of an error."""
+    """A second interface with a route to the same place gets a higher metric instead of an error (and the result tells
+    it). The field's plugins put it beside the first, or before it (RouteAddEcmp), which takes the first one's traffic.
+    """
     for priority in (route.priority, 1024 + ifindex):
         route.priority = priority
         try:
@@ -118,24 +128,52 @@ def _add_route(pod: Netlink, ifindex: int, route: Route) -> None:
 def announce(
     host: Host, netns: Netns, pod: Netlink, link: Link, found: IpamResult | None, wait_ms: int
 ) -> None:
-    """Best effort: neighbours learn the new MAC. The kernel did it at UP (arp_notify); with `announceWait` we wait
-    for carrier and do it by packet as well. An IPv6 address in DAD is left out: a card that loops multicasts back
-    to their sender (QEMU's igb does) would make our own advertisement the proof of a duplicate. Never fails an ADD.
-    """
-    if not wait_ms or found is None:
-        return
-    from .. import announce as packets  # AF_PACKET costs a grace period: only when asked for
+    """Best effort, never fails an ADD: neighbours learn who has these addresses now.
 
-    deadline = time.monotonic() + wait_ms / 1000
+    By the kernel: arp_notify announces at UP alone, where addresses of a foreign IPAM are not there yet, and a VF has
+    no carrier yet (igbvf: 160 ms later; its announcement never left). An IPv6 address in DAD is left out: a card that
+    loops multicasts back to their sender (QEMU's igb does) would make our own advertisement the proof of a duplicate.
+    """
+    if found is None:
+        return
     try:
-        while not _has_carrier(pod, link) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        settled = [a.address for a in pod.addresses(link.ifindex) if a.is_global and not a.is_tentative]
-        ours = [ip.address for ip in found.ips if ip.address in settled]
-        with inside(netns):
-            packets.send(link.ifindex, link.mac, [address.partition("/")[0] for address in ours])
+        if wait_ms:
+            _wait_for_carrier(pod, link, time.monotonic() + wait_ms / 1000)
+            settled = [a.address for a in pod.addresses(link.ifindex) if a.is_global and not a.is_tentative]
+            _send_packets(netns, link, [ip.address for ip in found.ips if ip.address in settled])
+            return
+        by_kernel, by_packet = _by_sender([ip.address for ip in found.ips if ":" not in ip.address])
+        for address in by_kernel:
+            pod.announce(link.ifindex, address.partition("/")[0])
+        _send_packets(netns, link, by_packet)
     except (OSError, KernelRefused, CniError) as error:
         host.log.warning("announcement failed", ifname=link.ifname, reason=error)
+
+
+def _by_sender(addresses: list[str]) -> tuple[list[str], list[str]]:
+    """Those that the kernel would ask for in their own name, and those that lie in the subnet of an earlier one."""
+    own: list[str] = []
+    others: list[str] = []
+    subnets: list[Prefix] = []
+    for address in addresses:
+        subnet, value = parse_interface(address)
+        (others if any(before.has(4, value) for before in subnets) else own).append(address)
+        subnets.append(subnet)
+    return own, others
+
+
+def _send_packets(netns: Netns, link: Link, addresses: list[str]) -> None:
+    if not addresses:
+        return
+    from .. import announce as packets  # AF_PACKET costs a grace period: only where nothing else does it
+
+    with inside(netns):
+        packets.send(link.ifindex, link.mac, [address.partition("/")[0] for address in addresses])
+
+
+def _wait_for_carrier(pod: Netlink, link: Link, deadline: float) -> None:
+    while not _has_carrier(pod, link) and time.monotonic() < deadline:
+        time.sleep(0.005)
 
 
 def _has_carrier(pod: Netlink, link: Link) -> bool:

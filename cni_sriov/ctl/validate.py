@@ -198,7 +198,9 @@ def parse_plugin(plugin: Json) -> None:
         if conf.ipam.get("type") == "host-subnet":
             poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
         return
-    subnets.check_main_plugin(poolconf.parse(ipam, {}, {}, {}), foreign=True)
+    asked = poolconf.parse(ipam, {}, {}, {})
+    subnets.check_main_plugin(asked, foreign=True)
+    protocol.check_carries_routes(str(plugin.get("cniVersion") or versions.VERSIONS[0]), asked.routes)
 
 
 def _nothing_of_ours(conf: Json) -> str:

@@ -188,16 +188,24 @@ POOLS: list[Row] = [
     ("overlapping pools", ipam(V4, V4), GOOD),
 ]  # fmt: skip
 
+NET: Json = {"dst": "10.99.0.0/16"}
 NOT_BOOLEAN: list[Any] = ["true", 1, []]
 GOOD_ROUTES: list[Json] = [
     {"dst": "0.0.0.0/0"}, {"dst": "10.99.0.0/16", "gw": "10.10.0.1"}, {"dst": "10.99.0.0/16", "priority": 4294967295},
-    {"dst": "10.99.0.0/16", "mtu": 1400},
+    {"dst": "10.99.0.0/16", "mtu": 1400, "advmss": 1360, "table": 100, "scope": 253}, {"dst": "10.99.0.1/16"},
+    {"dst": "10.99.0.0/16", "mtu": 65520, "advmss": 65495, "table": 4294967295, "scope": 254},
+    {"dst": "10.99.0.0/16", "mtu": 0, "advmss": 0, "table": 0, "scope": 0, "gw": "10.10.0.1"},
+    {"dst": "10.99.0.0/16", "gw": None, "mtu": None, "advmss": None, "priority": None, "table": None, "scope": None},
 ]  # fmt: skip
 BAD_ROUTES: list[Any] = [
     {}, "10.99.0.0/16", {"dst": "10.99.0.0"}, {"dst": 5}, {"dst": "10.99.0.0/16", "gw": "x"},
     {"dst": "10.99.0.0/16", "gw": "fd00::1"}, {"dst": "10.99.0.0/16", "gw": 1}, {"dst": "fd00::/8"},
     {"dst": "10.99.0.0/16", "priority": -1}, {"dst": "10.99.0.0/16", "priority": 4294967296},
-    {"dst": "10.99.0.0/16", "priority": True}, {"dst": "10.99.0.0/16", "priority": "1"},
+    {"dst": "10.99.0.0/16", "priority": True}, {"dst": "10.99.0.0/16", "priority": "1"}, {"dst": None},
+    *[{"dst": "10.99.0.0/16", key: bad} for key in ("mtu", "advmss", "table", "scope") for bad in (-1, "1", 1.5, False)],
+    {"dst": "10.99.0.0/16", "mtu": 65521}, {"dst": "10.99.0.0/16", "advmss": 65496},
+    {"dst": "10.99.0.0/16", "table": 4294967296}, {"dst": "10.99.0.0/16", "scope": 255},
+    {"dst": "10.99.0.0/16", "gw": "10.10.0.1", "scope": 253},
 ]  # fmt: skip
 GOOD_DNS: list[Json] = [
     {},
@@ -215,7 +223,18 @@ IPAM: list[Row] = [
     *[(f"{key} {v!r}", ipam(**{key: v}), BAD) for key in ("onlink", "allowHostOverlap", "sticky") for v in NOT_BOOLEAN],
     *[(f"route {v!r}", ipam(routes=[v]), GOOD) for v in GOOD_ROUTES],
     *[(f"route {v!r}", ipam(routes=[v]), BAD) for v in BAD_ROUTES],
-    ("route with host bits", ipam(routes=[{"dst": "10.99.0.1/16"}]), HOST_BITS),
+    ("v6 route with host bits", ipam(V4, V6, routes=[{"dst": "fd00:99::1/64"}]), GOOD),
+    ("foreign route of 1.0.0", foreign(routes=[{"dst": "10.99.0.0/16"}]) | {"cniVersion": "1.0.0"}, GOOD),
+    *[
+        (f"foreign route {key}", foreign(routes=[NET | {key: 100}]) | {"cniVersion": "1.1.0"}, GOOD)
+        for key in ("mtu", "advmss", "priority", "table")
+    ],
+    ("foreign route's table in 1.0.0", foreign(routes=[NET | {"table": 100}]), COMPARE),
+    (
+        "foreign route on the link with a gateway",
+        foreign(routes=[NET | {"scope": 253}], pools=[V4]) | {"cniVersion": "1.1.0"},
+        COMPARE,
+    ),
     ("v6 route, v6 pool", ipam(V4, V6, routes=[{"dst": "::/0", "gw": "fe80::1"}]), GOOD),
     ("v6 route, v4 gw", ipam(V4, V6, routes=[{"dst": "::/0", "gw": "10.0.0.1"}]), BAD),
     ("v4 route, v6 pool", ipam(V6, routes=[{"dst": "10.0.0.0/8"}]), BAD),

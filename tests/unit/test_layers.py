@@ -18,6 +18,8 @@ LAYERS = {
         "knobs",
         "pools",
         "poolconf",
+        "routeconf",
+        "ipam_answer",
         "subnets",
         "sriov_cni",
         "versions",

@@ -95,7 +95,7 @@ def test_unknown_keys_are_ignored() -> None:
         ({"allowHostOverlap": None}, "ipam.allowHostOverlap None"),
         ({"routes": ["0.0.0.0/0"]}, "ipam.routes[0]"),
         ({"routes": [{}]}, "ipam.routes[0].dst"),
-        ({"routes": [{"dst": "10.0.0.1/8"}]}, "host bits"),
+        ({"routes": [{"dst": "10.0.0.0/8", "table": "x"}]}, 'routes[0].table "x"'),
         ({"routes": [{"dst": "0.0.0.0/0", "gw": "fd00::1"}]}, "family"),
         ({"routes": [{"dst": "0.0.0.0/0", "priority": -1}]}, "priority"),
         ({"routes": [{"dst": "0.0.0.0/0", "priority": True}]}, "priority"),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni_sriov import nlsocket, rtnl
@@ -137,6 +138,38 @@ def test_message_header_is_pyroute2s() -> None:
                 {"family": 2, "dst_len": 16, "table": 254, "proto": 3, "scope": 253, "type": 1},
                 [("RTA_DST", "10.10.0.0"), ("RTA_OIF", 7)],
             ),
+        ),
+        (
+            rtnl.route(7, Route("10.10.0.0/16", table=100, scope=0, mtu=1400, advmss=1360)),
+            oracle(
+                rtmsg,
+                {"family": 2, "dst_len": 16, "table": 100, "proto": 3, "scope": 0, "type": 1},
+                [
+                    ("RTA_DST", "10.10.0.0"),
+                    ("RTA_METRICS", {"attrs": [("RTAX_MTU", 1400), ("RTAX_ADVMSS", 1360)]}),
+                    ("RTA_OIF", 7),
+                ],
+            ),
+        ),
+        (
+            rtnl.route(7, Route("10.10.0.0/16", scope=254, table=255)),
+            oracle(
+                rtmsg,
+                {"family": 2, "dst_len": 16, "table": 255, "proto": 3, "scope": 254, "type": 1},
+                [("RTA_DST", "10.10.0.0"), ("RTA_OIF", 7)],
+            ),
+        ),
+        (
+            rtnl.route(7, Route("fd00:9::/48", table=4294967295, priority=5)),
+            oracle(
+                rtmsg,
+                {"family": 10, "dst_len": 48, "table": 0, "proto": 3, "scope": 0, "type": 1},
+                [("RTA_DST", "fd00:9::"), ("RTA_PRIORITY", 5), ("RTA_OIF", 7), ("RTA_TABLE", 4294967295)],
+            ),
+        ),
+        (
+            rtnl.neighbour(7, "10.1.0.5"),
+            oracle(ndmsg, {"family": 2, "ifindex": 7, "state": 0, "flags": 1}, [("NDA_DST", "10.1.0.5")]),
         ),
         (
             rtnl.route(7, Route("::/0", gw="fd00::1")),
@@ -348,7 +381,7 @@ def test_route_reply_is_read() -> None:
 
     found = rtnl.decode_route(oracle(rtmsg, head, attrs))
 
-    assert found == rtnl.KernelRoute(Route("10.9.0.0/16", gw="10.0.0.1"), 7, 4, 1000, onlink=True)
+    assert found == rtnl.KernelRoute(Route("10.9.0.0/16", gw="10.0.0.1", scope=0), 7, 4, 1000, onlink=True)
 
 
 def test_default_route_reply_without_destination_is_read() -> None:
@@ -359,7 +392,18 @@ def test_default_route_reply_without_destination_is_read() -> None:
     found = rtnl.decode_route(body)
 
     assert found is not None
-    assert found.route == Route("::/0", gw="fe80::1")
+    assert found.route == Route("::/0", gw="fe80::1", scope=0)
+
+
+def test_a_routes_metrics_are_read() -> None:
+    metrics = {"attrs": [("RTAX_MTU", 1400), ("RTAX_HOPLIMIT", 7), ("RTAX_ADVMSS", 1300)]}
+    head = {"family": 2, "dst_len": 16, "table": 100, "proto": 3, "scope": 253, "type": 1}
+
+    found = rtnl.decode_route(
+        oracle(rtmsg, head, [("RTA_DST", "10.9.0.0"), ("RTA_METRICS", metrics), ("RTA_OIF", 7)])
+    )
+
+    assert found == rtnl.KernelRoute(Route("10.9.0.0/16", scope=253, mtu=1400, advmss=1300), 7, 3, 100)
 
 
 @pytest.mark.parametrize("kind", [2, 3, 5, 6])  # RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST, RTN_BLACKHOLE

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cni_sriov import netconf, poolconf, versions
+from cni_sriov import netconf, poolconf, routeconf, versions
 from cni_sriov.ctl import validate
 from cni_sriov.errors import CniError
 from tests.unit.conf_table import BAD, GOOD, TABLE, Row
@@ -19,7 +19,6 @@ CONF = Path(__file__).parents[2] / "conf"
 SCHEMA = validate.load_schema()
 DEFS: dict[str, Any] = SCHEMA["$defs"]
 NOT_KEYS = {"first", "last", "none", "default", "address", "length"}  # values, and slots of Pool
-FOREIGN_KEYS = {"mtu", "advmss", "table", "scope"}  # of the spec's routes: described, not used
 
 
 def parser_takes(conf: dict[str, Any]) -> bool:
@@ -63,14 +62,15 @@ def test_every_key_of_the_plugin_is_in_the_schema() -> None:
 
 
 def test_every_key_of_host_subnet_is_in_the_schema() -> None:
-    known = {key for name in ("hostSubnet", "pool", "route") for key in DEFS[name]["properties"]}
+    assert set(DEFS["route"]["properties"]) == set(routeconf.KEYS)
+    known = {key for name in ("hostSubnet", "pool") for key in DEFS[name]["properties"]}
     known |= set(DEFS["hostSubnet"]["properties"]["dns"]["properties"])
     runtime = DEFS["sriov"]["properties"]["args"]["properties"]["cni"]["properties"]
 
     read = keys_read(Path(poolconf.__file__))
 
     assert "ipRanges" in DEFS["sriov"]["properties"]["runtimeConfig"]["properties"]
-    assert read - {"ips", "subnets", "ipRanges"} == known - FOREIGN_KEYS - {"type"} | {"scope"}
+    assert read - {"ips", "subnets", "ipRanges"} == known - {"type"}
     assert {"ips", "subnets"} <= read & set(runtime)
 
 

@@ -39,7 +39,7 @@ def host(world: World, state_dir: str = STATE_DIR) -> Host:
     log = Log("error")
     named = str(world.root / "nowhere") if state_dir == STATE_DIR else state_dir
     ledger = Ledger(named, log, str(world.run_dir), world.boot_id)
-    return FakeHost(world.kernel, ledger, log, allow_own_netns=False)
+    return FakeHost(world.kernel, ledger, log, allow_own_netns=False, plugins=world.plugins)
 
 
 def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> Run:
