@@ -5,9 +5,11 @@ The kernel's side runs on veth pairs in two netns of this process's own making; 
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import threading
+import time
 from errno import (
     EADDRNOTAVAIL,
     EEXIST,
@@ -177,7 +179,6 @@ def test_link_takes_mac_mtu_name_and_up(node: Node) -> None:
     link = node.left.link("v9")
     assert link is not None
     assert (link.mac, link.mtu, link.is_up) == (MAC, 1400, True)
-    node.left.announce(ifindex, MAC)
     node.left.set_down(ifindex)
     link = node.left.link_by_index(ifindex)
     assert link is not None
@@ -399,17 +400,156 @@ def test_routes_of_both_families_are_added_listed_and_removed(node: Node) -> Non
 
     listed = {str(r.route) for r in node.left.routes(ifindex) if not r.route.dst.startswith("fe80")}
     assert listed == {
-        str(Route("0.0.0.0/0", gw="10.1.0.1")),
+        str(Route("0.0.0.0/0", gw="10.1.0.1", scope=0)),
         str(Route("10.1.0.0/24", src="10.1.0.2", scope=253)),
         str(Route("10.9.0.0/16", src="10.1.0.2", scope=253, priority=7)),
-        str(Route("::/0", gw="fd00:1::1", priority=1024)),
-        str(Route("fd00:1::/64", priority=256)),
-        str(Route("fd00:9::/48", priority=1024)),
+        str(Route("::/0", gw="fd00:1::1", scope=0, priority=1024)),
+        str(Route("fd00:1::/64", scope=0, priority=256)),
+        str(Route("fd00:9::/48", scope=0, priority=1024)),
     }
     for route in wanted:
         assert refusal(lambda: node.left.add_route(ifindex, route)) == EEXIST  # noqa: B023 # called at once
         node.left.del_route(ifindex, route)
     assert refusal(lambda: node.left.del_route(ifindex, wanted[0])) == ESRCH
+
+
+FIELDS = [  # a route of a pod with 10.1.0.2/24 and fd00:1::2/64, and what stands in the kernel then
+    (
+        Route("10.96.0.0/12", gw="10.1.0.1", table=100, mtu=1400, advmss=1360, priority=7),
+        (100, 0, 7, 1400, 1360),
+    ),
+    (Route("10.9.0.0/16", table=4294967295), (4294967295, 253, 0, 0, 0)),
+    (Route("10.9.0.0/16", scope=0, table=255), (255, 0, 0, 0, 0)),
+    (Route("10.9.0.0/16", scope=254, table=254), (254, 254, 0, 0, 0)),
+    (Route("10.9.0.0/16", gw="10.1.0.1", scope=200), (254, 200, 0, 0, 0)),
+    (Route("10.9.0.0/16", mtu=65520, advmss=65495), (254, 253, 0, 65520, 65495)),
+    (Route("10.9.0.0/16", mtu=65521, advmss=65496), (254, 253, 0, 65520, 65495)),  # why 65520 is the limit
+    (Route("fd00:9::/48", gw="fd00:1::1", table=100, mtu=1400, advmss=1360), (100, 0, 1024, 1400, 1360)),
+    (Route("fd00:9::/48", scope=253, table=1000), (1000, 0, 1024, 0, 0)),
+    (Route("fd00:9::/48", mtu=65521, advmss=65496), (254, 0, 1024, 65520, 65495)),
+]
+
+
+@pytest.mark.parametrize(("route", "stands"), FIELDS, ids=[str(route) for route, _ in FIELDS])
+def test_a_route_stands_as_it_was_told(node: Node, route: Route, stands: tuple[int, ...]) -> None:
+    """Read by `ip` too, where there is a kernel."""
+    ifindex = node.add_link("left", "v0")
+    node.left.add_address(ifindex, "10.1.0.2/24")
+    node.left.add_address(ifindex, "fd00:1::2/64", rtnl.IFA_F_NODAD)
+    node.left.set_up(ifindex)
+
+    node.left.add_route(ifindex, route)
+
+    (found,) = [r for r in node.left.routes(ifindex, stands[0]) if r.route.dst == route.dst]
+    told = (found.table, found.route.scope, found.route.priority, found.route.mtu, found.route.advmss)
+    assert (told, found.route.gw) == (stands, route.gw)
+    if isinstance(node, KernelNode):
+        assert ip_tells(node, route.dst) == (stands, route.gw)
+    assert refusal(lambda: node.left.add_route(ifindex, route)) == EEXIST
+    node.left.del_route(ifindex, Route(route.dst, route.gw, scope=route.scope, table=route.table))
+    assert [r for r in node.left.routes(ifindex, 0) if r.route.dst == route.dst] == []
+
+
+def ip_tells(node: KernelNode, dst: str) -> tuple[tuple[int, ...], str]:
+    told = [
+        "ip",
+        "-N",
+        "-n",
+        node.names["left"],
+        "-6" if ":" in dst else "-4",
+        "-j",
+        "-d",
+        "route",
+        "show",
+        "table",
+        "all",
+    ]
+    entries = json.loads(subprocess.run(told, check=True, capture_output=True).stdout)
+    (entry,) = [entry for entry in entries if entry["dst"] == dst]
+    metrics = entry.get("metrics", [{}])[0]
+    numbers = [int(entry.get(key, default)) for key, default in (("table", 254), ("scope", 0), ("metric", 0))]
+    return (*numbers, metrics.get("mtu", 0), metrics.get("advmss", 0)), entry.get("gateway", "")
+
+
+def test_one_destination_may_stand_in_two_tables(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.left.set_up(ifindex)
+    for table in (0, 100):
+        node.left.add_route(ifindex, Route("10.9.0.0/16", table=table))
+
+    assert {r.table for r in node.left.routes(ifindex, 0) if r.route.dst == "10.9.0.0/16"} == {254, 100}
+    assert [r.table for r in node.left.routes(ifindex) if r.route.dst == "10.9.0.0/16"] == [254]
+
+
+def test_a_next_hop_needs_a_scope_above_link(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.left.add_address(ifindex, "10.1.0.2/24")
+    node.left.set_up(ifindex)
+
+    wrong = Route("10.9.0.0/16", gw="10.1.0.1", scope=253)
+    assert refusal(lambda: node.left.add_route(ifindex, wrong)) in {EINVAL, ENETUNREACH}  # 6.12, 6.18
+
+
+def test_a_link_that_keeps_its_addresses_keeps_v6_ones_when_it_goes_down(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.left_netns.set_sysctls([(("net", "ipv6", "conf", "v0", "keep_addr_on_down"), "1")])
+    node.left.add_address(ifindex, "fd00:1::2/64", rtnl.IFA_F_NODAD)
+    node.left.set_up(ifindex)
+
+    node.left.set_down(ifindex)
+    node.left.set_up(ifindex)
+
+    assert "fd00:1::2/64" in [a.address for a in node.left.addresses(ifindex)]
+
+
+@pytest.mark.root
+def test_announcing_tells_a_neighbour_the_new_mac_unless_the_address_is_a_second_one(
+    kernel: KernelNode,
+) -> None:
+    """As the fake has it: the sender is the first address of the subnet. What the neighbour knew is replaced."""
+    left, right = kernel.names["left"], kernel.names["right"]
+    wire = ["ip", "-n", left, "link", "add", "v0", "type", "veth", "peer", "name", "w0", "netns", right]
+    subprocess.run(wire, check=True)
+    subprocess.run(["ip", "-n", right, "link", "set", "w0", "up"], check=True)
+    ifindex = kernel.left.ifindex("v0")
+    addresses = ["10.1.0.5/16", "10.2.0.5/24", "10.1.0.6/16"]
+    for address in addresses:
+        kernel.left.add_address(ifindex, address)
+        stale = ["ip", "-n", right, "neigh", "replace", address.partition("/")[0], "lladdr", MAC, "dev", "w0"]
+        subprocess.run([*stale, "nud", "stale"], check=True)
+    kernel.left.set_up(
+        ifindex
+    )  # its carrier comes later (net/core/link_watch.c); the kernel asks again, for 3 s
+    own = kernel.left.link("v0")
+    assert own is not None
+
+    for address in addresses:
+        kernel.left.announce(ifindex, address.partition("/")[0])
+
+    expected = {"10.1.0.5": own.mac, "10.2.0.5": own.mac, "10.1.0.6": MAC}
+    deadline = time.monotonic() + 4
+    while neighbours(right) != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert neighbours(right) == expected
+
+
+def neighbours(netns: str) -> dict[str, str]:
+    shown = ["ip", "-n", netns, "-4", "-j", "neigh", "show", "dev", "w0"]
+    entries = json.loads(subprocess.run(shown, check=True, capture_output=True).stdout)
+    return {entry["dst"]: entry["lladdr"] for entry in entries}
+
+
+def test_announcing_changes_nothing_else(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.left.add_address(ifindex, "10.1.0.5/16")
+    node.left.set_up(ifindex)
+    before = [a.address for a in node.left.addresses(ifindex) if "." in a.address]
+
+    node.left.announce(ifindex, "10.1.0.5")
+    node.left.announce(ifindex, "10.1.0.5")
+
+    assert [a.address for a in node.left.addresses(ifindex) if "." in a.address] == before
+    assert refusal(lambda: node.left.announce(4711, "10.1.0.5")) == ENODEV
 
 
 def test_route_needs_a_link_that_is_up(node: Node) -> None:
