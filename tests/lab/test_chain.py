@@ -242,6 +242,64 @@ def test_static(node: Node) -> None:
     assert node.cni("DEL", conf).code == 0
 
 
+ANSWERS = """\
+#!/bin/sh
+cat > /run/answers.$CNI_COMMAND
+[ $CNI_COMMAND != ADD ] || cat /run/answer
+"""
+
+
+def test_routes_of_a_foreign_ipam_stand_where_they_were_told(node: Node) -> None:
+    """The pod's service network stays on eth0, in the main table."""
+    node.add_netns("c1")
+    eth0 = "ip -n c1 link add eth0 type dummy; ip -n c1 link set eth0 up; ip -n c1 route add 10.96.0.0/12 dev eth0"
+    node.vm.run(f"mkdir -p /opt/cni/bin; {eth0}")
+    node.vm.put("/opt/cni/bin/answers", ANSWERS, 0o755)
+    routes: list[dict[str, Any]] = [
+        {"dst": "10.96.0.0/12", "table": 100, "mtu": 1400, "advmss": 1360},
+        {"dst": "10.98.0.0/16", "table": 4000, "scope": 253, "priority": 7},
+        {"dst": "fd07::5/64", "table": 100},
+    ]
+    ips = [{"address": "10.6.0.9/24", "gateway": "10.6.0.1"}, {"address": "fd06::9/64", "gateway": "fd06::1"}]
+    node.vm.put("/run/answer", json.dumps({"cniVersion": "1.1.0", "ips": ips, "routes": routes}))
+    conf = CONF | {
+        "cniVersion": "1.1.0",
+        "vlan": 100,
+        "ipam": {"type": "answers"},
+        "datastore_type": "kubernetes",
+    }
+
+    added = node.cni("ADD", conf)
+
+    assert added.code == 0, added.text
+    shown = [
+        entry for v in "46" for entry in node.vm.json(f"ip -{v} -n c1 -N -j -d route show table all dev net1")
+    ]
+    told = {
+        (route["dst"], int(route["table"])): {
+            key: value for key, value in (route | route.get("metrics", [{}])[0]).items() if key in KEPT
+        }
+        for route in shown
+        if route.get("table") in {"100", "4000"}
+    }
+    assert told == {
+        ("10.96.0.0/12", 100): {"gateway": "10.6.0.1", "scope": "0", "mtu": 1400, "advmss": 1360},
+        ("10.98.0.0/16", 4000): {"scope": "253", "metric": 7},
+        ("fd07::/64", 100): {"gateway": "fd06::1", "scope": "0", "metric": 1024},
+    }
+    assert node.vm.json("ip -n c1 -j route get 10.96.0.1")[0]["dev"] == "eth0"
+    checked = node.cni("CHECK", conf | {"prevResult": added.document})
+    assert checked.code == 0, checked.text
+    node.vm.run("ip -n c1 route del 10.96.0.0/12 table 100")
+    drift = node.cni("CHECK", conf | {"prevResult": added.document})
+    assert "route 10.96.0.0/12 via 10.6.0.1 table 100 mtu 1400 advmss 1360 is missing" in drift.text
+    assert node.cni("DEL", conf).code == 0
+    for verb in ("ADD", "CHECK", "DEL"):
+        given = json.loads(node.vm.run(f"cat /run/answers.{verb}").stdout)
+        assert (given["datastore_type"], given["vlan"]) == ("kubernetes", 100), verb
+
+
+KEPT = {"gateway", "scope", "mtu", "advmss", "metric"}
 UDHCPD = """\
 start 10.5.0.50
 end 10.5.0.60
