@@ -11,7 +11,6 @@ from . import routeconf
 from .domain import IpamResult, IPConfig
 from .inet import parse_address, parse_interface, render_address
 from .jsontext import render
-from .protocol import check_carries
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
@@ -27,10 +26,7 @@ _RESERVED = (  # no address of an interface: unspecified, loopback, multicast an
 
 
 def parse(document: dict[str, Any], asked: str) -> IpamResult:
-    """`asked` is the conf's cniVersion: an answer that names none is of that one, as libcni takes it (pkg/invoke/exec.go).
-
-    IncompatibleVersion if the interface's own result could not tell all the addresses.
-    """
+    """`asked` is the conf's cniVersion: an answer that names none is of that one, as libcni takes it (pkg/invoke/exec.go)."""
     told = _folded(document)
     version = told.get("cniversion") or asked
     if version not in VERSIONS:
@@ -45,7 +41,6 @@ def parse(document: dict[str, Any], asked: str) -> IpamResult:
         raise ValueError("it has no addresses")
     ips = [_ip(entry, f"ips[{n}]") for n, entry in enumerate(entries)]
     _check_together(entries, ips)
-    check_carries(asked, [6 if ":" in ip.address else 4 for ip in ips])
     gateways = [ip.gateway for ip in ips if ip.gateway]
     routes = [routeconf.complete(_route(raw, f"routes[{n}]"), gateways) for n, raw in enumerate(raw_routes)]
     return IpamResult(ips, routes, _dns(told))

@@ -91,7 +91,7 @@ def _attach(
         link = prepare.read_back(card, conf, inside_pod)
         pod.configure(host, netns, inside_pod, link, conf, found)
         if "type" in record.ipam:
-            found = foreign.add(host, record)
+            found = foreign.add(host, record, conf)
             pod.add_late(host, netns, inside_pod, link, conf, found)
         pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..domain import IpamResult, Record
     from ..host import Host
+    from ..netconf import NetConf
 
     Way = tuple[dict[str, Any], dict[str, str]]  # conf, environment
 
@@ -52,8 +53,11 @@ def _depth(value: Any) -> int:
     return 1 + max(map(_depth, inner), default=0)
 
 
-def add(host: Host, record: Record) -> IpamResult:
-    """ADD of the delegate, in the netns where the interface is already, with its MAC and UP (dhcp needs that)."""
+def add(host: Host, record: Record, conf: NetConf) -> IpamResult:
+    """ADD of the delegate, in the netns where the interface is already, with its MAC and UP (dhcp needs that).
+
+    IncompatibleVersion if the result of that version has no room for all its addresses.
+    """
     try:
         document = _answer(
             host, "ADD", record.ipam["type"], (host.conf, _variables(host.environment)), host.cni_path
@@ -61,17 +65,16 @@ def add(host: Host, record: Record) -> IpamResult:
     except CniError:
         _delete_what_failed(host, record)
         raise
-    from .. import ipam_answer
+    from .. import ipam_answer, protocol
 
     try:
-        return ipam_answer.parse(jsontext.parse_object(document), host.conf["cniVersion"])
-    except ValueError as error:
-        reason = str(error)
-    except CniError as error:
-        if error.code == 1:
-            raise
-        reason = str(error)
-    raise InputOutput(f"read the answer of ipam {record.ipam['type']}: {reason}", document[:200])
+        found = ipam_answer.parse(jsontext.parse_object(document), conf.version)
+    except (CniError, ValueError) as error:
+        raise InputOutput(
+            f"read the answer of ipam {record.ipam['type']}: {error}", document[:200]
+        ) from error
+    protocol.check_carries(conf.version, [6 if ":" in ip.address else 4 for ip in found.ips])
+    return found
 
 
 def _delete_what_failed(host: Host, record: Record) -> None:

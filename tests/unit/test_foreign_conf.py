@@ -74,7 +74,7 @@ def conf(world: World, **keys: Any) -> dict[str, Any]:
 def test_every_verb_of_an_attachment_gets_the_conf_of_its_call(world: World, picky: Picky) -> None:
     before = world.snapshot()
     args = "IgnoreUnknown=1;K8S_POD_NAME=web;FOO=bar"
-    prev = {"cniVersion": "1.0.0", "interfaces": [], "ips": [{"address": "10.1.0.5/24"}]}
+    prev = {"cniVersion": "1.0.0", "interfaces": [], "ips": [{"address": "10.1.0.5/24"}], "routes": []}
     calls = [
         ("ADD", conf(world), "/run/netns/pod1"),
         ("CHECK", conf(world, prevResult=prev), "/run/netns/pod1"),
