@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from . import routeconf
 from .domain import IpamResult, IPConfig
-from .inet import parse_address, parse_interface, render_address
+from .inet import RESERVED, parse_address, parse_interface, render_address
 from .jsontext import render
 from .versions import VERSIONS
 
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .domain import Route
-
-_RESERVED = (  # no address of an interface: unspecified, loopback, multicast and beyond, IPv4 in IPv6
-    *("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32"),
-    *("::/128", "::1/128", "ff00::/8", "::ffff:0:0/96"),
-)
 
 
 def parse(document: dict[str, Any], asked: str) -> IpamResult:
@@ -76,8 +71,9 @@ def _ip(entry: dict[str, Any], where: str) -> IPConfig:
         gateway = render_address(*parse_address(hop)) if hop else ""
     except ValueError as error:
         raise ValueError(f"{where} {text!r}, gateway {hop!r}: {error}") from error
-    if any(parse_interface(reserved)[0].has(prefix.version, value) for reserved in _RESERVED):
-        raise ValueError(f"{where}.address {text!r}: is no address of an interface")
+    for first, last, _, what in RESERVED[prefix.version]:
+        if first <= value <= last and what != "link-local":  # an IPAM may give those
+            raise ValueError(f"{where}.address {text!r}: is of {what}, no address of an interface")
     if not prefix.length:
         raise ValueError(f"{where}.address {text!r}: a prefix of 0 would put the whole world on the link")
     gateway = "" if gateway in {"0.0.0.0", "::"} else gateway  # noqa: S104 # nothing is bound to it

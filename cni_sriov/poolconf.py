@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .domain import Noun
 from .errors import BadConfig, BadEnvironment, UnsupportedField
-from .inet import BITS, RESERVED, parse_address, parse_length, parse_prefix, render_address
+from .inet import BITS, RESERVED, parse_address, parse_length, parse_prefix
 from .pools import Pool, want_address, want_subnet
 
 TYPE_CHECKING = False
