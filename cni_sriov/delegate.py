@@ -9,6 +9,7 @@ from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 
 from . import paths
 from .errors import BadConfig, InputOutput
+from .jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _CHUNK = 1 << 16
 def find(name: str, path: list[str]) -> str:
     """The executable; BadConfig (7) if the name is no file name, or no directory of CNI_PATH has it."""
     if "/" in name or name in {"", ".", ".."} or "\0" in name:
-        raise BadConfig(f"read ipam.type {name!r}: must be the file name of a plugin")
+        raise BadConfig(f"read ipam.type {words(name)}: must be the file name of a plugin")
     for directory in path:
         candidate = f"{directory}/{name}"
         if paths.isfile(candidate) and os.access(candidate, os.X_OK):

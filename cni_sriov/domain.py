@@ -1,10 +1,12 @@
 """The nouns. Plain classes with __slots__: NamedTuple and dataclass cost start-up (docs/speed.md).
 
 Three of them are kept apart on purpose: NetConf is what was asked (netconf.py), VfState what was found, Record what is
-stored. Imports no module of ours but inet and errors.
+stored. Imports no module of ours but errors, inet and jsontext.
 """
 
 from __future__ import annotations
+
+from .jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,11 +65,24 @@ class Attachment(Noun):
 class Request:
     """One call of a runtime: the CNI environment and standard input, checked but not yet judged as configuration.
 
+    `conf` is what we read: known keys in our spelling, without nulls (keycase.py). `raw` is standard input as it came.
     `warnings`: what is wrong with its form and did not stop it. `fault`: why standard input is no JSON object; then
     `conf` is as good as empty, and only what is recorded can be acted on. `is_void`: a DEL of what no ADD of ours made.
     """
 
-    __slots__ = ("args", "attachment", "conf", "fault", "is_void", "netns", "path", "verb", "warnings")
+    __slots__ = (
+        "args",
+        "attachment",
+        "conf",
+        "fault",
+        "is_void",
+        "netns",
+        "path",
+        "raw",
+        "respelled",
+        "verb",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -84,6 +99,8 @@ class Request:
         self.args = args
         self.path = path
         self.conf = conf
+        self.raw = conf
+        self.respelled: list[tuple[str, str]] = []
         self.warnings: list[str] = []
         self.fault: CniError | None = None
         self.is_void = False
@@ -341,7 +358,7 @@ class Record(Noun):
     def from_json(cls, raw: dict[str, Any]) -> Self:
         """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
         if raw.get("format") != 1:
-            raise ValueError(f"format {raw.get('format')!r} is not known")
+            raise ValueError(f"format {words(raw.get('format'))} is not known")
         absent: dict[str, Any] = {
             "vf_inode": 0,
             "adopted": "",
@@ -355,7 +372,7 @@ class Record(Noun):
             _check_types(raw["ipam"], _FOREIGN_TYPES if "type" in raw["ipam"] else _OURS_TYPES)
         path = raw["device_info"]
         if path and not (path.startswith("/") and path.isprintable()):
-            raise ValueError(f"device_info is {path!r}")
+            raise ValueError(f"device_info is {words(path)}")
         fields = {name: raw[name] for name in cls.__slots__}
         _check_types(raw["attachment"], {"container_id": (str,), "ifname": (str,)})
         fields["attachment"] = Attachment(**raw["attachment"])
@@ -412,7 +429,7 @@ def _check_types(raw: dict[str, Any], types: dict[str, tuple[type, ...]]) -> Non
     for key, kinds in types.items():
         value = raw[key]
         if not isinstance(value, kinds):
-            told = type(value).__name__ if key in {"ipam", "conf", "args"} else repr(value)
+            told = type(value).__name__ if key in {"ipam", "conf", "args"} else words(value)
             raise ValueError(f"{key} is {told}")
 
 

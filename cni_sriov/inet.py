@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
+from .jsontext import words
+
 BITS = {4: 32, 6: 128}
 _FAMILY = {4: AF_INET, 6: AF_INET6}
 
@@ -37,7 +39,7 @@ def parse_address(text: str) -> tuple[int, int]:
     try:
         packed = inet_pton(_FAMILY[version], text)
     except (OSError, ValueError) as error:  # ValueError: an embedded NUL, a surrogate
-        raise ValueError(f"{text!r} is not an IP address") from error
+        raise ValueError(f"{words(text)} is not an IP address") from error
     return version, int.from_bytes(packed, "big")
 
 
@@ -113,7 +115,7 @@ def parse_prefix(text: str) -> Prefix:
     """A CIDR without host bits ("10.0.0.0/8"); ValueError names what is wrong, and the network that was meant."""
     prefix, value = parse_interface(text)
     if value != prefix.value:
-        raise ValueError(f"{text!r} has host bits set; the network is {prefix}")
+        raise ValueError(f"{words(text)} has host bits set; the network is {prefix}")
     return prefix
 
 
@@ -121,7 +123,7 @@ def parse_interface(text: str) -> tuple[Prefix, int]:
     """(network, address) of "10.0.0.7/24"."""
     address, slash, length = text.partition("/")
     if not slash:
-        raise ValueError(f"{text!r} has no /prefix-length")
+        raise ValueError(f"{words(text)} has no /prefix-length")
     version, value = parse_address(address)
     return prefix_around(version, value, parse_length(length, version)), value
 

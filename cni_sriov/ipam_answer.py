@@ -10,7 +10,7 @@ from __future__ import annotations
 from . import routeconf
 from .domain import IpamResult, IPConfig
 from .inet import RESERVED, parse_address, parse_interface, render_address
-from .jsontext import render
+from .jsontext import render, words
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
@@ -70,12 +70,14 @@ def _ip(entry: dict[str, Any], where: str) -> IPConfig:
         prefix, value = parse_interface(text)
         gateway = render_address(*parse_address(hop)) if hop else ""
     except ValueError as error:
-        raise ValueError(f"{where} {text!r}, gateway {hop!r}: {error}") from error
+        raise ValueError(f"{where} {words(text)}, gateway {words(hop)}: {error}") from error
     for first, last, _, what in RESERVED[prefix.version]:
         if first <= value <= last and what != "link-local":  # an IPAM may give those
-            raise ValueError(f"{where}.address {text!r}: is of {what}, no address of an interface")
+            raise ValueError(f"{where}.address {words(text)}: is of {what}, no address of an interface")
     if not prefix.length:
-        raise ValueError(f"{where}.address {text!r}: a prefix of 0 would put the whole world on the link")
+        raise ValueError(
+            f"{where}.address {words(text)}: a prefix of 0 would put the whole world on the link"
+        )
     gateway = "" if gateway in {"0.0.0.0", "::"} else gateway  # noqa: S104 # nothing is bound to it
     return IPConfig(f"{render_address(prefix.version, value)}/{prefix.length}", gateway, None)
 

@@ -6,6 +6,7 @@ from . import netconf, poolconf, protocol, reservation
 from .commands import gc, ipam, status
 from .domain import Result
 from .errors import BadConfig, CniError, TryAgain
+from .jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def _status(request: Request, section: dict[str, Any], host: Host) -> None:
 def _parse(request: Request, section: dict[str, Any]) -> poolconf.IpamConf:
     runtime_config = _object(request.conf, "runtimeConfig")
     args_cni = _object(_object(request.conf, "args"), "cni")
+    if request.verb == "ADD":
+        netconf.check_requests(request.conf, runtime_config, args_cni, request.args)
     return poolconf.parse(section, runtime_config, args_cni, request.args)
 
 
@@ -140,5 +143,5 @@ def _parents(request: Request, host: Host) -> set[int]:
 def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:
     value = raw.get(key, {})
     if not isinstance(value, dict):
-        raise BadConfig(f"read {key} {value!r}: must be an object")
+        raise BadConfig(f"read {key} {words(value)}: must be an object")
     return value

@@ -6,7 +6,7 @@ Stricter than `json`: duplicate keys, NaN and Infinity are errors, so that two r
 
 from __future__ import annotations
 
-from _json import encode_basestring_ascii, make_encoder, make_scanner
+from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [key for key, _ in pairs]
         twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"duplicate key {twice!r}")
+        raise ValueError(f"duplicate key {words(twice)}")
     return found
 
 
@@ -126,3 +126,15 @@ def render(value: Any) -> str:
     # markers, default, encoder, indent, key separator, item separator, sort_keys, skipkeys, allow_nan
     encode = make_encoder(None, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
     return "".join(encode(value, 0))
+
+
+def words(value: Any, limit: int = 200) -> str:
+    """A value as the configuration has it, for a message: null and "x", never None and 'x'; cut where it is long."""
+    encode = make_encoder(None, str, _quote, None, ": ", ", ", False, True, True)
+    text = "".join(encode(value, 0))
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def _quote(text: str) -> str:
+    """Readable as it is, but nothing that a terminal would obey."""
+    return encode_basestring(text) if text.isprintable() else encode_basestring_ascii(text)

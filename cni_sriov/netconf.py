@@ -1,13 +1,16 @@
 """The configuration of the plugin `sriov`: a dict in, a NetConf out, or BadConfig (code 7) that names key and value.
 
-Pure: touches nothing. One table, KEYS, feeds the parser, the docs test and the test that compares it with
-conf/netconf.schema.json. Unknown keys are ignored: Multus, podman and chains inject some; `sriovctl validate` warns.
+Pure: touches nothing. Its tables feed the parser, the tree of known keys (keycase.py), the docs test and the test that
+compares them with conf/netconf.schema.json. Unknown keys are ignored: Multus, podman and chains inject some; `sriovctl
+validate` warns. What is null is not here any more: keycase.py took it out.
 """
 
 from __future__ import annotations
 
 from .domain import Attachment, VfSettings
 from .errors import BadConfig, UnsupportedField
+from .jsontext import words
+from .keycase import Known, asked, value_of
 from .pci import parse_pci_address
 
 TYPE_CHECKING = False
@@ -32,6 +35,12 @@ def parse_mac(text: Any) -> str:
     if parts == ["00"] * 6:
         raise ValueError("is zero, which drivers take for 'no MAC'")
     return ":".join(parts)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    return value
 
 
 def _string(value: Any) -> str:
@@ -75,10 +84,10 @@ def _integer(low: int, high: int) -> Callable[[Any], int]:
     return parse
 
 
-def _one_of(*words: str) -> Callable[[Any], str]:
+def _one_of(*allowed: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
+        if not isinstance(value, str) or value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}")
         return value
 
     return parse
@@ -102,6 +111,11 @@ def _directory(value: Any) -> str:
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("must be an object")
+    return value
+
+
+def _as_it_is(value: Any) -> Any:
+    """Judged elsewhere: by poolconf.py, or where a plugin of another kind reads it."""
     return value
 
 
@@ -146,6 +160,44 @@ PF_KEYS: dict[str, Callable[[Any], Any]] = {
 }
 
 
+_strings = _list_of(_text)
+DNS_KEYS: dict[str, Callable[[Any], Any]] = {
+    "nameservers": _strings,
+    "domain": _text,
+    "search": _strings,
+    "options": _strings,
+}
+RUNTIME_KEYS: dict[str, Callable[[Any], Any]] = {
+    "deviceID": parse_pci_address,
+    "mac": parse_mac,
+    "CNIDeviceInfoFile": _directory,
+    "bandwidth": _object,
+    "dns": _object,
+    "infinibandGUID": _as_it_is,
+    "ips": _as_it_is,
+    "ipRanges": _as_it_is,
+}
+BANDWIDTH_KEYS: dict[str, Callable[[Any], Any]] = {"egressRate": _integer(0, RATE_LIMIT * 1_000_000)}
+RUNTIME_DNS_KEYS: dict[str, Callable[[Any], Any]] = dict.fromkeys(
+    ("servers", "searches", "options"), _strings
+)
+ARGS_KEYS: dict[str, Callable[[Any], Any]] = {
+    "mac": parse_mac,
+    "vlan": _integer(0, 4094),
+    "ips": _as_it_is,
+    "subnets": _as_it_is,
+}
+# word of allowRequests: where a pod can ask for it
+REQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "mac": (("CNI_ARGS", "MAC"), ("args.cni", "mac"), ("runtimeConfig", "mac")),
+    "ips": (("CNI_ARGS", "IP"), ("args.cni", "ips"), ("runtimeConfig", "ips")),
+    "subnets": (("CNI_ARGS", "SUBNET"), ("args.cni", "subnets")),
+    "bandwidth": (("runtimeConfig", "bandwidth"),),
+    "vlan": (("args.cni", "vlan"),),
+}
+ALLOWED = ["mac", "ips", "subnets", "bandwidth"]  # a pod leaves its VLAN only where the operator says so
+
+
 class PfSelector:
     """`pf` of the conf: all that is given must match; `vfs` limits the VF indices. None = not given."""
 
@@ -186,6 +238,7 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "announceWait": _integer(0, 200),
     "verifyTimeout": _integer(0, 60000),
     "statusOnFull": _one_of("ok", "error"),
+    "allowRequests": _list_of(_one_of(*REQUESTS)),
     "logLevel": _one_of("debug", "info", "warning", "error", "panic", "none"),
     "logFile": _directory,
     "stateDir": _directory,
@@ -197,6 +250,32 @@ KEYS: dict[str, Callable[[Any], Any]] = {
     "prevResult": _object,
     "capabilities": _object,
 }
+
+
+_ARGS = Known({"cni": asked(ARGS_KEYS)})
+_RUNTIME = asked(RUNTIME_KEYS, {"bandwidth": asked(BANDWIDTH_KEYS), "dns": asked(RUNTIME_DNS_KEYS)})
+FOR_DELETE = ("stateDir", "cniDir", "verifyTimeout", "logLevel", "logFile", "ipam", "prevResult")
+
+
+def _ipam_keys(section: dict[str, Any]) -> Known:
+    """Of another IPAM nothing but its name is ours to read."""
+    if value_of(section, "type") != "host-subnet":
+        return Known({"type": None})
+    from . import poolconf
+
+    return poolconf.KNOWN
+
+
+def known(door: str) -> Known:
+    """The tree of the keys that a door reads. Under another main plugin, that plugin's own keys are not ours."""
+    envelope = dict.fromkeys(("cniVersion", "name", "type"))
+    inner = {"ipam": _ipam_keys, "runtimeConfig": _RUNTIME, "args": _ARGS}
+    if door == "host-subnet":
+        return Known(
+            envelope | dict.fromkeys((*FOR_DELETE, "allowRequests", "master")) | inner, ["cniVersion"]
+        )
+    inner |= {"pf": Known(dict.fromkeys(PF_KEYS)), "dns": Known(dict.fromkeys(DNS_KEYS))}
+    return Known(envelope | dict.fromkeys(KEYS) | inner, ["cniVersion"])
 
 
 class NetConf:
@@ -231,13 +310,16 @@ class NetConf:
         self.name: str = conf["name"]
         self.runtime_config: dict[str, Any] = values.get("runtimeConfig", {})
         self.args_cni: dict[str, Any] = _args_cni(values)
-        self.device = _device(values, self.runtime_config)
-        self.device_info_file = _device_info_file(self.runtime_config)
+        runtime = _parse_keys(self.runtime_config, RUNTIME_KEYS, "runtimeConfig.")
+        args = _parse_keys(self.args_cni, ARGS_KEYS, "args.cni.")
+        # runtimeConfig.deviceID is a device plugin's choice; "" = pick one
+        self.device = str(runtime.get("deviceID") or values.get("deviceID") or values.get("pciBusID") or "")
+        self.device_info_file: str = runtime.get("CNIDeviceInfoFile", "")
         self.master: str = "" if self.device else values.get("master", "")
         selector = PfSelector(values["pf"]) if "pf" in values else None  # judged also where it is not used
         self.pf = None if self.device or self.master else selector
-        self.settings = _settings(values, _mac(values, cni_args, self.args_cni, self.runtime_config))
-        _limit_rate(self.settings, self.runtime_config)
+        self.settings = _settings(values, args, _mac(values, cni_args, args, runtime))
+        _limit_rate(self.settings, runtime)
         self.pf_up: bool = values.get("pfUp", True)
         self.accept_ra: bool = values.get("acceptRA", False)
         self.announce_wait_ms: int = values.get("announceWait", 0)
@@ -247,7 +329,7 @@ class NetConf:
         self.state_dir: str = values.get("stateDir", STATE_DIR)
         self.cni_dir: str = values.get("cniDir", "")
         self.status_on_full: str = values.get("statusOnFull", "ok")
-        self.dns = _dns(values, self.runtime_config)
+        self.dns = _dns(values, runtime)
         self.ipam: dict[str, Any] = values.get("ipam", {})
         self.prev_result: dict[str, Any] | None = values.get("prevResult")
 
@@ -258,14 +340,17 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -
     """
     values = _parse_keys(conf, KEYS, "")
     netconf = NetConf(conf, values, cni_args)
-    if adding:  # an attachment that sriov-cni made without a word must pass its CHECK
+    if adding:  # an attachment that was made without a word, or by another conf, must pass its CHECK
         _refuse_guid(netconf.runtime_config)
+        check_requests(conf, netconf.runtime_config, netconf.args_cni, cni_args)
     if adding and not (netconf.device or netconf.master or netconf.pf):
         raise BadConfig(
             "read configuration: no VF or PF is named",
             details='give "master" (a PF), "pf", or "deviceID" (a VF)',
         )
     _check_vlan(values)
+    if "vlan" in netconf.args_cni:
+        _check_vlan(values | {"vlan": netconf.settings.vlan})
     _check_rates(netconf.settings)
     if netconf.ipam and not (isinstance(netconf.ipam.get("type"), str) and netconf.ipam["type"]):
         raise BadConfig(
@@ -292,21 +377,21 @@ def valid_attachments(conf: dict[str, Any]) -> set[Attachment] | None:
 
 def _checked_list(key: str, entries: Any) -> list[Any]:
     if not isinstance(entries, list):
-        raise BadConfig(f"read {key} {entries!r}: must be a list")
+        raise BadConfig(f"read {key} {words(entries)}: must be a list")
     return entries
 
 
 def _attachment(key: str, entry: Any) -> Attachment:
     names = (entry.get("containerID"), entry.get("ifname")) if isinstance(entry, dict) else (None, None)
     if not all(isinstance(name, str) and name for name in names):
-        raise BadConfig(f"read {key} {entry!r}: must have a containerID and an ifname")
+        raise BadConfig(f"read {key} {words(entry)}: must have a containerID and an ifname")
     return Attachment(str(names[0]), str(names[1]))
 
 
 def parse_for_delete(conf: dict[str, Any]) -> NetConf:
     """Only what DEL and GC need, and CHECK of a spoiled conf: nothing that is wrong stops them, they work from Records."""
     values: dict[str, Any] = {}
-    for key in ("stateDir", "cniDir", "verifyTimeout", "logLevel", "logFile", "ipam", "prevResult"):
+    for key in FOR_DELETE:
         try:
             values |= _parse_keys(conf, {key: KEYS[key]}, "")
         except BadConfig:
@@ -322,61 +407,71 @@ def _parse_keys(raw: dict[str, Any], keys: dict[str, Callable[[Any], Any]], pref
                 values[key] = parse_value(raw[key])
             except (ValueError, TypeError) as error:  # TypeError: a list where a word is looked up in a set
                 reason = error if isinstance(error, ValueError) else "has the wrong type"
-                raise BadConfig(f"read {prefix}{key} {raw[key]!r:.200}: {reason}") from error
+                raise BadConfig(f"read {prefix}{key} {words(raw[key])}: {reason}") from error
     return values
 
 
 def _args_cni(values: dict[str, Any]) -> dict[str, Any]:
     nested = values.get("args", {}).get("cni", {})
     if not isinstance(nested, dict):
-        raise BadConfig(f"read args.cni {nested!r}: must be an object")
+        raise BadConfig(f"read args.cni {words(nested)}: must be an object")
     return nested
-
-
-def _device(values: dict[str, Any], runtime_config: dict[str, Any]) -> str:
-    """runtimeConfig.deviceID (a device plugin's choice) > deviceID > pciBusID; "" = pick one."""
-    if "deviceID" in runtime_config:
-        return str(_parse_keys(runtime_config, {"deviceID": parse_pci_address}, "runtimeConfig.")["deviceID"])
-    return str(values.get("deviceID") or values.get("pciBusID") or "")
-
-
-def _device_info_file(runtime_config: dict[str, Any]) -> str:
-    """Where the runtime wants to find which device it is (NPWG device-info specification 1.1.0, 5.1); "" = nowhere."""
-    key = "CNIDeviceInfoFile"
-    if runtime_config.get(key) is None or runtime_config[key] == "":
-        return ""
-    return str(_parse_keys(runtime_config, {key: _directory}, "runtimeConfig.")[key])
 
 
 def _refuse_guid(runtime_config: dict[str, Any]) -> None:
     """sriov-cni takes no notice of it, and the pod has another address than was asked for."""
     guid = runtime_config.get("infinibandGUID")
-    if guid is not None and guid != "":
+    if guid is not None:
         raise UnsupportedField(
-            f"read runtimeConfig.infinibandGUID {guid!r:.200}: a VF of an Ethernet card has none",
+            f"read runtimeConfig.infinibandGUID {words(guid)}: a VF of an Ethernet card has none",
             'ask for a "mac"; InfiniBand has a plugin of its own, ib-sriov',
         )
 
 
+def check_requests(
+    conf: dict[str, Any], runtime_config: dict[str, Any], args_cni: dict[str, Any], cni_args: dict[str, str]
+) -> None:
+    """A pod asks, the operator decides: what `allowRequests` does not name is refused, never done or dropped in silence.
+
+    Whoever reads it: another IPAM gets `ips` too.
+    """
+    allowed = _parse_keys(conf, {"allowRequests": KEYS["allowRequests"]}, "").get("allowRequests", ALLOWED)
+    sources: dict[str, dict[str, Any]] = {
+        "CNI_ARGS": cni_args,
+        "args.cni": args_cni,
+        "runtimeConfig": runtime_config,
+    }
+    for word, places in REQUESTS.items():
+        for source, key in places if word not in allowed else ():
+            value = sources[source].get(key)
+            if _asks(value):
+                raise BadConfig(
+                    f"read {source}{' ' if source == 'CNI_ARGS' else '.'}{key} {words(value)}: allowRequests does not allow it",
+                    f'"allowRequests" is {words(allowed)}: add "{word}" if a pod may ask for it',
+                )
+
+
+def _asks(value: Any) -> bool:
+    """go-cni sends all of a struct: rates of 0 and lists of nothing ask for nothing. VLAN 0 does."""
+    if isinstance(value, dict):
+        return any(value.values())
+    return value not in (None, "", [])  # a list has no hash
+
+
 def _mac(
-    values: dict[str, Any], cni_args: dict[str, str], args_cni: dict[str, Any], runtime_config: dict[str, Any]
+    values: dict[str, Any], cni_args: dict[str, str], args: dict[str, Any], runtime: dict[str, Any]
 ) -> str | None:
     """conf < CNI_ARGS < args.cni < runtimeConfig: the later one wins, but each that is given must be good."""
-    mac: str | None = values.get("mac")
-    for source, prefix, key in (
-        (cni_args, "CNI_ARGS ", "MAC"),
-        (args_cni, "args.cni.", "mac"),
-        (runtime_config, "runtimeConfig.", "mac"),
-    ):
-        if source.get(key, "") != "":  # podman and Multus send "" for "not asked"
-            mac = _parse_keys(source, {key: parse_mac}, prefix)[key]
+    asked = {key: value for key, value in cni_args.items() if key == "MAC" and value}  # "" = not asked
+    own = _parse_keys(asked, {"MAC": parse_mac}, "CNI_ARGS ").get("MAC")
+    mac: str | None = runtime.get("mac") or args.get("mac") or own or values.get("mac")
     return mac
 
 
-def _settings(values: dict[str, Any], mac: str | None) -> VfSettings:
+def _settings(values: dict[str, Any], args: dict[str, Any], mac: str | None) -> VfSettings:
     return VfSettings(
         mac=mac,
-        vlan=values.get("vlan"),
+        vlan=args.get("vlan", values.get("vlan")),
         vlan_qos=values.get("vlanQoS", 0),
         vlan_proto=values.get("vlanProto", "802.1q"),
         mtu=values.get("mtu"),
@@ -388,32 +483,26 @@ def _settings(values: dict[str, Any], mac: str | None) -> VfSettings:
     )
 
 
-def _limit_rate(settings: VfSettings, runtime_config: dict[str, Any]) -> None:
+def _limit_rate(settings: VfSettings, runtime: dict[str, Any]) -> None:
     """runtimeConfig.bandwidth.egressRate (bits/s, CNI CONVENTIONS.md) is the VF's max_tx_rate, rounded up to Mbit/s.
 
     A VF has no limit for what it receives: ingressRate is the `bandwidth` plugin's, which cannot act on VFs either.
     """
-    bandwidth = runtime_config.get("bandwidth")
-    if bandwidth is None:
-        return
-    rate = _parse_keys(
-        _parse_keys({"bandwidth": bandwidth}, {"bandwidth": _object}, "runtimeConfig.")["bandwidth"],
-        {"egressRate": _integer(0, RATE_LIMIT * 1_000_000)},
-        "runtimeConfig.bandwidth.",
-    ).get("egressRate", 0)
+    given = _parse_keys(runtime.get("bandwidth", {}), BANDWIDTH_KEYS, "runtimeConfig.bandwidth.")
+    rate = given.get("egressRate", 0)
     if rate:
         settings.max_tx_rate = -(-rate // 1_000_000)
 
 
-def _dns(values: dict[str, Any], runtime_config: dict[str, Any]) -> dict[str, Any]:
-    """runtimeConfig.dns > the conf's `dns`; {} = what the IPAM says. The capability has names of its own."""
-    given = runtime_config.get("dns")
-    if given:
-        if not isinstance(given, dict):
-            raise BadConfig(f"read runtimeConfig.dns {given!r}: must be an object")
-        names = {"servers": "nameservers", "searches": "search", "options": "options"}
-        return {ours: given[theirs] for theirs, ours in names.items() if given.get(theirs)}
-    return dict(values.get("dns", {}))
+def _dns(values: dict[str, Any], runtime: dict[str, Any]) -> dict[str, Any]:
+    """runtimeConfig.dns > the conf's `dns`; {} = what the IPAM says. The capability has names of its own, and go-cni
+    sends lists of nothing for what was not asked.
+    """
+    own: dict[str, Any] = values.get("dns", {})
+    _parse_keys(own, DNS_KEYS, "dns.")
+    given = _parse_keys(runtime.get("dns", {}), RUNTIME_DNS_KEYS, "runtimeConfig.dns.")
+    names = {"servers": "nameservers", "searches": "search", "options": "options"}
+    return {ours: given[theirs] for theirs, ours in names.items() if given.get(theirs)} or dict(own)
 
 
 def _check_vlan(values: dict[str, Any]) -> None:

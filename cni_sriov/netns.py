@@ -13,6 +13,7 @@ from errno import EBADF
 from fcntl import ioctl
 
 from .errors import BadNetns, InputOutput, KernelRefused
+from .jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _go(netns: Netns) -> int:
 
 def _open(path: str) -> int:
     if "\0" in path:
-        raise BadNetns(f"open netns {path!r}: the path has a NUL byte")
+        raise BadNetns(f"open netns {words(path)}: the path has a NUL byte")
     try:
         # O_NONBLOCK: a FIFO at that path must not hang the runtime
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -152,7 +153,7 @@ def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
     """Read, or write where `value` is given; an element may contain dots (eth0.100) but is never a path itself."""
     path = "/proc/sys/" + "/".join(parts)
     if not all(part and "/" not in part and "\0" not in part and part not in {".", ".."} for part in parts):
-        raise ValueError(f"sysctl path {parts!r} has a bad element")
+        raise ValueError(f"sysctl path {words(parts)} has a bad element")
     try:
         fd = os.open(path, (os.O_RDONLY if value is None else os.O_RDWR) | os.O_CLOEXEC)
         try:
@@ -165,7 +166,7 @@ def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
         finally:
             os.close(fd)
     except OSError as error:
-        verb = "read" if value is None else f"write {value!r} to"
+        verb = "read" if value is None else f"write {words(value)} to"
         raise KernelRefused(f"{verb} {path}", error.errno or 0) from error
 
 

@@ -134,7 +134,7 @@ class Call:
 
         stdin = read_stdin()
         try:
-            request = protocol.parse_request(env, stdin)
+            request = protocol.parse_request(env, stdin, door)
         except Exception:
             self.version = protocol.version_of(stdin)
             raise
@@ -153,6 +153,8 @@ class Call:
         host = make_host(request, conf, override)
         _tell(request, host)
         host.cni_path, host.environment, host.conf = request.path, env, request.conf
+        for path, spelling in request.respelled:
+            host.log.debug("a key is spelled otherwise", key=path, spelling=spelling)
         if conf.cni_dir:
             host.ledger.cache_dirs.insert(0, conf.cni_dir)
         return _VERBS[request.verb](request, conf, host)

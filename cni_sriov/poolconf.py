@@ -10,6 +10,8 @@ from __future__ import annotations
 from .domain import Noun
 from .errors import BadConfig, BadEnvironment, UnsupportedField
 from .inet import BITS, RESERVED, parse_address, parse_length, parse_prefix
+from .jsontext import words
+from .keycase import Known
 from .pools import Pool, want_address, want_subnet
 
 TYPE_CHECKING = False
@@ -23,6 +25,17 @@ DATA_DIR = "/var/lib/cni/host-subnet"
 SCOPE = "default"
 _NAME_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")
 _TYPES = {str: "a string", int: "an integer", bool: "true or false", list: "a list", dict: "an object"}
+
+
+# what is read of `ipam` (keycase.py); a test holds it against the schema and against the lookups below
+KNOWN = Known(
+    dict.fromkeys(("type", "scope", "dataDir", "onlink", "allowHostOverlap", "sticky", "resolvConf"))
+    | {
+        "pools": Known(dict.fromkeys(("subnet", "prefixLength", "gateway", "exclude"))),
+        "routes": Known(dict.fromkeys(("dst", "gw", "priority", "mtu", "advmss", "table", "scope"))),
+        "dns": Known(dict.fromkeys(("nameservers", "domain", "search", "options"))),
+    }
+)
 
 
 class IpamConf(Noun):
@@ -106,7 +119,7 @@ def parse_place(ipam: dict[str, Any]) -> tuple[str, str]:
     scope = _get(ipam, "scope", str, SCOPE)
     if not (0 < len(scope) <= 64 and _is_name(scope)):
         raise BadConfig(
-            f"ipam.scope {scope!r}: must be 1-64 of A-Z a-z 0-9 _ . - and begin with a letter or digit"
+            f"ipam.scope {words(scope)}: must be 1-64 of A-Z a-z 0-9 _ . - and begin with a letter or digit"
         )
     data_dir = _get(ipam, "dataDir", str, DATA_DIR)
     parts = data_dir.split("/")
@@ -115,7 +128,7 @@ def parse_place(ipam: dict[str, Any]) -> tuple[str, str]:
     short = len(data_dir.encode("utf-8", "replace")) + 2 * (data_dir.count("/") + data_dir.count("%")) <= 190
     if not (clean and short and data_dir.isprintable()):
         raise BadConfig(
-            f"ipam.dataDir {data_dir!r}: must be an absolute path without . .. or doubled slashes, and not too long"
+            f"ipam.dataDir {words(data_dir)}: must be an absolute path without . .. or doubled slashes, and not too long"
         )
     return scope, data_dir
 
@@ -124,7 +137,7 @@ def _get(raw: dict[str, Any], key: str, kind: type, default: Any, where: str = "
     """`type() is`, not isinstance: booleans are not integers here."""
     value = raw.get(key, default)
     if type(value) is not kind and key in raw:
-        raise BadConfig(f"{where}.{key} {value!r}: must be {_TYPES[kind]}")
+        raise BadConfig(f"{where}.{key} {words(value)}: must be {_TYPES[kind]}")
     return value
 
 
@@ -135,7 +148,7 @@ def _is_name(text: str) -> bool:
 def _checked(parser: Any, text: Any, where: str) -> Any:
     """Run a parser of inet.py on a JSON value and name the key if it does not like it."""
     if type(text) is not str:
-        raise BadConfig(f"{where} {text!r}: must be a string")
+        raise BadConfig(f"{where} {words(text)}: must be a string")
     try:
         return parser(text)
     except ValueError as error:
@@ -144,12 +157,12 @@ def _checked(parser: Any, text: Any, where: str) -> Any:
 
 def _parse_pool(raw: Any, where: str) -> Pool:
     if type(raw) is not dict:
-        raise BadConfig(f"{where} {raw!r}: must be an object")
+        raise BadConfig(f"{where} {words(raw)}: must be an object")
     subnets = raw.get("subnet")
     texts = subnets if type(subnets) is list else [subnets]
     prefixes = [_checked(parse_prefix, text, f"{where}.subnet") for text in texts]
     if not prefixes or len({prefix.version for prefix in prefixes}) > 1:
-        raise BadConfig(f"{where}.subnet {subnets!r}: must be one or more subnets of one IP family")
+        raise BadConfig(f"{where}.subnet {words(subnets)}: must be one or more subnets of one IP family")
     for prefix in prefixes:
         what = _reserved(prefix.version, prefix.value, prefix.last)
         if what:
@@ -191,15 +204,16 @@ def _parse_gateway(raw: dict[str, Any], version: int, length: int, where: str) -
     if text in ("first", "last"):
         if spare == 0:
             raise BadConfig(
-                f"{where}.gateway {text!r}: a /{length} has no room for a gateway", 'use "none" or an address'
+                f"{where}.gateway {words(text)}: a /{length} has no room for a gateway",
+                'use "none" or an address',
             )
         return text, None
     family, value = _checked(parse_address, text, f"{where}.gateway (first, last, none or an address)")
     if family != version:
-        raise BadConfig(f"{where}.gateway {text!r}: must be of the pool's family, IPv{version}")
+        raise BadConfig(f"{where}.gateway {words(text)}: must be of the pool's family, IPv{version}")
     what = _reserved(version, value, value)
     if what and what != "link-local":  # fe80::1 is a router, 169.254.1.1 is calico's
-        raise BadConfig(f"{where}.gateway {text!r}: is {what}, and so no router's address")
+        raise BadConfig(f"{where}.gateway {words(text)}: is {what}, and so no router's address")
     return "address", value
 
 
@@ -221,7 +235,7 @@ def _parse_range(text: Any, version: int, where: str) -> tuple[int, int]:
         low = _checked(parse_address, first.strip() if dash else first, where)
         high = _checked(parse_address, last.strip(), where) if dash else low
     if low[0] != version or high[0] != version or low > high:
-        raise BadConfig(f"{where} {text!r}: must be a range of IPv{version}, lowest address first")
+        raise BadConfig(f"{where} {words(text)}: must be a range of IPv{version}, lowest address first")
     return low[1], high[1]
 
 
@@ -232,7 +246,7 @@ def _parse_routes(ipam: dict[str, Any], families: set[int]) -> list[Route]:
 
         where = f"ipam.routes[{n}]"
         if type(raw) is not dict:
-            raise BadConfig(f"{where} {raw!r}: must be an object")
+            raise BadConfig(f"{where} {words(raw)}: must be an object")
         try:
             route = routeconf.parse(raw, where)
         except ValueError as error:
@@ -251,7 +265,7 @@ def _parse_dns(raw: dict[str, Any]) -> dict[str, Any]:
             continue
         dns[key] = _get(raw, key, kind, None, "ipam.dns")
         if kind is list and not all(type(item) is str for item in dns[key]):
-            raise BadConfig(f"ipam.dns.{key} {dns[key]!r}: must be a list of strings")
+            raise BadConfig(f"ipam.dns.{key} {words(dns[key])}: must be a list of strings")
     return dns
 
 
@@ -259,7 +273,7 @@ def _parse_resolv_conf(ipam: dict[str, Any], dns: dict[str, Any]) -> str:
     """host-local's key; `ipam.dns` says it outright, and so wins as a whole."""
     path: str = _get(ipam, "resolvConf", str, "")
     if path and (path[0] != "/" or path[-1] == "/" or not path.isprintable()):
-        raise BadConfig(f"ipam.resolvConf {path!r}: must be the absolute path of a file")
+        raise BadConfig(f"ipam.resolvConf {words(path)}: must be the absolute path of a file")
     return "" if any(dns.values()) else path
 
 
@@ -268,7 +282,7 @@ def _sticky_name(cni_args: dict[str, str]) -> str:
     name, namespace = cni_args.get("K8S_POD_NAME", ""), cni_args.get("K8S_POD_NAMESPACE", "")
     for key, text in (("K8S_POD_NAME", name), ("K8S_POD_NAMESPACE", namespace)):
         if text and not (_is_name(text) and len(text) <= 253):
-            raise BadEnvironment(f"CNI_ARGS {key} {text!r}: must be 1-253 of A-Z a-z 0-9 _ . -")
+            raise BadEnvironment(f"CNI_ARGS {key} {words(text)}: must be 1-253 of A-Z a-z 0-9 _ . -")
     return f"{namespace}/{name}" if name else ""
 
 
@@ -283,19 +297,19 @@ def _parse_requests(
     ranges = runtime_config.get("ipRanges")
     if ranges:  # host-local's: whoever asks for one must not get an address from elsewhere
         raise UnsupportedField(
-            f"read runtimeConfig.ipRanges {ranges!r:.200}: host-subnet leases subnets of its pools",
+            f"read runtimeConfig.ipRanges {words(ranges)}: host-subnet leases subnets of its pools",
             'ask for an address with "ips", or use host-local',
         )
     for where, text in _given(
         ("args.cni.subnets", args_cni, "subnets"), ("CNI_ARGS SUBNET", cni_args, "SUBNET")
     ):
-        want_subnet(pools, f"{where} {text!r}", _checked(parse_prefix, text, where))
+        want_subnet(pools, f"{where} {words(text)}", _checked(parse_prefix, text, where))
     for where, text in _given(
         ("runtimeConfig.ips", runtime_config, "ips"),
         ("args.cni.ips", args_cni, "ips"),
         ("CNI_ARGS IP", cni_args, "IP"),
     ):
-        want_address(pools, f"{where} {text!r}", *_checked(_parse_request, text, where))
+        want_address(pools, f"{where} {words(text)}", *_checked(_parse_request, text, where))
 
 
 def _given(*sources: tuple[str, dict[str, Any], str]) -> list[tuple[str, Any]]:

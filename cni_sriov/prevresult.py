@@ -8,6 +8,7 @@ have: it is converted as the library would (pkg/types/020, 040, 100), or refused
 from __future__ import annotations
 
 from .errors import BadConfig, IncompatibleVersion
+from .jsontext import words
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ def _converted(prev: dict[str, Any], version: str) -> dict[str, Any]:
     told = prev.get("cniVersion") or version  # before 1.0.0 results need not tell theirs
     if told not in VERSIONS:
         raise IncompatibleVersion(
-            f"read prevResult: its cniVersion {told!r:.200} is not supported",
+            f"read prevResult: its cniVersion {words(told)} is not supported",
             f"supported: {', '.join(VERSIONS)}",
         )
     _check(prev)
@@ -59,7 +60,7 @@ def _check(prev: dict[str, Any]) -> None:
         _check_text(entry, "address", "ips.")
     for key in ("dns", "ip4", "ip6"):
         if not isinstance(prev.get(key) or {}, dict):
-            raise BadConfig(f"read prevResult.{key} {prev[key]!r:.200}: must be an object")
+            raise BadConfig(f"read prevResult.{key} {words(prev[key])}: must be an object")
     for key in ("ip4", "ip6"):
         if prev.get(key):
             _check_text(prev[key], "ip", f"{key}.")
@@ -69,12 +70,12 @@ def _check(prev: dict[str, Any]) -> None:
 def _check_list(raw: dict[str, Any], key: str, where: str) -> None:
     entries = raw.get(key) or []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise BadConfig(f"read prevResult.{where}{key} {entries!r:.200}: must be a list of objects")
+        raise BadConfig(f"read prevResult.{where}{key} {words(entries)}: must be a list of objects")
 
 
 def _check_text(raw: dict[str, Any], key: str, where: str) -> None:
     if not isinstance(raw.get(key), str):
-        raise BadConfig(f"read prevResult.{where}{key} {raw.get(key)!r:.200}: must be a string")
+        raise BadConfig(f"read prevResult.{where}{key} {words(raw.get(key))}: must be a string")
 
 
 def _without_families(prev: dict[str, Any], version: str) -> dict[str, Any]:

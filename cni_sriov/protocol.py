@@ -9,9 +9,11 @@ ADD and STATUS refuse what is wrong with a call's form. DEL, CHECK and GC are ab
 
 from __future__ import annotations
 
-from . import jsontext
+from . import jsontext, netconf
 from .domain import Attachment, Request
 from .errors import BadConfig, BadEnvironment, BadJson, CniError, IncompatibleVersion
+from .jsontext import words
+from .keycase import Folded, value_of
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
@@ -43,11 +45,11 @@ _STRICT = ("ADD", "STATUS")
 _FIRST = "0.1.0"  # the spec's default for a conf without cniVersion
 
 
-def parse_request(env: dict[str, str], stdin: str) -> Request:
+def parse_request(env: dict[str, str], stdin: str, door: str = "sriov") -> Request:
     """Judge one call's environment (code 4), JSON (6), cniVersion (1) and network name (7)."""
     verb = env.get("CNI_COMMAND", "")
     if verb not in _NEEDS:
-        raise BadEnvironment(f"read CNI_COMMAND {verb!r}: must be one of {', '.join(_NEEDS)} or VERSION")
+        raise BadEnvironment(f"read CNI_COMMAND {words(verb)}: must be one of {', '.join(_NEEDS)} or VERSION")
     needed, since = _NEEDS[verb]
     missing = [name for name in needed if not env.get(name)]
     if missing:
@@ -61,13 +63,24 @@ def parse_request(env: dict[str, str], stdin: str) -> Request:
         _check_attachment(request)
     notes = None if verb in _STRICT else request.warnings
     request.args = parse_args(env.get("CNI_ARGS", ""), notes)
-    request.conf = _parse_conf(request, stdin)
+    request.raw = _parse_conf(request, stdin)
+    request.conf = _fold(request, door, notes)
     check_version(request.conf, verb, since, notes)
     if verb in {"DEL", "CHECK"}:
         _note_name(request)
     else:  # GC is for all of a network
         check_name(request.conf.get("name"))
     return request
+
+
+def _fold(request: Request, door: str, notes: list[str] | None) -> dict[str, Any]:
+    folded = Folded(request.raw, netconf.known(door))
+    request.respelled = folded.respelled
+    try:
+        folded.refuse_clashes()
+    except BadConfig as error:
+        _fault(notes, error)
+    return folded.conf
 
 
 def _note_name(request: Request) -> None:
@@ -123,7 +136,7 @@ def _parse_conf(request: Request, stdin: str) -> dict[str, Any]:
 def version_of(stdin: str) -> object:
     """What an error must speak when the call was refused before its conf was read; None if that cannot be told."""
     try:
-        version = jsontext.salvage(stdin).get("cniVersion")
+        version = value_of(jsontext.salvage(stdin), "cniVersion")
     except BadJson:
         return None
     return _FIRST if version in (None, "") else version
@@ -132,7 +145,7 @@ def version_of(stdin: str) -> object:
 def check_container_id(text: str) -> None:
     if not is_name(text) or len(text) > _ID_LIMIT:
         raise BadEnvironment(
-            f"read CNI_CONTAINERID {text[:_ID_LIMIT]!r}: must be letters, digits, '_', '.', '-', begin with a letter"
+            f"read CNI_CONTAINERID {words(text[:_ID_LIMIT])}: must be letters, digits, '_', '.', '-', begin with a letter"
             f" or digit, and have at most {_ID_LIMIT} characters"
         )
 
@@ -144,10 +157,10 @@ def check_ifname(text: str) -> None:
     """
     if text in {".", ".."} or not text.isprintable() or any(c in "/:% \t" for c in text):
         raise BadEnvironment(
-            f"read CNI_IFNAME {text!r}: must be printable, without '/', ':', '%' and blanks, not '.' or '..'"
+            f"read CNI_IFNAME {words(text)}: must be printable, without '/', ':', '%' and blanks, not '.' or '..'"
         )
     if len(text.encode()) > 15:  # IFNAMSIZ - 1, linux/if.h
-        raise BadEnvironment(f"read CNI_IFNAME {text!r}: must have at most 15 bytes")
+        raise BadEnvironment(f"read CNI_IFNAME {words(text)}: must have at most 15 bytes")
 
 
 def check_name(name: Any) -> None:
@@ -155,11 +168,11 @@ def check_name(name: Any) -> None:
         raise BadConfig("read name: the configuration has no network name")
     if len(name) > _ID_LIMIT:
         raise BadConfig(
-            f"read name {name[:20]!r}...: has {len(name)} characters, and at most {_ID_LIMIT} are possible"
+            f"read name {words(name, 20)}: has {len(name)} characters, and at most {_ID_LIMIT} are possible"
         )
     if not is_name(name):
         raise BadConfig(
-            f"read name {name!r}: must be letters, digits, '_', '.', '-', and begin with none of '_.-'"
+            f"read name {words(name)}: must be letters, digits, '_', '.', '-', and begin with none of '_.-'"
         )
 
 
@@ -177,7 +190,7 @@ def check_version(conf: dict[str, Any], verb: str, since: str, notes: list[str] 
         version = conf["cniVersion"] = _FIRST
     if version not in VERSIONS:
         details = f"supported: {', '.join(VERSIONS)}"
-        _fault(notes, IncompatibleVersion(f"read cniVersion {version!r:.200}: not supported", details))
+        _fault(notes, IncompatibleVersion(f"read cniVersion {words(version)}: not supported", details))
     elif VERSIONS.index(version) < VERSIONS.index(since):
         raise IncompatibleVersion(f"{verb} with cniVersion {version}: the verb exists since {since}")
 
@@ -194,7 +207,7 @@ def parse_args(text: str, notes: list[str] | None = None) -> dict[str, str]:
         if equals:
             args[key] = value
         else:
-            _fault(notes, BadEnvironment(f"read CNI_ARGS {pair!r}: must be KEY=VALUE;KEY=VALUE"))
+            _fault(notes, BadEnvironment(f"read CNI_ARGS {words(pair)}: must be KEY=VALUE;KEY=VALUE"))
     unknown = [key for key in args if key not in _KNOWN_ARGS]
     if unknown and args.get("IgnoreUnknown", "").lower() not in {"1", "true"}:
         remedy = "add IgnoreUnknown=1 to have it ignored"

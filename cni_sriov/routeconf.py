@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .domain import Route
 from .inet import parse_address, parse_interface, render_address
+from .jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def parse(raw: dict[str, Any], where: str) -> Route:
     if told.get("gw", "") != "":
         version, value = _text(parse_address, told["gw"], f"{where}.gw")
         if version != prefix.version:
-            raise ValueError(f"{where}.gw {told['gw']!r}: must be of the family of dst, IPv{prefix.version}")
+            raise ValueError(
+                f"{where}.gw {words(told['gw'])}: must be of the family of dst, IPv{prefix.version}"
+            )
         if route.scope is not None and route.scope >= LINK:
             raise ValueError(f"{where}.scope {route.scope}: has no next hop, and gw says {told['gw']}")
         route.gw = render_address(version, value)
@@ -59,7 +62,7 @@ def complete(route: Route, gateways: list[str]) -> Route:
 
 def _text(parser: Any, value: Any, where: str) -> Any:
     if type(value) is not str:
-        raise ValueError(f"{where} {_shown(value)}: must be a string")
+        raise ValueError(f"{where} {words(value)}: must be a string")
     try:
         return parser(value)
     except ValueError as error:
@@ -68,12 +71,5 @@ def _text(parser: Any, value: Any, where: str) -> Any:
 
 def _number(value: Any, limit: int, where: str) -> int:
     if type(value) is not int or not 0 <= value <= limit:
-        raise ValueError(f"{where} {_shown(value)}: must be an integer, 0-{limit}")
+        raise ValueError(f"{where} {words(value)}: must be an integer, 0-{limit}")
     return value
-
-
-def _shown(value: Any) -> str:
-    """As JSON has it."""
-    from . import jsontext
-
-    return jsontext.render(value)

@@ -12,6 +12,7 @@ from _struct import Struct
 
 from .domain import Link, Noun, Route, VfState
 from .inet import BITS, pack_address, parse_address, parse_interface, render_address, unpack_address
+from .jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def neighbour(ifindex: int, text: str) -> bytes:
 def pack_mac(text: str) -> bytes:
     packed = bytes.fromhex(text.replace(":", ""))
     if len(packed) != 6:
-        raise ValueError(f"{text!r} is not a MAC address")
+        raise ValueError(f"{words(text)} is not a MAC address")
     return packed
 
 

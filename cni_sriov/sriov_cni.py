@@ -10,6 +10,7 @@ from __future__ import annotations
 from . import jsontext, protocol
 from .domain import Attachment, VfSettings, VfState
 from .errors import CniError
+from .jsontext import words
 from .netconf import RATE_LIMIT, parse_mac
 from .pci import parse_pci_address
 
@@ -127,7 +128,7 @@ def _settings(raw: dict[str, Any]) -> VfSettings:
     """What it set, for CHECK. Not the MTU: it tells it in its result, and leaves it as it is."""
     link_state = _text(raw, "link_state") or None
     if link_state not in {None, *_LINK_STATES}:
-        raise ValueError(f"link_state is {link_state!r}")
+        raise ValueError(f"link_state is {words(link_state)}")
     return VfSettings(
         mac=_mac(raw, "MAC") or None,
         vlan=_number(raw, "vlan", 4094),
@@ -145,28 +146,28 @@ def _text(raw: dict[str, Any], key: str) -> str:
     """Go writes null for no pointer, and nothing or "" for an empty string."""
     value = raw.get(key)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{key} is {value!r:.100}")
+        raise ValueError(f"{key} is {words(value, 100)}")
     return value or ""
 
 
 def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:
     value = raw.get(key)
     if value is not None and not isinstance(value, dict):
-        raise ValueError(f"{key} is {value!r:.100}")
+        raise ValueError(f"{key} is {words(value, 100)}")
     return value or {}
 
 
 def _number(raw: dict[str, Any], key: str, most: int) -> int | None:
     value = raw.get(key)
     if value is not None and (type(value) is not int or not 0 <= value <= most):
-        raise ValueError(f"{key} is {value!r:.100}")
+        raise ValueError(f"{key} is {words(value, 100)}")
     return value
 
 
 def _flag(raw: dict[str, Any], key: str) -> bool | None:
     value = raw.get(key)
     if value is not None and not isinstance(value, bool):
-        raise ValueError(f"{key} is {value!r:.100}")
+        raise ValueError(f"{key} is {words(value, 100)}")
     return value
 
 
@@ -186,5 +187,5 @@ def _mac(raw: dict[str, Any], key: str) -> str | None:
 
 def _protocol(value: Any) -> str:
     if type(value) is not int or value not in _PROTOCOLS:
-        raise ValueError(f"VlanProto is {value!r:.100}")
+        raise ValueError(f"VlanProto is {words(value, 100)}")
     return _PROTOCOLS[value]

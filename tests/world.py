@@ -124,6 +124,7 @@ class World:
         netns: str = "/run/netns/pod1",
         ifname: str = "net1",
         args: str = "",
+        door: str = "sriov",
     ) -> Reply:
         env = {
             "CNI_COMMAND": verb,
@@ -138,7 +139,7 @@ class World:
             out[fd] += text
 
         stdin = conf if isinstance(conf, str) else json.dumps(conf)
-        exit_code = plugin.main(env, lambda: stdin, write, self._host)
+        exit_code = plugin.main(env, lambda: stdin, write, self._host, door)
         return Reply(exit_code, out[1])
 
     def _host(self, _request: Request, conf: NetConf, allow_own_netns: bool) -> Host:

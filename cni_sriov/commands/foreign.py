@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .. import delegate, jsontext
 from ..errors import BadConfig, CniError, InputOutput
+from ..jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,4 +197,4 @@ def _error(name: str, status: int, answer: str) -> CniError:
             return CniError(f"ipam {name}: {msg}", details, code)
     except (CniError, KeyError):
         pass
-    return InputOutput(f"ipam {name}: ended with status {status} and said {answer[:200]!r}")
+    return InputOutput(f"ipam {name}: ended with status {status} and said {words(answer[:200])}")

@@ -8,6 +8,7 @@ from .. import jsontext
 from ..domain import Attachment, Lease, Noun
 from ..errors import BadEnvironment, BadJson
 from ..inet import Prefix, parse_prefix
+from ..jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ _REST = {"network": str, "netns": str, "netns_id": list, "boot_id": str, "create
 def _checked(raw: dict[str, Any], name: str, kind: type) -> Any:
     """Whoever wrote the file, no wrong type of it may get further."""
     if not isinstance(raw[name], kind):
-        raise ValueError(f"{name} is {raw[name]!r}")
+        raise ValueError(f"{name} is {words(raw[name])}")
     return raw[name]
 
 
@@ -106,7 +107,7 @@ def owner_name(attachment: Attachment | None) -> str:
     """The owner's file name; judged again here, since it must never leave its directory."""
     name = attachment.filename if attachment else ""
     if not (name[:1].isalnum() and "/" not in name and name.isprintable() and len(name.encode()) <= 255):
-        raise BadEnvironment(f"use attachment {name!r}: containerID and ifname are no safe file name")
+        raise BadEnvironment(f"use attachment {words(name)}: containerID and ifname are no safe file name")
     return name
 
 

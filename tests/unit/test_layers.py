@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[2] / "cni_sriov"
 LAYERS = {
     "words": ["__init__", "domain", "errors", "inet", "log", "jsontext", "paths", "pci"],
     "decisions": [
+        "keycase",
         "protocol",
         "prevresult",
         "netconf",

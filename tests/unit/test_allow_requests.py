@@ -1,0 +1,141 @@
+"""A pod asks, the operator decides: `allowRequests`, and a VLAN of the pod's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cni_sriov import netconf
+from tests.drop_in import known
+from tests.world import World
+
+Json = dict[str, Any]
+MAC = "02:00:00:00:00:09"
+# (word, keys of the conf, CNI_ARGS, how the message names it): each way to ask, from CNI's CONVENTIONS.md (v1.3.0)
+ASKED: list[tuple[str, Json, str, str]] = [
+    ("mac", {}, f"MAC={MAC}", f'CNI_ARGS MAC "{MAC}"'),
+    ("mac", {"args": {"cni": {"mac": MAC}}}, "", f'args.cni.mac "{MAC}"'),
+    ("mac", {"runtimeConfig": {"mac": MAC}}, "", f'runtimeConfig.mac "{MAC}"'),
+    ("mac", {"Args": {"CNI": {"Mac": MAC}}}, "", f'args.cni.mac "{MAC}"'),
+    ("ips", {}, "IP=10.10.7.5", 'CNI_ARGS IP "10.10.7.5"'),
+    ("ips", {"args": {"cni": {"ips": ["10.10.7.5"]}}}, "", 'args.cni.ips ["10.10.7.5"]'),
+    ("ips", {"runtimeConfig": {"ips": ["10.10.7.5"]}}, "", 'runtimeConfig.ips ["10.10.7.5"]'),
+    ("subnets", {}, "SUBNET=10.10.7.0/24", 'CNI_ARGS SUBNET "10.10.7.0/24"'),
+    ("subnets", {"args": {"cni": {"subnets": ["10.10.7.0/24"]}}}, "", 'args.cni.subnets ["10.10.7.0/24"]'),
+    ("bandwidth", {"runtimeConfig": {"bandwidth": {"egressRate": 1}}}, "", 'runtimeConfig.bandwidth {"egressRate": 1}'),
+    ("bandwidth", {"runtimeConfig": {"bandwidth": {"IngressRate": 1}}}, "", "runtimeConfig.bandwidth"),
+    ("vlan", {"args": {"cni": {"vlan": 5}}}, "", "args.cni.vlan 5"),
+    ("vlan", {"args": {"cni": {"vlan": 0}}}, "", "args.cni.vlan 0"),
+]  # fmt: skip
+IDS = [f"{named}" for *_, named in ASKED]
+
+
+@pytest.mark.parametrize(("word", "keys", "args", "named"), ASKED, ids=IDS)
+@pytest.mark.parametrize("how", ["others", "none"])
+def test_what_is_not_listed_is_refused_by_name(
+    world: World, word: str, keys: Json, args: str, named: str, how: str
+) -> None:
+    allowed = [other for other in netconf.REQUESTS if other != word] if how == "others" else []
+    before = world.snapshot()
+
+    refused = world.call(
+        "ADD", world.conf(ipam=world.ipam(), allowRequests=allowed, vlan=9) | keys, args=args
+    )
+
+    assert (refused.code, world.snapshot()) == (7, before), refused.text
+    assert f"read {named}" in refused.document["msg"]
+    assert "allowRequests does not allow it" in refused.document["msg"]
+    assert f'add "{word}"' in refused.document["details"]
+
+
+@pytest.mark.parametrize(("word", "keys", "args", "named"), ASKED, ids=IDS)
+def test_what_is_listed_is_done_and_given_back(
+    world: World, word: str, keys: Json, args: str, named: str
+) -> None:
+    known(world)
+    before = world.snapshot()
+    conf = world.conf(ipam=world.ipam(), allowRequests=[word]) | keys
+
+    added = world.call("ADD", conf, args=args)
+
+    assert added.code == 0, added.text
+    vf = world.kernel.pfs[0].vfs[0]
+    done = {
+        "mac": added.document["interfaces"][0]["mac"] == MAC,
+        "ips": added.document["ips"][0]["address"] == "10.10.7.5/24",
+        "subnets": added.document["ips"][0]["address"].startswith("10.10.7."),
+        "bandwidth": vf.state.max_tx_rate == ("egressRate" in named),
+        "vlan": vf.state.vlan == (5 if "5" in named else 0),
+    }
+    assert done[word]
+    assert [world.call(verb, conf, args=args).code for verb in ("CHECK", "DEL")] == [0, 0]
+    assert world.snapshot() == before
+
+
+def test_all_but_a_vlan_may_be_asked_where_nothing_is_said(world: World) -> None:
+    for word, keys, args, _ in ASKED:
+        reply = world.call("ADD", world.conf(ipam=world.ipam()) | keys, args=args)
+
+        assert reply.code == (7 if word == "vlan" else 0), reply.text
+        world.call("DEL", world.conf(ipam=world.ipam()))
+    nothings: list[Any] = [None, "", []]
+    for said in nothings:
+        nothing = {"runtimeConfig": {"mac": said, "ips": said}, "args": {"cni": {"vlan": None}}}
+        asked = world.conf(ipam=world.ipam(), allowRequests=[]) | nothing
+        assert world.call("ADD", asked, args="MAC=;IP=").code == (7 if said == [] else 0)  # [] is no MAC
+        world.call("DEL", asked)
+
+
+def test_a_request_for_another_ipam_is_judged_too(world: World) -> None:
+    """It would get it, and act."""
+    conf = world.conf(ipam={"type": "host-local"}, allowRequests=["mac"], runtimeConfig={"ips": ["10.1.0.5"]})
+
+    assert (world.call("ADD", conf).code, world.files()) == (7, [])
+
+
+@pytest.mark.parametrize(
+    ("keys", "vlan", "qos"), [({"vlan": 7}, 5, 0), ({}, 5, 0), ({"vlan": 7, "vlanQoS": 3}, 5, 3)]
+)
+def test_a_pods_vlan_takes_the_confs_place(world: World, keys: Json, vlan: int, qos: int) -> None:
+    conf = world.conf(allowRequests=["vlan"], args={"cni": {"vlan": 5}}, **keys)
+
+    assert world.call("ADD", conf).code == 0
+
+    state = world.kernel.pfs[0].vfs[0].state
+    assert (state.vlan, state.vlan_qos) == (vlan, qos)
+    assert world.call("CHECK", conf).code == 0
+
+
+@pytest.mark.parametrize(("asked", "keys", "words"), [
+    (4095, {}, "read args.cni.vlan 4095: must be an integer in 0-4094"),
+    (-1, {}, "read args.cni.vlan -1"), (True, {}, "read args.cni.vlan true"), ("5", {}, 'read args.cni.vlan "5"'), (5.0, {}, "read args.cni.vlan 5.0"),
+    (0, {"vlan": 7, "vlanQoS": 3}, "vlanQoS: needs a vlan that is not 0"),
+    (0, {"vlan": 7, "vlanProto": "802.1ad"}, "802.1ad: needs a vlan that is not 0"),
+    (5, {"vlanQoS": 3}, "vlanQoS: needs a vlan"),
+])  # fmt: skip
+def test_a_pods_vlan_has_the_rules_of_the_confs(world: World, asked: Any, keys: Json, words: str) -> None:
+    refused = world.call("ADD", world.conf(allowRequests=["vlan"], args={"cni": {"vlan": asked}}, **keys))
+
+    assert (refused.code, words in refused.text) == (7, True), refused.text
+
+
+@pytest.mark.parametrize(("allowed", "code"), [(["mac"], 7), (["ips"], 0), (None, 0)])
+def test_under_another_main_plugin_it_stands_beside_ipam(
+    world: World, allowed: list[str] | None, code: int
+) -> None:
+    conf: Json = {"cniVersion": "1.0.0", "name": "n", "type": "bridge", "ipam": world.ipam()}
+    conf |= {"args": {"cni": {"ips": ["10.10.7.5"]}}} | (
+        {} if allowed is None else {"allowRequests": allowed}
+    )
+
+    assert world.call("ADD", conf, door="host-subnet").code == code
+
+
+def test_what_runs_is_not_judged_again(world: World) -> None:
+    """The operator took his leave back: the attachment stays what it is."""
+    asked = {"args": {"cni": {"vlan": 5, "mac": MAC}}}
+    assert world.call("ADD", world.conf(allowRequests=["vlan", "mac"]) | asked).code == 0
+
+    assert world.call("CHECK", world.conf(allowRequests=[]) | asked).code == 0
+    assert world.call("DEL", world.conf(allowRequests=[]) | asked).code == 0
