@@ -67,9 +67,9 @@ def run(file: str, runs: int, plugin: str) -> Outcome:
 
 def conf_of(document: Json, file: str) -> Json:
     """The first plugin of type sriov as the runtime would hand it over; of a chain, only that one is measured."""
-    for _, conf in validate.plugins(document):
-        if conf.get("type") == "sriov":
-            return conf
+    for plugin in validate.plugins(document):
+        if plugin.is_sriov:
+            return plugin.conf
     raise BadConfig(f"explain {file}: it has no plugin of type sriov", "`sriovctl validate` judges it")
 
 

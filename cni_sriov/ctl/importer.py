@@ -111,7 +111,7 @@ def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
         raise BadConfig(
             f"read {file}: {found[0].path} {found[0].rule}", f"`sriovctl validate {file}` says it all"
         )
-    plugins = [plugin for _, plugin in validate.plugins(validate.read(file))]
+    plugins = [plugin.conf for plugin in validate.plugins(validate.read(file))]
     ours = [plugin for plugin in plugins if plugin.get("ipam", {}).get("type") == "host-subnet"]
     if len(ours) != 1:
         raise BadConfig(

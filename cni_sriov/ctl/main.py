@@ -174,7 +174,13 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         )
         verb.add_argument("--dry-run", action="store_true", help="only say what would be leased")
     elif name in {"validate", "explain"}:
-        verb.add_argument("file", metavar="FILE", help="a .conf or .conflist; - is standard input")
+        verb.add_argument("file", metavar="FILE", help=_FILES[name])
+    if name == "validate":
+        verb.add_argument(
+            "--device-id-given",
+            action="store_true",
+            help="the runtime names the VF (Multus with a device plugin): the configuration needs not",
+        )
     if name == "explain":
         verb.add_argument(
             "--runs",
@@ -279,7 +285,7 @@ def _import(options: argparse.Namespace, tool: Tool) -> int:
 def _validate(options: argparse.Namespace, tool: Tool) -> int:
     from . import validate
 
-    findings = validate.run(options.file)
+    findings = validate.run(options.file, options.device_id_given)
     if options.json:
         _write_json(tool, {"file": options.file, "findings": [f.to_json() for f in findings]})
     else:
@@ -302,6 +308,11 @@ def _explain(options: argparse.Namespace, tool: Tool) -> int:
     return OK
 
 
+_FILES = {
+    "validate": "a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, or a directory"
+    " of them; - is standard input",
+    "explain": "a .conf or .conflist; - is standard input",
+}
 _FORMATTER = argparse.RawDescriptionHelpFormatter
 _EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from typing import Any, TextIO
 
     from .explain import Outcome as Explained
+    from .finding import Finding
     from .gc import Item
     from .importer import Outcome
     from .node import PfRow, VfRow
-    from .validate import Finding
     from .vfs import Outcome as VfsOutcome
 
 _PIPE_WIDTH = 1000  # a pipe wraps nothing
@@ -207,15 +207,19 @@ def _skipped(console: Console, outcome: Outcome) -> None:
 # validate ------------------------------------------------------------------------------------------------------------
 
 
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
 def findings(out: TextIO, file: str, found: list[Finding]) -> None:
     console = _console(out)
     for finding in found:
-        line = Text(finding.severity.ljust(8), style="bold red" if finding.severity == "error" else "yellow")
+        line = Text(finding.severity.ljust(8), style=_STYLES[finding.severity])
+        line.append(f"{finding.document}: " if finding.document else "")
         line.append(f"{finding.path or '(the whole)'}", style="bold")
         line.append(f"{' = ' + finding.value if finding.value else ''}: {finding.rule}")
         console.print(line)
-    errors = sum(finding.severity == "error" for finding in found)
-    verdict = f"{file}: {_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}"
+    errors, warnings = (sum(f.severity == severity for f in found) for severity in ("error", "warning"))
+    verdict = f"{file}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     console.print(Text(verdict, style="red" if errors else "green"))
 
 

@@ -1,187 +1,214 @@
-"""`sriovctl validate FILE`: the schema finds everything that is wrong, the plugin's own parser has the last word.
+"""`sriovctl validate FILE|DIRECTORY`: a configuration judged as its user will use it.
 
-jsonschema lives here and only here. Unknown keys are ignored by the plugin, so they are warnings, with the key that
-was perhaps meant.
+libcni's loader comes first (libcni.py): what it refuses, no plugin ever sees. Then the schema finds everything that is
+wrong (schema.py), and the plugin's own parser has the last word. Unknown keys are ignored by the plugin, so they are
+warnings, with the key that was perhaps meant.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import os
-import re
 import sys
 
-from .. import jsontext, netconf, poolconf, protocol, subnets, versions
-from ..errors import BadJson, CniError, InputOutput
+from .. import netconf, poolconf, protocol, subnets, versions
+from ..errors import BadConfig, BadJson, CniError
+from ..keycase import Folded, value_of
+from . import libcni, netfiles, schema
+from .finding import Finding, error, note, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from typing import Any
-
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
 
     Json = dict[str, Any]
 
-# beside the package: <checkout>/conf, and <bundle>/lib/conf (build/cni-sriov.spec)
-_ROOT = os.path.dirname(
-    os.path.dirname(os.path.dirname(__file__))
-)  # no "..": the bundle has no such directories
-SCHEMA = os.path.join(_ROOT, "conf", "netconf.schema.json")
-_LIMIT = 60
-_TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}
+_SUFFIXES = (".conf", ".conflist", ".json")
+_MANIFESTS = (".yaml", ".yml")
+_ANY_VF = "0000:00:00.0"  # stands for the one that will be given
+_GIVEN = "--device-id-given"
+_NO_DEVICE = "no VF or PF is named"
 
 
-class Finding:
-    """`path` like plugins[0].ipam.pools[1].subnet, `value` as JSON, `rule` = what it must be."""
+class Plugin:
+    """One of a network's plugins as libcni hands it over; `conf` in our spelling."""
 
-    def __init__(self, severity: str, path: str, value: str, rule: str) -> None:
-        self.severity = severity
+    __slots__ = ("conf", "folded", "is_ours", "is_sriov", "path")
+
+    def __init__(self, path: str, raw: Json) -> None:
         self.path = path
-        self.value = value
-        self.rule = rule
+        self.is_sriov = value_of(raw, "type") == "sriov"
+        self.folded = Folded(raw, netconf.known("sriov" if self.is_sriov else "host-subnet"))
+        self.conf = self.folded.conf
+        ipam = self.conf.get("ipam")
+        self.is_ours = self.is_sriov or (isinstance(ipam, dict) and ipam.get("type") == "host-subnet")
 
-    def to_json(self) -> Json:
-        return {"severity": self.severity, "path": self.path, "value": self.value, "rule": self.rule}
+    def names_a_device(self) -> bool:
+        asked = self.conf.get("runtimeConfig")
+        return bool(
+            self.conf.keys() & {"deviceID", "pciBusID", "master", "pf"}
+            or (isinstance(asked, dict) and "deviceID" in asked)
+        )
 
 
-def run(file: str) -> list[Finding]:
-    try:
-        conf = read(file)
-    except BadJson as error:
-        return [Finding("error", "", "", f"{error.msg} (code {error.code})")]
-    return judge(conf)
+def run(path: str, device_id_given: bool = False) -> list[Finding]:
+    if path != "-" and os.path.isdir(path):
+        return _directory(path, device_id_given)
+    found = []
+    for network in netfiles.read(_text(path), "" if path == "-" else libcni.suffix_of(path)):
+        found += _judged(network, path, device_id_given)
+    return found
 
 
 def read(file: str) -> Json:
-    return jsontext.parse_object(_text(file))
+    """The one configuration of a file; CniError if it has none, or several."""
+    networks = [network for network in netfiles.read(_text(file)) if network.conf or network.found]
+    confs = [network.conf for network in networks if network.conf is not None]
+    if len(confs) == 1:
+        return confs[0]
+    if not confs and networks:
+        wrong = networks[0].found[0]
+        raise BadJson(wrong.rule.removesuffix(f" (code {BadJson.code})"))
+    raise BadConfig(f"read {file}: it has {len(confs)} configurations", "give a file with one")
 
 
 def _text(file: str) -> str:
-    if file == "-":
-        return sys.stdin.read()
-    try:
-        with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
-    except OSError as error:
-        raise InputOutput(f"read {file}: {error.strerror}") from error
+    return sys.stdin.read() if file == "-" else libcni.text_of(file)
 
 
-def judge(conf: Json) -> list[Finding]:
-    """Errors first, in the order of the document; then what only the parser sees; then warnings."""
-    schema = load_schema()
-    found = list(schema_errors(conf, schema))
-    found += _parser_errors(conf)
-    found += _unknown(conf, schema, schema, "")
-    if not any(_is_ours(plugin) for _, plugin in plugins(conf)):
-        found.append(Finding("warning", "", "", _nothing_of_ours(conf)))
+def _directory(path: str, device_id_given: bool) -> list[Finding]:
+    """All that a runtime would load, in its order, then manifests. A network that is not ours is nobody's fault here."""
+    found: list[Finding] = []
+    names: dict[str, str] = {}
+    loaded = libcni.files(path, _SUFFIXES)
+    for name in loaded + libcni.files(path, _MANIFESTS):
+        file = os.path.join(path, name)
+        for network in netfiles.read(libcni.text_of(file), libcni.suffix_of(name)):
+            network.document = f"{name} {network.document}".strip()
+            found += _judged(network, file, device_id_given, alone=False)
+            title = (network.conf or {}).get("name") if name in loaded else None
+            if isinstance(title, str) and names.setdefault(title, name) != name:
+                also = f"is the name of {names[title]} too: a runtime takes one of them"
+                found.append(_named(warning("name", also), name))
+    if loaded:
+        found.append(
+            _named(note("", "the first by name: the default network of containerd and CRI-O"), loaded[0])
+        )
+    else:
+        found.append(warning("", f"no {', '.join(_SUFFIXES)} in it: a runtime finds no network"))
     return found
 
 
-# the schema ----------------------------------------------------------------------------------------------------------
+def _named(finding: Finding, document: str) -> Finding:
+    finding.document = document
+    return finding
 
 
-def load_schema() -> Json:
-    try:
-        with open(SCHEMA, encoding="utf-8") as stream:
-            return dict(json.load(stream))
-    except OSError as error:
-        raise InputOutput(
-            f"read the schema {SCHEMA}: {error.strerror}",
-            "it belongs to the checkout and to the bundle of `make build`",
-        ) from error
+def _judged(network: netfiles.Network, file: str, device_id_given: bool, alone: bool = True) -> list[Finding]:
+    found = list(network.found)
+    if network.conf is not None:
+        device_from = network.device_from or ("the runtime" if device_id_given else "")
+        found += judge(network.conf, network.as_list, device_from, file, alone)
+        if network.strict_flags:
+            found += _multus_flags(network.conf)
+    return [_named(finding, network.document) for finding in found]
 
 
-def schema_errors(conf: Json, schema: Json) -> Iterator[Finding]:
-    errors = sorted(
-        validator(schema).iter_errors(conf), key=lambda error: list(map(str, error.absolute_path))
+def _multus_flags(conf: Json) -> Iterable[Finding]:
+    """multus-cni v4.3.0, LoadDelegateNetConfList of pkg/types/conf.go decodes them into booleans, unlike libcni."""
+    for key in ("disableCheck", "disableGC"):
+        if isinstance(conf.get(key), str):
+            yield error(key, f'"{conf[key]}"', "must be true or false: Multus takes no string")
+
+
+def judge(
+    conf: Json, as_list: bool | None = None, device_from: str = "", file: str = "-", alone: bool = True
+) -> list[Finding]:
+    """Errors first, in the order of the document; then what only the parser sees; then warnings and notes.
+
+    `as_list` None: by its looks. `device_from`: who will name the VF. `alone`: it should be ours.
+    """
+    as_list = "plugins" in conf if as_list is None else as_list
+    refused = list(libcni.refusals(conf, as_list))
+    if not as_list and "plugins" in conf and refused and value_of(conf, "type") is None:
+        return [error("", "", 'is a list of plugins, for which libcni wants a file that ends in ".conflist"')]
+    more = libcni.beside(file, conf) if as_list and file != "-" else []
+    if as_list and not conf.get("plugins") and not more and not any(f.path == "plugins" for f in refused):
+        return [
+            *refused,
+            error("", "", 'has no "plugins"; a single plugin wants a file that ends in ".conf"'),
+        ]
+    listed = plugins(conf, as_list) + [Plugin(path, plugin | _inherited(conf)) for path, plugin in more]
+    notes = [finding for plugin in listed for finding in _give_device(plugin, device_from)]
+    document = _document(conf, listed) if as_list else listed[0].conf
+    return _all_errors(document, listed, refused) + _warnings(document, listed, alone) + notes
+
+
+def plugins(conf: Json, as_list: bool | None = None) -> list[Plugin]:
+    if not ("plugins" in conf if as_list is None else as_list):
+        return [Plugin("", conf)]
+    found = conf["plugins"] if isinstance(conf.get("plugins"), list) else []
+    listed = [(f"plugins[{n}]", plugin) for n, plugin in enumerate(found) if isinstance(plugin, dict)]
+    return [Plugin(path, plugin | _inherited(conf)) for path, plugin in listed]
+
+
+def _inherited(conf: Json) -> Json:
+    """libcni puts the list's name and version into each of its plugins."""
+    return {"name": conf.get("name"), "cniVersion": libcni.version_of(conf)}
+
+
+def _document(conf: Json, listed: list[Plugin]) -> Json:
+    """The list with its plugins in our spelling, for the schema. Its own keys are judged as they are spelled."""
+    inside = {plugin.path: plugin.conf for plugin in listed}
+    raw = conf["plugins"] if isinstance(conf.get("plugins"), list) else []
+    made = (
+        {"plugins": [inside.get(f"plugins[{n}]", plugin) for n, plugin in enumerate(raw)]}
+        if "plugins" in conf
+        else {}
     )
-    seen = set()
-    for error in errors:
-        finding = Finding("error", _path(error.absolute_path), _value(error), _rule(error))
-        key = (finding.path, finding.rule)
-        if key not in seen:
-            yield finding
-        seen.add(key)
+    blank = {key for key in ("cniVersion",) if conf.get(key) == ""}
+    return {key: value for key, value in conf.items() if key not in blank} | made
 
 
-def validator(schema: Json) -> Draft202012Validator:
-    """With patterns as ECMA-262 has them: Python's `$` would let a newline at the end through."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.validators import extend
-
-    def pattern(_: object, text: str, value: object, __: object) -> Iterator[ValidationError]:
-        if isinstance(value, str) and not re.search(text.replace("$", r"\Z"), value):
-            yield ValidationError(f"{value!r} does not match {text!r}")
-
-    made: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call] # typeshed
-    return made(schema)
-
-
-def _path(parts: Any) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return text.removeprefix(".")
-
-
-def _value(error: ValidationError) -> str:
-    """Of what is small enough to be read; a missing key has none."""
-    if isinstance(error.instance, dict) or error.validator == "required":
-        return ""
-    text = json.dumps(error.instance)
-    return text if len(text) <= _LIMIT else text[:_LIMIT] + "..."
-
-
-def _rule(error: ValidationError) -> str:
-    """A rule that needs words has them as its title; a missing key has jsonschema's own."""
-    schema: Json = error.schema if isinstance(error.schema, dict) else {}
-    if error.validator in {"required", "dependentRequired"}:
-        return error.message
-    if "title" in schema:
-        return str(schema["title"])
-    if "minimum" in schema:
-        return f"must be an integer in {schema['minimum']}-{schema['maximum']}"
-    if "enum" in schema:
-        return f"must be one of {', '.join(map(str, schema['enum']))}"
-    if error.validator == "type":
-        return f"must be {_TYPES.get(str(schema['type']), schema['type'])}"
-    return error.message
-
-
-# the parser ----------------------------------------------------------------------------------------------------------
-
-
-def plugins(conf: Json) -> list[tuple[str, Json]]:
-    """(path, conf as the plugin gets it): libcni puts name and cniVersion of the list into each."""
-    if "plugins" not in conf:
-        return [("", conf)]
-    inherited = {key: conf[key] for key in ("name", "cniVersion") if key in conf}
-    listed = conf["plugins"] if isinstance(conf["plugins"], list) else []
+def _give_device(plugin: Plugin, device_from: str) -> list[Finding]:
+    """Somebody names the VF when the container comes: from here on it is as if he had."""
+    if not (plugin.is_sriov and device_from) or (
+        plugin.names_a_device() and not plugin.conf.keys() & {"master", "pf"}
+    ):
+        return []
+    plugin.conf.setdefault("deviceID", _ANY_VF)
+    ignored = " and ".join(sorted(plugin.conf.keys() & {"master", "pf"}))
     return [
-        (f"plugins[{n}]", plugin | inherited) for n, plugin in enumerate(listed) if isinstance(plugin, dict)
+        note(
+            plugin.path,
+            f"deviceID comes from {device_from}{': ' + ignored + ' will be ignored' if ignored else ''}",
+        )
     ]
 
 
-def _is_ours(plugin: Json) -> bool:
-    ipam = plugin.get("ipam")
-    return plugin.get("type") == "sriov" or (isinstance(ipam, dict) and ipam.get("type") == "host-subnet")
-
-
-def _parser_errors(conf: Json) -> list[Finding]:
-    found = []
-    for path, plugin in plugins(conf):
-        if _is_ours(plugin):
-            for parse in (parse_envelope, parse_plugin):
-                try:
-                    parse(plugin)
-                except CniError as error:
-                    rule = f"the plugin would say: {error.msg} (code {error.code})"
-                    hint = f"; {error.details}" if error.details else ""
-                    found.append(Finding("error", path, "", rule + hint))
-                    break
+def _all_errors(document: Json, listed: list[Plugin], refused: list[Finding]) -> list[Finding]:
+    found = list(schema.errors_of(document, schema.load()))
+    paths = {finding.path for finding in found}
+    found += [finding for finding in refused if finding.path not in paths]
+    for finding in found:
+        if finding.rule.startswith(_NO_DEVICE):
+            finding.rule += f"; if Multus or another names it: {_GIVEN}"
+    for plugin in listed:
+        if plugin.is_ours:
+            found += _parser_errors(plugin)
     return found
+
+
+def _parser_errors(plugin: Plugin) -> list[Finding]:
+    try:
+        plugin.folded.refuse_clashes()
+        parse_envelope(plugin.conf)
+        parse_plugin(plugin.conf)
+    except CniError as failed:
+        hint = f"; {failed.details}" if failed.details else ""
+        return [error(plugin.path, "", f"the plugin would say: {failed.msg} (code {failed.code}){hint}")]
+    return []
 
 
 def parse_envelope(plugin: Json) -> None:
@@ -198,57 +225,30 @@ def parse_plugin(plugin: Json) -> None:
         if conf.ipam.get("type") == "host-subnet":
             poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
         return
+    netconf.check_requests(plugin, {}, {}, {})
     asked = poolconf.parse(ipam, {}, {}, {})
     subnets.check_main_plugin(asked, foreign=True)
     protocol.check_carries_routes(str(plugin.get("cniVersion") or versions.VERSIONS[0]), asked.routes)
 
 
-def _nothing_of_ours(conf: Json) -> str:
-    types = [str(plugin.get("type", "")) for _, plugin in plugins(conf)]
+def _warnings(document: Json, listed: list[Plugin], alone: bool) -> list[Finding]:
+    whole = schema.load()
+    found = schema.unknown(document, whole, whole, "")
+    for plugin in listed:
+        for key, spelling in plugin.folded.respelled if plugin.is_ours else ():
+            where = f"{plugin.path}.{key}".removeprefix(".")
+            found.append(
+                warning(where, f'is spelled "{spelling}" here: taken for "{key.rpartition(".")[2]}"')
+            )
+    if alone and not any(plugin.is_ours for plugin in listed):
+        found.append(warning("", _nothing_of_ours(listed)))
+    return found
+
+
+def _nothing_of_ours(listed: list[Plugin]) -> str:
+    types = [str(plugin.conf.get("type", "")) for plugin in listed]
     close = any(difflib.get_close_matches(name, ["sriov"]) for name in types)
     meant = '; did you mean "sriov"?' if close else ""
     return (
         f'no plugin here is of type "sriov" or has an ipam of type "host-subnet": nothing was judged{meant}'
     )
-
-
-# unknown keys --------------------------------------------------------------------------------------------------------
-
-
-def _unknown(value: Any, schema: Json, root: Json, path: str) -> list[Finding]:
-    """Where the schema lists properties and does not say that others are welcome (additionalProperties)."""
-    schema = _resolved(_branch(value, schema, root), root)
-    found: list[Finding] = []
-    if isinstance(value, dict) and "properties" in schema:
-        known: Json = schema["properties"]
-        for key, inner in value.items():
-            where = f"{path}.{key}".removeprefix(".")
-            if key in known:
-                found += _unknown(inner, known[key], root, where)
-            elif "additionalProperties" not in schema:
-                found.append(Finding("warning", where, "", f"unknown key, ignored{_meant(key, list(known))}"))
-    elif isinstance(value, list) and "items" in schema:
-        for number, inner in enumerate(value):
-            found += _unknown(inner, schema["items"], root, f"{path}[{number}]")
-    return found
-
-
-def _branch(value: Any, schema: Json, root: Json) -> Json:
-    """The def for this document or plugin: the schema says it by if/then/else on `plugins` and `type`."""
-    schema = _resolved(schema, root)
-    while "if" in schema and "properties" not in schema:
-        fits = validator(schema["if"]).is_valid(value)
-        schema = _resolved(schema.get("then" if fits else "else", {}), root)
-    return schema
-
-
-def _resolved(schema: Json, root: Json) -> Json:
-    while "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
-    return schema
-
-
-def _meant(key: str, known: list[str]) -> str:
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(key.lower(), by_lower, n=1, cutoff=0.7)
-    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""

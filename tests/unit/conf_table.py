@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cni_sriov import netconf, poolconf
+
 GOOD, BAD = "good", "bad"
 COMPARE = "parser: JSON Schema cannot compare two values of a document"
 HOST_BITS = "parser: a regular expression cannot tell host bits"
@@ -124,8 +126,20 @@ KNOBS: list[Row] = [
     *rows("logFile", ["/var/log/x.log", "/a"], ["", "x.log", "/", "/a/../b", "/a//b", "/a/", "/./a", 5]),
     *rows("stateDir", ["/var/lib/x", "/..a/...b"], ["", "/", "var", "/a/..", "/a\0b", True]),
     *rows("cniDir", ["/var/lib/cni/sriov"], ["", "sriov", "/a/../b", 5]),
-    *rows("dns", [{}, {"nameservers": ["10.0.0.1"]}], [[], "10.0.0.1"]),
-    *rows("capabilities", [{"mac": True}], [[], "mac"]),
+    *rows("dns", [{}, {"nameservers": ["10.0.0.1"]}, {"nameservers": None}, {"domain": "a", "search": [], "options": ["x"], "more": 1}],
+          [[], "10.0.0.1", {"nameservers": "10.0.0.1"}, {"search": [5]}, {"domain": []}]),
+    *rows("capabilities", [{"mac": True}, {"x": False}], [[], "mac"]),
+    *rows("allowRequests", [[], ["mac"], ["mac", "ips", "subnets", "bandwidth", "vlan"]], ["mac", [""], ["all"], ["MAC"], [1], {}]),
+    *[(f"null {key}", conf() | {key: None}, GOOD) for key in sorted(netconf.KEYS) if key != "master"],
+    *[(f"runtimeConfig {key} {value!r}", conf(runtimeConfig={key: value}), GOOD) for key in netconf.RUNTIME_KEYS for value in (None, "")],
+    *[(f"args.cni {key} {value!r}", conf(args={"cni": {key: value}}), GOOD) for key in netconf.ARGS_KEYS for value in (None, "")],
+    ("args.cni null", conf(args={"cni": None}), GOOD),
+    ("go-cni's bandwidth", conf(runtimeConfig={"bandwidth": {"IngressRate": 0, "IngressBurst": 0, "EgressRate": 10000000, "EgressBurst": 1}}), GOOD),
+    ("go-cni's bandwidth, bad", conf(runtimeConfig={"bandwidth": {"EgressRate": -1}}), BAD),
+    ("go-cni's dns", conf(runtimeConfig={"dns": {"Servers": ["192.0.2.1"], "Searches": None, "Options": None}}), GOOD),
+    ("keys in another case", conf(Vlan=5, VLANQOS=3, SpoofChk="on", MAC="02:00:00:00:00:01", LogLevel="debug", CNIVersion="1.0.0"), GOOD),
+    ("a key in another case, bad", conf(Vlan=5000), BAD),
+    ("pf in another case", conf(master=None, PF={"Names": ["a"], "VFs": "0-3"}), GOOD),
     *rows("prevResult", [{"ips": []}], [[], "x"]),
     *rows("runtimeConfig", [{}, {"bandwidth": {"egressRate": 1, "ingressRate": 2}}, {"bandwidth": None},
           {"infinibandGUID": ""}, {"infinibandGUID": None}, {"CNIDeviceInfoFile": "/run/a/c1_net1"}, {"CNIDeviceInfoFile": ""}, {"CNIDeviceInfoFile": None},
@@ -136,8 +150,10 @@ KNOBS: list[Row] = [
            {"mac": "01:00:00:00:00:01"}, {"mac": 5}, {"bandwidth": 7}, {"bandwidth": {"egressRate": -1}},
            {"bandwidth": {"egressRate": "1"}}, {"dns": ["192.0.2.1"]}]),
     *rows("args", [{}, {"cni": {}}, {"cni": {"mac": "02:00:00:00:00:01"}}, {"other": 1}],
-          [[], {"cni": []}, {"cni": {"mac": "x"}}]),
-    ("unknown keys", conf(vlanqos=5, ipMasq=True, _comment={"any": []}), GOOD),
+          [[], {"cni": []}, {"cni": {"mac": "x"}}, {"cni": {"vlan": 4095}}, {"cni": {"vlan": "5"}}]),
+    *rows("args", [{"cni": {"vlan": v}} for v in (0, 5, 4094)], [{"cni": {"vlan": -1}}, {"cni": {"vlan": True}}], allowRequests=["vlan"]),
+    ("a request that is not allowed", conf(args={"cni": {"vlan": 5}}), COMPARE),
+    ("unknown keys", conf(vlanQoSs=5, ipMasq=True, _comment={"any": []}), GOOD),
 ]  # fmt: skip
 
 POOLS: list[Row] = [
@@ -208,6 +224,7 @@ BAD_ROUTES: list[Any] = [
     {"dst": "10.99.0.0/16", "gw": "10.10.0.1", "scope": 253},
 ]  # fmt: skip
 GOOD_DNS: list[Json] = [
+    {"nameservers": None, "domain": None},
     {},
     {"nameservers": ["10.0.0.1"], "domain": "x", "search": ["a"], "options": []},
     {"more": 1},
@@ -243,7 +260,15 @@ IPAM: list[Row] = [
     *[(f"dns {v!r}", ipam(dns=v), BAD) for v in BAD_DNS],
     *[(f"resolvConf {v!r}", ipam(resolvConf=v), GOOD) for v in ("", "/etc/resolv.conf", "/a b/../c", "/.x")],
     *[(f"resolvConf {v!r}", ipam(resolvConf=v), BAD) for v in ("etc/resolv.conf", "/", "/etc/", "/a\nb", 5, ["/etc/resolv.conf"])],
-    ("unknown key in ipam", ipam(prefixlength=24), GOOD),
+    ("unknown key in ipam", ipam(prefixLen=24), GOOD),
+    *[(f"null ipam.{key}", ipam(**{key: None}), GOOD) for key in poolconf.KNOWN.keys if key not in {"type", "pools"}],
+    ("null in a pool", ipam(V4 | {"gateway": None, "exclude": None}), GOOD),
+    ("null prefixLength", ipam(V4 | {"prefixLength": None}), BAD),
+    ("null in a route", ipam(routes=[{"dst": "10.99.0.0/16", "gw": None, "priority": None}]), GOOD),
+    ("a null pool", ipam(None), BAD),
+    ("ipam in another case", conf(IPAM={"Type": "host-subnet", "Pools": [{"Subnet": "10.10.0.0/16", "PrefixLength": 24}], "OnLink": True}), GOOD),
+    ("ipam in another case, bad", conf(IPAM={"Type": "host-subnet", "Pools": [{"Subnet": "10.10.0.0/16", "PrefixLength": 33}]}), BAD),
+    ("foreign in another case", foreign() | {"Type": "bridge", "CNIVersion": "1.0.0"}, GOOD),
     ("ips in a pool", ipam() | {"runtimeConfig": {"ips": ["10.10.5.7/24"]}}, GOOD),
     ("ips no list", ipam() | {"runtimeConfig": {"ips": "10.10.5.7"}}, BAD),
     ("ips no address", ipam() | {"runtimeConfig": {"ips": ["x"]}}, BAD),

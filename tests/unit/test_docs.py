@@ -49,7 +49,7 @@ def known_keys() -> set[str]:
     keys = set(netconf.KEYS) | {"cniVersion", "name", "type"}
     keys |= {f"pf.{key}" for key in netconf.PF_KEYS}
     keys |= {f"ipam.{key}" for key in properties("hostSubnet")}
-    keys |= {f"ipam.dns.{key}" for key in schema["hostSubnet"]["properties"]["dns"]["properties"]}
+    keys |= {f"ipam.dns.{key}" for key in schema["dns"]["properties"]}
     keys |= {f"ipam.pools[].{key}" for key in properties("pool")}
     keys |= {f"ipam.routes[].{key}" for key in properties("route")}
     keys |= {f"runtimeConfig.{key}" for key in ours["runtimeConfig"]["properties"]}

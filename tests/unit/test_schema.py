@@ -11,12 +11,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cni_sriov import netconf, poolconf, routeconf, versions
-from cni_sriov.ctl import validate
+from cni_sriov.ctl import schema, validate
 from cni_sriov.errors import CniError
+from cni_sriov.keycase import Folded
 from tests.unit.conf_table import BAD, GOOD, TABLE, Row
 
 CONF = Path(__file__).parents[2] / "conf"
-SCHEMA = validate.load_schema()
+SCHEMA = schema.load()
 DEFS: dict[str, Any] = SCHEMA["$defs"]
 NOT_KEYS = {"first", "last", "none", "default", "address", "length"}  # values, and slots of Pool
 
@@ -34,7 +35,9 @@ def parser_takes(conf: dict[str, Any]) -> bool:
 def test_schema_and_parser_agree(row: Row) -> None:
     _, conf, verdict = row
 
-    schema_takes = not list(validate.schema_errors(conf, SCHEMA))
+    conf = Folded(conf, netconf.known("sriov" if conf.get("type") == "sriov" else "host-subnet")).conf
+
+    schema_takes = not list(schema.errors_of(conf, SCHEMA))
 
     expected = {GOOD: (True, True), BAD: (False, False)}.get(verdict, (True, False))
     assert (schema_takes, parser_takes(conf)) == expected
@@ -64,7 +67,7 @@ def test_every_key_of_the_plugin_is_in_the_schema() -> None:
 def test_every_key_of_host_subnet_is_in_the_schema() -> None:
     assert set(DEFS["route"]["properties"]) == set(routeconf.KEYS)
     known = {key for name in ("hostSubnet", "pool") for key in DEFS[name]["properties"]}
-    known |= set(DEFS["hostSubnet"]["properties"]["dns"]["properties"])
+    known |= set(DEFS["dns"]["properties"])
     runtime = DEFS["sriov"]["properties"]["args"]["properties"]["cni"]["properties"]
 
     read = keys_read(Path(poolconf.__file__))
@@ -72,6 +75,31 @@ def test_every_key_of_host_subnet_is_in_the_schema() -> None:
     assert "ipRanges" in DEFS["sriov"]["properties"]["runtimeConfig"]["properties"]
     assert read - {"ips", "subnets", "ipRanges"} == known - {"type"}
     assert {"ips", "subnets"} <= read & set(runtime)
+
+
+def test_the_tree_of_known_keys_is_the_schemas() -> None:
+    """keycase.py folds what is in the tree and nothing else: a key that is missing there is read in one case alone."""
+    sriov, tree = DEFS["sriov"]["properties"], netconf.known("sriov").keys
+    runtime, args = sriov["runtimeConfig"]["properties"], sriov["args"]["properties"]["cni"]["properties"]
+    ipam = tree["ipam"]({"Type": "host-subnet"})
+
+    assert names(tree) == set(sriov)
+    assert names(tree["pf"].keys) == set(DEFS["pf"]["properties"])
+    assert names(tree["dns"].keys) == names(ipam.keys["dns"].keys) == set(DEFS["dns"]["properties"])
+    assert names(tree["runtimeConfig"].keys) == set(runtime)
+    assert names(tree["runtimeConfig"].keys["bandwidth"].keys) == set(runtime["bandwidth"]["properties"])
+    assert names(tree["runtimeConfig"].keys["dns"].keys) == set(runtime["dns"]["properties"])
+    assert names(tree["args"].keys["cni"].keys) == set(args)
+    assert names(ipam.keys) == set(DEFS["hostSubnet"]["properties"])
+    assert names(ipam.keys["pools"].keys) == set(DEFS["pool"]["properties"])
+    assert names(ipam.keys["routes"].keys) == set(DEFS["route"]["properties"])
+    assert names(tree["ipam"]({"type": "static"}).keys) == {"type"}
+
+
+def names(keys: dict[str, Any]) -> set[str]:
+    """Two of which differ by case would be one."""
+    assert len({key.lower() for key in keys}) == len(keys)
+    return set(keys)
 
 
 def keys_read(path: Path) -> set[str]:
@@ -95,7 +123,7 @@ def constants(nodes: list[ast.expr]) -> set[str]:
 
 def test_every_key_is_described() -> None:
     lists = [DEFS["sriov"], DEFS["hostSubnet"], DEFS["pool"], DEFS["route"], DEFS["pf"], DEFS["list"]]
-    for properties in (schema["properties"] for schema in lists):
+    for properties in (one["properties"] for one in lists):
         bare = [key for key, rule in properties.items() if "description" not in described(rule)]
         assert set(bare) <= {"type"}
 

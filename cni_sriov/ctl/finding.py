@@ -1,0 +1,41 @@
+"""What `sriovctl validate` has to say, one thing at a time."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Finding:
+    """`severity`: error, warning, note. `path` like plugins[0].ipam.pools[1].subnet, `value` as JSON, `rule` = what it
+    must be. `document`: which one of a file or a directory with several, else "".
+    """
+
+    def __init__(self, severity: str, path: str, value: str, rule: str, document: str = "") -> None:
+        self.severity = severity
+        self.path = path
+        self.value = value
+        self.rule = rule
+        self.document = document
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "severity": self.severity,
+            "document": self.document,
+            "path": self.path,
+            "value": self.value,
+            "rule": self.rule,
+        }
+
+
+def error(path: str, value: str, rule: str) -> Finding:
+    return Finding("error", path, value, rule)
+
+
+def warning(path: str, rule: str) -> Finding:
+    return Finding("warning", path, "", rule)
+
+
+def note(path: str, rule: str) -> Finding:
+    return Finding("note", path, "", rule)

@@ -1,0 +1,187 @@
+"""What libcni refuses before any plugin is called, and what it makes of the rest.
+
+Facts from containernetworking/cni v1.3.0 (libcni/conf.go, pkg/types/types.go, pkg/version/plugin.go): the keys of a list
+are looked up in a map, exactly as they are spelled and null is a value; a plugin's are decoded into a struct, in any case, and
+null is nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from .. import keycase
+from ..errors import InputOutput
+from ..jsontext import parse_object, words
+from .finding import Finding, error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Json = dict[str, Any]
+
+NEWEST = (1, 1, 0)
+_VERSION = re.compile(r"[+-]?\d+(\.[+-]?\d+){0,2}", re.ASCII)  # ParseVersion; strconv.Atoi takes a sign
+_FLAGS = ("disableCheck", "disableGC", "loadOnlyInlinedPlugins")
+_SAYS: dict[type, str] = {
+    str: "must be a string",
+    bool: "must be true or false",
+    dict: "must be an object",
+    list: "must be a list",
+}
+# a class = that type; [x] = a list of x; {"": x} = an object of x; {key: x} = a struct
+_PLUGIN: Json = {
+    "cniVersion": str,
+    "name": str,
+    "type": str,
+    "capabilities": {"": bool},
+    "ipam": {"type": str},
+    "dns": {"nameservers": [str], "domain": str, "search": [str], "options": [str]},
+    "prevResult": dict,
+    "cni.dev/valid-attachments": [{"containerID": str, "ifname": str}],
+}
+
+
+def refusals(conf: Json, as_list: bool) -> Iterator[Finding]:
+    if not as_list:
+        yield from _plugin(conf, "")
+        return
+    yield from _text_keys(conf)
+    yield from _versions(conf)
+    yield from _flags(conf)
+    listed = conf.get("plugins")
+    if "plugins" in conf and not isinstance(listed, list):
+        yield error("plugins", words(listed), "must be a list")
+    for number, plugin in enumerate(listed if isinstance(listed, list) else []):
+        yield from _plugin(plugin, f"plugins[{number}]")
+
+
+def _text_keys(conf: Json) -> Iterator[Finding]:
+    if "name" not in conf:
+        yield error("", "", "a list needs a name")
+    for key in ("name", "cniVersion"):
+        if key in conf and not isinstance(conf[key], str):
+            yield error(key, words(conf[key]), "must be a string")
+
+
+def _versions(conf: Json) -> Iterator[Finding]:
+    if "cniVersions" not in conf:
+        return
+    listed = conf["cniVersions"]
+    if not isinstance(listed, list):
+        yield error("cniVersions", words(listed), "must be a list of versions")
+        return
+    entries = [(f"cniVersions[{n}]", entry) for n, entry in enumerate(listed)]
+    for path, entry in [*entries, ("cniVersion", conf.get("cniVersion", ""))]:
+        if _numbers(entry) is None:
+            yield error(path, words(entry), "must be a version like 1.0.0")
+
+
+def _numbers(version: Any) -> tuple[int, ...] | None:
+    """As ParseVersion: "" is 0.1.0, and what is missing behind is 0."""
+    if version == "":
+        return (0, 1, 0)
+    if not isinstance(version, str) or not _VERSION.fullmatch(version):
+        return None
+    found = [int(part) for part in version.split(".")]
+    return tuple([*found, 0, 0][:3])
+
+
+def version_of(conf: Json) -> Any:
+    """The one that the plugins get: of cniVersions and cniVersion the newest that libcni knows."""
+    own, listed = conf.get("cniVersion", ""), conf.get("cniVersions")
+    if not isinstance(listed, list):
+        return own
+    known = [
+        (numbers, entry) for entry in [*listed, own] if entry and (numbers := _numbers(entry)) is not None
+    ]
+    fitting = [entry for numbers, entry in sorted(known, key=lambda pair: pair[0]) if numbers <= NEWEST]
+    return fitting[-1] if fitting else own
+
+
+def _flags(conf: Json) -> Iterator[Finding]:
+    for key in _FLAGS:
+        value = conf.get(key, False)
+        if not isinstance(value, bool) and not (
+            isinstance(value, str) and value.lower() in {"true", "false"}
+        ):
+            yield error(key, words(value), 'must be true, false, "true" or "false"')
+
+
+def _plugin(raw: Any, path: str) -> Iterator[Finding]:
+    if not isinstance(raw, dict):
+        yield error(path, words(raw), "must be an object")
+        return
+    found = list(_wrong(raw, _PLUGIN, path))
+    yield from found
+    if not found and not keycase.value_of(raw, "type"):
+        yield error(path, "", "needs a type: the plugin's executable")
+
+
+def _wrong(value: Any, kind: Any, path: str) -> Iterator[Finding]:
+    """Where decoding into a Go value of that kind fails."""
+    wanted: type = kind if isinstance(kind, type) else type(kind)
+    if value is None:
+        return
+    right = isinstance(value, wanted)  # kept apart: it would narrow `value` to object
+    if not right:
+        yield error(path, words(value), _SAYS[wanted])
+        return
+    if isinstance(kind, list):
+        for number, entry in enumerate(value):
+            yield from _wrong(entry, kind[0], f"{path}[{number}]")
+    elif isinstance(kind, dict):
+        fields: Json = {keycase.lower(key): inner for key, inner in kind.items()}
+        for key, entry in value.items():
+            inner = fields.get("", fields.get(keycase.lower(key)))
+            if inner is not None:
+                yield from _wrong(entry, inner, f"{path}.{key}".removeprefix("."))
+
+
+def beside(file: str, conf: Json) -> list[tuple[str, Json]]:
+    """(path, conf) of the plugins that libcni 1.3 takes from a directory named as the network, beside the list's file.
+    CniError if one of them is no JSON: then the whole list is not loaded.
+    """
+    name = conf.get("name")
+    if (
+        str(conf.get("loadOnlyInlinedPlugins", False)).lower() == "true"
+        or not isinstance(name, str)
+        or not name
+    ):
+        return []
+    directory = os.path.join(os.path.dirname(file), name)
+    return [
+        (f"{name}/{entry}", parse_object(text_of(os.path.join(directory, entry))))
+        for entry in files(directory, (".conf",))
+    ]
+
+
+def text_of(file: str) -> str:
+    try:
+        with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except OSError as failed:
+        raise InputOutput(f"read {file}: {failed.strerror}") from failed
+
+
+def files(directory: str, suffixes: tuple[str, ...]) -> list[str]:
+    """ConfFiles, sorted as every caller does."""
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as failed:
+        raise InputOutput(f"read {directory}: {failed.strerror}") from failed
+    return sorted(
+        name
+        for name in names
+        if suffix_of(name) in suffixes and not os.path.isdir(os.path.join(directory, name))
+    )
+
+
+def suffix_of(name: str) -> str:
+    """filepath.Ext: of ".conf" it is ".conf"."""
+    base = os.path.basename(name)
+    return "." + base.rpartition(".")[2] if "." in base else ""

@@ -1,0 +1,192 @@
+"""What an operator has for a network -> the configurations that a runtime would take from it.
+
+A .conf or .conflist; a NetworkAttachmentDefinition in YAML or JSON, among other documents too; a template of one; a
+network file of podman 5.
+"""
+
+from __future__ import annotations
+
+from .. import inet, jsontext, netconf, protocol
+from ..errors import CniError
+from ..jsontext import words
+from . import template
+from .finding import Finding, error, note, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    Json = dict[str, Any]
+
+RESOURCE = (
+    "k8s.v1.cni.cncf.io/resourceName"  # k8snetworkplumbingwg/multus-cni v4.3.0, pkg/k8sclient/k8sclient.go
+)
+_NAD = "NetworkAttachmentDefinition"
+_NETAVARK_IPAM = ("host-local", "dhcp", "none")  # what podman 5 takes before it asks the plugin
+
+
+class Network:
+    """`document` names it among several; `as_list`: it is loaded as a list of plugins; `device_from`: who gives the VF's
+    address, "" = the configuration itself. `conf` None: it could not be read, `found` says why.
+    """
+
+    __slots__ = ("as_list", "conf", "device_from", "document", "found", "strict_flags")
+
+    def __init__(
+        self, conf: Json | None, as_list: bool = False, document: str = "", device_from: str = ""
+    ) -> None:
+        self.conf = conf
+        self.as_list = as_list
+        self.document = document
+        self.device_from = device_from
+        self.strict_flags = False
+        self.found: list[Finding] = []
+
+
+def read(text: str, suffix: str = "") -> list[Network]:
+    """`suffix` of the file decides how libcni loads it, "" = whatever it looks like."""
+    places = 0
+    if template.is_one(text):
+        text, places = template.render(text)
+    networks = (
+        _json(text, suffix, places) if not text.strip() or text.lstrip()[0] in "{[" else _yaml(text, places)
+    )
+    if places and networks:
+        networks[0].found.append(
+            note("", f"a template with {places} placeholders: what they stand for is not judged")
+        )
+    return networks
+
+
+def _json(text: str, suffix: str, places: int) -> list[Network]:
+    try:
+        document = _object_of(text, places)
+    except CniError as failed:
+        return [_unread("", error("", "", f"{failed.msg} (code {failed.code})"))]
+    if "kind" in document:
+        return _objects(document, places)
+    if "driver" in document and not document.keys() & {"type", "plugins"}:
+        return [_netavark(document)]
+    as_list = suffix == ".conflist" or (suffix not in {".conf", ".json"} and "plugins" in document)
+    return [Network(document, as_list)]
+
+
+def _object_of(text: str, places: int) -> Json:
+    """CniError if it is no JSON object."""
+    found = jsontext.parse_object(template.as_json(text) if places else text)
+    return dict(template.settled(found)) if places else found
+
+
+def _unread(document: str, *found: Finding) -> Network:
+    network = Network(None, document=document)
+    network.found += found
+    return network
+
+
+# Kubernetes ----------------------------------------------------------------------------------------------------------
+
+
+def _yaml(text: str, places: int) -> list[Network]:
+    import yaml
+
+    try:
+        documents = [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as failed:
+        return [_unread("", error("", "", f"is neither JSON nor YAML: {' '.join(str(failed).split())}"))]
+    found = [network for document in documents for network in _objects(document, places)]
+    if not any(network.conf or network.found for network in found):
+        found.append(
+            _unread("", warning("", f"no {_NAD} is among its {len(documents)} documents: nothing was judged"))
+        )
+    return found
+
+
+def _objects(document: Any, places: int) -> list[Network]:
+    """Of a Kubernetes object, or a list of them; what else is in the file is not ours."""
+    if not isinstance(document, dict):
+        return [_unread("", error("", words(document), "is no configuration"))]
+    kind = document.get("kind")
+    if kind == _NAD:
+        return [_attachment_definition(document, places)]
+    if kind in {"List", f"{_NAD}List"} and isinstance(document.get("items"), list):
+        return [network for item in document["items"] for network in _objects(item, places)]
+    if kind is None:
+        return [
+            _unread(
+                "", error("", "", "is YAML, and runtimes read JSON; or a Kubernetes object without its kind")
+            )
+        ]
+    return []
+
+
+def _attachment_definition(document: Json, places: int) -> Network:
+    """k8snetworkplumbingwg/network-attachment-definition-client v1.7.7, pkg/utils/cniconfig.go: without a spec a file of
+    that name in Multus' own directory is taken; a name that is missing or "" is the object's.
+    """
+    meta, spec = _part(document, "metadata"), _part(document, "spec")
+    name = meta.get("name")
+    title = f"{_NAD} {name}" if isinstance(name, str) else _NAD
+    if not isinstance(name, str) or not name:
+        return _unread(title, error("metadata.name", words(name), "must be a name"))
+    if not spec.get("config"):
+        return _unread(
+            title,
+            warning(
+                "spec.config",
+                "is not there: Multus takes the file of that name in its own directory, judge that",
+            ),
+        )
+    if not isinstance(spec["config"], str):
+        return _unread(title, error("spec.config", words(spec["config"]), "must be a string with JSON in it"))
+    try:
+        conf = _object_of(spec["config"], places)
+    except CniError as failed:
+        return _unread(title, error("spec.config", "", failed.msg))
+    if conf.get("name", "") == "":
+        conf = {"name": name} | conf | {"name": name}
+    resource = _part(meta, "annotations").get(RESOURCE)
+    given = f"Multus, of the resource {resource}" if isinstance(resource, str) and resource else ""
+    network = Network(conf, not conf.get("type"), title, given)
+    network.strict_flags = True
+    return network
+
+
+def _part(raw: Json, key: str) -> Json:
+    value = raw.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+# podman 5 ------------------------------------------------------------------------------------------------------------
+
+
+def _netavark(raw: Json) -> Network:
+    """A network file of podman 5, /etc/containers/networks/*.json: a `driver` that is not its own is a plugin's name."""
+    what, driver = "a network file of podman 5 (netavark)", words(raw["driver"])
+    if raw["driver"] != "sriov":
+        return _unread(
+            "", warning("driver", f"is {driver} in {what}: none of our plugins, nothing was judged")
+        )
+    found = [error("driver", driver, f"{what}: its door is not built yet; podman up to 4 takes a .conflist")]
+    return _unread("", *found, *_netavark_values(raw))
+
+
+def _netavark_values(raw: Json) -> Iterator[Finding]:
+    """What can be judged of it today."""
+    try:
+        protocol.check_name(raw.get("name"))
+    except CniError as failed:
+        yield error("name", words(raw.get("name")), failed.msg)
+    for number, entry in enumerate(raw.get("subnets") or []):
+        try:
+            inet.parse_prefix(str(entry.get("subnet") if isinstance(entry, dict) else entry))
+        except ValueError as failed:
+            yield error(f"subnets[{number}].subnet", "", str(failed))
+    kind = _part(raw, "ipam_options").get("driver", "none")
+    if kind not in _NETAVARK_IPAM:
+        yield error("ipam_options.driver", words(kind), f"must be one of {', '.join(_NETAVARK_IPAM)}")
+    for key, value in _part(raw, "options").items():
+        if not isinstance(value, str):
+            yield error(f"options.{key}", words(value), "must be a string")
+        if key not in netconf.KEYS:
+            yield warning(f"options.{key}", "unknown key")

@@ -1,0 +1,146 @@
+"""conf/netconf.schema.json: it finds everything that is wrong, with paths, and the keys that nobody reads.
+
+jsonschema lives here and only here. Keys are in our spelling already, and null is gone (keycase.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+
+from ..errors import InputOutput
+from ..jsontext import words
+from .finding import error, warning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+    from .finding import Finding
+
+    Json = dict[str, Any]
+
+# beside the package: <checkout>/conf, and <bundle>/lib/conf (build/cni-sriov.spec)
+_ROOT = os.path.dirname(
+    os.path.dirname(os.path.dirname(__file__))
+)  # no "..": the bundle has no such directories
+SCHEMA = os.path.join(_ROOT, "conf", "netconf.schema.json")
+_LIMIT = 60
+_TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}
+
+
+def load() -> Json:
+    try:
+        with open(SCHEMA, encoding="utf-8") as stream:
+            return dict(json.load(stream))
+    except OSError as error:
+        raise InputOutput(
+            f"read the schema {SCHEMA}: {error.strerror}",
+            "it belongs to the checkout and to the bundle of `make build`",
+        ) from error
+
+
+def errors_of(conf: Json, schema: Json) -> Iterator[Finding]:
+    errors = sorted(
+        validator(schema).iter_errors(conf), key=lambda found: list(map(str, found.absolute_path))
+    )
+    seen = set()
+    for found in errors:
+        finding = error(_path(found.absolute_path), _value(found), _rule(found))
+        key = (finding.path, finding.rule)
+        if key not in seen:
+            yield finding
+        seen.add(key)
+
+
+def validator(schema: Json) -> Draft202012Validator:
+    """With patterns as ECMA-262 has them: Python's `$` would let a newline at the end through."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+
+    def pattern(_: object, text: str, value: object, __: object) -> Iterator[ValidationError]:
+        if isinstance(value, str) and not re.search(text.replace("$", r"\Z"), value):
+            yield ValidationError(f"{words(value)} does not match {text}")
+
+    made: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call] # typeshed
+    return made(schema)
+
+
+def _path(parts: Any) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".")
+
+
+def _value(found: ValidationError) -> str:
+    """Of what is small enough to be read; a missing key has none."""
+    if isinstance(found.instance, dict) or found.validator == "required":
+        return ""
+    return words(found.instance, _LIMIT)
+
+
+def _rule(found: ValidationError) -> str:
+    """A rule that needs words has them as its title; a missing key has jsonschema's own."""
+    schema: Json = found.schema if isinstance(found.schema, dict) else {}
+    if found.validator in {"required", "dependentRequired"}:
+        return found.message.replace("'", '"')
+    if "title" in schema:
+        return str(schema["title"])
+    if "minimum" in schema:
+        return f"must be an integer in {schema['minimum']}-{schema['maximum']}"
+    if "enum" in schema:
+        return f"must be one of {', '.join(_plain(word) for word in schema['enum'])}"
+    if found.validator == "type":
+        return f"must be {_TYPES.get(str(schema['type']), schema['type'])}"
+    if found.validator == "minLength":
+        return "must not be empty"
+    return f"must fit the schema's {found.validator}: {words(found.validator_value)}"
+
+
+def _plain(word: Any) -> str:
+    return word if isinstance(word, str) else words(word)
+
+
+def unknown(value: Any, schema: Json, root: Json, path: str) -> list[Finding]:
+    """Where the schema lists properties and does not say that others are welcome (additionalProperties)."""
+    schema = _resolved(_branch(value, schema, root), root)
+    found: list[Finding] = []
+    if isinstance(value, dict) and "properties" in schema:
+        known: Json = schema["properties"]
+        for key, inner in value.items():
+            where = f"{path}.{key}".removeprefix(".")
+            if key in known:
+                found += unknown(inner, known[key], root, where)
+            elif "additionalProperties" not in schema:
+                found.append(warning(where, f"unknown key, ignored{_meant(key, list(known))}"))
+    elif isinstance(value, list) and "items" in schema:
+        for number, inner in enumerate(value):
+            found += unknown(inner, schema["items"], root, f"{path}[{number}]")
+    return found
+
+
+def _branch(value: Any, schema: Json, root: Json) -> Json:
+    """The def for this document or plugin: the schema says it by if/then/else on `plugins` and `type`."""
+    schema = _resolved(schema, root)
+    while "if" in schema and "properties" not in schema:
+        fits = validator(schema["if"]).is_valid(value)
+        schema = _resolved(schema.get("then" if fits else "else", {}), root)
+    return schema
+
+
+def _resolved(schema: Json, root: Json) -> Json:
+    while "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    return schema
+
+
+def _meant(key: str, known: list[str]) -> str:
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(key.lower(), by_lower, n=1, cutoff=0.7)
+    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""
