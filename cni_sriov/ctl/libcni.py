@@ -46,7 +46,7 @@ _PLUGIN: Json = {
 
 def refusals(conf: Json, as_list: bool) -> Iterator[Finding]:
     if not as_list:
-        yield from _plugin(conf, "")
+        yield from refusals_of(conf, "")
         return
     yield from _text_keys(conf)
     yield from _versions(conf)
@@ -55,7 +55,7 @@ def refusals(conf: Json, as_list: bool) -> Iterator[Finding]:
     if "plugins" in conf and not isinstance(listed, list):
         yield error("plugins", words(listed), "must be a list")
     for number, plugin in enumerate(listed if isinstance(listed, list) else []):
-        yield from _plugin(plugin, f"plugins[{number}]")
+        yield from refusals_of(plugin, f"plugins[{number}]")
 
 
 def _text_keys(conf: Json) -> Iterator[Finding]:
@@ -110,7 +110,7 @@ def _flags(conf: Json) -> Iterator[Finding]:
             yield error(key, words(value), 'must be true, false, "true" or "false"')
 
 
-def _plugin(raw: Any, path: str) -> Iterator[Finding]:
+def refusals_of(raw: Any, path: str) -> Iterator[Finding]:
     if not isinstance(raw, dict):
         yield error(path, words(raw), "must be an object")
         return

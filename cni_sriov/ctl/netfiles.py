@@ -9,6 +9,7 @@ from __future__ import annotations
 from .. import inet, jsontext, netconf, protocol
 from ..errors import CniError
 from ..jsontext import words
+from ..keycase import value_of
 from . import template
 from .finding import Finding, error, note, warning
 
@@ -93,7 +94,10 @@ def _yaml(text: str, places: int) -> list[Network]:
     try:
         documents = [document for document in yaml.safe_load_all(text) if document is not None]
     except yaml.YAMLError as failed:
-        return [_unread("", error("", "", f"is neither JSON nor YAML: {' '.join(str(failed).split())}"))]
+        mark = getattr(failed, "problem_mark", None)
+        where = f", line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        why = getattr(failed, "problem", None) or str(failed)
+        return [_unread("", error("", "", f"is neither JSON nor YAML{where}: {why}"))]
     found = [network for document in documents for network in _objects(document, places)]
     if not any(network.conf or network.found for network in found):
         found.append(
@@ -146,10 +150,14 @@ def _attachment_definition(document: Json, places: int) -> Network:
     if conf.get("name", "") == "":
         conf = {"name": name} | conf | {"name": name}
     resource = _part(meta, "annotations").get(RESOURCE)
-    given = f"Multus, of the resource {resource}" if isinstance(resource, str) and resource else ""
-    network = Network(conf, not conf.get("type"), title, given)
+    given = _giver(resource) if isinstance(resource, str) and resource else ""
+    network = Network(conf, not value_of(conf, "type"), title, given)
     network.strict_flags = True
     return network
+
+
+def _giver(resource: str) -> str:
+    return "Multus" if template.PLACE in resource else f"Multus, of the resource {resource}"
 
 
 def _part(raw: Json, key: str) -> Json:

@@ -135,14 +135,27 @@ def judge(
         return [error("", "", 'is a list of plugins, for which libcni wants a file that ends in ".conflist"')]
     more = libcni.beside(file, conf) if as_list and file != "-" else []
     if as_list and not conf.get("plugins") and not more and not any(f.path == "plugins" for f in refused):
+        path = "plugins" if "plugins" in conf else ""
         return [
             *refused,
-            error("", "", 'has no "plugins"; a single plugin wants a file that ends in ".conf"'),
+            error(path, "", 'has no "plugins"; a single plugin wants a file that ends in ".conf"'),
         ]
     listed = plugins(conf, as_list) + [Plugin(path, plugin | _inherited(conf)) for path, plugin in more]
+    for path, plugin in more:
+        refused += libcni.refusals_of(plugin, path)
     notes = [finding for plugin in listed for finding in _give_device(plugin, device_from)]
     document = _document(conf, listed) if as_list else listed[0].conf
-    return _all_errors(document, listed, refused) + _warnings(document, listed, alone) + notes
+    found = _all_errors(document, listed, refused) + _warnings(document, listed, alone) + notes
+    return _placed(found, conf, more)
+
+
+def _placed(found: list[Finding], conf: Json, more: list[tuple[str, Json]]) -> list[Finding]:
+    """A plugin out of a file of its own is named by it; for the schema it stands behind the list's."""
+    first = len(conf["plugins"]) if isinstance(conf.get("plugins"), list) else 0
+    for number, (path, _) in enumerate(more):
+        for finding in found:
+            finding.path = finding.path.replace(f"plugins[{first + number}]", path)
+    return found
 
 
 def plugins(conf: Json, as_list: bool | None = None) -> list[Plugin]:
@@ -162,13 +175,9 @@ def _document(conf: Json, listed: list[Plugin]) -> Json:
     """The list with its plugins in our spelling, for the schema. Its own keys are judged as they are spelled."""
     inside = {plugin.path: plugin.conf for plugin in listed}
     raw = conf["plugins"] if isinstance(conf.get("plugins"), list) else []
-    made = (
-        {"plugins": [inside.get(f"plugins[{n}]", plugin) for n, plugin in enumerate(raw)]}
-        if "plugins" in conf
-        else {}
-    )
-    blank = {key for key in ("cniVersion",) if conf.get(key) == ""}
-    return {key: value for key, value in conf.items() if key not in blank} | made
+    made = [inside.pop(f"plugins[{n}]", plugin) for n, plugin in enumerate(raw)] + list(inside.values())
+    kept = {key: value for key, value in conf.items() if key != "cniVersion" or value != ""}
+    return kept | ({"plugins": made} if made else {})
 
 
 def _give_device(plugin: Plugin, device_from: str) -> list[Finding]:
