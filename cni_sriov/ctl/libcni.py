@@ -13,7 +13,7 @@ import re
 from .. import keycase
 from ..errors import InputOutput
 from ..jsontext import parse_object, words
-from .finding import Finding, error
+from .finding import Finding, error, warning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +108,19 @@ def _flags(conf: Json) -> Iterator[Finding]:
             isinstance(value, str) and value.lower() in {"true", "false"}
         ):
             yield error(key, words(value), 'must be true, false, "true" or "false"')
+
+
+def news(conf: Json, loaded: bool) -> Iterator[Finding]:
+    """What older ones, as in Debian 12, read otherwise. `loaded`: plugins came out of files of their own."""
+    for key in _FLAGS:
+        if isinstance(conf.get(key), str):
+            yield warning(key, "is a string: libcni before 1.2 refuses it")
+    if "cniVersions" in conf and version_of(conf) != conf.get("cniVersion", ""):
+        yield warning(
+            "cniVersions", f"libcni before 1.2 does not know it and takes cniVersion, not {version_of(conf)}"
+        )
+    if loaded:
+        yield warning("", "has plugins in files of their own: libcni before 1.3 does not look for them")
 
 
 def refusals_of(raw: Any, path: str) -> Iterator[Finding]:

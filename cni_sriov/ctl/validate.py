@@ -145,7 +145,8 @@ def judge(
         refused += libcni.refusals_of(plugin, path)
     notes = [finding for plugin in listed for finding in _give_device(plugin, device_from)]
     document = _document(conf, listed) if as_list else listed[0].conf
-    found = _all_errors(document, listed, refused) + _warnings(document, listed, alone) + notes
+    found = _all_errors(document, listed, refused) + _warnings(document, listed, alone)
+    found += [*(libcni.news(conf, bool(more)) if as_list else ()), *notes]
     return _placed(found, conf, more)
 
 

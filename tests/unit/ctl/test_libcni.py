@@ -142,3 +142,17 @@ def test_plugins_beside_the_list_are_its_own(tmp_path: Path) -> None:
             "n/10.conf",
         ]
     assert judge(tmp_path, "x.conflist", LIST | {"loadOnlyInlinedPlugins": "true"}) == []
+
+
+@pytest.mark.parametrize(("document", "words"), [
+    (LIST | {"disableCheck": "true"}, ["disableCheck: is a string: libcni before 1.2 refuses it"]),
+    (LIST | {"disableCheck": True}, []),
+    (LIST | {"cniVersions": ["1.1.0"]}, ["cniVersions: libcni before 1.2 does not know it and takes cniVersion, not 1.1.0"]),
+    (LIST | {"cniVersions": ["0.4.0"]}, []),
+])  # fmt: skip
+def test_what_an_older_libcni_reads_otherwise_is_a_warning(document: Json, words: list[str]) -> None:
+    """git tags v1.1.2, v1.2.0 and v1.3.0 of libcni/conf.go."""
+    found = [f for f in validate.judge(document) if f.severity != "note"]
+
+    assert [f"{f.path}: {f.rule}" for f in found] == words
+    assert {f.severity for f in found} <= {"warning"}
