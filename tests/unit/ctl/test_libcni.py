@@ -101,6 +101,18 @@ def test_a_list_is_refused_where_libcni_refuses_it(tmp_path: Path, document: Any
     assert path is None or path in {where for where, _ in found}
 
 
+@pytest.mark.parametrize(("document", "path"), [row[1:] for row in LISTS], ids=[row[0] for row in LISTS])
+def test_libcnis_own_rules_need_no_schema(document: Any, path: str | None) -> None:
+    """The schema knows them too, for editors, but only in our spelling and of our plugins."""
+    found = [f.path for f in libcni.refusals(document, as_list=True)]
+
+    if document.get("plugins") == [] or "plugins" not in document:
+        assert found == []  # judge() says so, when it has looked for files beside the list's
+    else:
+        assert (path is None) == (found == [])
+        assert path is None or [where.lower() for where in found] == [path.lower()]
+
+
 @pytest.mark.parametrize(("document", "path"), [row[1:] for row in ALONES], ids=[row[0] for row in ALONES])
 @pytest.mark.parametrize("suffix", ["conf", "json"])
 def test_a_single_plugin_too(tmp_path: Path, document: Any, path: str | None, suffix: str) -> None:
