@@ -33,6 +33,7 @@ class Host:
         "environment",
         "ledger",
         "log",
+        "raw",
         "sysfs",
     )
 
@@ -45,7 +46,8 @@ class Host:
         self.allow_own_netns = allow_own_netns
         self.cni_path: list[str] = []
         self.environment: dict[str, str] = {}
-        self.conf: dict[str, Any] = {}  # of the call, as it came
+        self.conf: dict[str, Any] = {}  # of the call, in our spelling
+        self.raw: dict[str, Any] = {}  # as it came: what another plugin gets
         self._addresses: list[Address] | None = None
         self._netlink: Netlink | None = None
         self._own: Netns | None = None

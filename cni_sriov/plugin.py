@@ -152,9 +152,8 @@ class Call:
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
         host = make_host(request, conf, override)
         _tell(request, host)
-        host.cni_path, host.environment, host.conf = request.path, env, request.conf
-        for path, spelling in request.respelled:
-            host.log.debug("a key is spelled otherwise", key=path, spelling=spelling)
+        host.cni_path, host.environment = request.path, env
+        host.conf, host.raw = request.conf, request.raw
         if conf.cni_dir:
             host.ledger.cache_dirs.insert(0, conf.cni_dir)
         return _VERBS[request.verb](request, conf, host)
@@ -200,6 +199,8 @@ def _conf(request: Request) -> NetConf:
 def _tell(request: Request, host: Host) -> None:
     for fault in request.warnings:
         host.log.warning("the call is not as it should be", reason=fault)
+    for path, spelling in request.respelled:
+        host.log.debug("a key is spelled otherwise", key=path, spelling=spelling)
 
 
 def as_cni_error(error: BaseException) -> CniError:

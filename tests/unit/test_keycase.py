@@ -257,13 +257,15 @@ def test_prev_result_is_passed_through(world: World) -> None:
     assert request.conf["prevResult"] == prev
 
 
-def test_the_log_tells_a_spelling(world: World) -> None:
-    assert world.call("ADD", world.conf(Vlan=5)).code == 0
+@pytest.mark.parametrize("door", ["sriov", "host-subnet"])
+def test_the_log_tells_a_spelling(world: World, door: str) -> None:
+    conf = world.conf(ipam=world.ipam(OnLink=False, Sticky=None))
+    assert world.call("ADD", conf, door=door).code == 0
 
     line = next(line for line in world.log_file.read_text().splitlines() if "spelled" in line)
     assert "level=debug" in line
-    assert "key=vlan" in line
-    assert "spelling=Vlan" in line
+    assert "key=ipam.onlink" in line
+    assert "spelling=OnLink" in line
 
 
 def test_tables_know_no_key_twice() -> None:
