@@ -79,33 +79,48 @@ BAD: list[tuple[str, str, Any]] = [
 ]  # fmt: skip
 
 
-def put(node: Node, suffix: str, document: Any) -> str:
+def put(node: Node, suffix: str, document: Any, directory: str = DIRECTORY) -> None:
     """The one file of its directory."""
-    path = f"{DIRECTORY}/10-x.{suffix}"
-    node.vm.run(f"rm -rf {DIRECTORY}; mkdir -p {DIRECTORY}")
-    node.vm.put(path, document if isinstance(document, str) else json.dumps(document))
-    return path
+    node.vm.run(f"rm -rf {directory}; mkdir -p {directory}")
+    text = document if isinstance(document, str) else json.dumps(document)
+    node.vm.put(f"{directory}/10-x.{suffix}", text)
 
 
-def cnitool(node: Node, verb: str, **env: str) -> Done:
-    given = {"CNI_PATH": f"{PLUGIN_DIR}:/usr/lib/cni", "NETCONFPATH": DIRECTORY} | env
+def cnitool(node: Node, verb: str, directory: str = DIRECTORY, **env: str) -> Done:
+    given = {"CNI_PATH": f"{PLUGIN_DIR}:/usr/lib/cni", "NETCONFPATH": directory} | env
     return node.vm.run(f"cnitool {verb} fast /run/netns/c1", env=given, check=False)
 
 
+def refused(node: Node, directory: str) -> dict[str, list[str]]:
+    """What `validate` says of the files in a directory, by their names."""
+    done = node.vm.run(f"{PLUGIN_DIR}/sriovctl validate --json {directory}", check=False)
+    said: dict[str, list[str]] = {}
+    for finding in json.loads(done.stdout)["findings"]:
+        if finding["severity"] == "error":
+            said.setdefault(finding["document"], []).append(f"{finding['path']}: {finding['rule']}")
+    return said
+
+
 def test_validate_says_what_cnitool_will_do(node: Node) -> None:
-    """One guest for all: what was attached is detached again, and what was refused left nothing."""
+    """One guest and one `validate` for all: what was attached is detached again, and what was refused left nothing."""
     node.add_netns("c1")
+    rows = [(*row, True) for row in GOOD] + [(*row, False) for row in BAD]
+    for number, (_, suffix, document, _) in enumerate(rows):
+        put(node, suffix, document, f"{DIRECTORY}/{number:02}")
+    node.vm.run(
+        f"cd {DIRECTORY}; mkdir all; for n in ??; do for f in $n/*; do cp $f all/$n.${{f##*.}}; done; done"
+    )
+    said = refused(node, f"{DIRECTORY}/all")
     wrong = []
-    for what, suffix, document, good in [(*row, True) for row in GOOD] + [(*row, False) for row in BAD]:
-        path = put(node, suffix, document)
-        judged = node.vm.run(f"{PLUGIN_DIR}/sriovctl validate {path}", check=False)
-        added = cnitool(node, "add")
-        if (judged.returncode == 0, added.returncode == 0) != (good, good):
-            wrong.append(f"{what}: validate {judged.stdout} cnitool {added.stdout} {added.stderr}")
+    for number, (what, suffix, _, good) in enumerate(rows):
+        directory, errors = f"{DIRECTORY}/{number:02}", said.get(f"{number:02}.{suffix}", [])
+        added = cnitool(node, "add", directory)
+        if (errors == [], added.returncode == 0) != (good, good):
+            wrong.append(f"{what}: validate {errors} cnitool {added.stdout} {added.stderr}")
         if added.returncode == 0:
-            deleted = cnitool(node, "del")
+            deleted = cnitool(node, "del", directory)
             wrong += [f"{what}: {deleted.stderr}"] if deleted.returncode else []
-        node.vm.run("rm -rf /var/lib/cni/results")
+    node.vm.run(f"rm -rf /var/lib/cni/results {DIRECTORY}")
     assert wrong == []
     assert node.state_files() == []
 
