@@ -252,8 +252,9 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
         return {"dataDir": data_dir, "scope": scope}
     if not cache.ipam_type:
         return {}
+    given = host.raw
     if section.get("type") != cache.ipam_type:
-        conf = {
+        given = {
             "cniVersion": "0.4.0",
             "name": cache.network,
             "type": "sriov",
@@ -262,7 +263,7 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
     args = host.environment.get("CNI_ARGS", "")
     return {
         "type": cache.ipam_type,
-        "conf": foreign.kept(conf),
+        "conf": foreign.kept(given),
         "args": args,
         "path": ":".join(host.cni_path),
     }

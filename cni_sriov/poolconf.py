@@ -32,7 +32,7 @@ KNOWN = Known(
     dict.fromkeys(("type", "scope", "dataDir", "onlink", "allowHostOverlap", "sticky", "resolvConf"))
     | {
         "pools": Known(dict.fromkeys(("subnet", "prefixLength", "gateway", "exclude"))),
-        "routes": Known(dict.fromkeys(("dst", "gw", "priority", "mtu", "advmss", "table", "scope"))),
+        "routes": Known(dict.fromkeys(["dst", "gw", "mtu", "advmss", "priority", "table", "scope"])),
         "dns": Known(dict.fromkeys(("nameservers", "domain", "search", "options"))),
     }
 )

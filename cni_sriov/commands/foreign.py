@@ -10,6 +10,7 @@ from __future__ import annotations
 from .. import delegate, jsontext
 from ..errors import BadConfig, CniError, InputOutput
 from ..jsontext import words
+from ..keycase import value_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def remember(host: Host) -> dict[str, Any]:
     """
     name = host.conf["ipam"]["type"]
     delegate.find(name, host.cni_path)
-    conf = kept(host.conf)
+    conf = kept(host.raw)
     size = len(jsontext.render(conf))
     if size > _LIMIT or _depth(conf) > _DEPTH:
         raise BadConfig(
@@ -61,7 +62,7 @@ def add(host: Host, record: Record, conf: NetConf) -> IpamResult:
     """
     try:
         document = _answer(
-            host, "ADD", record.ipam["type"], (host.conf, _variables(host.environment)), host.cni_path
+            host, "ADD", record.ipam["type"], (host.raw, _variables(host.environment)), host.cni_path
         )
     except CniError:
         _delete_what_failed(host, record)
@@ -98,7 +99,7 @@ def release(host: Host, record: Record) -> None:
     own, stored = _own(host, record), _stored(record)
     if own is None:
         ways = [stored]
-    elif own[0].get("ipam") == stored[0].get("ipam"):
+    elif value_of(own[0], "ipam") == value_of(stored[0], "ipam"):
         ways = [own] if stored[0].items() <= own[0].items() else [own, stored]
     else:
         ways = [stored, own]
@@ -137,7 +138,7 @@ def check(host: Host, record: Record) -> None:
 def forward(host: Host, verb: str) -> None:
     """GC and STATUS concern the network, not an attachment."""
     no_attachment = dict.fromkeys(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "")
-    _answer(host, verb, host.conf["ipam"]["type"], (host.conf, no_attachment), host.cni_path)
+    _answer(host, verb, host.conf["ipam"]["type"], (host.raw, no_attachment), host.cni_path)
 
 
 def _own(host: Host, record: Record) -> Way | None:
@@ -148,7 +149,7 @@ def _own(host: Host, record: Record) -> Way | None:
         return None
     if not isinstance(section, dict) or section.get("type") != record.ipam["type"]:
         return None
-    return host.conf, _variables(env)
+    return host.raw, _variables(env)
 
 
 def _variables(env: dict[str, str]) -> dict[str, str]:

@@ -288,3 +288,14 @@ def test_find_takes_the_first_executable_of_the_path(tmp_path: Path) -> None:
     assert delegate.find("p", [f"{tmp_path}/a", f"{tmp_path}/b"]) == f"{tmp_path}/b/p"
     with pytest.raises(BadConfig):
         delegate.find("p", [])
+
+
+def test_it_gets_the_conf_as_it_came_whatever_the_spelling(world: World, ipam: HostLocal) -> None:
+    """SPEC 1.1.0, section 4: ours read keys in any case and leave nulls out; that is not for others to see."""
+    given = world.conf(Vlan=100, mtu=None) | {"mac": None, "IPAM": {"Type": "host-local", "Subnet": None}}
+    before = world.snapshot()
+
+    codes = [world.call(verb, given).code for verb in ("ADD", "CHECK", "DEL")]
+
+    assert (codes, world.snapshot()) == ([0, 0, 0], before)
+    assert [call["conf"] for call in ipam.calls] == [given] * 3

@@ -143,13 +143,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"routes": [{"dst": "10.9.0.0"}]}, "routes[0].dst"),
     ({"routes": [{"dst": "10.9.0.0/16"}, 7]}, "routes[1] 7"),
     ({"routes": {"dst": "10.9.0.0/16"}}, "routes {"),
-    *[({"ips": [{"address": bad}]}, f"{bad!r}") for bad in (
+    *[({"ips": [{"address": bad}]}, json.dumps(bad)) for bad in (
         "0.0.0.0/8", "127.0.0.1/8", "224.0.0.9/4", "255.255.255.255/32", "10.1.0.5/0",
         "::/64", "::1/128", "ff02::1/64", "fd01::5/0", "::ffff:10.1.0.5/120", "10.1.0.5", "10.1.0.5/33",
     )],
     ({"ips": [V4, {"address": "10.1.0.5/24"}]}, "10.1.0.5 twice"),
     ({"ips": [V6, {"address": "FD01:0::5/128"}]}, "fd01::5 twice"),
-    ({"ips": [V4 | {"gateway": "x"}]}, "'x'"),
+    ({"ips": [V4 | {"gateway": "x"}]}, '"x"'),
     ({"ips": [V4 | {"gateway": 7}]}, "ips[0].gateway 7"),
     ({"ips": [V4 | {"interface": 0}, V6 | {"interface": 1}]}, "the interfaces [0, 1]"),
     ({"ips": [7]}, "ips[0] 7"),

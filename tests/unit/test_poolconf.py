@@ -103,7 +103,7 @@ def test_unknown_keys_are_ignored() -> None:
         ({"dns": []}, "ipam.dns []"),
         ({"dns": {"nameservers": "1.1.1.1"}}, "ipam.dns.nameservers"),
         ({"dns": {"search": [1]}}, "ipam.dns.search"),
-        ({"resolvConf": "etc/resolv.conf"}, "ipam.resolvConf 'etc/resolv.conf': must be the absolute path"),
+        ({"resolvConf": "etc/resolv.conf"}, 'ipam.resolvConf "etc/resolv.conf": must be the absolute path'),
         ({"resolvConf": "/etc/"}, "ipam.resolvConf"),
         ({"resolvConf": ["/etc/resolv.conf"]}, "ipam.resolvConf"),
     ],
@@ -274,19 +274,19 @@ def test_requests_of_all_sources_are_put_together(sources: dict[str, Any]) -> No
     [
         (
             {"runtime_config": {"ips": ["10.10.5.9"]}, "args_cni": {"ips": ["10.10.6.9"]}},
-            ("runtimeConfig.ips '10.10.5.9'", "args.cni.ips '10.10.6.9'"),
+            ('runtimeConfig.ips "10.10.5.9"', 'args.cni.ips "10.10.6.9"'),
         ),
         (
             {"args_cni": {"ips": ["10.10.5.9"]}, "cni_args": {"IP": "10.10.5.10"}},
-            ("args.cni.ips '10.10.5.9'", "CNI_ARGS IP '10.10.5.10'"),
+            ('args.cni.ips "10.10.5.9"', 'CNI_ARGS IP "10.10.5.10"'),
         ),
         (
             {"args_cni": {"subnets": ["10.10.9.0/24"]}, "cni_args": {"SUBNET": "10.10.8.0/24"}},
-            ("args.cni.subnets '10.10.9.0/24'", "CNI_ARGS SUBNET '10.10.8.0/24'"),
+            ('args.cni.subnets "10.10.9.0/24"', 'CNI_ARGS SUBNET "10.10.8.0/24"'),
         ),
         (
             {"args_cni": {"subnets": ["10.10.9.0/24"]}, "cni_args": {"IP": "10.10.8.5"}},
-            ("args.cni.subnets '10.10.9.0/24'", "CNI_ARGS IP '10.10.8.5'"),
+            ('args.cni.subnets "10.10.9.0/24"', 'CNI_ARGS IP "10.10.8.5"'),
         ),
     ],
 )
@@ -306,7 +306,7 @@ def test_outside_every_pool_and_asked_twice_are_two_sentences() -> None:
         parse(cni_args={"IP": "10.10.5.9,10.10.6.9"})
 
     assert str(outside.value) == (
-        "CNI_ARGS IP '10.11.5.9': is outside every pool (the pools are 10.10.0.0/16, fd00:10::/48)"
+        'CNI_ARGS IP "10.11.5.9": is outside every pool (the pools are 10.10.0.0/16, fd00:10::/48)'
     )
     assert "outside" not in str(twice.value)
 
