@@ -7,7 +7,8 @@ names too, say nothing of the VF any more: then only the addresses are given bac
 
 from __future__ import annotations
 
-from . import cachefiles, claim, release, sriov_cni
+from . import cachefiles, sriov_cni
+from . import reclaim as from_dead
 from .commands import foreign
 from .domain import Attachment, Record
 from .errors import BadConfig, BadNetns, CniError, KernelRefused
@@ -90,29 +91,23 @@ def holder(host: Host, vf: str) -> str:
     return ""
 
 
-def reclaim(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> list[Record]:
-    """Give back what is provably dead, as claim.reclaim does: an orphan's VLAN must not become the next one's baseline."""
+def reclaim(host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf: str = "") -> list[str]:
+    """Give back what is provably dead, as for our own: an orphan's VLAN must not become the next one's baseline. Only of
+    these PFs, or that VF; the answer is which VFs.
+    """
     taken = []
     for found in cachefiles.all_files(host):
         attachment = _attachment(host, found, sriov_cni.attachments(found.name))
-        if attachment is None or found.cache.is_dpdk:
+        if attachment is None or found.cache.is_dpdk or vf not in {"", found.cache.vf}:
             continue
-        lock = host.ledger.attachment_lock(attachment, "reclaim")
-        if not lock.try_acquire():
-            continue
-        try:
+
+        def look(attachment: Attachment = attachment) -> Record | None:
             record = host.record_of(attachment)
-            if record is None or not record.adopted or (pfs is not None and record.pf not in pfs):
-                continue
-            reason = claim.death_proof(host, record)
-            if reason and release.give_back(host, record, verify_timeout_ms):
-                host.log.warning("reclaimed", vf=record.vf, attachment=attachment, reason=reason)
-                lock.forget()
-                taken.append(record)
-        except (CniError, KernelRefused) as error:
-            host.log.warning("reclaim failed", file=found.path, reason=error)
-        finally:
-            lock.release()
+            meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
+            return record if meant else None
+
+        if from_dead.take_back(host, attachment, look, verify_timeout_ms):
+            taken.append(found.cache.vf)
     return taken
 
 
@@ -188,7 +183,7 @@ def _complete(host: Host, record: Record) -> None:
             netns, link = _where(host, record.vf, path)
     record.netns = netns.path if netns is not None else marked or record.netns
     if netns is not None:
-        record.netns_identity = list(netns.identity)
+        record.netns_identity, record.netns_cookie = list(netns.identity), netns.cookie
         netns.close()
     if link is not None:
         record.parent_dev = link.parent_dev

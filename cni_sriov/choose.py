@@ -1,14 +1,15 @@
-"""Which VF: pure. Facts in (PFs, their VFs, the claims), one VF out, or NoFreeVf with the reason of each."""
+"""Which VF: pure. Facts in (PFs, their VFs, the claims), one VF out, or an error with the reason of each."""
 
 from __future__ import annotations
 
-from .errors import BadConfig, NoFreeVf
+from .errors import BadConfig, NoFreeVf, PfUnusable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .domain import PF, VF
+    from .errors import CniError
     from .netconf import PfSelector
 
 
@@ -51,23 +52,55 @@ def fewest_claims_first(pfs: list[PF], claimed: dict[str, str], own: list[str] |
     return sorted(pfs, key=order)
 
 
-def free_vf(candidates: Iterable[tuple[PF, Iterable[VF]]], claimed: dict[str, str]) -> tuple[PF, VF]:
+def free_vf(
+    candidates: Iterable[tuple[PF, Iterable[VF]]], claimed: dict[str, str], selector: PfSelector | None = None
+) -> tuple[PF, VF]:
     """The first VF in the given order that nobody claims and nothing uses.
 
     The VFs may come from a generator: those behind the first free one are never looked at.
     """
-    reasons = []
+    seen: list[tuple[str, str, str]] = []
+    lasting, without_vfs = True, []
     for pf, vfs in candidates:
-        seen = 0
+        before = len(seen)
         for vf in vfs:
-            seen += 1
-            reason = "claimed" if vf.pci_address in claimed else vf.busy
-            if not reason:
+            taken = vf.pci_address in claimed
+            if not (taken or vf.busy):
                 return pf, vf
-            reasons.append(f"{pf.ifname} vf {vf.index} ({vf.pci_address}): {reason}")
-        if not seen:
-            reasons.append(f"{pf.ifname}: has no VFs that match (numvfs is {pf.numvfs})")
-    raise NoFreeVf(
-        "choose a VF: no free VF",
-        details="; ".join(reasons) or "no PF was named; create VFs with `sriovctl vfs PF N`",
+            where = f"{pf.ifname} vf {vf.index} ({vf.pci_address})"
+            seen.append((where, vf.pci_address, CLAIMED if taken else vf.busy))
+            lasting = lasting and vf.lasting and not taken
+        if len(seen) == before:
+            seen.append((pf.ifname, "", f"has no VFs that match (numvfs is {pf.numvfs})"))
+            lasting = lasting and not any(has_index(selector, index) for index in range(pf.numvfs))
+            without_vfs += [] if pf.numvfs else [pf.ifname]
+    raise _nothing_free(seen, lasting, without_vfs)
+
+
+CLAIMED = "claimed"
+
+
+def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: list[str]) -> CniError:
+    """Waiting helps where a VF is in use or on its way, and nowhere else."""
+    details = told(seen)
+    if seen and len(without_vfs) == len(seen):
+        first = without_vfs[0]
+        return PfUnusable(
+            f"choose a VF: {', '.join(without_vfs)} has no VFs", f"create them with `sriovctl vfs {first} N`"
+        )
+    if seen and lasting:
+        return BadConfig(
+            "choose a VF: none of those that the configuration means can ever be taken",
+            f"{details}; bind them to their network driver, or mean others",
+        )
+    return NoFreeVf(
+        "choose a VF: no free VF", details or "no PF was named; create VFs with `sriovctl vfs PF N`", seen
+    )
+
+
+def told(seen: list[tuple[str, str, str]], holders: dict[str, str] | None = None) -> str:
+    """Why not, of each VF. `holders`: VF address -> the words for who has claimed it."""
+    return "; ".join(
+        f"{where}: {reason}{(holders or {}).get(address, '') if reason == CLAIMED else ''}"
+        for where, address, reason in seen
     )

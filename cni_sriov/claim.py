@@ -1,13 +1,16 @@
 """Choosing a VF and claiming it: facts are gathered and the claim is written under one short node lock.
 
-Also what makes a VF free again when nobody says DEL: reclaim, by proof only (rule 10 of the design).
+What is in the way of it and provably nobody's is given back first (reclaim.py).
 """
 
 from __future__ import annotations
 
-from . import choose, release
+import time
+
+from . import choose
 from .domain import VF, Record
-from .errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
+from .errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
+from .statefile import LOCK_DEADLINE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +23,64 @@ if TYPE_CHECKING:
 
 
 def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
-    """A VF for this attachment, claimed; NoFreeVf (11) lists the reason of each. Nothing else is changed."""
+    """A VF for this attachment, claimed; NoFreeVf (11) lists the reason of each. Of others' things only what is provably
+    nobody's is changed.
+    """
     pfs = eligible_pfs(host, conf)
-    try:
-        return _choose_and_claim(host, request, conf, netns, pfs)
-    except NoFreeVf:
-        if not reclaim(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms):
-            raise
-    host.forget_addresses()  # what was given back may have had some
-    return _choose_and_claim(host, request, conf, netns, pfs)
+    until = time.monotonic() + LOCK_DEADLINE_S
+    came_home = 0.0
+    while True:
+        try:
+            return _choose_and_claim(host, request, conf, netns, pfs)
+        except (NoFreeVf, MacInUse) as error:
+            if _is_unnamed(error) and time.monotonic() < came_home + NAMING_S:
+                time.sleep(0.02)
+            elif _make_way(host, conf, pfs, error, until):
+                came_home = time.monotonic()
+            else:
+                raise _with_holders(host, error) from None
+        host.forget_addresses()  # what was given back may have had some
+
+
+NAMING_S = 2.0  # lab.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
+_UNNAMED = "is not named by udev yet"
+
+
+def _is_unnamed(error: CniError) -> bool:
+    """Whether time alone makes a VF free."""
+    return isinstance(error, NoFreeVf) and any(reason.endswith(_UNNAMED) for _, _, reason in error.seen)
+
+
+def _make_way(host: Host, conf: NetConf, pfs: list[PF], error: NoFreeVf | MacInUse, until: float) -> bool:
+    """Give back what is in the way, exactly that where it was asked for by name. False: nothing could be done."""
+    from . import reclaim  # seldom
+
+    if time.monotonic() >= until:
+        return False
+    if isinstance(error, MacInUse):
+        return bool(error.vf) and reclaim.of_vf(host, error.pf, error.vf, conf.verify_timeout_ms, until)
+    if conf.device:
+        claimed = any(reason == choose.CLAIMED for _, _, reason in error.seen)
+        pf = pfs[0].pci_address if claimed else ""
+        return reclaim.of_vf(host, pf, conf.device, conf.verify_timeout_ms, until)
+    return reclaim.sweep(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms)
+
+
+def _with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
+    """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
+    from .reclaim import REMEDY, holder
+
+    if isinstance(error, MacInUse):
+        claim = host.ledger.claim_of(error.pf, error.vf) if error.pf else None
+        if claim is not None:
+            error.msg += f": {holder(claim)}"
+            error.details = f"DEL that, or ask for another; {REMEDY}"
+        return error
+    claimed = {address for _, address, reason in error.seen if reason == choose.CLAIMED}
+    holders = {claim.vf: f" by {holder(claim)}" for claim in host.ledger.claims() if claim.vf in claimed}
+    remedy = f"; DEL one of them, or ask for another; {REMEDY}" if claimed else ""
+    error.details = (choose.told(error.seen, holders) or error.details) + remedy
+    return error
 
 
 def eligible_pfs(host: Host, conf: NetConf) -> list[PF]:
@@ -93,9 +145,9 @@ def _no_pf(host: Host, name: str) -> CniError:
 
 def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
     with host.ledger.node_lock(request.verb):
-        pf, vf = find_free(host, conf, pfs, request.attachment)
+        pf, vf = _find_free(host, conf, pfs, request.attachment)
         if conf.settings.mac:
-            _refuse_mac_in_use(host, pf, vf, conf.settings.mac)
+            vf = _judge_mac(host, conf, pf, vf, conf.settings.mac)
         record = Record(
             request.attachment,
             conf.name,
@@ -108,19 +160,27 @@ def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns,
             driver=vf.driver,
             settings=conf.settings,
             vf_inode=host.sysfs.inode(vf.pci_address),
+            netns_cookie=netns.cookie,
         )
         host.ledger.claim(record)
     return record
 
 
-def find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | None = None) -> tuple[PF, VF]:
-    """The VF that an ADD would take now; NoFreeVf (11) lists the reason of each. Changes nothing."""
+def check_room(host: Host, conf: NetConf, pfs: list[PF]) -> None:
+    """NoFreeVf (11) with the reason of each VF if an ADD would find none now, BadConfig or PfUnusable if it never will."""
+    try:
+        _find_free(host, conf, pfs)
+    except NoFreeVf as error:
+        raise _with_holders(host, error) from None
+
+
+def _find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | None = None) -> tuple[PF, VF]:
     claimed = host.ledger.claimed()
     with_address = _with_global_address(host)
     own = host.ledger.pfs_of_container(asking) if asking is not None and len(pfs) > 1 else []
     ordered = choose.fewest_claims_first(pfs, claimed, own)
     candidates = ((pf, _vfs(host, conf, pf, claimed, with_address)) for pf in ordered)
-    return choose.free_vf(candidates, claimed)
+    return choose.free_vf(candidates, claimed, conf.pf)
 
 
 def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_address: set[int]) -> Iterator[VF]:
@@ -146,7 +206,7 @@ def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
     if ifindex in with_address:
         return f"{vf.ifname} has a global address in the host"
     if not host.sysfs.udev_named(ifindex):
-        return f"{vf.ifname} is not named by udev yet"
+        return f"{vf.ifname} {_UNNAMED}"
     if host.ledger.is_marked(vf.pci_address):
         from . import adopt
 
@@ -158,78 +218,34 @@ def _with_global_address(host: Host) -> set[int]:
     return {address.ifindex for address in host.addresses if address.is_global}
 
 
-def _refuse_mac_in_use(host: Host, pf: PF, vf: VF, mac: str) -> None:
-    """igb and others accept one MAC on two VFs (lab.md 6.5), and then neither gets all of its traffic."""
+def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
+    """igb and others accept one MAC on two VFs (lab.md 6.5), and then neither gets all of its traffic. So where a free VF
+    has the MAC already, that is the one to take.
+    """
     port = host.netlink.link_by_index(pf.ifindex)
     if port is not None and port.mac == mac:
-        raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it")
-    for index, state in host.netlink.vf_states(pf.ifindex).items():
-        if index != vf.index and state.mac == mac:
-            raise MacInUse(f"use MAC {mac}: vf {index} of {pf.ifname} has it")
-    for claim in host.ledger.claims():
-        if claim.pf == pf.pci_address and claim.vf != vf.pci_address and claim.settings.mac == mac:
-            raise MacInUse(
-                f"use MAC {mac}: it is claimed by {claim.attachment} on vf {claim.vf_index} of {pf.ifname}"
-            )
+        raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it", "ask for another")
+    states = host.netlink.vf_states(pf.ifindex)
+    having = [index for index, state in states.items() if index != vf.index and state.mac == mac]
+    for other, pf_address in host.ledger.claimed().items():
+        if pf_address == pf.pci_address and other != vf.pci_address:
+            claim = host.ledger.claim_of(pf_address, other)
+            if claim is not None and (claim.settings.mac == mac or claim.vf_index in having):
+                raise MacInUse(
+                    f"use MAC {mac}: vf {claim.vf_index} of {pf.ifname} has it", pf=pf_address, vf=other
+                )
+    return _having_mac(host, conf, pf, having[0], mac) if having else vf
 
 
-# reclaim -------------------------------------------------------------------------------------------------------------
-
-
-def reclaim(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> list[Record]:
-    """Give back what provably nobody owns, of these PFs (None = all); each is logged."""
-    taken = [
-        record
-        for record in host.ledger.claims()
-        if (pfs is None or record.pf in pfs) and _reclaim_one(host, record, verify_timeout_ms)
-    ]
-    if host.ledger.cache_names():
-        from . import adopt
-
-        taken += adopt.reclaim(host, pfs, verify_timeout_ms)
-    return taken
-
-
-def _reclaim_one(host: Host, claim: Record, verify_timeout_ms: int) -> bool:
-    """Only with its attachment's lock, gotten without waiting: whoever holds it is alive."""
-    lock = host.ledger.attachment_lock(claim.attachment, "reclaim")
-    if not lock.try_acquire():
-        return False
-    try:
-        record = host.ledger.claim_of(claim.pf, claim.vf)
-        if record is None or record.attachment != claim.attachment:
-            return False
-        found = host.ledger.find(claim.attachment)
-        record = found if found is not None and found.vf == claim.vf else record
-        reason = death_proof(host, record)
-        if not reason:
-            return False
-        if not release.give_back(host, record, verify_timeout_ms):
-            return False
-        host.log.warning("reclaimed", vf=record.vf, attachment=record.attachment, reason=reason)
-        lock.forget()
-        return True
-    except (CniError, KernelRefused) as error:
-        host.log.warning("reclaim failed", vf=claim.vf, attachment=claim.attachment, reason=error)
-        return False
-    finally:
-        lock.release()
-
-
-def death_proof(host: Host, record: Record) -> str:
-    """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
-    if record.boot_id != host.ledger.boot_id:
-        return "it is of an earlier boot"
-    lost = host.lost_vf(record)
-    if lost:
-        return lost
-    claimed = host.ledger.claim_of(record.pf, record.vf)
-    if claimed is not None and claimed.attachment != record.attachment:
-        return f"its VF is {claimed.attachment}'s by now"
-    if record.status == "in-progress":
-        return "its ADD died"
-    # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well
-    away = record.status == "released" or record.netns_identity != list(host.own_netns.identity)
-    if away and host.vf_link(record.vf) is not None:
-        return "the VF is back in the host"
-    return ""
+def _having_mac(host: Host, conf: NetConf, pf: PF, index: int, mac: str) -> VF:
+    """A VF that nobody has claimed, and which the PF shows with that MAC."""
+    claimed = host.ledger.claimed()
+    for vf in _vfs(host, conf, pf, claimed, _with_global_address(host)):
+        if vf.index == index and not vf.busy and vf.pci_address not in claimed:
+            return vf
+    address = dict(host.sysfs.virtfns(pf.pci_address)).get(index, "")
+    raise MacInUse(
+        f"use MAC {mac}: vf {index} of {pf.ifname} has it",
+        f"nobody has claimed that VF: ask for it (deviceID {address}), or give it another address",
+        vf=address,
+    )

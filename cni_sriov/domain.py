@@ -139,16 +139,26 @@ class VF(Noun):
     """A virtual function as found: `ifname` is "" while its netdev is elsewhere, unnamed, or missing.
 
     `busy` says in words why it cannot be taken ("" = free by sysfs; claims are the ledger's to know).
+    `lasting`: no waiting changes that, only the operator.
     """
 
-    __slots__ = ("busy", "driver", "ifname", "index", "pci_address")
+    __slots__ = ("busy", "driver", "ifname", "index", "lasting", "pci_address")
 
-    def __init__(self, index: int, pci_address: str, driver: str, ifname: str, busy: str = "") -> None:
+    def __init__(
+        self,
+        index: int,
+        pci_address: str,
+        driver: str,
+        ifname: str,
+        busy: str = "",
+        lasting: bool = False,
+    ) -> None:
         self.index = index
         self.pci_address = pci_address
         self.driver = driver
         self.ifname = ifname
         self.busy = busy
+        self.lasting = lasting
 
 
 class VfState(Noun):
@@ -269,8 +279,8 @@ class Record(Noun):
 
     `vf_inode` = which one of the VFs that were at that address since boot (Sysfs.inode), 0 if that is not known.
     `status`: "in-progress" (an ADD runs, or died: then the attachment's lock is free), "done", or "released" (DEL freed
-    everything but the VF, which release.NotYet keeps). `netns_identity` = st_dev and st_ino of the nsfs file:
-    the path may be reused by another pod. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
+    everything but the VF, which release.NotYet keeps). `netns_identity` = st_dev and st_ino of the nsfs file, and
+    `netns_cookie` (0 = not known): the path, and the inode too, may be another pod's by now. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
     {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args", "path"}, {} for layer 2. `adopted` = the directory of
     sriov-cni's files if that made the attachment, else "". `device_info` = the file that deviceinfo.py wrote, else "".
@@ -287,6 +297,7 @@ class Record(Noun):
         "ipam",
         "leases",
         "netns",
+        "netns_cookie",
         "netns_identity",
         "network",
         "parent_dev",
@@ -319,6 +330,7 @@ class Record(Noun):
         addresses: list[str] | None = None,
         adopted: str = "",
         device_info: str = "",
+        netns_cookie: int = 0,
     ) -> None:
         self.attachment = attachment
         self.adopted = adopted
@@ -330,6 +342,7 @@ class Record(Noun):
         self.vf_inode = vf_inode
         self.netns = netns
         self.netns_identity = netns_identity
+        self.netns_cookie = netns_cookie
         self.boot_id = boot_id
         self.status = status
         self.device_info = device_info
@@ -363,6 +376,7 @@ class Record(Noun):
             "vf_inode": 0,
             "adopted": "",
             "device_info": "",
+            "netns_cookie": 0,
         }  # earlier versions did not write them
         raw = absent | raw
         _check_types(raw, _RECORD_TYPES)
@@ -415,6 +429,7 @@ _RECORD_TYPES: dict[str, tuple[type, ...]] = {
     ),
     "vf_index": (int,),
     "vf_inode": (int,),
+    "netns_cookie": (int,),
     "netns_identity": (list,),
     "ipam": (dict,),
     "leases": (list,),

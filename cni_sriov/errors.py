@@ -80,7 +80,11 @@ class TryAgain(CniError):
 
 
 class NoFreeVf(TryAgain):
-    pass
+    """`seen`: (where, VF address, why not) of each VF that was looked at."""
+
+    def __init__(self, msg: str, details: str = "", seen: list[tuple[str, str, str]] | None = None) -> None:
+        super().__init__(msg, details)
+        self.seen = seen or []
 
 
 class PoolExhausted(TryAgain):
@@ -106,11 +110,24 @@ class IfnameExists(CniError):
 
 
 class MacInUse(CniError):
+    """`vf`: PCI address of the VF that has it, "" if it is the PF itself; `pf`: that of its PF, if somebody claimed it."""
+
     code = 103
+
+    def __init__(self, msg: str, details: str = "", pf: str = "", vf: str = "") -> None:
+        super().__init__(msg, details)
+        self.pf = pf
+        self.vf = vf
 
 
 class SubnetConflict(CniError):
+    """`wanted`: the subnet that was asked for, where other leases are in its way, else ""."""
+
     code = 104
+
+    def __init__(self, msg: str, details: str = "", wanted: str = "") -> None:
+        super().__init__(msg, details)
+        self.wanted = wanted
 
 
 class NotRealRoot(CniError):

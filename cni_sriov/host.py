@@ -7,7 +7,7 @@ import posix as os
 from . import delegate
 from .errors import BadNetns
 from .netlink import Netlink
-from .netns import OWN, Netns, inside
+from .netns import OWN, Netns, inside, live
 from .sysfs import Sysfs
 
 TYPE_CHECKING = False
@@ -98,21 +98,40 @@ class Host:
             return adopt.find(self, attachment)
         return record
 
-    def find_netns(self, record: Record) -> Netns | None:
-        """The pod's netns if its path still leads to the one that ADD saw; a path may be reused by another pod."""
+    def find_pod(self, record: Record) -> tuple[Netns, Netlink] | None:
+        """The pod's netns, and a Netlink in it, if its path still leads to the one that ADD saw: another pod may have the
+        path by now.
+        """
         try:
             netns = self.open_path(record.netns)
         except BadNetns:
             return None
-        if list(netns.identity) == record.netns_identity:
-            return netns
+        try:
+            if list(netns.identity) == record.netns_identity:
+                pod = self.pod(netns)  # tells the cookie, so that nobody need go in twice
+                if netns.is_the_one(record.netns_identity, record.netns_cookie):
+                    return netns, pod
+                pod.close()
+        except BaseException:
+            netns.close()
+            raise
         netns.close()
         return None
+
+    def is_in_own_netns(self, record: Record) -> bool:
+        """Whether the container is in the host's own netns (CNI_NETNS_OVERRIDE)."""
+        return self.own_netns.is_the_one(record.netns_identity, record.netns_cookie)
 
     def pod(self, netns: Netns) -> Netlink:
         """A Netlink that speaks in the pod, opened inside it; the process itself stays where it is."""
         with inside(netns):
-            return Netlink()
+            pod = Netlink()
+        netns.met(pod.raw)
+        return pod
+
+    def live_netns(self) -> dict[int, list[str]]:
+        """Every netns that can be found, by inode (netns.live)."""
+        return live()
 
     def run_plugin(self, executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
         """Another plugin, with our environment and `env` over it: (exit status, stdout)."""

@@ -6,6 +6,7 @@ from . import netconf, poolconf, protocol, reservation
 from .commands import gc, ipam, status
 from .domain import Result
 from .errors import BadConfig, CniError, TryAgain
+from .ipam.holding import Holding
 from .jsontext import words
 
 TYPE_CHECKING = False
@@ -117,18 +118,12 @@ def _add(request: Request, section: dict[str, Any], host: Host) -> str:
     protocol.check_carries_routes(request.conf["cniVersion"], conf.routes)
     ipam.read_dns(conf)
     with host.open_netns(request.netns) as netns:
-        identity = list(netns.identity)
+        identity, cookie = list(netns.identity), netns.cookie
     use = [] if conf.allow_host_overlap else reservation.host_use(host, _parents(request, host))
-    found = ipam.reserve(
-        reservation.place(host),
-        conf,
-        request.attachment,
-        request.conf["name"],
-        request.netns,
-        identity,
-        use,
-        foreign=True,
+    who = Holding(
+        request.attachment, [], request.conf["name"], request.netns, identity, "", netns_cookie=cookie
     )
+    found = reservation.lease(host, conf, who, use, foreign=True)
     return protocol.render_result(Result([], found.ips, found.routes, found.dns), request.conf["cniVersion"])
 
 

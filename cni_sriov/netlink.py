@@ -19,6 +19,7 @@ from .nlsocket import NetlinkSocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket as Socket  # noqa: N812
     from collections.abc import Callable
     from typing import Self, TypeVar
 
@@ -45,6 +46,11 @@ class Netlink:
 
     def __init__(self) -> None:
         self._socket = NetlinkSocket()
+
+    @property
+    def raw(self) -> Socket:
+        """The socket itself, for what it tells of its netns."""
+        return self._socket.raw
 
     def close(self) -> None:
         self._socket.close()

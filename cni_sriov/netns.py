@@ -9,7 +9,8 @@ from __future__ import annotations
 import _signal  # loaded in every Python, unlike `signal`, which costs 6 ms
 import posix as os
 import sys
-from errno import EBADF
+from _socket import socket as Socket  # noqa: N812 # the C class; the module `socket` costs 9 ms
+from errno import EBADF, ENOENT, ESRCH
 from fcntl import ioctl
 
 from .errors import BadNetns, InputOutput, KernelRefused
@@ -22,18 +23,23 @@ if TYPE_CHECKING:
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
+_SOL_SOCKET, _SO_NETNS_COOKIE = 1, 71  # asm-generic/socket.h; kernel 5.14
+_AF_UNIX, _SOCK_DGRAM, _SOCK_CLOEXEC = 1, 2, 0o2000000  # linux/socket.h, linux/net.h
 OWN = "/proc/thread-self/ns/net"
 _STOP_SIGNALS = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP)
 
 
 class Netns:
-    """An open netns. `identity` is (st_dev, st_ino): valid while somebody holds it, and only in this boot."""
+    """An open netns. `identity` is (st_dev, st_ino): valid while somebody holds it, since the kernel gives the number
+    to the next netns. `cookie` is given once in a boot.
+    """
 
-    __slots__ = ("fd", "identity", "path")
+    __slots__ = ("_cookie", "fd", "identity", "path")
 
     def __init__(self, path: str) -> None:
         """BadNetns where `path` is missing or no network namespace."""
         self.path = path
+        self._cookie: int | None = None
         self.fd = _open(path)
         try:
             self.identity = _judge(path, self.fd)
@@ -48,6 +54,30 @@ class Netns:
         except OSError as error:
             raise InputOutput(f"look at {OWN}: {error.strerror}", "the plugin needs /proc") from error
         return self.identity == (own.st_dev, own.st_ino)
+
+    @property
+    def cookie(self) -> int:
+        """0 where it cannot be known. Costs a way in and back, unless a socket that is in there has told it (`met`)."""
+        if self._cookie is None:
+            try:
+                with inside(self):
+                    visitor = Socket(_AF_UNIX, _SOCK_DGRAM | _SOCK_CLOEXEC)
+                self.met(visitor)
+                visitor.close()
+            except (KernelRefused, OSError):
+                self._cookie = 0
+        return self._cookie or 0
+
+    def met(self, insider: Socket) -> None:
+        """A socket that was opened inside tells the cookie."""
+        self._cookie = _cookie_of(insider)
+
+    def is_the_one(self, identity: list[int], cookie: int) -> bool:
+        """Whether it is the netns that was once seen so; `cookie` 0 = it was not known then.
+
+        A netns never changes its inode, so the cookie is asked only where that is the same.
+        """
+        return list(self.identity) == identity and (not cookie or self.cookie in {0, cookie})
 
     def sysctl(self, *parts: str) -> str:
         """A value below /proc/sys inside the netns: `sysctl("net", "ipv4", "conf", "eth0", "arp_notify")`."""
@@ -120,6 +150,13 @@ def _go(netns: Netns) -> int:
     except OSError as error:
         raise KernelRefused(f"enter netns {netns.path}", error.errno or 0) from error
     return back
+
+
+def _cookie_of(insider: Socket) -> int:
+    try:
+        return int.from_bytes(insider.getsockopt(_SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+    except OSError:
+        return 0  # ENOPROTOOPT: a kernel before 5.14
 
 
 def _open(path: str) -> int:
@@ -205,22 +242,34 @@ def _load_setns() -> Callable[[int], None]:
     return enter
 
 
-def live_inodes() -> set[int]:
-    """Inodes of every netns that a process is in or that is mounted: the others are dead, or held by an fd alone.
-
-    Reads all of /proc: for reclaim, when nothing else is left to lease.
+def live() -> dict[int, list[str]]:
+    """Every netns that a process is in or that is mounted, by inode, with the paths that lead there: the others are
+    dead, or held by an fd alone. Reads all of /proc: for reclaim, when nothing else is left to lease.
     """
-    found = set()
+    found: dict[int, list[str]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
+            path = f"/proc/{name}/ns/net"
             try:
-                found.add(_inode(os.readlink(f"/proc/{name}/ns/net")))
-            except OSError:
-                pass  # it ended, or is a kernel thread of another user namespace
+                found.setdefault(_inode(os.readlink(path)), []).append(path)
+            except OSError as error:
+                if error.errno not in {ENOENT, ESRCH}:  # not: it ended
+                    raise InputOutput(f"look at {path}: {error.strerror}") from error
     with open("/proc/self/mountinfo", "rb") as file:
-        # proc(5): "... root mountpoint options ... - type source options"; an nsfs mount's root is net:[4026532000]
-        found |= {_inode(line.split()[3].decode("ascii", "replace")) for line in file if b" - nsfs " in line}
-    return found - {0}
+        for line in file:
+            # proc(5): "... root mountpoint options ... - type source options"; an nsfs mount's root is net:[4026532000]
+            if b" - nsfs " in line:
+                root, point = (_unescaped(field) for field in line.split()[3:5])
+                found.setdefault(_inode(root), []).append(point)
+    found.pop(0, None)
+    return found
+
+
+def _unescaped(field: bytes) -> str:
+    """A path in mountinfo has octal for space, tab, newline and backslash."""
+    head, *rest = field.split(b"\\")
+    plain = head + b"".join(bytes((int(part[:3], 8),)) + part[3:] for part in rest)
+    return plain.decode("utf-8", "surrogateescape")
 
 
 def _inode(text: str) -> int:

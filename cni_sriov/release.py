@@ -158,13 +158,13 @@ def look(host: Host, record: Record) -> Found:
 def bring_home(host: Host, record: Record) -> None:
     """The netdev into the host netns. DOWN first as its own message: a move while UP costs a grace period more."""
     here = host.vf_link(record.vf)
-    if here is not None and record.netns_identity == list(host.own_netns.identity):
+    if here is not None and host.is_in_own_netns(record):
         _strip(host, here)
     if here is not None or not host.sysfs.has_netdev(record.vf):
         return
-    netns = host.find_netns(record)
-    if netns is not None:
-        with netns, host.pod(netns) as pod:
+    found = host.find_pod(record)
+    if found is not None:
+        with found[0], found[1] as pod:
             link = link_in_pod(pod, record)
             if link is not None:
                 pod.set_down(link.ifindex)

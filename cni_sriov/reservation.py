@@ -5,10 +5,13 @@ Between the acts of `sriov` and those of host-subnet (commands/ipam.py), which k
 
 from __future__ import annotations
 
+import time
+
 from .commands import foreign, ipam
 from .domain import HostUse
-from .errors import Drift, PoolExhausted
-from .netns import live_inodes
+from .errors import BadNetns, Drift, InputOutput, KernelRefused, PoolExhausted
+from .ipam.holding import Holding
+from .statefile import LOCK_DEADLINE_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
     from .domain import Attachment, IpamResult, Record
     from .host import Host
-    from .ipam.holding import Holding
+    from .netns import Netns
     from .poolconf import IpamConf
 
 
@@ -24,22 +27,31 @@ RECLAIM_TIMEOUT_MS = 2000
 
 
 def place(host: Host) -> ipam.Place:
-    return ipam.Place(host.ledger.run_dir, host.ledger.boot_id, host.log, Deaths(host))
+    deaths = Deaths(host)
+    return ipam.Place(host.ledger.run_dir, host.ledger.boot_id, host.log, deaths, deaths.make_way)
 
 
 def reserve(host: Host, conf: IpamConf, record: Record) -> IpamResult:
     use = [] if conf.allow_host_overlap else host_use(host, own_links(host, record.pf))
+    seen, cookie = record.netns_identity, record.netns_cookie
+    who = Holding(record.attachment, [], record.network, record.netns, seen, "", netns_cookie=cookie)
+    return lease(host, conf, who, use)
+
+
+def lease(host: Host, conf: IpamConf, who: Holding, use: list[HostUse], foreign: bool = False) -> IpamResult:
+    """Leases for `who`, which has none yet; `use` is what the host uses itself. The same through both doors."""
+    assert who.attachment is not None
+    asking = (who.attachment, who.network, who.netns, who.netns_id)
 
     def once() -> IpamResult:
-        identity = record.netns_identity
-        return ipam.reserve(place(host), conf, record.attachment, record.network, record.netns, identity, use)
+        return ipam.reserve(place(host), conf, *asking, use, foreign, who.netns_cookie)
 
     try:
         return once()
     except PoolExhausted:
-        from . import claim
+        from . import reclaim  # seldom
 
-        if not claim.reclaim(host, None, RECLAIM_TIMEOUT_MS):  # a dead attachment's lease goes with its VF
+        if not reclaim.sweep(host, None, RECLAIM_TIMEOUT_MS):  # a dead attachment's lease goes with its VF
             raise
     return once()
 
@@ -118,25 +130,87 @@ def stacked_on(host: Host, ifname: str) -> set[int]:
 
 
 class Deaths:
-    """Judges lease holders, by proof only: another boot, or a netns that no process is in and no mount keeps.
+    """Judges lease holders, by proof only: another boot, or a netns that no process is in and no mount keeps. Its number
+    may be another netns's by now; the cookie tells.
 
     Whoever has a VF is not judged here: an open descriptor may keep a netns that cannot be found, and then the VF is
-    not back in the host either. claim.reclaim knows.
+    not back in the host either. reclaim.py knows.
     """
 
     __slots__ = ("_host", "_live", "_with_vf")
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._live: set[int] | None = None
+        self._live: dict[int, list[str]] | None = None
         self._with_vf: set[Attachment] = set()
 
     def __call__(self, holding: Holding) -> bool:
         if holding.boot_id != self._host.ledger.boot_id:
             return True
-        if not holding.netns_id:
+        if not holding.netns_id or not self._look():
             return False
+        if holding.attachment in self._with_vf:
+            return False
+        inode = holding.netns_id[-1]
+        live = (self._live or {}).get(inode, [])
+        netns = self._open(
+            [holding.netns, *live], inode
+        )  # its own path first: it may be younger than our look
+        if netns is None:
+            return not live
+        with netns:
+            return self._is_anothers(holding, netns)
+
+    def make_way(self, holding: Holding) -> bool:
+        """Have it give back its VF with its leases, if it is dead; or wait for its DEL, if that runs. True: look again."""
+        from . import reclaim
+
+        if holding.attachment is None:
+            return False
+        until = time.monotonic() + LOCK_DEADLINE_S
+        return reclaim.of_attachment(self._host, holding.attachment, RECLAIM_TIMEOUT_MS, until)
+
+    def _look(self) -> bool:
+        """Once. False: not all can be seen, and so nobody can be judged."""
         if self._live is None:
-            self._live = live_inodes()
+            try:
+                self._live = self._host.live_netns()
+            except InputOutput as error:
+                self._host.log.warning("no holder of a lease can be judged", reason=error)
+                return False
             self._with_vf = {record.attachment for record in self._host.ledger.claims()}
-        return holding.netns_id[-1] not in self._live and holding.attachment not in self._with_vf
+        return True
+
+    def _is_anothers(self, holding: Holding, netns: Netns) -> bool:
+        """Whether the netns that has the holder's number is a later one. What cannot be known is no proof of it."""
+        if holding.netns_cookie and netns.cookie:
+            return netns.cookie != holding.netns_cookie
+        return not self._leads_to(holding, netns) and not self._has_address(holding, netns)
+
+    def _open(self, paths: list[str], inode: int) -> Netns | None:
+        for path in paths:
+            try:
+                netns = self._host.open_path(path)
+            except BadNetns:
+                continue
+            if netns.identity[-1] == inode:
+                return netns
+            netns.close()
+        return None
+
+    def _leads_to(self, holding: Holding, netns: Netns) -> bool:
+        """For kernels that tell no cookie, and leases that have none: the path that ADD was given leads there still."""
+        try:
+            with self._host.open_path(holding.netns) as there:
+                return there.identity == netns.identity
+        except BadNetns:
+            return False
+
+    def _has_address(self, holding: Holding, netns: Netns) -> bool:
+        """It lives on without its path, as the one who uses the lease."""
+        try:
+            with self._host.pod(netns) as pod:
+                used = {address.address.partition("/")[0] for address in pod.addresses()}
+        except KernelRefused:
+            return True
+        return any(lease.address.partition("/")[0] in used for lease in holding.leases)

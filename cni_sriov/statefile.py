@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import posix as os
+import time
 
 from . import paths
 from .errors import InputOutput, TryAgain
@@ -177,6 +178,22 @@ class Lock:
         except TryAgain:
             return False
         return True
+
+    def held_for(self) -> str | None:
+        """The verb of whoever holds it now, to be asked after `try_acquire` failed; "" = it does not say, None = the file
+        is gone, and its holder with it.
+        """
+        verb = ""
+        for _ in range(20):
+            page = read(self.path)
+            if page is None:
+                return None
+            pid, _, rest = page.strip().removeprefix("pid ").partition(" ")
+            verb = rest.removeprefix("(").removesuffix(")")
+            if paths.lexists(f"/proc/{pid or '-'}"):
+                return verb
+            time.sleep(0.001)  # the last holder is named: who has just got it has not signed yet
+        return verb
 
     def release(self) -> None:
         if self.fd >= 0:

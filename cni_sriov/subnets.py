@@ -86,7 +86,9 @@ def _wanted(
     mine = any(lease.subnet == str(pool.wanted) for lease in view.kept)
     if (not mine and view.conflict(pool.wanted)) or any(pool.wanted.overlaps(other) for other in taken):
         raise SubnetConflict(
-            f"lease {pool.wanted}: taken, or overlaps a subnet that is", "see `sriovctl leases`"
+            f"lease {pool.wanted}: taken, or overlaps a subnet that is",
+            "see `sriovctl leases`",
+            "" if any(pool.wanted.overlaps(other) for other in taken) else str(pool.wanted),
         )
     return pool.wanted, pool.wanted_address
 

@@ -82,7 +82,8 @@ class Sysfs:
         driver = self.driver(pci_address)
         names = self.netdevs(pci_address)
         ifname = names[0] if names else ""
-        return VF(index, pci_address, driver, ifname, self._busy(driver, names))
+        never = not driver or is_userspace(driver)
+        return VF(index, pci_address, driver, ifname, self._busy(driver, names), lasting=never)
 
     def set_numvfs(self, pf: PF, numvfs: int) -> None:
         """ENOMEM: no bus numbers or no memory window for them; EBUSY: 0 first; ERANGE: above totalvfs; ENOENT: driver.
@@ -214,8 +215,10 @@ class Sysfs:
 
 
 def is_userspace(driver: str) -> bool:
-    """Whether that driver makes no netdev: vfio-pci, mlx5_vfio_pci, uio_pci_generic, igb_uio."""
-    return "vfio" in driver or "uio" in driver
+    """Whether that driver makes no netdev: vfio-pci, mlx5_vfio_pci, uio_pci_generic, igb_uio; pci-stub and pciback only
+    keep the device.
+    """
+    return "vfio" in driver or "uio" in driver or driver in {"pci-stub", "pciback", "xen-pciback"}
 
 
 def _is_name(ifname: str) -> bool:

@@ -127,9 +127,10 @@ class FakePf:
 
 
 class Namespace:
-    def __init__(self, path: str, inode: int) -> None:
+    def __init__(self, path: str, inode: int, cookie: int) -> None:
         self.path = path
         self.identity = (4, inode)
+        self.cookie = cookie  # never given again, as the kernel's; 0 = a kernel before 5.14
         self.links: dict[int, FakeLink] = {}
         self.sysctls: dict[tuple[str, ...], str] = {}
         self.next_index = 1
@@ -160,12 +161,15 @@ class FakeKernel:
     def __init__(self, root: Path, udev: bool = False) -> None:
         self.root = root
         self.udev = udev
-        self.host = Namespace(OWN, 4026531840)
+        self.cookies = 1  # how many there were
+        self.knows_cookies = True
+        self.host = Namespace(OWN, 4026531840, 1)
         self.pods: dict[str, Namespace] = {}
         self.pfs: list[FakePf] = []
         self.durable: list[
             Path
         ] = []  # directories that a crash freezes: what a process writes later never was
+        self.held_inodes: set[int] = set()  # of netns that only a descriptor keeps
         self.later: list[Callable[[], None]] = []  # what the kernel still has to do; wait_link lets it happen
         self.effects: list[str] = []
         self._trap: tuple[int, str, bool] | None = None
@@ -202,7 +206,11 @@ class FakeKernel:
         return pf
 
     def add_pod(self, path: str = "/run/netns/pod1") -> Namespace:
-        pod = Namespace(path, 4026532000 + len(self.pods))
+        """With the lowest inode that no netns has, as the kernel's ida gives it: a dead one's comes again."""
+        taken = {pod.identity[1] for pod in self.pods.values()} | self.held_inodes
+        inode = next(n for n in range(4026532000, 4026532000 + len(taken) + 1) if n not in taken)
+        self.cookies += 1
+        pod = Namespace(path, inode, self.cookies if self.knows_cookies else 0)
         self.pods[path] = pod
         self._add_link(pod, FakeLink("lo", ZERO_MAC))
         return pod
@@ -536,6 +544,7 @@ class FakeNetns(Netns):
         self.path = path
         self.fd = world.new_fd(namespace)
         self.identity = namespace.identity
+        self._cookie = namespace.cookie
 
     def is_own(self) -> bool:
         return self._namespace is self._world.host

@@ -64,6 +64,9 @@ class FakeHost(Host):
     def pod(self, netns: Netns) -> Netlink:
         return self.kernel.pod_netlink(netns)
 
+    def live_netns(self) -> dict[int, list[str]]:
+        return {pod.identity[1]: [path] for path, pod in self.kernel.pods.items()}
+
 
 class Reply:
     """One call's answer: exit code and the one document on stdout ({} if there was none)."""

@@ -58,7 +58,9 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
     record = host.ledger.find(request.attachment)
     if record is None:
         return
-    if record.status == "done" and not claim.death_proof(host, record):
+    from .. import reclaim  # seldom
+
+    if record.status == "done" and not reclaim.death_proof(host, record):
         raise AttachedAlready(
             f"add {request.attachment}: it is attached already, to VF {record.vf}",
             "DEL it before it is added again",

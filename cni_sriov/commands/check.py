@@ -50,7 +50,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
 
 
 def _identity(record: Record, netns: Netns) -> list[str]:
-    same = list(netns.identity) == record.netns_identity
+    same = netns.is_the_one(record.netns_identity, record.netns_cookie)
     return [] if same else [f"netns {netns.path} is another one than ADD saw"]
 
 

@@ -28,17 +28,25 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """Where the node's IPAM state is. `is_dead` judges a lease's holder, with proof; None = nobody is dead."""
+    """Where the node's IPAM state is. `is_dead` judges a lease's holder, with proof; None = nobody is dead. `make_way`
+    has one give back all that it holds, if it is dead or is being deleted.
+    """
 
-    __slots__ = ("boot_id", "is_dead", "log", "run_dir")
+    __slots__ = ("boot_id", "is_dead", "log", "make_way", "run_dir")
 
     def __init__(
-        self, run_dir: str, boot_id: str, log: Log, is_dead: Callable[[Holding], bool] | None = None
+        self,
+        run_dir: str,
+        boot_id: str,
+        log: Log,
+        is_dead: Callable[[Holding], bool] | None = None,
+        make_way: Callable[[Holding], bool] | None = None,
     ) -> None:
         self.run_dir = run_dir
         self.boot_id = boot_id
         self.log = log
         self.is_dead = is_dead
+        self.make_way = make_way
 
     def store(self, data_dir: str, scope: str) -> Store:
         return Store(data_dir, scope, self.run_dir, self.boot_id, self.log)
@@ -61,6 +69,7 @@ def reserve(
     netns_id: list[int],
     host_use: list[HostUse],
     foreign: bool = False,
+    netns_cookie: int = 0,
 ) -> IpamResult:
     """One lease per pool, and the routes that follow. `foreign`: the main plugin is not ours."""
     subnets.check_main_plugin(conf, foreign)
@@ -76,6 +85,8 @@ def reserve(
         pools=[prefix for pool in conf.pools for prefix in pool.prefixes],
         sticky=sticky,
         is_dead=place.is_dead,
+        make_way=place.make_way,
+        netns_cookie=netns_cookie,
     )
     ips = [IPConfig(lease.address, lease.gateway, None) for lease in leases]
     return IpamResult(ips, subnets.routes(conf, leases, foreign), conf.dns, leases)

@@ -23,8 +23,7 @@ def run(conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> None:
     _check_directory(conf.name, conf.state_dir)
     if conf.device or conf.master or conf.pf:
         pfs = _usable_pfs(conf, host)
-        if conf.status_on_full == "error":
-            _check_room(conf, host, pfs)
+        _check_room(conf, host, pfs)
     if ipam_conf is not None:
         check_ipam(conf.name, ipam_conf, host, conf.status_on_full == "error")
 
@@ -83,7 +82,11 @@ def _unavailable(conf: NetConf, host: Host, pf: PF | None, problem: str, remedy:
 
 
 def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
+    """That all VFs are taken is an error only where `statusOnFull` says so; that none can ever be taken is always one."""
     try:
-        claim.find_free(host, conf, pfs)
+        claim.check_room(host, conf, pfs)
     except NoFreeVf as error:
-        raise NotAvailable(f"serve {conf.name}: no free VF", error.details) from error
+        if conf.status_on_full == "error":
+            raise NotAvailable(f"serve {conf.name}: no free VF", error.details) from error
+    except (PfUnusable, BadConfig) as error:
+        raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error

@@ -1,6 +1,6 @@
 """`sriovctl gc`: take back what provably nobody owns, and say of the rest why it stays.
 
-The same proof and the same inverse as an ADD's own reclaim (claim.death_proof, release.give_back), over every stateDir
+The same proof and the same inverse as an ADD's own reclaim (reclaim.death_proof, release.give_back), over every stateDir
 and data directory in use; only what no running verb has locked.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .. import adopt, claim, poolconf, release, reservation
+from .. import adopt, poolconf, reclaim, release, reservation
 from ..commands import ipam
 from ..errors import CniError, KernelRefused
 from ..ipam.shelf import STICKY, ScopeDirectory
@@ -98,7 +98,7 @@ def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
 
 
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
-    proof = claim.death_proof(host, record)
+    proof = reclaim.death_proof(host, record)
     if not proof:
         return False, "the VF is in a pod"
     if not dry_run and not release.give_back(host, record, _VERIFY_TIMEOUT_MS):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import os
 
-from .. import adopt, claim, reservation
+from .. import adopt, reclaim, reservation
 from ..commands import ipam
 from ..errors import KernelRefused
 from ..ledger import Ledger
@@ -145,7 +145,7 @@ def _recorded_mac(record: Record | None) -> str:
 def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int]) -> str:
     if record is not None and record.status == "done":
         # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
-        return claim.death_proof(host, record) or "attached"
+        return reclaim.death_proof(host, record) or "attached"
     if record is not None:
         return {"in-progress": "ADD in progress", "released": "released, not restored yet"}[record.status]
     if vf.busy:

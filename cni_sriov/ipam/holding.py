@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class Holding(Noun):
     """All leases of one attachment. `attachment` None = sticky leases that are kept for a pod, attached or not.
 
-    `netns_id` is the netns as [st_dev, st_ino]: valid in the boot `boot_id` only.
+    `netns_id` is the netns as [st_dev, st_ino], `netns_cookie` what tells it from the next one of that number, 0 = not
+    known: valid in the boot `boot_id` only.
     """
 
-    __slots__ = ("attachment", "boot_id", "created", "leases", "netns", "netns_id", "network")
+    __slots__ = ("attachment", "boot_id", "created", "leases", "netns", "netns_cookie", "netns_id", "network")
 
     def __init__(
         self,
@@ -32,12 +33,14 @@ class Holding(Noun):
         netns_id: list[int],
         boot_id: str,
         created: int = 0,
+        netns_cookie: int = 0,
     ) -> None:
         self.attachment = attachment
         self.leases = leases
         self.network = network
         self.netns = netns
         self.netns_id = netns_id
+        self.netns_cookie = netns_cookie
         self.boot_id = boot_id
         self.created = created or int(time.time())
 
@@ -52,7 +55,7 @@ class Holding(Noun):
             "attachment": {"container_id": who.container_id, "ifname": who.ifname} if who else None,
             "leases": [{name: getattr(lease, name) for name in lease.__slots__} for lease in self.leases],
         }
-        rest = {name: getattr(self, name) for name in ("network", "netns", "netns_id", "boot_id", "created")}
+        rest = {name: getattr(self, name) for name in _REST}
         return jsontext.render(raw | rest).encode()
 
 
@@ -61,7 +64,15 @@ class DamagedLease(Exception):
 
 
 _WHO = ("container_id", "ifname")
-_REST = {"network": str, "netns": str, "netns_id": list, "boot_id": str, "created": int}
+_REST = {
+    "network": str,
+    "netns": str,
+    "netns_id": list,
+    "boot_id": str,
+    "created": int,
+    "netns_cookie": int,
+}
+_ABSENT = {"netns_cookie": 0}  # earlier versions did not write it
 
 
 def _checked(raw: dict[str, Any], name: str, kind: type) -> Any:
@@ -74,7 +85,7 @@ def _checked(raw: dict[str, Any], name: str, kind: type) -> Any:
 def parse_holding(text: bytes) -> Holding:
     """DamagedLease if the text is not what `render` gives."""
     try:
-        raw: dict[str, Any] = jsontext.parse_object(text.decode())
+        raw: dict[str, Any] = _ABSENT | jsontext.parse_object(text.decode())
         who = raw["attachment"]
         attachment = None if who is None else Attachment(*(_checked(who, key, str) for key in _WHO))
         leases = [Lease.from_json(lease) for lease in raw["leases"]]

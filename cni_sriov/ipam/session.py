@@ -35,6 +35,14 @@ if TYPE_CHECKING:
     Judge = Callable[[Holding], bool]
 
 
+class HeldByAnother(Exception):
+    """An attachment that may be alive has what is kept for a pod."""
+
+    def __init__(self, holding: Holding) -> None:
+        super().__init__(str(holding.attachment))
+        self.holding = holding
+
+
 class Session:
     """What `choose` may ask of it is in subnets.View: `conflict`, `first_free`, `cursor`, `kept`."""
 
@@ -158,8 +166,10 @@ class Session:
         self.books.release(owner)
         self.log.info("leases of a dead namesake released", attachment=attachment)
 
-    def find_kept(self, sticky: str, judge: Judge | None) -> bool:
-        """Fill `kept`; False if the pod's leases are in another attachment's hands: then the new ones are not kept."""
+    def find_kept(self, sticky: str, judge: Judge | None, insist: bool = False) -> bool:
+        """Fill `kept`; False if the pod's leases are in another attachment's hands: then the new ones are not kept.
+        `insist`: HeldByAnother in that case.
+        """
         key, shelf = key_name(sticky), self.books.sticky
         try:
             kept = shelf.holding(key)
@@ -170,7 +180,7 @@ class Session:
             return True
         if kept.leases[0].sticky != sticky:  # another key of the same hash
             return False
-        if not all(self._is_free(name, judge) for name in kept.names):
+        if not all(self._is_free(name, judge, insist) for name in kept.names):
             return False
         if shelf.is_whole(key, kept):
             self.kept = kept.leases
@@ -178,7 +188,7 @@ class Session:
             self.books.forget(key, kept.names)
         return True
 
-    def _is_free(self, name: str, judge: Judge | None) -> bool:
+    def _is_free(self, name: str, judge: Judge | None, insist: bool) -> bool:
         """Whether no attachment has that lease now; a dead one gives it back."""
         try:
             held = self.books.boot.holder(name)
@@ -188,6 +198,8 @@ class Session:
             return True
         owner = owner_name(held.attachment)
         if not self.is_dead(owner, judge):
+            if insist:
+                raise HeldByAnother(held)
             self.log.warning("sticky lease is in use", lease=name, owner=owner)
             return False
         self.books.release(owner)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import posix as os
 
-from ..errors import InputOutput, PoolExhausted
+from ..errors import CniError, InputOutput, PoolExhausted, SubnetConflict
+from ..inet import parse_prefix
 from .holding import DamagedLease, Holding, owner_name, prefix_of
 from .node import Node
-from .session import Session, failed
+from .session import HeldByAnother, Session, failed
 from .shelf import STICKY, ScopeDirectory, Shelf
 
 TYPE_CHECKING = False
@@ -44,28 +45,78 @@ class Store:
         pools: list[Prefix],
         sticky: str = "",
         is_dead: Judge | None = None,
+        make_way: Judge | None = None,
+        netns_cookie: int = 0,
     ) -> list[Lease]:
         """The leases that `choose` picks of `pools`, kept under the key `sticky` if there is one.
 
         AttachedAlready while the attachment holds leases, unless `is_dead` of them. When the pools are exhausted,
-        sticky leases that wait for their pod go first, oldest first; then leases whose holders are dead.
+        sticky leases that wait for their pod go first, oldest first; then leases whose holders are dead. Where a
+        subnet that was asked for is held, or what is kept for the pod, its holder alone is judged, and may
+        `make_way`: give back more than leases, or be waited for.
         """
 
-        def once() -> list[Lease]:
+        def once(insist: bool) -> list[Lease]:
             with self._session(f"reserve for {attachment}") as session:
                 session.refuse_second(attachment, is_dead)
-                keep = sticky if sticky and session.find_kept(sticky, is_dead) else ""
-                holding = Holding(attachment, [], network, netns, netns_id, self.node.boot_id)
+                keep = sticky if sticky and session.find_kept(sticky, is_dead, insist) else ""
+                boot_id = self.node.boot_id
+                holding = Holding(
+                    attachment, [], network, netns, netns_id, boot_id, netns_cookie=netns_cookie
+                )
                 session.reserve(holding, keep, choose, pools)
                 return holding.leases
 
         owner_name(attachment)
-        try:
-            return once()
-        except PoolExhausted:
-            if is_dead is None or not self.reclaim(is_dead, pools):
-                raise
-        return once()
+        tried: set[str] = set()
+        while True:
+            try:
+                return once(make_way is not None and HeldByAnother.__name__ not in tried)
+            except (HeldByAnother, PoolExhausted, SubnetConflict) as error:
+                what = getattr(error, "wanted", "") or type(error).__name__
+                helped = what not in tried and self._make_room(error, pools, is_dead, make_way)
+                tried.add(what)
+                if not helped and not isinstance(error, HeldByAnother):
+                    raise self._with_holders(error) from None
+
+    def _make_room(
+        self, error: Exception, pools: list[Prefix], is_dead: Judge | None, make_way: Judge | None
+    ) -> bool:
+        """Whether it is worth another try. No lock is held meanwhile."""
+        if isinstance(error, HeldByAnother):
+            return make_way is not None and make_way(error.holding)
+        if isinstance(error, SubnetConflict):
+            if not error.wanted:
+                return False
+            return all(_free(*held, is_dead, make_way) for held in list(self._in_the_way(error.wanted)))
+        return is_dead is not None and bool(self.reclaim(is_dead, pools))
+
+    def _in_the_way(self, wanted: str) -> Iterator[tuple[Store, Holding]]:
+        """Whoever holds a lease that overlaps, in any data directory of the scope; damaged ones are left out."""
+        prefix = parse_prefix(wanted)
+        for store in everywhere(self.node, self.log, self.scope):
+            directory = ScopeDirectory(store.data_dir, store.scope)
+            seen: set[str] = set()
+            for shelf in (Shelf(directory, self.node.boot_id), Shelf(directory, STICKY)):
+                for name in shelf.names():
+                    other = prefix_of(name)
+                    if other is None or name in seen or not other.overlaps(prefix):
+                        continue
+                    try:
+                        holding = shelf.holder(name)
+                    except DamagedLease:
+                        continue
+                    if holding is not None:
+                        seen.update(holding.names)
+                        yield store, holding
+
+    def _with_holders(self, error: PoolExhausted | SubnetConflict) -> CniError:
+        wanted = getattr(error, "wanted", "")
+        words = [_words(holding) for _, holding in self._in_the_way(wanted)] if wanted else []
+        if words:
+            error.msg = f"lease {wanted}: {'; '.join(words)}"
+            error.details = "ask for another, or DEL that; `sriovctl leases` lists all, `sriovctl gc` takes back what is provably dead"
+        return error
 
     def release(self, attachment: Attachment) -> list[Lease]:
         """Give back all leases of the attachment; [] if it has none. Only its own files are touched."""
@@ -163,6 +214,25 @@ def everywhere(node: Node, log: Log, scope: str | None = None) -> Iterator[Store
     for data_dir, name in node.dirs():
         if scope in {None, name}:
             yield Store(data_dir, name, run_dir, node.boot_id, log)
+
+
+def _free(store: Store, holding: Holding, is_dead: Judge | None, make_way: Judge | None) -> bool:
+    """Whether the holder had to give back, and did."""
+    if holding.attachment is None:
+        return False  # kept for its pod
+    if is_dead is not None and is_dead(holding):
+        store.release_if(holding.attachment, is_dead)
+        return True
+    if make_way is None:
+        return False
+    return make_way(holding) or store.find(holding.attachment) != holding
+
+
+def _words(holding: Holding) -> str:
+    leases = ", ".join(lease.subnet for lease in holding.leases)
+    if holding.attachment is None:
+        return f"{leases} is kept for {holding.leases[0].sticky} (sticky)"
+    return f"{holding.attachment} of network {holding.network} has {leases}"
 
 
 def _concerns(holding: Holding, pools: list[Prefix] | None) -> bool:

@@ -40,7 +40,17 @@ LAYERS = {
         "ledger",
         "ipam/",
     ],
-    "acts": ["host", "cachefiles", "adopt", "release", "prepare", "reservation", "claim", "commands/"],
+    "acts": [
+        "host",
+        "cachefiles",
+        "adopt",
+        "release",
+        "reclaim",
+        "prepare",
+        "reservation",
+        "claim",
+        "commands/",
+    ],
     "doors": ["plugin", "ipam_door", "times", "__main__", "ctl/"],
 }
 BELOW = {
