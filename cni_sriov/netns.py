@@ -18,7 +18,7 @@ from .jsontext import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -244,9 +244,10 @@ def _load_setns() -> Callable[[int], None]:
 
 def live() -> dict[int, list[str]]:
     """Every netns that a process is in or that is mounted, by inode, with the paths that lead there: the others are
-    dead, or held by an fd alone. Reads all of /proc: for reclaim, when nothing else is left to lease.
+    dead, or held by an fd alone. Under 0, processes that we may not look at. Reads all of /proc: for reclaim.
     """
     found: dict[int, list[str]] = {}
+    hidden = []
     for name in os.listdir("/proc"):
         if name.isdigit():
             path = f"/proc/{name}/ns/net"
@@ -254,15 +255,34 @@ def live() -> dict[int, list[str]]:
                 found.setdefault(_inode(os.readlink(path)), []).append(path)
             except OSError as error:
                 if error.errno not in {ENOENT, ESRCH}:  # not: it ended
-                    raise InputOutput(f"look at {path}: {error.strerror}") from error
+                    hidden.append(name)
+    unknown = _in_none_of(found, hidden) if hidden else []
+    for path, inode in _mounted():
+        found.setdefault(inode, []).append(path)
+    found.pop(0, None)
+    return found | {0: unknown} if unknown else found
+
+
+def _in_none_of(found: dict[int, list[str]], hidden: list[str]) -> list[str]:
+    """The hidden processes that are in no netns of another: /proc/PID/net is shown to anybody, once for each netns."""
+    seen = {_net_directory(path.split("/")[2]) for paths in found.values() for path in paths[:3]}
+    return [pid for pid in hidden if _net_directory(pid) not in seen - {0}]
+
+
+def _net_directory(pid: str) -> int:
+    try:
+        return os.stat(f"/proc/{pid}/net/dev").st_ino
+    except OSError:
+        return 0
+
+
+def _mounted() -> Iterator[tuple[str, int]]:
     with open("/proc/self/mountinfo", "rb") as file:
         for line in file:
             # proc(5): "... root mountpoint options ... - type source options"; an nsfs mount's root is net:[4026532000]
             if b" - nsfs " in line:
                 root, point = (_unescaped(field) for field in line.split()[3:5])
-                found.setdefault(_inode(root), []).append(point)
-    found.pop(0, None)
-    return found
+                yield point, _inode(root)
 
 
 def _unescaped(field: bytes) -> str:

@@ -9,7 +9,7 @@ import time
 
 from .commands import foreign, ipam
 from .domain import HostUse
-from .errors import BadNetns, Drift, InputOutput, KernelRefused, PoolExhausted
+from .errors import BadNetns, Drift, KernelRefused, PoolExhausted
 from .ipam.holding import Holding
 from .statefile import LOCK_DEADLINE_S
 
@@ -147,17 +147,18 @@ class Deaths:
     def __call__(self, holding: Holding) -> bool:
         if holding.boot_id != self._host.ledger.boot_id:
             return True
-        if not holding.netns_id or not self._look():
+        if not holding.netns_id:
             return False
+        live_netns = self._look()
         if holding.attachment in self._with_vf:
             return False
         inode = holding.netns_id[-1]
-        live = (self._live or {}).get(inode, [])
+        live = live_netns.get(inode, [])
         netns = self._open(
             [holding.netns, *live], inode
         )  # its own path first: it may be younger than our look
         if netns is None:
-            return not live
+            return not live and 0 not in live_netns
         with netns:
             return self._is_anothers(holding, netns)
 
@@ -170,16 +171,17 @@ class Deaths:
         until = time.monotonic() + LOCK_DEADLINE_S
         return reclaim.of_attachment(self._host, holding.attachment, RECLAIM_TIMEOUT_MS, until)
 
-    def _look(self) -> bool:
-        """Once. False: not all can be seen, and so nobody can be judged."""
+    def _look(self) -> dict[int, list[str]]:
+        """Once."""
         if self._live is None:
-            try:
-                self._live = self._host.live_netns()
-            except InputOutput as error:
-                self._host.log.warning("no holder of a lease can be judged", reason=error)
-                return False
+            self._live = self._host.live_netns()
             self._with_vf = {record.attachment for record in self._host.ledger.claims()}
-        return True
+            if 0 in self._live:
+                pids = " ".join(self._live[0])
+                self._host.log.warning(
+                    "a lease is dead only by its cookie: processes cannot be seen", pids=pids
+                )
+        return self._live
 
     def _is_anothers(self, holding: Holding, netns: Netns) -> bool:
         """Whether the netns that has the holder's number is a later one. What cannot be known is no proof of it."""

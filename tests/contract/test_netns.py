@@ -1,0 +1,193 @@
+"""What tells one netns from another, on the kernel and on its fake: the inode number comes again, the cookie never."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from cni_sriov.errors import BadNetns
+from cni_sriov.netlink import Netlink
+from cni_sriov.netns import OWN, Netns, inside, live
+from tests.fakes import FakeKernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KNOWS_COOKIES = tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (5, 14)
+
+
+class Node(Protocol):
+    def make(self, name: str) -> str: ...
+    def destroy(self, name: str) -> None: ...
+    def open(self, path: str) -> Netns: ...
+    def live(self) -> set[int]: ...
+
+
+class KernelNode:
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def make(self, name: str) -> str:
+        subprocess.run(["ip", "netns", "add", f"cni{os.getpid()}{name}"], check=True)
+        self.names.add(name)
+        return f"/run/netns/cni{os.getpid()}{name}"
+
+    def destroy(self, name: str) -> None:
+        subprocess.run(["ip", "netns", "del", f"cni{os.getpid()}{name}"], check=True)
+        self.names.remove(name)
+
+    def open(self, path: str) -> Netns:
+        return Netns(path)
+
+    def live(self) -> set[int]:
+        return set(live())
+
+
+class FakeNode:
+    def __init__(self, root: Path) -> None:
+        self.world = FakeKernel(root)
+
+    def make(self, name: str) -> str:
+        self.world.add_pod(f"/run/netns/{name}")
+        return f"/run/netns/{name}"
+
+    def destroy(self, name: str) -> None:
+        self.world.kill_netns(f"/run/netns/{name}")
+
+    def open(self, path: str) -> Netns:
+        return self.world.open_netns(path)
+
+    def live(self) -> set[int]:
+        return {pod.identity[1] for pod in self.world.pods.values()}
+
+
+@pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])
+def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
+    if request.param == "fake":
+        yield FakeNode(tmp_path)
+        return
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    if not KNOWS_COOKIES:
+        pytest.skip("needs kernel 5.14")
+    kernel = KernelNode()
+    yield kernel
+    for name in list(kernel.names):
+        kernel.destroy(name)
+
+
+def test_an_inode_number_comes_again_and_a_cookie_does_not(node: Node) -> None:
+    """The kernel frees a netns a little later (cleanup_net): so again and again, until a number comes back."""
+    seen: dict[int, set[int]] = {}
+    for _ in range(200):
+        with node.open(node.make("again")) as netns:
+            seen.setdefault(netns.identity[1], set()).add(netns.cookie)
+        node.destroy("again")
+        if any(len(cookies) > 1 for cookies in seen.values()):
+            break
+        time.sleep(0.02)
+    cookies = [cookie for group in seen.values() for cookie in group]
+    assert any(len(group) > 1 for group in seen.values()), f"no number came again in {len(cookies)} netns"
+    assert (0 in cookies, len(set(cookies))) == (False, len(cookies))
+
+
+def test_while_both_live_they_share_nothing(node: Node) -> None:
+    with node.open(node.make("one")) as one, node.open(node.make("two")) as two, node.open(OWN) as own:
+        assert len({netns.identity for netns in (one, two, own)}) == 3
+        assert len({netns.cookie for netns in (one, two, own)}) == 3
+
+
+def test_the_one_is_known_again_and_a_later_one_of_its_number_is_not(node: Node) -> None:
+    path = node.make("one")
+    with node.open(path) as first, node.open(path) as again:
+        identity, cookie = list(first.identity), first.cookie
+        assert again.is_the_one(identity, cookie)
+        assert again.is_the_one(identity, 0), "a Record of an earlier version"
+        assert not again.is_the_one(identity, cookie + 1)
+        assert not again.is_the_one([identity[0], identity[1] + 1], cookie)
+
+
+def test_it_is_found_while_it_lives(node: Node) -> None:
+    path = node.make("one")
+    with node.open(path) as netns:
+        inode = netns.identity[1]
+    assert inode in node.live()
+    node.destroy("one")
+    assert inode not in node.live()
+
+
+# the kernel alone ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def path() -> Iterator[str]:
+    if os.geteuid() != 0 or not KNOWS_COOKIES:
+        pytest.skip("needs root and kernel 5.14")
+    kernel = KernelNode()
+    yield kernel.make("real")
+    for name in list(kernel.names):
+        kernel.destroy(name)
+
+
+@pytest.mark.root
+def test_a_netlink_socket_that_is_inside_tells_it_for_nothing(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Netns(path) as netns, Netns(path) as other:
+        with inside(netns):
+            pod = Netlink()
+        netns.met(pod.raw)
+        monkeypatch.setattr("cni_sriov.netns.inside", None)  # no way in is needed any more
+        found = netns.cookie
+        monkeypatch.undo()
+        assert found == other.cookie != 0
+        pod.close()
+
+
+@pytest.mark.root
+def test_a_process_and_a_mount_keep_a_netns_and_paths_lead_there(path: str) -> None:
+    with Netns(path) as netns:
+        inode, cookie = netns.identity[1], netns.cookie
+    sleeper = subprocess.Popen(["nsenter", f"--net={path}", "sleep", "60"])
+    try:
+        while os.readlink(f"/proc/{sleeper.pid}/ns/net") == os.readlink(OWN):
+            time.sleep(0.01)
+        paths = live()[inode]
+        assert {path, f"/proc/{sleeper.pid}/ns/net"} <= set(paths)
+        for one in paths:
+            try:
+                with Netns(one) as there:
+                    assert there.cookie == cookie
+            except BadNetns:
+                assert one.startswith("/proc/"), one  # it ended meanwhile
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+@pytest.mark.root
+def test_a_mount_whose_path_has_a_space_is_found(path: str, tmp_path: Path) -> None:
+    odd = tmp_path / "a b\\c\td"
+    odd.touch()
+    subprocess.run(["mount", "--bind", path, odd], check=True)
+    try:
+        assert str(odd) in live()[os.stat(path).st_ino]
+    finally:
+        subprocess.run(["umount", odd], check=True)
+
+
+@pytest.mark.root
+def test_the_stop_signals_are_as_before_when_the_cookie_was_read(path: str) -> None:
+    code = (
+        "import signal, sys; from cni_sriov.netns import Netns\n"
+        "before = signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
+        "assert Netns(sys.argv[1]).cookie\n"
+        "assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before\n"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=True)
