@@ -86,7 +86,8 @@ def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: 
     if seen and len(without_vfs) == len(seen):
         first = without_vfs[0]
         return PfUnusable(
-            f"choose a VF: {', '.join(without_vfs)} has no VFs", f"create them with `sriovctl vfs {first} N`"
+            f"choose a VF: {', '.join(without_vfs)} has no VFs (numvfs is 0)",
+            f"create them with `sriovctl vfs {first} N`",
         )
     if seen and lasting:
         return BadConfig(

@@ -95,7 +95,7 @@ def test_vfs_destroyed_and_created_anew_under_pods(worn: Node) -> None:
     assert changes(new, worn.card()) == []
     worn.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
     refused = worn.cni("ADD", FULL, "n1")
-    assert (refused.code, "numvfs is 0" in refused.text) == (11, True), refused.text
+    assert (refused.code, "numvfs is 0" in refused.text) == (101, True), refused.text
     worn.create_vfs(2, (PORTS[0],))
 
 
@@ -147,7 +147,7 @@ def test_deleted_while_the_vf_has_no_driver(worn: Node) -> None:
     assert refused.code == 11, refused.text
     assert deleted.code == 0, deleted.text
     refused = worn.cni("ADD", FULL | {"master": None, "deviceID": VF}, "c2")
-    assert (refused.code, "no driver is bound" in refused.text) == (11, True), refused.text
+    assert (refused.code, "no driver is bound" in refused.text) == (7, True), refused.text
     vf = worn.vf(PORTS[0], 0)
     assert (vf["vlan_list"], vf["trust"], vf["rate"]["max_tx"]) == ([{}], False, 0)
     worn.vm.run(f"echo {VF} > /sys/bus/pci/drivers/igbvf/bind")
