@@ -91,9 +91,11 @@ def holder(host: Host, vf: str) -> str:
     return ""
 
 
-def reclaim(host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf: str = "") -> list[str]:
+def reclaim(
+    host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf: str = "", until: float = 0
+) -> list[str]:
     """Give back what is provably dead, as for our own: an orphan's VLAN must not become the next one's baseline. Only of
-    these PFs, or that VF; the answer is which VFs.
+    these PFs, or that VF; the answer is which VFs. `until`: as in reclaim.py.
     """
     taken = []
     for found in cachefiles.all_files(host):
@@ -106,7 +108,7 @@ def reclaim(host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf:
             meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
             return record if meant else None
 
-        if from_dead.take_back(host, attachment, look, verify_timeout_ms):
+        if from_dead.take_back(host, attachment, look, verify_timeout_ms, until):
             taken.append(found.cache.vf)
     return taken
 

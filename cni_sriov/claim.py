@@ -38,7 +38,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
             elif _make_way(host, conf, pfs, error, until):
                 came_home = time.monotonic()
             else:
-                raise _with_holders(host, error) from None
+                raise with_holders(host, error) from None
         host.forget_addresses()  # what was given back may have had some
 
 
@@ -66,7 +66,7 @@ def _make_way(host: Host, conf: NetConf, pfs: list[PF], error: NoFreeVf | MacInU
     return reclaim.sweep(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms)
 
 
-def _with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
+def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
     """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
     from .reclaim import REMEDY, holder
 
@@ -168,10 +168,7 @@ def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns,
 
 def check_room(host: Host, conf: NetConf, pfs: list[PF]) -> None:
     """NoFreeVf (11) with the reason of each VF if an ADD would find none now, BadConfig or PfUnusable if it never will."""
-    try:
-        _find_free(host, conf, pfs)
-    except NoFreeVf as error:
-        raise _with_holders(host, error) from None
+    _find_free(host, conf, pfs)
 
 
 def _find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | None = None) -> tuple[PF, VF]:

@@ -7,7 +7,7 @@ import posix as os
 from . import delegate
 from .errors import BadNetns
 from .netlink import Netlink
-from .netns import OWN, Netns, inside, live
+from .netns import OWN, Netns, inside
 from .sysfs import Sysfs
 
 TYPE_CHECKING = False
@@ -130,8 +130,10 @@ class Host:
         return pod
 
     def live_netns(self) -> dict[int, list[str]]:
-        """Every netns that can be found, by inode (netns.live)."""
-        return live()
+        """Every netns that can be found, by inode, with the paths that lead there (living.py)."""
+        from . import living
+
+        return living.netns()
 
     def run_plugin(self, executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
         """Another plugin, with our environment and `env` over it: (exit status, stdout)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from . import release
+from . import paths, release
 from .domain import Record
 from .errors import CniError, KernelRefused
 
@@ -27,7 +27,6 @@ REMEDY = "`sriovctl gc` takes back what is provably dead"
 
 def sweep(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> bool:
     """Give back all that provably nobody owns, of these PFs (None = all); each is logged. False: there was nothing."""
-    host.ledger.open()
     taken = [
         record.vf
         for record in host.ledger.claims()
@@ -44,7 +43,6 @@ def of_vf(host: Host, pf: str, vf: str, verify_timeout_ms: int, until: float) ->
     """Give that VF back, if whoever has it is provably dead; until then (time.monotonic), wait for who is doing it.
     True: look again. `pf`: "" = there was no claim.
     """
-    host.ledger.open()
     claim = host.ledger.claim_of(pf, vf) if pf else None
     if claim is not None:
         return _of_claim(host, claim, verify_timeout_ms, until)
@@ -54,12 +52,11 @@ def of_vf(host: Host, pf: str, vf: str, verify_timeout_ms: int, until: float) ->
         return False
     from . import adopt
 
-    return bool(adopt.reclaim(host, verify_timeout_ms, vf=vf))
+    return bool(adopt.reclaim(host, verify_timeout_ms, vf=vf, until=until))
 
 
 def of_attachment(host: Host, attachment: Attachment, verify_timeout_ms: int, until: float) -> bool:
     """The same for whoever holds a lease, with the VF that it has, if any."""
-    host.ledger.open()
     return take_back(host, attachment, lambda: host.record_of(attachment), verify_timeout_ms, until)
 
 
@@ -83,16 +80,19 @@ def take_back(
 ) -> bool:
     """Give back what `look` finds under the attachment's lock, if that is dead. True also where it is gone by then."""
     lock = host.ledger.attachment_lock(attachment, "reclaim")
+    known = paths.lexists(lock.path)
     waited = _acquire(lock, until)
     if waited is None:
         return False
     try:
         record = look()
         if record is None:
-            if waited:
-                lock.forget()
+            if waited or not known:
+                lock.forget()  # it is ours alone
             return waited
         reason = death_proof(host, record)
+        if reason:
+            host.ledger.open()  # host-subnet's door did not need it so far
         if not reason or not release.give_back(host, record, verify_timeout_ms):
             return False
         host.log.warning("reclaimed", vf=record.vf, attachment=attachment, reason=reason)
@@ -141,5 +141,5 @@ def death_proof(host: Host, record: Record) -> str:
 
 def holder(record: Record) -> str:
     """Who has a VF, for the one who cannot have it."""
-    what = "released, but not back yet: " if record.status == "released" else ""
-    return f"{what}{record.attachment} of network {record.network}"
+    what = " (deleted, but its VF is not back yet)" if record.status == "released" else ""
+    return f"{record.attachment} of network {record.network}{what}"

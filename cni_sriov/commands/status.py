@@ -87,6 +87,7 @@ def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
         claim.check_room(host, conf, pfs)
     except NoFreeVf as error:
         if conf.status_on_full == "error":
-            raise NotAvailable(f"serve {conf.name}: no free VF", error.details) from error
+            told = claim.with_holders(host, error)
+            raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
     except (PfUnusable, BadConfig) as error:
         raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error

@@ -92,23 +92,31 @@ class Store:
         return is_dead is not None and bool(self.reclaim(is_dead, pools))
 
     def _in_the_way(self, wanted: str) -> Iterator[tuple[Store, Holding]]:
-        """Whoever holds a lease that overlaps, in any data directory of the scope; damaged ones are left out."""
-        prefix = parse_prefix(wanted)
+        """Whoever holds a lease that overlaps, in any data directory of the scope; without the lock."""
         for store in everywhere(self.node, self.log, self.scope):
-            directory = ScopeDirectory(store.data_dir, store.scope)
-            seen: set[str] = set()
-            for shelf in (Shelf(directory, self.node.boot_id), Shelf(directory, STICKY)):
-                for name in shelf.names():
-                    other = prefix_of(name)
-                    if other is None or name in seen or not other.overlaps(prefix):
-                        continue
-                    try:
-                        holding = shelf.holder(name)
-                    except DamagedLease:
-                        continue
-                    if holding is not None:
-                        seen.update(holding.names)
-                        yield store, holding
+            try:
+                held = list(store.overlapping(parse_prefix(wanted)))
+            except (InputOutput, OSError) as error:
+                self.log.error("data directory left out", directory=store.data_dir, reason=error)
+                continue
+            yield from ((store, holding) for holding in held)
+
+    def overlapping(self, prefix: Prefix) -> Iterator[Holding]:
+        """What attachments hold, then what is kept for pods; each once. Damaged ones are left out."""
+        directory = ScopeDirectory(self.data_dir, self.scope)
+        seen: set[str] = set()
+        for shelf in (Shelf(directory, self.node.boot_id), Shelf(directory, STICKY)):
+            for name in shelf.names():
+                other = prefix_of(name)
+                if other is None or name in seen or not other.overlaps(prefix):
+                    continue
+                try:
+                    holding = shelf.holder(name)
+                except DamagedLease:
+                    continue
+                if holding is not None:
+                    seen.update(holding.names)
+                    yield holding
 
     def _with_holders(self, error: PoolExhausted | SubnetConflict) -> CniError:
         wanted = getattr(error, "wanted", "")

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from cni_sriov import living
 from cni_sriov.errors import BadNetns
 from cni_sriov.netlink import Netlink
-from cni_sriov.netns import OWN, Netns, inside, live
+from cni_sriov.netns import OWN, Netns, inside
 from tests.fakes import FakeKernel
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class KernelNode:
         return Netns(path)
 
     def live(self) -> set[int]:
-        return set(live())
+        return set(living.netns())
 
 
 class FakeNode:
@@ -158,7 +159,7 @@ def test_a_process_and_a_mount_keep_a_netns_and_paths_lead_there(path: str) -> N
     try:
         while os.readlink(f"/proc/{sleeper.pid}/ns/net") == os.readlink(OWN):
             time.sleep(0.01)
-        paths = live()[inode]
+        paths = living.netns()[inode]
         assert {path, f"/proc/{sleeper.pid}/ns/net"} <= set(paths)
         for one in paths:
             try:
@@ -177,7 +178,7 @@ def test_a_mount_whose_path_has_a_space_is_found(path: str, tmp_path: Path) -> N
     odd.touch()
     subprocess.run(["mount", "--bind", path, odd], check=True)
     try:
-        assert str(odd) in live()[os.stat(path).st_ino]
+        assert str(odd) in living.netns()[os.stat(path).st_ino]
     finally:
         subprocess.run(["umount", odd], check=True)
 

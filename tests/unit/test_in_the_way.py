@@ -283,6 +283,7 @@ def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[st
 
     def start(who: str, verb: str = "DEL", **conf: Any) -> list[str]:
         ledger = Ledger(str(world.state_dir), Log("error", ""), str(world.run_dir), world.boot_id)
+        ledger.open_run_dir()
         lock = ledger.attachment_lock(Attachment(who, "net1"), verb)
         lock.acquire(0)
         waited: list[str] = []
@@ -322,6 +323,19 @@ def test_an_add_does_not_wait_for_other_verbs(
     waited = slow("c1", verb, **world.conf())
 
     assert (add(world, "c2", deviceID=VF0).code, waited) == (11, [])
+
+
+def test_a_device_that_sriov_cni_attached_is_waited_for_too(
+    world: World, slow: Callable[..., list[str]]
+) -> None:
+    known(world)
+    old = SriovCni(world)
+    conf = old.add()
+    waited = slow("c1", **conf)
+
+    reply = add(world, "c2", deviceID=VF0)
+
+    assert (reply.code, waited) == (0, ["30"]), reply.text
 
 
 def test_any_vf_is_not_waited_for(world: World, slow: Callable[..., list[str]]) -> None:

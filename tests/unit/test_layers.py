@@ -34,6 +34,7 @@ LAYERS = {
         "announce",
         "delegate",
         "netns",
+        "living",
         "statefile",
         "resolvconf",
         "deviceinfo",

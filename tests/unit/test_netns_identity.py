@@ -161,6 +161,19 @@ def test_a_process_that_ends_under_our_hands_proves_nothing(
     assert bridge(world, "ADD", "b8").code == 11
 
 
+def test_the_same_container_comes_back_with_a_new_netns(world: World) -> None:
+    """Not 106: its former netns is gone, though another one has its number."""
+    pod(world, "b1")
+    assert attach(world, "b1").code == 0
+    first = world.kernel.pods["/run/netns/b1"].identity
+    world.kernel.kill_netns("/run/netns/b1")
+    assert pod(world, "b2").identity == first
+    pod(world, "b1")
+
+    assert attach(world, "b1").code == 0
+    assert bridge(world, "ADD", "b1").code == 106, "now it lives"
+
+
 # Records -------------------------------------------------------------------------------------------------------------
 
 
