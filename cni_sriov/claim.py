@@ -28,7 +28,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
     """
     pfs = eligible_pfs(host, conf)
     until = time.monotonic() + LOCK_DEADLINE_S
-    came_home = 0.0
+    came_home = time.monotonic() if conf.device else 0.0  # a DEL may have ended just now
     while True:
         try:
             return _choose_and_claim(host, request, conf, netns, pfs)

@@ -395,20 +395,39 @@ def test_a_del_that_takes_too_long_is_named(world: World, monkeypatch: pytest.Mo
     assert (reply.code, "(DEL)" in reply.text, "c1@net1" in reply.text) == (11, True, True), reply.text
 
 
+@pytest.mark.parametrize("del_runs", [True, False])
 def test_a_vf_that_has_just_come_home_is_waited_for_until_udev_is_through(
-    world: World, slow: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+    world: World, slow: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, del_runs: bool
 ) -> None:
-    named: list[float] = []
-    udev_named = world.kernel.sysfs.udev_named
+    looks: list[int] = []
 
-    def in_a_while(ifindex: int) -> bool:
-        named.append(time.monotonic())
-        return udev_named(ifindex) and not 0 < len(named) - before < 3
+    def soon(_: object, ifindex: int) -> bool:
+        looks.append(ifindex)
+        return len(looks) > 3
 
     assert add(world, "c1", deviceID=VF0).code == 0
-    slow("c1", **world.conf())
-    before = len(named)
-    monkeypatch.setattr(type(world.kernel.sysfs), "udev_named", lambda _, ifindex: in_a_while(ifindex))
+    if del_runs:
+        slow("c1", **world.conf())
+    else:
+        assert world.call("DEL", world.conf(), "c1", "/run/netns/c1").code == 0
+    monkeypatch.setattr(type(world.kernel.sysfs), "udev_named", soon)
 
     assert add(world, "c2", deviceID=VF0).code == 0
-    assert len(named) >= 3
+    assert len(looks) == 4
+
+
+def test_a_vf_that_udev_never_names_is_waited_for_two_seconds(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(type(world.kernel.sysfs), "udev_named", lambda *_: False)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "sleep", sleep)
+
+    reply = add(world, "c1", deviceID=VF0)
+
+    assert (reply.code, "is not named by udev yet" in reply.text, round(now[0])) == (11, True, 102)
