@@ -171,6 +171,11 @@ class Deaths:
         until = time.monotonic() + LOCK_DEADLINE_S
         return reclaim.of_attachment(self._host, holding.attachment, RECLAIM_TIMEOUT_MS, until)
 
+    @property
+    def hidden(self) -> list[str]:
+        """Processes that may be in any netns, as far as we may look."""
+        return self._look().get(0, [])
+
     def _look(self) -> dict[int, list[str]]:
         """Once."""
         if self._live is None:

@@ -141,7 +141,7 @@ def _judge_lease(
     host: Host, store: Store, holding: Holding, attachment: Attachment, dry_run: bool, is_dead: Judge
 ) -> tuple[bool, str]:
     if not is_dead(holding):
-        return False, "its network namespace lives" if holding.netns_id else "nothing is known of its netns"
+        return False, _why_alive(holding, is_dead)
     lock = _lock(host, attachment, dry_run)
     if lock is None:
         return False, "a running verb holds it"
@@ -151,6 +151,15 @@ def _judge_lease(
     finally:
         lock.release()
     return True, f"no process is in its netns {holding.netns}, and no mount keeps it"
+
+
+def _why_alive(holding: Holding, is_dead: Judge) -> str:
+    if not holding.netns_id:
+        return "nothing is known of its netns"
+    hidden = " ".join(is_dead.hidden) if isinstance(is_dead, reservation.Deaths) else ""
+    if hidden:
+        return f"its network namespace lives, or may be that of a process that cannot be looked at ({hidden})"
+    return "its network namespace lives"
 
 
 # earlier boots -------------------------------------------------------------------------------------------------------

@@ -116,6 +116,7 @@ def test_an_add_waits_for_the_slow_del_of_the_same_device(node: Node) -> None:
 def test_five_bridge_containers_that_died_do_not_fill_a_pool_of_four(node: Node) -> None:
     """Their inode numbers come again, in the next ones and in living ones."""
     plugin = "/usr/lib/cni/bridge"
+    node.install()
     node.add_netns("living")
     alive = ok(node.cni("ADD", BRIDGE, "living", plugin=plugin))
     numbers = []
@@ -131,16 +132,3 @@ def test_five_bridge_containers_that_died_do_not_fill_a_pool_of_four(node: Node)
     told = node.vm.run("/mnt/host/cni-sriov/sriovctl gc", check=False).stdout
     assert [path for path in node.state_files() if "/leases/" in path] == [], told
     node.vm.run("ip link del br7")
-
-
-def test_no_vf_that_can_ever_fit_is_told_at_once(node: Node) -> None:
-    node.add_netns("c1")
-    device = f"/sys/bus/pci/devices/{VF}"
-    node.vm.run(f"basename $(readlink {device}/driver) > /run/driver; echo {VF} > {device}/driver/unbind")
-
-    refused = node.cni("ADD", BY_DEVICE)
-    status = node.cni("STATUS", BY_DEVICE | {"cniVersion": "1.1.0"}, "", ifname="", netns="")
-
-    node.vm.run(f"echo {VF} > /sys/bus/pci/drivers/$(cat /run/driver)/bind; udevadm settle")
-    assert (refused.code, "no driver is bound" in refused.text) == (7, True), refused.text
-    assert (status.code, "no driver is bound" in status.text) == (50, True), status.text

@@ -148,6 +148,9 @@ def test_deleted_while_the_vf_has_no_driver(worn: Node) -> None:
     assert deleted.code == 0, deleted.text
     refused = worn.cni("ADD", FULL | {"master": None, "deviceID": VF}, "c2")
     assert (refused.code, "no driver is bound" in refused.text) == (7, True), refused.text
+    by_device = FULL | {"master": None, "deviceID": VF, "cniVersion": "1.1.0"}
+    status = worn.cni("STATUS", by_device, "", ifname="", netns="")
+    assert (status.code, "no driver is bound" in status.text) == (50, True), status.text
     vf = worn.vf(PORTS[0], 0)
     assert (vf["vlan_list"], vf["trust"], vf["rate"]["max_tx"]) == ([{}], False, 0)
     worn.vm.run(f"echo {VF} > /sys/bus/pci/drivers/igbvf/bind")

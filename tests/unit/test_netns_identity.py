@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cni_sriov.ctl import gc
 from cni_sriov.errors import KernelRefused
 from cni_sriov.rtnl import Address
 from tests import fakes
+from tests.unit.ctl.tool import host
 from tests.world import FakeHost, World
 
 if TYPE_CHECKING:
@@ -172,6 +174,33 @@ def test_the_same_container_comes_back_with_a_new_netns(world: World) -> None:
 
     assert attach(world, "b1").code == 0
     assert bridge(world, "ADD", "b1").code == 106, "now it lives"
+
+
+def collected(world: World) -> list[tuple[str, bool, str]]:
+    """What `sriovctl gc` did, by its own judge."""
+    items = gc.run(host(world), data_dir=str(world.data_dir))
+    return [(item.owner, item.taken, item.reason) for item in items if item.kind == "lease"]
+
+
+def test_gc_sees_through_a_number_that_came_again(world: World) -> None:
+    pod(world, "b1")
+    assert attach(world, "b1").code == 0
+    world.kernel.kill_netns("/run/netns/b1")
+    pod(world, "b2")
+    assert attach(world, "b2").code == 0
+
+    assert [(owner, taken) for owner, taken, _ in collected(world)] == [("b1/net1", True), ("b2/net1", False)]
+
+
+def test_gc_says_who_hides_the_proof(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pod(world, "b1")
+    assert attach(world, "b1").code == 0
+    world.kernel.kill_netns("/run/netns/b1")
+    monkeypatch.setattr(FakeHost, "live_netns", lambda _: {0: ["1", "77"]})
+
+    ((_, taken, reason),) = collected(world)
+
+    assert (taken, "cannot be looked at (1 77)" in reason) == (False, True), reason
 
 
 # Records -------------------------------------------------------------------------------------------------------------
