@@ -87,17 +87,18 @@ def test_five_that_died_without_del_do_not_fill_a_pool_of_four(bridge: Bridge) -
 
 
 def test_a_number_that_came_again_is_no_life(bridge: Bridge) -> None:
-    """A living pod has the number of a dead one, and gets the lease that was held in its name."""
-    rig = bridge.rig
-    for n in range(4):
-        bridge.attach(f"dead{n}")
-    numbers = {inode(rig, f"dead{n}") for n in range(4)}
-    for n in range(4):
-        rig.del_pod(f"dead{n}")
-    taken = with_a_number_of(rig, numbers)
+    """Three live, and the fourth pod has the number of a dead one: it gets the lease that was held in its name."""
+    living = ["living0", "living1", "living2"]
+    for name in (*living, "dead"):
+        bridge.attach(name)
+    number = inode(bridge.rig, "dead")
+    bridge.rig.del_pod("dead")
+    (pod,) = with_a_number_of(bridge.rig, {number})
 
-    assert [bridge.ask("ADD", name)[0] for name in taken] == [0] * len(taken)
-    assert [bridge.ask("CHECK", name)[0] for name in taken] == [0] * len(taken)
+    status, answer = bridge.ask("ADD", pod)
+
+    assert status == 0, answer
+    assert [bridge.ask("CHECK", name)[0] for name in (*living, pod)] == [0] * 4
 
 
 def test_the_address_of_a_dead_one_is_had_by_name_and_a_living_ones_is_not(bridge: Bridge) -> None:
