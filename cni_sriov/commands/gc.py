@@ -5,7 +5,7 @@ Without a list (cnitool, and ocicni's null: netconf.valid_attachments) only what
 
 from __future__ import annotations
 
-from .. import claim, release, reservation
+from .. import reclaim, release, reservation
 from ..errors import CniError, KernelRefused, TryAgain
 
 TYPE_CHECKING = False
@@ -74,7 +74,7 @@ def _give_back(
         return True  # a DEL was quicker
     if record.network != network:
         return False  # an ADD of another network was, too
-    if by_proof and not claim.death_proof(host, record):
+    if by_proof and not reclaim.death_proof(host, record):
         return False
     if not release.give_back(host, record, verify_timeout_ms):
         return False

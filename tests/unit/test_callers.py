@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cni_sriov import plugin, reservation
+from cni_sriov import plugin
 from tests.world import Reply, World
 
 POD = "/run/netns/pod1"
@@ -151,13 +151,10 @@ class Calls:
 
 
 @pytest.fixture
-def node(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Its PF knows what its VFs are called, as after their first `up`; its netnses are none of this machine's."""
+def node(world: World) -> World:
+    """Its PF knows what its VFs are called, as after their first `up`."""
     for vf in world.kernel.pfs[0].vfs:
         vf.state.mac = vf.link.mac if vf.link else ""
-    monkeypatch.setattr(
-        reservation, "live_inodes", lambda: {pod.identity[-1] for pod in world.kernel.pods.values()}
-    )
     return world
 
 
