@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .inet import Prefix
 
 
+PROMISC, ALLMULTI = 0x100, 0x200  # IFF_PROMISC, IFF_ALLMULTI: linux/if.h
+
+
 class Noun:
     """Equality, repr and a JSON form for a class that lists its fields in __slots__, in the order of __init__."""
 
@@ -107,7 +110,8 @@ class Request:
 
 
 class PF(Noun):
-    """A physical function as found: `ifname` is "" while it has no netdev in the host netns.
+    """A physical function as found: `ifname` is "" while it has no netdev in the host netns. `pci_address` "" = the one
+    of a VF in a virtual machine, which is not visible there (lone.py).
 
     `vendor` and `device` are PCI IDs, 0 if unknown.
     """
@@ -181,6 +185,7 @@ class VfState(Noun):
         "own_mac",
         "spoofchk",
         "trust",
+        "txqueuelen",
         "up",
         "vlan",
         "vlan_proto",
@@ -204,6 +209,7 @@ class VfState(Noun):
         altnames: list[str] | None = None,
         up: bool = False,
         modes: int = 0,
+        txqueuelen: int | None = None,
     ) -> None:
         self.mac = mac
         self.vlan = vlan
@@ -220,10 +226,11 @@ class VfState(Noun):
         self.altnames = altnames or []
         self.up = up
         self.modes = modes
+        self.txqueuelen = txqueuelen
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
-        raw = {"modes": 0} | raw  # earlier versions did not write it
+        raw = {"modes": 0, "txqueuelen": None} | raw  # earlier versions did not write them
         _check_types(raw, _STATE_TYPES)
         return cls(**raw)
 
@@ -232,13 +239,16 @@ class VfSettings(Noun):
     """What the conf asks of the VF, in VfState's words and units; None = leave it as it is."""
 
     __slots__ = (
+        "allmulti",
         "link_state",
         "mac",
         "max_tx_rate",
         "min_tx_rate",
         "mtu",
+        "promisc",
         "spoofchk",
         "trust",
+        "txqueuelen",
         "vlan",
         "vlan_proto",
         "vlan_qos",
@@ -256,12 +266,18 @@ class VfSettings(Noun):
         link_state: str | None = None,
         min_tx_rate: int | None = None,
         max_tx_rate: int | None = None,
+        txqueuelen: int | None = None,
+        promisc: bool | None = None,
+        allmulti: bool | None = None,
     ) -> None:
         self.mac = mac
         self.vlan = vlan
         self.vlan_qos = vlan_qos
         self.vlan_proto = vlan_proto
         self.mtu = mtu
+        self.txqueuelen = txqueuelen
+        self.promisc = promisc
+        self.allmulti = allmulti
         self.spoofchk = spoofchk
         self.trust = trust
         self.link_state = link_state
@@ -270,8 +286,20 @@ class VfSettings(Noun):
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
+        raw = {
+            "txqueuelen": None,
+            "promisc": None,
+            "allmulti": None,
+        } | raw  # earlier versions did not write them
         _check_types(raw, _SETTINGS_TYPES)
         return cls(**raw)
+
+    def modes(self, now: int) -> int:
+        """Link.modes as asked; what is not asked stays as it is `now`."""
+        for bit, asked in ((PROMISC, self.promisc), (ALLMULTI, self.allmulti)):
+            if asked is not None:
+                now = now | bit if asked else now & ~bit
+        return now
 
 
 class Record(Noun):
@@ -280,15 +308,18 @@ class Record(Noun):
     `vf_inode` = which one of the VFs that were at that address since boot (Sysfs.inode), 0 if that is not known.
     `status`: "in-progress" (an ADD runs, or died: then the attachment's lock is free), "done", or "released" (DEL freed
     everything but the VF, which release.NotYet keeps). `netns_identity` = st_dev and st_ino of the nsfs file, and
-    `netns_cookie` (0 = not known): the path, and the inode too, may be another pod's by now. `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
+    `netns_cookie` (0 = not known): the path, and the inode too, may be another pod's by now. `pf` "" = it is not visible
+    (lone.py). `parent_dev` = the PCI address as the VF's own netdev told it, "" if its
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
     {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args", "path"}, {} for layer 2. `adopted` = the directory of
     sriov-cni's files if that made the attachment, else "". `device_info` = the file that deviceinfo.py wrote, else "".
+    `anew` = the VF's netdev is to be made anew before anybody else gets it (release.make_anew).
     """
 
     __slots__ = (
         "addresses",
         "adopted",
+        "anew",
         "attachment",
         "baseline",
         "boot_id",
@@ -331,8 +362,10 @@ class Record(Noun):
         adopted: str = "",
         device_info: str = "",
         netns_cookie: int = 0,
+        anew: bool = False,
     ) -> None:
         self.attachment = attachment
+        self.anew = anew
         self.adopted = adopted
         self.addresses = addresses or []
         self.network = network
@@ -377,6 +410,7 @@ class Record(Noun):
             "adopted": "",
             "device_info": "",
             "netns_cookie": 0,
+            "anew": False,
         }  # earlier versions did not write them
         raw = absent | raw
         _check_types(raw, _RECORD_TYPES)
@@ -417,8 +451,12 @@ _STATE_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
     "altnames": (list,),
     "up": (bool,),
     "modes": (int,),
+    "txqueuelen": (int, type(None)),
 }
-_SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {"mtu": (int, type(None))}
+_SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
+    **dict.fromkeys(("mtu", "txqueuelen"), (int, type(None))),
+    **dict.fromkeys(("promisc", "allmulti"), (bool, type(None))),
+}
 _RECORD_TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(
         (
@@ -427,6 +465,7 @@ _RECORD_TYPES: dict[str, tuple[type, ...]] = {
         ),
         (str,),
     ),
+    "anew": (bool,),
     "vf_index": (int,),
     "vf_inode": (int,),
     "netns_cookie": (int,),
@@ -452,6 +491,8 @@ class Link(Noun):
     """A netdev as RTM_GETLINK told it. `parent_dev` is the PCI address ("" before kernel 5.14 or for virtual ones).
 
     `master` is the ifindex of the bond or bridge above it, 0 if none. `kind` is IFLA_INFO_KIND ("veth", "").
+    `lower` is the ifindex of what it is stacked on, 0 if none, in the netns whose ID is `lower_netns`, -1 = its own.
+    `promiscuity` counts who wants it promiscuous: the flag in `modes`, packet sockets, what is stacked on it.
     """
 
     __slots__ = (
@@ -461,12 +502,16 @@ class Link(Noun):
         "ifindex",
         "ifname",
         "kind",
+        "lower",
+        "lower_netns",
         "mac",
         "master",
         "max_mtu",
         "min_mtu",
         "mtu",
         "parent_dev",
+        "promiscuity",
+        "txqueuelen",
     )
 
     def __init__(
@@ -483,6 +528,10 @@ class Link(Noun):
         master: int = 0,
         kind: str = "",
         carrier: bool = False,
+        txqueuelen: int = 0,
+        promiscuity: int = 0,
+        lower: int = 0,
+        lower_netns: int = -1,
     ) -> None:
         self.ifindex = ifindex
         self.ifname = ifname
@@ -496,6 +545,10 @@ class Link(Noun):
         self.master = master
         self.kind = kind
         self.carrier = carrier
+        self.txqueuelen = txqueuelen
+        self.promiscuity = promiscuity
+        self.lower = lower
+        self.lower_netns = lower_netns
 
     @property
     def is_up(self) -> bool:
@@ -504,7 +557,12 @@ class Link(Noun):
     @property
     def modes(self) -> int:
         """What a container may leave on: promiscuous and all multicast."""
-        return self.flags & 0x300  # IFF_PROMISC | IFF_ALLMULTI, linux/if.h
+        return self.flags & (PROMISC | ALLMULTI)
+
+    @property
+    def is_held(self) -> bool:
+        """Somebody else wants it promiscuous: a packet socket, or what is stacked on it in whatever netns."""
+        return self.promiscuity > bool(self.flags & PROMISC)
 
 
 class Lease(Noun):

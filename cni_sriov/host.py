@@ -7,7 +7,7 @@ import posix as os
 from . import delegate
 from .errors import BadNetns
 from .netlink import Netlink
-from .netns import OWN, Netns, inside
+from .netns import OWN, Netns, everywhere, inside, proc_net
 from .sysfs import Sysfs
 
 TYPE_CHECKING = False
@@ -135,6 +135,13 @@ class Host:
 
         return living.netns()
 
+    def visit(self, netns: Netns) -> tuple[Netlink, str]:
+        """`pod`, and who wants multicasts of which link there (stacked.py), in one visit."""
+        with inside(netns):
+            pod, wanted = Netlink(), proc_net("dev_mcast")
+        netns.met(pod.raw)
+        return pod, wanted
+
     def run_plugin(self, executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
         """Another plugin, with our environment and `env` over it: (exit status, stdout)."""
         mask = os.umask(0o022)  # ours is 077, and others' files are not state of ours
@@ -161,13 +168,23 @@ class Host:
         return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"
 
 
-def link_in_pod(pod: Netlink, record: Record) -> Link | None:
-    """The VF's netdev in the pod: by name if what bears the name is still the VF, else by PCI address.
+def link_among(links: list[Link], record: Record) -> Link | None:
+    """The VF's netdev of those in the pod: by name if what bears the name is still the VF, else by PCI address.
 
     A half-failed move leaves the host's name there. Where the driver names no parent device, the name has to do.
     """
+    ours = [link for link in links if link.parent_dev == record.parent_dev]
+    for name in (record.attachment.ifname, record.baseline.ifname if record.baseline else ""):
+        for link in ours:
+            if link.ifname == name:
+                return link
+    return ours[0] if ours and record.parent_dev else None
+
+
+def link_in_pod(pod: Netlink, record: Record) -> Link | None:
+    """The same by name alone, where the list cannot be had."""
     for name in (record.attachment.ifname, record.baseline.ifname if record.baseline else ""):
         link = pod.link(name) if name else None
         if link is not None and link.parent_dev == record.parent_dev:
             return link
-    return pod.link_by_pci(record.vf) if record.parent_dev else None
+    return None

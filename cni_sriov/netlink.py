@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 _RTMGRP_LINK = 1  # linux/rtnetlink.h
 _SIOCGIFINDEX, _SIOCGIFNAME, _SIOCETHTOOL = 0x8933, 0x8910, 0x8946  # linux/sockios.h
 _ETHTOOL_GDRVINFO = 3  # linux/ethtool.h
-_IFNAMSIZ = 16  # linux/if.h
+_IFNAMSIZ, _ALTIFNAMSIZ = 16, 128  # linux/if.h
 _IFREQ_INDEX, _IFREQ_POINTER = Struct("=16si20x"), Struct("@16sP16x")  # struct ifreq
 _U32 = Struct("=I")
 _NEW = rtnl.NLM_F_CREATE | rtnl.NLM_F_EXCL
 _AF_UNSPEC = b"\0"  # bridges report their ports again, in short, as AF_BRIDGE
+NO_NETNS_ID = -2  # not the kernel's -1, which Link.lower_netns has for the netns of the link itself
 ZERO_MAC = "00:00:00:00:00:00"
 
 
@@ -64,10 +65,13 @@ class Netlink:
     # -- looking at links ---------------------------------------------------------------------------------------------
 
     def ifindex(self, name: str) -> int:
-        """0 if the netns has no link of that name or altname (up to 15 bytes). Takes no RTNL."""
+        """0 if the netns has no link of that name or altname. Takes no RTNL, but for altnames above 15 bytes."""
         wire = name.encode("utf-8", "surrogateescape")
-        if not 0 < len(wire) < _IFNAMSIZ:
+        if not wire:
             return 0
+        if len(wire) >= _IFNAMSIZ or b":" in wire:  # the ioctl cuts off what follows a colon: dev_ioctl
+            found = self.find_link(name) if len(wire) < _ALTIFNAMSIZ else None
+            return found.ifindex if found else 0
         try:
             answer = ioctl(self._socket.raw, _SIOCGIFINDEX, _IFREQ_INDEX.pack(wire, 0))
         except OSError as error:
@@ -111,6 +115,13 @@ class Netlink:
             _decoded("list links", rtnl.decode_link, b)
             for b in self._dump("list links", rtnl.RTM_GETLINK, body)
         ]
+
+    def netns_id(self, netns_fd: int) -> int:
+        """By which ID links of this netns tell of that one (Link.lower_netns); NO_NETNS_ID if none does. Takes no RTNL."""
+        verb = f"look up the ID of netns {netns_fd}"
+        body = self._socket.ask(verb, rtnl.RTM_GETNSID, rtnl.netns_id_query(netns_fd))
+        found = _decoded(verb, rtnl.decode_netns_id, body)
+        return NO_NETNS_ID if found < 0 else found
 
     def link_by_pci(self, pci_address: str, hint: str = "") -> Link | None:
         """The link whose device is at that PCI address; a `hint` that is right saves the dump of the netns."""
@@ -180,6 +191,12 @@ class Netlink:
     def set_mtu(self, ifindex: int, mtu: int) -> None:
         self._set(f"set link {ifindex} mtu {mtu}", rtnl.link(ifindex, rtnl.attr_u32(rtnl.IFLA_MTU, mtu)))
 
+    def set_txqueuelen(self, ifindex: int, length: int) -> None:
+        self._set(
+            f"set link {ifindex} txqueuelen {length}",
+            rtnl.link(ifindex, rtnl.attr_u32(rtnl.IFLA_TXQLEN, length)),
+        )
+
     def set_modes(self, ifindex: int, modes: int) -> None:
         """Link.modes."""
         self._set(f"set link {ifindex} modes {modes:#x}", rtnl.link_modes(ifindex, modes))
@@ -199,6 +216,10 @@ class Netlink:
         attrs += rtnl.attr(rtnl.IFLA_ADDRESS, rtnl.pack_mac(mac)) if mac else b""
         attrs += rtnl.attr_u32(rtnl.IFLA_MTU, mtu) if mtu else b""
         self._set(f"move link {ifindex} to another netns as {name}", rtnl.link(ifindex, attrs))
+
+    def delete(self, ifindex: int) -> None:
+        """Of a virtual link, and of all that is stacked on it; EOPNOTSUPP for a device of its own."""
+        self._socket.ask(f"delete link {ifindex}", rtnl.RTM_DELLINK, rtnl.link(ifindex))
 
     def add_altname(self, ifindex: int, name: str) -> None:
         self._socket.ask(

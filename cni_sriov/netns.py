@@ -10,7 +10,7 @@ import _signal  # loaded in every Python, unlike `signal`, which costs 6 ms
 import posix as os
 import sys
 from _socket import socket as Socket  # noqa: N812 # the C class; the module `socket` costs 9 ms
-from errno import EBADF
+from errno import EBADF, ENOENT
 from fcntl import ioctl
 
 from .errors import BadNetns, InputOutput, KernelRefused
@@ -94,6 +94,11 @@ class Netns:
                 except KernelRefused as error:
                     refused.append(error)
         return refused
+
+    def proc_net(self, name: str) -> str:
+        """/proc/net/NAME of the netns; "" where the kernel has none (igmp without IPv4)."""
+        with inside(self):
+            return proc_net(name)
 
     def close(self) -> None:
         if self.fd >= 0:
@@ -205,6 +210,25 @@ def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
     except OSError as error:
         verb = "read" if value is None else f"write {words(value)} to"
         raise KernelRefused(f"{verb} {path}", error.errno or 0) from error
+
+
+def proc_net(name: str) -> str:
+    """Of the netns that the process is in."""
+    try:
+        fd = os.open(f"/proc/thread-self/net/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == ENOENT:
+            return ""
+        raise KernelRefused(f"read /proc/net/{name}", error.errno or 0) from error
+    try:
+        parts = []
+        while part := os.read(fd, 1 << 16):
+            parts.append(part)
+        return b"".join(parts).decode("ascii", "replace")
+    except OSError as error:
+        raise KernelRefused(f"read /proc/net/{name}", error.errno or 0) from error
+    finally:
+        os.close(fd)
 
 
 def _setns(fd: int) -> None:

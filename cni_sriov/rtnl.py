@@ -26,6 +26,7 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 RTM_NEWNEIGH = 28
 RTM_NEWLINKPROP, RTM_DELLINKPROP = 108, 109
+RTM_GETNSID = 90
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300  # linux/netlink.h
 NLM_F_EXCL, NLM_F_CREATE = 0x200, 0x400
 NLA_F_NESTED, NLA_TYPE_MASK = 0x8000, 0x3FFF
@@ -41,6 +42,7 @@ AF_UNSPEC, AF_INET, AF_INET6 = 0, 2, 10  # linux/socket.h
 FAMILY = {4: AF_INET, 6: AF_INET6}
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18  # linux/if_link.h
+IFLA_LINK, IFLA_TXQLEN, IFLA_PROMISCUITY, IFLA_LINK_NETNSID = 5, 13, 30, 37
 IFLA_NUM_VF, IFLA_VFINFO_LIST, IFLA_NET_NS_FD, IFLA_EXT_MASK = 21, 22, 28, 29
 IFLA_MIN_MTU, IFLA_MAX_MTU, IFLA_PROP_LIST, IFLA_ALT_IFNAME, IFLA_PARENT_DEV_NAME = 50, 51, 52, 53, 56
 IFLA_INFO_KIND, IFLA_VF_INFO, IFLA_VF_VLAN_INFO = 1, 1, 1
@@ -51,6 +53,7 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE = 1, 4, 5, 6
 RTA_METRICS, RTA_MULTIPATH, RTA_VIA = 8, 9, 18
 RTAX_MTU, RTAX_ADVMSS = 2, 8
 NDA_DST, NTF_USE = 1, 0x01  # linux/neighbour.h
+NETNSA_NSID, NETNSA_FD = 1, 3  # linux/net_namespace.h
 
 LINK_STATES = ("auto", "enable", "disable")  # IFLA_VF_LINK_STATE_*
 VLAN_PROTOS = {"802.1q": 0x8100, "802.1ad": 0x88A8}  # ETH_P_8021Q, ETH_P_8021AD: linux/if_ether.h
@@ -64,6 +67,7 @@ _IFADDR = Struct("=BBBBI")  # struct ifaddrmsg
 _RTMSG = Struct("=BBBBBBBBI")  # struct rtmsg
 _NDMSG = Struct("=BxxxiHBB")  # struct ndmsg
 _U32 = Struct("=I")
+_S32 = Struct("=i")
 _VF_MAC = Struct("=I32s")  # struct ifla_vf_mac
 _VF_VLAN = Struct("=III")  # struct ifla_vf_vlan
 _VF_VLAN_INFO = Struct(
@@ -145,6 +149,11 @@ def link(ifindex: int, attrs: bytes = b"", up: bool | None = None) -> bytes:
 def link_modes(ifindex: int, modes: int) -> bytes:
     """IFF_PROMISC and IFF_ALLMULTI as in `modes`; the other flags stay."""
     return _IFINFO.pack(AF_UNSPEC, 0, ifindex, modes, 0x300)
+
+
+def netns_id_query(netns_fd: int) -> bytes:
+    """struct rtgenmsg, padded."""
+    return bytes(4) + attr_u32(NETNSA_FD, netns_fd)
 
 
 def altname(ifindex: int, name: str) -> bytes:
@@ -276,6 +285,10 @@ def decode_link(body: bytes) -> Link:
         master=_u32(attrs.get(IFLA_MASTER)),
         kind=text_of(info.get(IFLA_INFO_KIND, b"")),
         carrier=bool(flags & IFF_LOWER_UP),
+        txqueuelen=_u32(attrs.get(IFLA_TXQLEN)),
+        promiscuity=_u32(attrs.get(IFLA_PROMISCUITY)),
+        lower=_u32(attrs.get(IFLA_LINK)),
+        lower_netns=_s32(attrs.get(IFLA_LINK_NETNSID)),
     )
 
 
@@ -341,6 +354,10 @@ def _setting(attrs: Attrs, kind: int) -> int | None:
     return None if value == _UNREPORTED else value
 
 
+def decode_netns_id(body: bytes) -> int:
+    return _s32(attrs_of(body, 4).get(NETNSA_NSID))
+
+
 def decode_address(body: bytes) -> Address:
     family, length, flags, scope, ifindex = _head(_IFADDR, body)
     attrs = attrs_of(body, _IFADDR.size)
@@ -394,6 +411,11 @@ def _head(layout: Struct, body: bytes) -> tuple[Any, ...]:
 
 def _u32(payload: bytes | None) -> int:
     return 0 if payload is None else int(_head(_U32, payload)[0])
+
+
+def _s32(payload: bytes | None) -> int:
+    """-1 if there is none."""
+    return -1 if payload is None else int(_head(_S32, payload)[0])
 
 
 def text_of(payload: bytes) -> str:

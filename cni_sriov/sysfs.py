@@ -90,15 +90,8 @@ class Sysfs:
 
         The kernel takes its time: seconds for many VFs. udev names the netdevs later still.
         """
-        path = f"{self.root}/{self._device(pf.pci_address)}/sriov_numvfs"
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                os.write(fd, b"%d" % numvfs)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            raise KernelRefused(f"set numvfs of {pf.pci_address} to {numvfs}", error.errno or 0) from error
+        path = f"{self._device(pf.pci_address)}/sriov_numvfs"
+        self._write(f"set numvfs of {pf.pci_address} to {numvfs}", path, str(numvfs))
 
     # -- any PCI device -----------------------------------------------------------------------------------------------
 
@@ -112,6 +105,15 @@ class Sysfs:
         return self._read(device, "vendor").removeprefix("0x"), self._read(device, "device").removeprefix(
             "0x"
         )
+
+    def unbind(self, pci_address: str) -> None:
+        """Take the driver off it; its netdev goes, wherever that is. ENOENT if none is bound."""
+        path = f"{self._device(pci_address)}/driver/unbind"
+        self._write(f"unbind the driver of {pci_address}", path, pci_address)
+
+    def bind(self, pci_address: str, driver: str) -> None:
+        """ENOENT: no such driver; ENODEV: it does not take the device; else what its probe says."""
+        self._write(f"bind {driver} to {pci_address}", f"bus/pci/drivers/{driver}/bind", pci_address)
 
     def exists(self, pci_address: str) -> bool:
         return _exists(f"{self.root}/{self._device(pci_address)}")
@@ -199,6 +201,16 @@ class Sysfs:
             return ""  # EINVAL: carrier of a DOWN link; EOPNOTSUPP: phys_switch_id; ENODEV: it goes just now
         finally:
             os.close(fd)
+
+    def _write(self, verb: str, path: str, text: str) -> None:
+        try:
+            fd = os.open(f"{self.root}/{path}", os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(fd, text.encode())
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise KernelRefused(verb, error.errno or 0) from error
 
     def _list(self, *parts: str) -> list[str]:
         try:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any
 from cni_sriov.domain import PF, Link, Route, VfState
 from cni_sriov.errors import BadNetns, KernelRefused
 from cni_sriov.inet import Prefix, parse_address, parse_interface
-from cni_sriov.netlink import ZERO_MAC, Netlink
+from cni_sriov.netlink import NO_NETNS_ID, ZERO_MAC, Netlink
 from cni_sriov.netns import OWN, Netns
 from cni_sriov.rtnl import IFA_F_PERMANENT, RT_SCOPE_LINK, RT_TABLE_MAIN, Address, KernelRoute
 from cni_sriov.sysfs import Sysfs, is_userspace
@@ -68,6 +68,11 @@ class FakeLink:
         self.is_up = False
         self.carrier = True
         self.modes = 0
+        self.txqueuelen = 1000
+        self.sockets = 0  # that want it promiscuous
+        self.lower: FakeLink | None = None  # what it is stacked on
+        self.wanting: list[FakeLink] = []  # what is stacked on it and has told it its multicast groups
+        self.groups = 0  # more than 224.0.0.1 that have the same MAC
         self.altnames: list[str] = []
         self.addresses: list[Address] = []
         self.routes: list[KernelRoute] = []
@@ -82,6 +87,8 @@ class FakeLink:
             "mac": self.mac,
             "mtu": self.mtu,
             "modes": self.modes,
+            "txqueuelen": self.txqueuelen,
+            "stacked on": self.lower.pci_address or self.lower.name if self.lower else "",
             "up": self.is_up,
             "altnames": sorted(self.altnames),
             "addresses": sorted(a.address for a in self.addresses),
@@ -133,6 +140,7 @@ class Namespace:
         self.cookie = cookie  # never given again, as the kernel's; 0 = a kernel before 5.14
         self.links: dict[int, FakeLink] = {}
         self.sysctls: dict[tuple[str, ...], str] = {}
+        self.ids: list[Namespace] = []  # those that a link here told of; the index is the netns ID
         self.next_index = 1
 
     def add(self, link: FakeLink) -> int:
@@ -224,10 +232,46 @@ class FakeKernel:
         link.uppers.append(upper)
         (self.root / "sys/class/net" / link.name / f"upper_{upper}").mkdir()
 
+    def stack(self, namespace: Namespace, lower: FakeLink, name: str, kind: str = "macvlan") -> FakeLink:
+        """A VLAN or macvlan on a link, which may be in another netns."""
+        upper = self.add_link(namespace, name, kind)
+        upper.lower = lower
+        return upper
+
+    def set_up(self, link: FakeLink) -> None:
+        """It joins 224.0.0.1, and what it is stacked on hears of that; with it each VLAN on it (vlan_device_event)."""
+        link.is_up = True
+        if link.lower is not None and link not in link.lower.wanting:
+            link.lower.wanting.append(link)
+        for upper in self.uppers_of(link):
+            if upper.kind == "vlan" and not upper.is_up:
+                self.set_up(upper)
+
+    def set_down(self, link: FakeLink) -> None:
+        """v4 addresses stay, v6 ones go unless keep_addr_on_down is 1, routes go; VLANs on it go down, macvlans do not."""
+        if link.is_up and not self._keeps_addresses(link):
+            link.addresses = [a for a in link.addresses if ":" not in a.address]
+        link.is_up = False
+        link.routes.clear()
+        if link.lower is not None and link in link.lower.wanting:
+            link.lower.wanting.remove(link)
+        for upper in self.uppers_of(link):
+            if upper.kind == "vlan" and upper.is_up:
+                self.set_down(upper)
+
+    def _keeps_addresses(self, link: FakeLink) -> bool:
+        there = next(space for space in (self.host, *self.pods.values()) if link in space.links.values())
+        return there.sysctls.get(("net", "ipv6", "conf", link.name, "keep_addr_on_down")) == "1"
+
+    def uppers_of(self, lower: FakeLink) -> list[FakeLink]:
+        """Of every netns."""
+        spaces = (self.host, *self.pods.values())
+        return [link for space in spaces for link in space.links.values() if link.lower is lower]
+
     def set_driver(self, vf: FakeVf, driver: str) -> None:
         """Bind the VF to another driver ("" = none): its netdev goes; a network driver makes a new one in the host."""
         if vf.link:
-            self._destroy(vf.link)
+            self.destroy(vf.link)
             vf.link = None
         vf.driver = driver
         self._write_device(vf.pci_address, driver, {})
@@ -254,6 +298,7 @@ class FakeKernel:
     def _bring_home(self, pod: Namespace) -> None:
         for ifindex, link in list(pod.links.items()):
             del pod.links[ifindex]
+            self._detach(link)
             if link.pci_address:
                 self._arrive(self.host, link, self._free_name(link.name))
 
@@ -353,8 +398,27 @@ class FakeKernel:
         if namespace is self.host:
             self._publish(link, ifindex)
 
+    def _detach(self, link: FakeLink) -> None:
+        """As a move does: packet sockets are cut off, address lists flushed (dev_mc_flush), uppers stay."""
+        for upper in self.uppers_of(link):
+            if upper.kind == "vlan" and upper.is_up:
+                self.set_down(upper)
+        link.wanting.clear()
+        link.sockets = 0
+
+    def destroy(self, link: FakeLink) -> None:
+        """And all that is stacked on it, in whatever netns."""
+        for upper in self.uppers_of(link):
+            self.destroy(upper)
+        if link.lower is not None and link in link.lower.wanting:
+            link.lower.wanting.remove(link)
+        self._destroy(link)
+
     def _leave(self, namespace: Namespace, ifindex: int) -> None:
         link = namespace.links.pop(ifindex)
+        self._detach(link)
+        if link.lower is not None and link in link.lower.wanting:
+            link.lower.wanting.remove(link)  # it goes DOWN first
         self._leave_name(namespace, link)
         link.is_up = False
         link.addresses.clear()
@@ -417,7 +481,7 @@ class FakeKernel:
         device = self._device(pf.pci_address)
         for vf in pf.vfs:
             if vf.link:
-                self._destroy(vf.link)
+                self.destroy(vf.link)
             (device / f"virtfn{vf.index}").unlink()
             shutil.rmtree(self._device(vf.pci_address))
         pf.vfs = [FakeVf(pf, index, pf.vf_pci(index)) for index in range(numvfs)]
@@ -524,6 +588,33 @@ class FakeSysfs(Sysfs):
         )
         return lives or super().inode(pci_address)
 
+    def unbind(self, pci_address: str) -> None:
+        def act() -> None:
+            vf = self._vf(pci_address)
+            if not vf.driver:
+                raise Refused(ENOENT)
+            self._world.set_driver(vf, "")
+
+        _apply(self._world, f"unbind the driver of {pci_address}", act)
+
+    def bind(self, pci_address: str, driver: str) -> None:
+        def act() -> None:
+            vf = self._vf(pci_address)
+            if vf.driver:
+                raise Refused(EBUSY)
+            if driver not in {"igbvf", "iavf"}:
+                raise Refused(ENODEV)
+            self._world.set_driver(vf, driver)
+
+        _apply(self._world, f"bind {driver} to {pci_address}", act)
+
+    def _vf(self, pci_address: str) -> FakeVf:
+        for pf in self._world.pfs:
+            for vf in pf.vfs:
+                if vf.pci_address == pci_address:
+                    return vf
+        raise Refused(ENOENT)
+
     def set_numvfs(self, pf: PF, numvfs: int) -> None:
         what = f"set numvfs of {pf.pci_address} to {numvfs}"
         fake = next((p for p in self._world.pfs if p.pci_address == pf.pci_address), None)
@@ -561,6 +652,18 @@ class FakeNetns(Netns):
             except KernelRefused as error:
                 refused.append(error)
         return refused
+
+    def proc_net(self, name: str) -> str:
+        lines = []
+        for ifindex, link in self._namespace.links.items():
+            has = link.is_up + link.groups + len(link.wanting)
+            if name == "dev_mcast" and has:
+                lines.append(f"{ifindex:<4d} {link.name:<15s} {has:<5d} 0     01005e000001")
+            if name == "igmp" and link.is_up:
+                lines.append(f"{ifindex}\t{link.name:<10s}:     1      V3")
+                lines += ["\t\t\t\t010000E0     1 0:00000000\t\t0"]
+                lines += ["\t\t\t\t010000EF     1 0:00000000\t\t0"] * link.groups
+        return "".join(line + "\n" for line in lines)
 
     def close(self) -> None:
         self.fd = -1
@@ -600,7 +703,7 @@ class FakeNetlink(Netlink):
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def ifindex(self, name: str) -> int:
-        found = self._namespace.find(name) if len(name) < 16 else None
+        found = self._namespace.find(name)
         return found[0] if found else 0
 
     def ifname(self, ifindex: int) -> str:
@@ -609,14 +712,36 @@ class FakeNetlink(Netlink):
 
     def find_link(self, name: str) -> Link | None:
         found = self._namespace.find(name)
-        return _as_link(*found) if found else None
+        return self._as_link(*found) if found else None
 
     def link_by_index(self, ifindex: int) -> Link | None:
         link = self._namespace.links.get(ifindex)
-        return _as_link(ifindex, link) if link else None
+        return self._as_link(ifindex, link) if link else None
 
     def links(self) -> list[Link]:
-        return [_as_link(ifindex, link) for ifindex, link in self._namespace.links.items()]
+        return [self._as_link(ifindex, link) for ifindex, link in self._namespace.links.items()]
+
+    def netns_id(self, netns_fd: int) -> int:
+        """Given when a link of another netns is first told of (peernet2id_alloc)."""
+        asked = self._world.namespace_of_fd(netns_fd)
+        return self._namespace.ids.index(asked) if asked in self._namespace.ids else NO_NETNS_ID
+
+    def _as_link(self, ifindex: int, link: FakeLink) -> Link:
+        found = _as_link(ifindex, link)
+        spaces = (self._world.host, *self._world.pods.values())
+        for space in spaces if link.lower is not None else ():
+            for index, other in space.links.items():
+                if other is link.lower:
+                    found.lower = index
+                    found.lower_netns = self._id_of(space)
+        return found
+
+    def _id_of(self, space: Namespace) -> int:
+        if space is self._namespace:
+            return -1
+        if space not in self._namespace.ids:
+            self._namespace.ids.append(space)
+        return self._namespace.ids.index(space)
 
     def bus_info(self, ifname: str) -> str:
         found = self._namespace.find(ifname)
@@ -655,28 +780,30 @@ class FakeNetlink(Netlink):
     # -- changing links -----------------------------------------------------------------------------------------------
 
     def set_up(self, ifindex: int) -> None:
-        def act(link: FakeLink) -> None:
-            link.is_up = True
-
-        self._change(f"set link {ifindex} up", ifindex, act)
+        self._change(f"set link {ifindex} up", ifindex, self._world.set_up)
 
     def set_down(self, ifindex: int) -> None:
-        """v4 addresses stay, v6 ones go unless keep_addr_on_down is 1, routes go."""
-
-        def act(link: FakeLink) -> None:
-            kept = self._namespace.sysctls.get(("net", "ipv6", "conf", link.name, "keep_addr_on_down")) == "1"
-            if link.is_up and not kept:
-                link.addresses = [a for a in link.addresses if ":" not in a.address]
-            link.is_up = False
-            link.routes.clear()
-
-        self._change(f"set link {ifindex} down", ifindex, act)
+        self._change(f"set link {ifindex} down", ifindex, self._world.set_down)
 
     def set_mac(self, ifindex: int, mac: str) -> None:
         self._change(f"set link {ifindex} address {mac}", ifindex, lambda link: set_mac(link, mac))
 
     def set_mtu(self, ifindex: int, mtu: int) -> None:
         self._change(f"set link {ifindex} mtu {mtu}", ifindex, lambda link: set_mtu(link, mtu))
+
+    def set_txqueuelen(self, ifindex: int, length: int) -> None:
+        def act(link: FakeLink) -> None:
+            link.txqueuelen = length
+
+        self._change(f"set link {ifindex} txqueuelen {length}", ifindex, act)
+
+    def delete(self, ifindex: int) -> None:
+        def act(link: FakeLink) -> None:
+            if link.pci_address:
+                raise Refused(EOPNOTSUPP)
+            self._world.destroy(link)
+
+        self._change(f"delete link {ifindex}", ifindex, act)
 
     def set_modes(self, ifindex: int, modes: int) -> None:
         def act(link: FakeLink) -> None:
@@ -891,6 +1018,8 @@ def _as_link(ifindex: int, link: FakeLink) -> Link:
         parent_dev=link.pci_address,
         kind=link.kind,
         carrier=link.is_up and link.carrier,
+        txqueuelen=link.txqueuelen,
+        promiscuity=bool(link.modes & 0x100) + link.sockets,
     )
 
 

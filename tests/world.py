@@ -67,6 +67,9 @@ class FakeHost(Host):
     def live_netns(self) -> dict[int, list[str]]:
         return {pod.identity[1]: [path] for path, pod in self.kernel.pods.items()}
 
+    def visit(self, netns: Netns) -> tuple[Netlink, str]:
+        return self.kernel.pod_netlink(netns), netns.proc_net("dev_mcast")
+
 
 class Reply:
     """One call's answer: exit code and the one document on stdout ({} if there was none)."""
@@ -154,9 +157,20 @@ class World:
         """The kernel, and every state file but hints and node-wide locks: what an attachment must leave as it was."""
         return {"kernel": self.kernel.snapshot(), "files": self.files()}
 
+    def settled(self) -> dict[str, Any]:
+        """The same without what a PF shows as the MAC of a VF that set its own again (lab.md 6.3)."""
+        found = self.snapshot()
+        for vf in found["kernel"]["vfs"].values():
+            vf["mac"] = vf["mac"] if vf["admin_mac"] else ""
+        return found
+
     def files(self) -> list[str]:
         found = []
-        state = (self.run_dir / "locks", self.run_dir / "claims", self.state_dir, self.data_dir)
+        state = (
+            *(self.run_dir / part for part in ("locks", "claims", "names")),
+            self.state_dir,
+            self.data_dir,
+        )
         for directory in (*state, self.devinfo_dir):
             found += [
                 str(p.relative_to(self.root)) for p in directory.rglob("*") if p.is_file() or p.is_symlink()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -24,16 +26,16 @@ from errno import (
     EPROTONOSUPPORT,
     ESRCH,
 )
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from cni_sriov import rtnl
+from cni_sriov import rtnl, stacked
 from cni_sriov.domain import Route
 from cni_sriov.errors import KernelRefused
 from cni_sriov.inet import parse_prefix
-from cni_sriov.netlink import ZERO_MAC, Netlink
-from cni_sriov.netns import OWN, Netns, inside
+from cni_sriov.netlink import NO_NETNS_ID, ZERO_MAC, Netlink
+from cni_sriov.netns import OWN, Netns, everywhere, inside
 from tests.fakes import Crash, FakeKernel
 
 if TYPE_CHECKING:
@@ -52,6 +54,10 @@ class Node(Protocol):
     right_netns: Netns
 
     def add_link(self, where: str, name: str) -> int: ...
+
+    def stack(self, where: str, lower: str, name: str) -> int: ...
+
+    def send_off(self, name: str) -> int: ...
 
 
 class KernelNode:
@@ -73,6 +79,21 @@ class KernelNode:
         subprocess.run(["ip", "-n", netns, "link", "set", f"{name}-p", "up"], check=True)
         return (self.left if where == "left" else self.right).ifindex(name)
 
+    def stack(self, where: str, lower: str, name: str) -> int:
+        """A macvlan; VLANs are not in every kernel (the lab has them)."""
+        netns = self.names[where]
+        subprocess.run(
+            ["ip", "-n", netns, "link", "add", "link", lower, "name", name, "type", "macvlan"], check=True
+        )
+        return (self.left if where == "left" else self.right).ifindex(name)
+
+    def send_off(self, name: str) -> int:
+        """What is stacked goes from left to right alone; the answer is its ifindex there."""
+        subprocess.run(
+            ["ip", "-n", self.names["left"], "link", "set", name, "netns", self.names["right"]], check=True
+        )
+        return self.right.ifindex(name)
+
     def close(self) -> None:
         for face in (self.left, self.right, self.left_netns, self.right_netns):
             face.close()
@@ -93,6 +114,16 @@ class FakeNode:
     def add_link(self, where: str, name: str) -> int:
         self.world.add_link(self.namespaces[where], name)
         return (self.left if where == "left" else self.right).ifindex(name)
+
+    def stack(self, where: str, lower: str, name: str) -> int:
+        found = self.namespaces[where].find(lower)
+        assert found is not None
+        self.world.stack(self.namespaces[where], found[1], name)
+        return (self.left if where == "left" else self.right).ifindex(name)
+
+    def send_off(self, name: str) -> int:
+        self.left.move(self.left.ifindex(name), self.right_netns.fd, name)
+        return self.right.ifindex(name)
 
 
 @pytest.fixture(params=["fake", pytest.param("kernel", marks=pytest.mark.root)])
@@ -248,6 +279,120 @@ def test_modes_go_along_with_a_move_and_can_be_taken_back(node: Node) -> None:
     link = node.right.link("net1")
     assert link is not None
     assert link.modes == 0
+
+
+@pytest.mark.parametrize("length", [0, 1, 500])
+def test_txqueuelen_is_set_and_goes_along_with_a_move(node: Node, length: int) -> None:
+    ifindex = node.add_link("left", "v0")
+
+    node.left.set_txqueuelen(ifindex, length)
+    node.left.move(ifindex, node.right_netns.fd, "net1")
+
+    link = node.right.link("net1")
+    assert link is not None
+    assert link.txqueuelen == length
+
+
+def test_promiscuity_counts_the_flag(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.left.set_modes(ifindex, 0x100)
+
+    link = node.left.link("v0")
+
+    assert link is not None
+    assert (link.promiscuity, link.is_held) == (1, False)
+
+
+def test_a_name_with_a_colon_is_not_cut_off_there(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+
+    assert node.left.ifindex("v0:1") == 0
+    node.left.add_altname(ifindex, "v0:1")
+    node.left.add_altname(ifindex, "x" * 127)
+    assert node.left.ifindex("v0:1") == ifindex
+    assert node.left.ifindex("x" * 127) == ifindex
+
+
+# -- what is stacked on a link ------------------------------------------------------------------------------------------
+
+
+def test_what_is_stacked_on_a_link_names_it(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    upper = node.stack("left", "v0", "mv0")
+
+    link = node.left.link("mv0")
+
+    assert link is not None
+    assert (link.kind, link.lower, link.lower_netns) == ("macvlan", ifindex, -1)
+    assert stacked.uppers(node.left.links(), node.left.link_by_index(ifindex) or link) == [link]
+    node.left.delete(upper)
+    assert node.left.link("mv0") is None
+
+
+def test_what_was_taken_elsewhere_names_it_by_the_netns_id(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.stack("left", "v0", "mv0")
+    assert node.right.netns_id(node.left_netns.fd) == NO_NETNS_ID
+
+    node.send_off("mv0")
+
+    link = node.right.link("mv0")
+    assert link is not None
+    assert (link.lower, link.lower_netns) == (ifindex, node.right.netns_id(node.left_netns.fd))
+    assert link.lower_netns >= 0
+
+
+def test_it_stays_on_a_link_that_moves_and_dies_with_one_that_dies(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.stack("left", "v0", "mv0")
+
+    node.left.move(ifindex, node.right_netns.fd, "v0")
+
+    link, moved = node.left.link("mv0"), node.right.link("v0")
+    assert link is not None
+    assert moved is not None
+    assert (link.lower, link.lower_netns) == (moved.ifindex, node.left.netns_id(node.right_netns.fd))
+
+
+def test_what_is_up_on_a_link_wants_its_multicasts_until_the_link_moves(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    node.left.set_up(ifindex)
+    assert not shared(node, "left", "v0")
+    upper = node.stack("left", "v0", "mv0")
+    assert not shared(node, "left", "v0"), "it is DOWN"
+    node.left.set_up(upper)
+    assert shared(node, "left", "v0")
+    assert node.left.link("mv0") is not None
+
+    there = node.send_off("mv0")
+    assert not shared(node, "left", "v0"), "a move sets it DOWN"
+    node.right.set_up(there)
+
+    link = node.left.link("v0")
+    assert link is not None
+    assert stacked.has_strangers(node.left_netns, node.left_netns.proc_net("dev_mcast"), link, [])
+    node.left.set_down(ifindex)
+    link = node.left.link("v0")
+    assert link is not None
+    assert stacked.has_strangers(node.left_netns, node.left_netns.proc_net("dev_mcast"), link, [])
+    back = node.left.link_by_index(ifindex)
+    assert back is not None
+    node.left.move(ifindex, node.right_netns.fd, "v0")
+    assert not shared(node, "right", "v0"), "the move flushed what the macvlan had told"
+
+
+def shared(node: Node, where: str, name: str) -> bool:
+    netlink, netns = {
+        "left": (node.left, node.left_netns),
+        "right": (node.right, node.right_netns),
+    }[where]
+    link = netlink.link(name)
+    assert link is not None
+    return stacked.has_strangers(netns, netns.proc_net("dev_mcast"), link, [])
+
+
+def test_there_is_no_file_of_that_name(node: Node) -> None:
+    assert node.left_netns.proc_net("nothing") == ""
 
 
 @pytest.mark.parametrize("mac", [ZERO_MAC, "03:00:00:00:00:01"])
@@ -908,10 +1053,82 @@ def test_link_is_what_pyroute2_reads(kernel: KernelNode) -> None:
         "ifindex": theirs["index"],
         "ifname": theirs.get("ifname"),
         "kind": theirs.get(("linkinfo", "kind")),
+        "lower": theirs.get("link"),
+        "lower_netns": -1,
         "mac": theirs.get("address"),
         "master": 0,
         "max_mtu": theirs.get("max_mtu"),
         "min_mtu": theirs.get("min_mtu"),
         "mtu": theirs.get("mtu"),
         "parent_dev": "",
+        "promiscuity": theirs.get("promiscuity"),
+        "txqueuelen": theirs.get("txqlen"),
     }
+
+
+@pytest.mark.root
+def test_netdev_settings_are_what_ip_reads(kernel: KernelNode) -> None:
+    ifindex = kernel.add_link("left", "v0")
+    kernel.stack("left", "v0", "mv0")
+    kernel.left.set_txqueuelen(ifindex, 77)
+    kernel.left.set_modes(ifindex, 0x300)
+
+    def told(netns: str, name: str) -> Any:
+        shown = subprocess.run(
+            ["ip", "-n", netns, "-d", "-j", "link", "show", name], check=True, capture_output=True
+        )
+        return json.loads(shown.stdout)[0]
+
+    below, above = told(kernel.names["left"], "v0"), told(kernel.names["left"], "mv0")
+    ours, upper = kernel.left.link("v0"), kernel.left.link("mv0")
+    assert ours is not None
+    assert upper is not None
+    assert (below["txqlen"], below["promiscuity"]) == (ours.txqueuelen, ours.promiscuity) == (77, 1)
+    assert {"PROMISC", "ALLMULTI"} <= set(below["flags"])
+    assert (above["link"], upper.lower) == ("v0", ifindex)
+    kernel.send_off("mv0")
+    there = kernel.right.link("mv0")
+    assert there is not None
+    assert told(kernel.names["right"], "mv0")["link_index"] == there.lower == ifindex
+    assert told(kernel.names["right"], "mv0").get("link_netnsid", there.lower_netns) == there.lower_netns
+
+
+@pytest.mark.root
+def test_a_group_with_the_mac_of_all_hosts_is_told_from_what_is_stacked(kernel: KernelNode) -> None:
+    """239.0.0.1: the kernel counts it as a second one that wants that address."""
+    ifindex = kernel.add_link("left", "v0")
+    kernel.left.set_up(ifindex)
+    link = kernel.left.link("v0")
+    assert link is not None
+    with inside(kernel.left_netns):
+        program = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    membership = struct.pack("=4s4si", socket.inet_aton("239.0.0.1"), bytes(4), ifindex)
+    program.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+
+    multicast = kernel.left_netns.proc_net("dev_mcast")
+
+    assert stacked.is_shared(multicast, link, [])
+    assert not stacked.has_strangers(kernel.left_netns, multicast, link, [])
+    program.close()
+
+
+@pytest.mark.root
+def test_a_port_leaves_its_bridge_when_it_moves(kernel: KernelNode) -> None:
+    """So the way home need not look for masters; the lab has a bond."""
+    ifindex = kernel.add_link("left", "v0")
+    left = ["ip", "-n", kernel.names["left"], "link"]
+    subprocess.run([*left, "add", "m0", "type", "bridge"], check=True)
+    subprocess.run([*left, "set", "v0", "master", "m0"], check=True)
+
+    kernel.left.move(ifindex, kernel.right_netns.fd, "net1")
+
+    link = kernel.right.link("net1")
+    assert link is not None
+    assert link.master == 0
+
+
+@pytest.mark.root
+def test_every_netns_in_use_is_found(kernel: KernelNode) -> None:
+    found = {os.stat(path).st_ino for path in everywhere()}
+
+    assert {kernel.left_netns.identity[1], kernel.right_netns.identity[1], os.stat(OWN).st_ino} <= found

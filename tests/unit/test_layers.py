@@ -51,6 +51,9 @@ LAYERS = {
         "reservation",
         "claim",
         "commands/",
+        "homename",
+        "lone",
+        "stacked",
     ],
     "doors": ["plugin", "ipam_door", "times", "__main__", "ctl/"],
 }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni_sriov import nlsocket, rtnl
@@ -116,6 +117,9 @@ def test_message_header_is_pyroute2s() -> None:
                 [("IFA_LOCAL", "fd00::2"), ("IFA_ADDRESS", "fd00::2")],
             ),
         ),
+        (rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_TXQLEN, 500)), link_oracle([("IFLA_TXQLEN", 500)])),
+        (rtnl.link_modes(7, 0x100), link_oracle([], flags=0x100, change=0x300)),
+        (rtnl.netns_id_query(5), oracle(nsidmsg, {"rtgen_family": 0}, [("NETNSA_FD", 5)])),
         (rtnl.address_query(10, 7), oracle(ifaddrmsg, {"family": 10, "index": 7}, [])),
         (
             rtnl.route(7, Route("10.9.0.0/16", gw="10.10.1.1", src="10.10.1.2", priority=50), onlink=True),
@@ -332,6 +336,10 @@ def test_link_reply_is_read() -> None:
             ("IFLA_MIN_MTU", 68),
             ("IFLA_MAX_MTU", 9216),
             ("IFLA_MASTER", 12),
+            ("IFLA_LINK", 9),
+            ("IFLA_LINK_NETNSID", 0),
+            ("IFLA_TXQLEN", 500),
+            ("IFLA_PROMISCUITY", 2),
             ("IFLA_LINKINFO", {"attrs": [("IFLA_INFO_KIND", "veth")]}),
             ("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", "one"), ("IFLA_ALT_IFNAME", "two")]}),
         ],
@@ -351,7 +359,22 @@ def test_link_reply_is_read() -> None:
         master=12,
         kind="veth",
         carrier=True,
+        txqueuelen=500,
+        promiscuity=2,
+        lower=9,
+        lower_netns=0,
     )
+
+
+def test_what_a_link_reply_leaves_out_is_nothing() -> None:
+    link = rtnl.decode_link(link_oracle([("IFLA_IFNAME", "lo")]))
+
+    assert (link.lower, link.lower_netns, link.promiscuity) == (0, -1, 0)
+
+
+@pytest.mark.parametrize(("told", "number"), [([("NETNSA_NSID", 7)], 7), ([], -1)])
+def test_netns_id_reply_is_read(told: Fields, number: int) -> None:
+    assert rtnl.decode_netns_id(oracle(nsidmsg, {"rtgen_family": 0}, told)) == number
 
 
 def test_address_reply_is_read() -> None:
