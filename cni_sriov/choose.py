@@ -13,17 +13,21 @@ if TYPE_CHECKING:
     from .netconf import PfSelector
 
 
-def matching_pfs(pfs: Iterable[PF], selector: PfSelector) -> list[PF]:
-    """The PFs that match all that the selector gives; BadConfig if there is none."""
-    found = [pf for pf in pfs if _matches(pf, selector)]
+def matching_pfs(pfs: Iterable[PF], selector: PfSelector, named: Iterable[int] = ()) -> list[PF]:
+    """The PFs that match all that the selector gives; BadConfig if there is none. `named`: the interfaces that its names
+    lead to, which may be altnames.
+    """
+    meant = set(named) - {0}
+    found = [pf for pf in pfs if _matches(pf, selector, meant)]
     if not found:
         raise BadConfig("choose a PF: no PF of this node matches the selector `pf`")
     return found
 
 
-def _matches(pf: PF, selector: PfSelector) -> bool:
+def _matches(pf: PF, selector: PfSelector, named: set[int]) -> bool:
+    if selector.names and pf.ifname not in selector.names and pf.ifindex not in named:
+        return False
     rules: tuple[tuple[list[str] | list[int] | None, str | int], ...] = (
-        (selector.names, pf.ifname),
         (selector.pci_addresses, pf.pci_address),
         (selector.vendors, pf.vendor),
         (selector.devices, pf.device),
@@ -67,7 +71,7 @@ def free_vf(
             taken = vf.pci_address in claimed
             if not (taken or vf.busy):
                 return pf, vf
-            where = f"{pf.ifname} vf {vf.index} ({vf.pci_address})"
+            where = f"{pf.ifname} vf {vf.index} ({vf.pci_address})".strip()
             seen.append((where, vf.pci_address, CLAIMED if taken else vf.busy))
             lasting = lasting and vf.lasting and not taken
         if len(seen) == before:

@@ -108,10 +108,9 @@ def _meant_pfs(host: Host, conf: NetConf) -> list[PF]:
     if conf.device:
         pf = host.sysfs.pf_of_vf(conf.device)
         if pf is None:
-            raise PfUnusable(
-                f"use VF {conf.device}: no such VF on this node, or its PF is not visible",
-                "list the node's VFs with `sriovctl status`",
-            )
+            from . import lone  # in a virtual machine
+
+            pf = lone.pf_of(host, conf)
         return [pf]
     if conf.pf is not None:
         pfs = host.sysfs.pfs()
@@ -119,7 +118,7 @@ def _meant_pfs(host: Host, conf: NetConf) -> list[PF]:
             found.vendor, found.device = (
                 int(digits or "0", 16) for digits in host.sysfs.ids(found.pci_address)
             )
-        return choose.matching_pfs(pfs, conf.pf)
+        return choose.matching_pfs(pfs, conf.pf, map(host.netlink.ifindex, conf.pf.names or []))
     pf = host.sysfs.pf_by_name(conf.master) or _pf_by_altname(host, conf.master)
     if pf is None:
         raise _no_pf(host, conf.master)
@@ -133,10 +132,11 @@ def _pf_by_altname(host: Host, name: str) -> PF | None:
 
 
 def _no_pf(host: Host, name: str) -> CniError:
-    ports = host.sysfs.bond_ports(name)
+    ifindex = host.netlink.ifindex(name)
+    ports = host.sysfs.bond_ports(host.netlink.ifname(ifindex)) if ifindex else []
     if ports:
         return BadConfig(f"use master {name}: it is a bond", f"name one of its ports: {', '.join(ports)}")
-    if not host.netlink.ifindex(name):
+    if not ifindex:
         return PfUnusable(
             f"use master {name}: no such interface in the host", "list PFs with `sriovctl status`"
         )
@@ -182,7 +182,8 @@ def _find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | No
 
 def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_address: set[int]) -> Iterator[VF]:
     """The PF's VFs that the conf admits, each judged when it is looked at."""
-    for index, pci_address in host.sysfs.virtfns(pf.pci_address):
+    virtfns = host.sysfs.virtfns(pf.pci_address) if pf.pci_address else [(0, conf.device)]
+    for index, pci_address in virtfns:
         if conf.device not in {"", pci_address} or not choose.has_index(conf.pf, index):
             continue
         if pci_address in claimed:
@@ -190,6 +191,10 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
         else:
             vf = host.sysfs.vf(index, pci_address)
             vf.busy = vf.busy or _busy(host, vf, with_address)
+            if not vf.busy and not pf.pci_address:
+                from . import lone
+
+                vf.busy = lone.use(host, vf)
             yield vf
         if conf.device:
             return
@@ -219,10 +224,10 @@ def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
     """igb and others accept one MAC on two VFs (lab.md 6.5), and then neither gets all of its traffic. So where a free VF
     has the MAC already, that is the one to take.
     """
-    port = host.netlink.link_by_index(pf.ifindex)
+    port = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
     if port is not None and port.mac == mac:
         raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it", "ask for another")
-    states = host.netlink.vf_states(pf.ifindex)
+    states = host.netlink.vf_states(pf.ifindex) if pf.ifindex else {}
     having = [index for index, state in states.items() if index != vf.index and state.mac == mac]
     for other, pf_address in host.ledger.claimed().items():
         if pf_address == pf.pci_address and other != vf.pci_address:

@@ -49,7 +49,7 @@ def remove(record: Record) -> None:
 
 
 def _text(record: Record) -> str:
-    pci = {"pci-address": record.vf, "pf-pci-address": record.pf}
+    pci = {"pci-address": record.vf} | ({"pf-pci-address": record.pf} if record.pf else {})
     return jsontext.render({"type": "pci", "version": "1.1.0", "pci": pci})
 
 

@@ -7,7 +7,7 @@ import posix as os
 from . import delegate
 from .errors import BadNetns
 from .netlink import Netlink
-from .netns import OWN, Netns, everywhere, inside, proc_net
+from .netns import OWN, Netns, inside, proc_net
 from .sysfs import Sysfs
 
 TYPE_CHECKING = False
@@ -98,9 +98,9 @@ class Host:
             return adopt.find(self, attachment)
         return record
 
-    def find_pod(self, record: Record) -> tuple[Netns, Netlink] | None:
-        """The pod's netns, and a Netlink in it, if its path still leads to the one that ADD saw: another pod may have the
-        path by now.
+    def find_pod(self, record: Record) -> tuple[Netns, Netlink, str] | None:
+        """The pod's netns, with what `visit` tells of it, if its path still leads to the one that ADD saw: another pod may
+        have the path by now.
         """
         try:
             netns = self.open_path(record.netns)
@@ -108,9 +108,9 @@ class Host:
             return None
         try:
             if list(netns.identity) == record.netns_identity:
-                pod = self.pod(netns)  # tells the cookie, so that nobody need go in twice
+                pod, multicast = self.visit(netns)  # tells the cookie, so that nobody need go in twice
                 if netns.is_the_one(record.netns_identity, record.netns_cookie):
-                    return netns, pod
+                    return netns, pod, multicast
                 pod.close()
         except BaseException:
             netns.close()

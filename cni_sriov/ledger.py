@@ -272,9 +272,10 @@ class Ledger:
 
 
 def _judge(record: Record) -> Record:
-    """The addresses become parts of paths: ValueError if they are none."""
-    for address in (record.pf, record.vf):
-        parse_pci_address(address)
+    """The addresses become parts of paths: ValueError if they are none. `pf` "" = it is not visible (lone.py)."""
+    parse_pci_address(record.vf)
+    if record.pf:
+        parse_pci_address(record.pf)
     return record
 
 

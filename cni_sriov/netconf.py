@@ -49,14 +49,15 @@ def _string(value: Any) -> str:
     return value
 
 
-def _ifname(value: Any) -> str:
+def _link_name(value: Any) -> str:
+    """A name or an altname: ALTIFNAMSIZ is 128. The kernel takes anything for one, iproute2 no '/' and no blank."""
     text = _string(value)
     if (
-        len(text.encode("utf-8", "surrogatepass")) > 15
+        len(text.encode("utf-8", "surrogatepass")) > 127
         or text in {".", ".."}
-        or any(c in "/: \t\n" for c in text)
+        or any(c in "/ \t\n" for c in text)
     ):
-        raise ValueError("must be an interface name (at most 15 bytes, no '/', ':' or blank)")
+        raise ValueError("must be an interface's name or altname (at most 127 bytes, no '/' or blank)")
     if not text.isprintable():
         raise ValueError("must be printable")
     return text
@@ -151,7 +152,7 @@ def _indices(value: Any) -> list[tuple[int, int]]:
 
 
 PF_KEYS: dict[str, Callable[[Any], Any]] = {
-    "names": _list_of(_ifname),
+    "names": _list_of(_link_name),
     "pciAddresses": _list_of(parse_pci_address),
     "vendors": _list_of(_pci_id),
     "devices": _list_of(_pci_id),
@@ -220,13 +221,16 @@ class PfSelector:
 KEYS: dict[str, Callable[[Any], Any]] = {
     "deviceID": parse_pci_address,
     "pciBusID": parse_pci_address,
-    "master": _ifname,
+    "master": _link_name,
     "pf": _object,
     "vlan": _integer(0, 4094),
     "vlanQoS": _integer(0, 7),
     "vlanProto": _vlan_proto,
     "mac": parse_mac,
     "mtu": _integer(68, 65535),  # ETH_MIN_MTU, linux/if_ether.h; the PF's own limits are checked at ADD
+    "txqueuelen": _integer(0, 0xFFFFFFFF),  # IFLA_TXQLEN has 32 bits
+    "promisc": _boolean,
+    "allmulti": _boolean,
     "spoofchk": _on_off,
     "trust": _on_off,
     "link_state": _one_of("auto", "enable", "disable"),
@@ -475,6 +479,9 @@ def _settings(values: dict[str, Any], args: dict[str, Any], mac: str | None) -> 
         vlan_qos=values.get("vlanQoS", 0),
         vlan_proto=values.get("vlanProto", "802.1q"),
         mtu=values.get("mtu"),
+        txqueuelen=values.get("txqueuelen"),
+        promisc=values.get("promisc"),
+        allmulti=values.get("allmulti"),
         spoofchk=values.get("spoofchk"),
         trust=values.get("trust"),
         link_state=values.get("link_state"),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import errno
 import time
 
-from . import knobs, release
+from . import homename, knobs, release, stacked
 from .domain import VfState
-from .errors import BadConfig, CniError, DriverRefused, IfnameExists, KernelRefused, PfUnusable
+from .errors import BadConfig, CniError, DriverRefused, IfnameExists, KernelRefused, PfUnusable, TryAgain
 from .netlink import ZERO_MAC
 
 TYPE_CHECKING = False
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Card:
-    """The PF and the VF of one attachment as they were found."""
+    """The PF and the VF of one attachment as they were found; `pf` None = it is not visible (lone.py)."""
 
     __slots__ = ("driver", "host", "pf", "record", "vf")
 
-    def __init__(self, host: Host, record: Record, pf: Link, driver: str, vf: Link) -> None:
+    def __init__(self, host: Host, record: Record, pf: Link | None, driver: str, vf: Link) -> None:
         self.host = host
         self.record = record
         self.pf = pf
@@ -37,7 +37,7 @@ class Card:
 
     @property
     def where(self) -> str:
-        return f"{self.pf.ifname} vf {self.record.vf_index}"
+        return f"{self.pf.ifname} vf {self.record.vf_index}" if self.pf else f"VF {self.record.vf}"
 
 
 def find(host: Host, record: Record, conf: NetConf) -> Card:
@@ -45,13 +45,10 @@ def find(host: Host, record: Record, conf: NetConf) -> Card:
     link = host.vf_link(record.vf)
     if link is None:
         raise PfUnusable(f"use VF {record.vf}: its netdev vanished when it was claimed")
-    found = host.sysfs.pf_by_pci(record.pf)
-    pf = host.netlink.link_by_index(found.ifindex) if found is not None and found.ifindex else None
-    if found is None or pf is None:  # gone, or in a netns itself (lab.md 6.16)
-        raise PfUnusable(f"use PF {record.pf}: it has no netdev in the host netns")
-    card = Card(host, record, pf, found.driver, link)
+    pf, driver = _pf(host, record) if record.pf else (None, record.driver)
+    card = Card(host, record, pf, driver, link)
     _check_mtu(card, conf)
-    if not pf.is_up and not conf.pf_up:
+    if pf is not None and not pf.is_up and not conf.pf_up:
         raise PfUnusable(
             f"use PF {pf.ifname}: it is down, so its VFs carry nothing", 'bring it up, or set "pfUp": true'
         )
@@ -60,14 +57,54 @@ def find(host: Host, record: Record, conf: NetConf) -> Card:
     record.parent_dev = link.parent_dev
     record.baseline = _baseline(card)
     host.ledger.put(record)
+    if record.baseline.ifname != link.ifname:
+        homename.forget(host, record.vf)  # the Record knows it now
+    if link.is_held:
+        _free(card, conf)
     return card
+
+
+def _pf(host: Host, record: Record) -> tuple[Link, str]:
+    """(its netdev, its driver)"""
+    found = host.sysfs.pf_by_pci(record.pf)
+    pf = host.netlink.link_by_index(found.ifindex) if found is not None and found.ifindex else None
+    if found is None or pf is None:  # gone, or in a netns itself (lab.md 6.16)
+        raise PfUnusable(f"use PF {record.pf}: it has no netdev in the host netns")
+    return pf, found.driver
+
+
+def _free(card: Card, conf: NetConf) -> None:
+    """Something that an earlier container left in another netns holds its netdev: it is made anew, and as it was."""
+    host, record = card.host, card.record
+    host.log.warning("something holds the VF; its netdev is made anew", vf=record.vf, ifname=card.vf.ifname)
+    stacked.note(host, record)
+    release.return_vf(host, record, conf.verify_timeout_ms)
+    link = host.vf_link(record.vf)
+    if link is None:
+        raise PfUnusable(f"use VF {record.vf}: its netdev vanished when it was made anew")
+    card.vf = link
+    record.parent_dev = link.parent_dev
+
+
+def refuse_shared(card: Card, netns: Netns, link: Link) -> None:
+    """The link is UP in the pod now, and with it each VLAN that somebody put on it and took to another netns
+    (vlan_device_event). What is found goes with the netdev, which the undo makes anew.
+    """
+    link.flags |= 1  # IFF_UP
+    if stacked.has_strangers(netns, netns.proc_net("dev_mcast"), link, []):
+        stacked.note(card.host, card.record)
+        raise TryAgain(
+            f"use VF {card.record.vf}: something in another network namespace is stacked on it",
+            "an earlier container left it; the VF is made anew, and the next ADD can have it",
+        )
 
 
 def _baseline(card: Card) -> VfState:
     link = card.vf
     baseline = _admin_state(card)
-    baseline.mac = release.admin_mac(baseline, link)
-    baseline.ifname, baseline.own_mac, baseline.mtu = link.ifname, link.mac, link.mtu
+    baseline.mac = release.admin_mac(baseline, link) if card.pf is not None else None
+    baseline.ifname = homename.of(card.host, card.record.vf) or link.ifname
+    baseline.own_mac, baseline.mtu, baseline.txqueuelen = link.mac, link.mtu, link.txqueuelen
     baseline.altnames, baseline.up, baseline.modes = link.altnames, link.is_up, link.modes
     return baseline
 
@@ -75,6 +112,8 @@ def _baseline(card: Card) -> VfState:
 def _admin_state(card: Card) -> VfState:
     """What the PF tells of the VF. A PF that lists none is accepted only if nothing is asked of it."""
     record = card.record
+    if card.pf is None:
+        return VfState()
     try:
         return card.host.netlink.vf_state(card.pf.ifindex, record.vf_index)
     except KernelRefused as refused:
@@ -89,6 +128,7 @@ def _check_mtu(card: Card, conf: NetConf) -> None:
     mtu, pf, vf = conf.settings.mtu, card.pf, card.vf
     if mtu is None:
         return
+    pf = pf or vf
     low = max(pf.min_mtu, vf.min_mtu)
     high = min(pf.max_mtu or mtu, vf.max_mtu or mtu)
     if not low <= mtu <= high:
@@ -97,7 +137,7 @@ def _check_mtu(card: Card, conf: NetConf) -> None:
 
 def bring_pf_up(card: Card, conf: NetConf) -> None:
     """Without it all settings seem to succeed and nothing works (lab.md 6.4). Never undone: others may use it by now."""
-    if not card.pf.is_up and conf.pf_up:
+    if card.pf is not None and not card.pf.is_up and conf.pf_up:
         card.host.log.warning("the PF was down; bringing it up", pf=card.pf.ifname)
         with refusal(card, "pfUp"):
             card.host.netlink.set_up(card.pf.ifindex)
@@ -113,6 +153,8 @@ def _await_carrier(card: Card, timeout_s: float) -> None:
 
 
 def _has_carrier(card: Card) -> bool:
+    if card.pf is None:
+        return True
     try:
         pf = card.host.netlink.link_by_index(card.pf.ifindex)
     except KernelRefused:
@@ -129,6 +171,9 @@ def set_mac(card: Card) -> None:
     if mac is None or baseline is None or mac == baseline.own_mac == baseline.mac:
         return
     with refusal(card, "mac"):
+        if card.pf is None:  # whoever has the PF may refuse it
+            netlink.set_mac(card.vf.ifindex, mac)
+            return
         try:
             netlink.set_vf_mac(card.pf.ifindex, card.record.vf_index, ZERO_MAC)
         except KernelRefused as refused:
@@ -144,8 +189,22 @@ def set_mtu(card: Card) -> None:
             card.host.netlink.set_mtu(card.vf.ifindex, mtu or 0)
 
 
+def set_netdev(card: Card) -> None:
+    """What the VF's own netdev has; it goes along into the pod."""
+    settings, vf, netlink = card.record.settings, card.vf, card.host.netlink
+    if settings.txqueuelen not in {None, vf.txqueuelen}:
+        with refusal(card, "txqueuelen"):
+            netlink.set_txqueuelen(vf.ifindex, settings.txqueuelen or 0)
+    modes = settings.modes(vf.modes)
+    if modes != vf.modes:
+        with refusal(card, "promisc or allmulti"):
+            netlink.set_modes(vf.ifindex, modes)
+
+
 def set_knobs(card: Card) -> None:
     assert card.record.baseline is not None
+    if card.pf is None:
+        return  # none is asked: lone.pf_of
     for step in knobs.steps(card.record.baseline, card.record.settings):
         with refusal(card, step.label):
             getattr(card.host.netlink, step.verb)(card.pf.ifindex, card.record.vf_index, *step.args)
@@ -169,7 +228,9 @@ class refusal:  # noqa: N801 # reads as a preposition; contextlib costs 5 ms
 
 
 def _driver_refused(card: Card, knob: str, refused: KernelRefused) -> CniError:
-    if refused.errno == errno.ENODEV or card.host.sysfs.pf_by_pci(card.record.pf) is None:
+    if refused.errno == errno.ENODEV or (
+        card.pf is not None and card.host.sysfs.pf_by_pci(card.record.pf) is None
+    ):
         return PfUnusable(f"set {knob}: the PF {card.record.pf} or its VF has vanished", str(refused))
     if refused.errno in {errno.EOPNOTSUPP, errno.EPROTONOSUPPORT}:  # other numbers speak for themselves
         return DriverRefused(
@@ -225,7 +286,11 @@ def _differences(card: Card, link: Link) -> list[str]:
         wrong.append(f"own MAC {link.mac}, not {settings.mac}")
     if settings.mtu not in {None, link.mtu}:
         wrong.append(f"mtu {link.mtu}, not {settings.mtu}")
-    if settings.mac or knobs.steps(VfState(), settings):
+    if settings.txqueuelen not in {None, link.txqueuelen}:
+        wrong.append(f"txqueuelen {link.txqueuelen}, not {settings.txqueuelen}")
+    if settings.modes(link.modes) != link.modes:
+        wrong.append("promisc or allmulti is not as asked")
+    if card.pf is not None and (settings.mac or knobs.steps(VfState(), settings)):
         with refusal(card, "what was asked"):
             now = card.host.netlink.vf_state(card.pf.ifindex, card.record.vf_index)
         wrong += knobs.differences(now, settings)

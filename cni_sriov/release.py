@@ -1,6 +1,7 @@
 """The inverse of each effect of ADD, from the Record: used by ADD's undo, DEL and reclaim, so they cannot drift apart. Every one is idempotent: what is already so is left alone, what is gone is success.
 
-Order on the way back: netdev home, then its MAC, then its MTU and name, then the PF's knobs.
+Order on the way back: netdev home and free of what is stacked on it, then its MAC, then its MTU and name, then the
+PF's knobs.
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 import errno
 import time
 
-from . import knobs, reservation
+from . import homename, knobs, reservation, stacked
 from .errors import CniError, KernelRefused, TryAgain
-from .host import link_in_pod
+from .host import link_among, link_in_pod
 from .netlink import ZERO_MAC, Netlink
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from .domain import PF, Link, Record, VfState
     from .host import Host
+    from .netns import Netns
 
 HOME_TIMEOUT_S = 2.0  # lab.md 6.7: a netns dies well under a second, unless a process lives in it
 
@@ -80,8 +82,11 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     by_pf: list[str] = []  # of these only, the PF may be the reason
     away = _try(failed, bring_home, host, record)
     found = _look(by_pf, host, record)
+    if record.anew or (found.link is not None and found.link.is_held):
+        away = away or _make_anew(host, record)
+        found = _look(by_pf, host, record)
     _try(by_pf, restore_mac, host, record, found)
-    for inverse in (restore_mtu, restore_modes, restore_name):
+    for inverse in (restore_mtu, restore_txqueuelen, restore_modes, restore_name):
         _try(failed, inverse, host, record, found)
     _try(by_pf, restore_knobs, host, record, found)
     if failed or by_pf:
@@ -93,6 +98,16 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     if away is not None:
         raise away
     verify(host, record, verify_timeout_ms)
+    homename.settle(host)
+
+
+def _make_anew(host: Host, record: Record) -> NotYet | None:
+    """A driver that does not come back keeps the VF from everybody, and no DEL from its end."""
+    try:
+        stacked.make_anew(host, record)
+    except KernelRefused as refused:
+        return NotYet(f"its netdev cannot be made anew: {refused}")
+    return None
 
 
 def _try(failed: list[str], inverse: Callable[..., None], *args: Any) -> NotYet | None:
@@ -158,26 +173,81 @@ def look(host: Host, record: Record) -> Found:
 def bring_home(host: Host, record: Record) -> None:
     """The netdev into the host netns. DOWN first as its own message: a move while UP costs a grace period more."""
     here = host.vf_link(record.vf)
-    if here is not None and host.is_in_own_netns(record):
-        _strip(host, here)
-    if here is not None or not host.sysfs.has_netdev(record.vf):
+    if here is not None:
+        if host.is_in_own_netns(record):
+            _strip(host, here, record)
+        elif record.status != "in-progress":
+            _judge_homecomer(host, record, here)
+        return
+    if not host.sysfs.has_netdev(record.vf):
         return
     found = host.find_pod(record)
     if found is not None:
-        with found[0], found[1] as pod:
-            link = link_in_pod(pod, record)
-            if link is not None:
-                pod.set_down(link.ifindex)
-                _move_home(host, pod, link, record)
+        netns, pod, multicast = found
+        with netns, pod:
+            if _fetch(host, netns, pod, multicast, record):
                 return
-    if host.netlink.wait_link(lambda link: link.parent_dev == record.vf, HOME_TIMEOUT_S) is None:
+    here = host.netlink.wait_link(lambda link: link.parent_dev == record.vf, HOME_TIMEOUT_S)
+    if here is None:
         raise NotYet("its netdev is in a netns that cannot be reached and does not die")
+    _judge_homecomer(host, record, here)
 
 
-def _strip(host: Host, link: Link) -> None:
+def _judge_homecomer(host: Host, record: Record, here: Link) -> None:
+    """Its netns died, and what was stacked on it there died too; in a netns inside that one it lives on."""
+    if not record.anew:
+        path = stacked.in_another_netns(host, here)
+        if path:
+            host.log.warning("something is still stacked on the VF", vf=record.vf, netns=path)
+            stacked.note(host, record)
+
+
+def _fetch(host: Host, netns: Netns, pod: Netlink, multicast: str, record: Record) -> bool:
+    """Out of the pod, and first what is stacked on it there; False if it is not in there."""
+    links = _links(pod)
+    link = link_in_pod(pod, record) if links is None else link_among(links, record)
+    if link is None:
+        return False
+    above = stacked.uppers(links or [], link)
+    if links is None or stacked.has_strangers(netns, multicast, link, above):
+        host.log.warning("something may be stacked on the VF in another netns", vf=record.vf)
+        stacked.note(host, record)
+    _unstack(host, pod, record, above)
+    pod.set_down(link.ifindex)
+    _move_home(host, pod, link, record)
+    here = host.vf_link(record.vf) if above else None
+    if here is not None:  # what the pod made between our look and the move
+        _unstack(host, pod, record, stacked.uppers(pod.links(), here, pod.netns_id(host.own_netns.fd)))
+    return True
+
+
+def _links(pod: Netlink) -> list[Link] | None:
+    """None: they change all the time, and a pod that does that must not hinder its DEL."""
+    try:
+        return pod.links()
+    except KernelRefused as refused:
+        if refused.errno != errno.EINTR:
+            raise
+        return None
+
+
+def _unstack(host: Host, netlink: Netlink, record: Record, above: list[Link]) -> None:
+    if not above:
+        return
+    host.log.info("deleting what is stacked on the VF", vf=record.vf, links=[link.ifname for link in above])
+    try:
+        stacked.delete(netlink, above)
+    except KernelRefused as refused:  # it ends with the netdev then
+        host.log.warning("it cannot be deleted", vf=record.vf, reason=refused)
+        stacked.note(host, record)
+
+
+def _strip(host: Host, link: Link, record: Record) -> None:
     """The container is the host's own netns (CNI_NETNS_OVERRIDE): no move takes its routes and addresses away, and a VF
     with a global address is never taken, so all of them are the attachment's.
     """
+    if host.sysfs.uppers(link.ifname):
+        _unstack(host, host.netlink, record, stacked.uppers(host.netlink.links(), link))
     host.netlink.set_down(link.ifindex)
     for address in host.netlink.addresses(link.ifindex):
         if address.is_global:
@@ -191,7 +261,7 @@ def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:
         altname
     ) in link.altnames:  # they move along, and the move fails where the host has one: the pod may give any
         if altname not in record.baseline.altnames or host.netlink.ifindex(altname):
-            _ignoring(pod.del_altname, link.ifindex, altname)
+            homename.ignoring(pod.del_altname, link.ifindex, altname)
     name = (
         wanted
         if not host.netlink.ifindex(wanted)
@@ -263,6 +333,12 @@ def restore_mtu(host: Host, record: Record, found: Found) -> None:
         host.netlink.set_mtu(link.ifindex, record.baseline.mtu)
 
 
+def restore_txqueuelen(host: Host, record: Record, found: Found) -> None:
+    link, base = found.link, record.baseline
+    if link is not None and base is not None and base.txqueuelen not in {None, link.txqueuelen}:
+        host.netlink.set_txqueuelen(link.ifindex, base.txqueuelen or 0)
+
+
 def restore_modes(host: Host, record: Record, found: Found) -> None:
     """Promiscuous and all multicast go with the netdev from netns to netns: `tuning` sets them, tcpdump does not."""
     link = found.link
@@ -276,40 +352,14 @@ def restore_name(host: Host, record: Record, found: Found) -> None:
     if base is None or link is None:
         return
     for name in set(link.altnames) - set(base.altnames):
-        _ignoring(host.netlink.del_altname, link.ifindex, name)
-    if host.netlink.ifname(link.ifindex) != base.ifname:  # asked anew, without RTNL: udev may have renamed it
-        _rename(host, link, base.ifname)
+        homename.ignoring(host.netlink.del_altname, link.ifindex, name)
+    has = host.netlink.ifname(link.ifindex)  # asked anew, without RTNL: udev may have renamed it
+    if has != base.ifname and not homename.rename(host, link, base.ifname):
+        homename.remember(host, record.vf, base.ifname)
     for name in set(base.altnames) - set(link.altnames):
-        _ignoring(host.netlink.add_altname, link.ifindex, name)
+        homename.ignoring(host.netlink.add_altname, link.ifindex, name)
     if base.up:
         host.netlink.set_up(link.ifindex)  # also where it was UP just now: the rename set it down
-
-
-def _rename(host: Host, link: Link, name: str) -> None:
-    if link.is_up:
-        host.netlink.set_down(link.ifindex)
-    for again in (True, False):
-        try:
-            host.netlink.set_name(link.ifindex, name)
-            return
-        except KernelRefused as refused:
-            if not (refused.errno == errno.EEXIST or (again and refused.errno == errno.EBUSY)):
-                raise
-            if refused.errno == errno.EBUSY:  # NetworkManager set it UP since; kernels before 6.2 refuse then
-                host.netlink.set_down(link.ifindex)
-                continue
-        if again and host.netlink.ifindex(name) == link.ifindex:  # udev gave it as an altname just now
-            _ignoring(host.netlink.del_altname, link.ifindex, name)
-    host.log.warning("the VF's name is taken in the host; it keeps another", wanted=name, has=link.ifname)
-
-
-def _ignoring(verb: Any, ifindex: int, name: str) -> None:
-    """udev changes altnames beside us: what it did first is done."""
-    try:
-        verb(ifindex, name)
-    except KernelRefused as refused:
-        if refused.errno not in {errno.EEXIST, errno.ENOENT, errno.EINVAL}:
-            raise
 
 
 def restore_knobs(host: Host, record: Record, found: Found) -> None:
@@ -350,6 +400,7 @@ def differences(host: Host, record: Record) -> list[str]:
         wrong += [f"own MAC {link.mac}"] if link.mac != base.own_mac else []
         wrong += ["promiscuous or all multicast"] if link.modes != base.modes else []
         wrong += [f"mtu {link.mtu}"] if base.mtu not in {0, link.mtu} else []
+        wrong += [f"txqueuelen {link.txqueuelen}"] if base.txqueuelen not in {None, link.txqueuelen} else []
         if now is not None and base.mac is not None and admin_mac(now, link) not in {base.mac, base.own_mac}:
             wrong.append(f"admin MAC {now.mac}")
     return wrong

@@ -93,13 +93,15 @@ def in_another_netns(host: Host, link: Link) -> str:
 
     Looks into every netns that a process is in or that is mounted: only where nothing else can tell.
     """
-    for path in host.all_netns():
-        try:
-            with host.open_path(path) as netns:
-                if not netns.is_own() and _is_above(host, netns, link):
-                    return path
-        except (BadNetns, KernelRefused):
-            continue  # it ended meanwhile
+    for inode, paths in host.live_netns().items():
+        for path in paths if inode else ():  # 0: processes that cannot be looked at
+            try:
+                with host.open_path(path) as netns:
+                    if not netns.is_own() and _is_above(host, netns, link):
+                        return path
+                    break
+            except (BadNetns, KernelRefused):
+                continue  # that process ended meanwhile; another one may be in there
     return ""
 
 

@@ -88,10 +88,12 @@ def _attach(
         prepare.bring_pf_up(card, conf)
         prepare.set_mac(card)
         prepare.set_mtu(card)
+        prepare.set_netdev(card)
         prepare.set_knobs(card)
         prepare.move(card, netns)
         link = prepare.read_back(card, conf, inside_pod)
         pod.configure(host, netns, inside_pod, link, conf, found)
+        prepare.refuse_shared(card, netns, link)
         if "type" in record.ipam:
             found = foreign.add(host, record, conf)
             pod.add_late(host, netns, inside_pod, link, conf, found)

@@ -5,7 +5,8 @@ Tolerant of later chained plugins: what they added is not ours to judge, only wh
 
 from __future__ import annotations
 
-from .. import knobs, reservation
+from .. import knobs, reservation, stacked
+from ..domain import ALLMULTI, PROMISC
 from ..errors import Drift, KernelRefused
 from ..inet import parse_address, parse_interface, render_address
 from ..rtnl import RT_TABLE_MAIN
@@ -39,6 +40,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
             wrong += _link(record, link, conf)
             if link is not None:
                 wrong += _addresses(pod, record, conf, link) + _routes(pod, conf)
+                wrong += _stacked(host, netns, pod, link)
             wrong += _admin(host, record, conf)
         wrong += reservation.drift(host, record)
         if "type" in record.ipam and not wrong:
@@ -69,7 +71,31 @@ def _link(record: Record, link: Link | None, conf: NetConf) -> list[str]:
     # a chained `tuning` may set another MTU, and results do not tell it: only one that was asked of us can be held
     if record.settings.mtu not in {None, link.mtu}:
         wrong.append(f"MTU of {name} is {link.mtu}, not {record.settings.mtu}")
+    return wrong + _asked_of_netdev(record, link)
+
+
+def _asked_of_netdev(record: Record, link: Link) -> list[str]:
+    name, wrong = record.attachment.ifname, []
+    if record.settings.txqueuelen not in {None, link.txqueuelen}:
+        wrong.append(f"txqueuelen of {name} is {link.txqueuelen}, not {record.settings.txqueuelen}")
+    for key, is_so in (("promisc", PROMISC), ("allmulti", ALLMULTI)):
+        asked = getattr(record.settings, key)
+        if asked not in {None, bool(link.modes & is_so)}:
+            wrong.append(f"{key} of {name} is {'off' if asked else 'on'}")
     return wrong
+
+
+def _stacked(host: Host, netns: Netns, pod: Netlink, link: Link) -> list[str]:
+    """A container may make a VLAN on its interface; what is in another netns it will leave behind."""
+    multicast = netns.proc_net("dev_mcast")
+    if not stacked.is_shared(multicast, link, []):
+        return []
+    here = stacked.uppers(pod.links(), link)
+    for upper in here:
+        host.log.info("stacked on the VF", ifname=link.ifname, link=upper.ifname, kind=upper.kind)
+    if not stacked.has_strangers(netns, multicast, link, here):
+        return []
+    return [f"something in another network namespace is stacked on {link.ifname}"]
 
 
 def _promised_mac(record: Record, conf: NetConf) -> str:
@@ -182,6 +208,8 @@ def _admin(host: Host, record: Record, conf: NetConf) -> list[str]:
     lost = host.lost_vf(record)
     if lost:
         return [f"VF {record.vf} has vanished (numvfs changed, or the PF's driver was unbound): {lost}"]
+    if not record.pf:
+        return []  # it is not visible (lone.py)
     pf = host.sysfs.pf_by_pci(record.pf)
     pf_link = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
     if pf_link is None:

@@ -5,7 +5,7 @@ Without a list (cnitool, and ocicni's null: netconf.valid_attachments) only what
 
 from __future__ import annotations
 
-from .. import reclaim, release, reservation
+from .. import homename, reclaim, release, reservation
 from ..errors import CniError, KernelRefused, TryAgain
 
 TYPE_CHECKING = False
@@ -30,6 +30,7 @@ def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_m
         problem = _alone(host, attachment, act)
         failed += [problem] if problem else []
     failed += collect_leases(network, keep, host)
+    homename.settle(host)
     host.ledger.sweep_locks()
     if failed:
         raise TryAgain(f"collect garbage of {network}: {len(failed)} attachment(s) failed", "; ".join(failed))

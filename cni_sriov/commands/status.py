@@ -56,6 +56,8 @@ def _usable_pfs(conf: NetConf, host: Host) -> list[PF]:
 
 
 def _problem(conf: NetConf, host: Host, pf: PF) -> str:
+    if not pf.pci_address:
+        return ""  # a VF whose PF is not visible (lone.py)
     link = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
     if link is None:
         return f"PF {pf.pci_address} has no netdev in the host"

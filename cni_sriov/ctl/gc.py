@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from .. import adopt, poolconf, reclaim, release, reservation
+from .. import adopt, homename, poolconf, reclaim, release, reservation
 from ..commands import ipam
 from ..errors import CniError, KernelRefused
 from ..ipam.shelf import STICKY, ScopeDirectory
@@ -57,6 +57,8 @@ def run(
     if not dry_run:
         host.ledger.open_run_dir()
     items = list(_vfs(host, dry_run))
+    if not dry_run:
+        homename.settle(host)
     items += _leases(host, dry_run, is_dead or reservation.Deaths(host))
     return items + list(_boots(host, dry_run, data_dir))
 
@@ -79,7 +81,7 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Item]:
 
 
 def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
-    what = f"{_pf_name(host, record)} vf {record.vf_index}"
+    what = f"{_pf_name(host, record)} vf {record.vf_index}" if record.pf else f"VF {record.vf}"
     lock = _lock(host, record.attachment, dry_run)
     if lock is None:
         yield Item("vf", what, str(record.attachment), False, "a running verb holds it")

@@ -10,6 +10,7 @@ import os
 
 from .. import adopt, reclaim, reservation
 from ..commands import ipam
+from ..domain import PF
 from ..errors import KernelRefused
 from ..ledger import Ledger
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from ..domain import PF, VF, Attachment, Lease, Link, Record, VfState
+    from ..domain import VF, Attachment, Lease, Link, Record, VfState
     from ..host import Host
     from ..ipam.holding import Holding
     from ..ipam.store import Store
@@ -97,7 +98,21 @@ def look(host: Host) -> list[PfRow]:
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
     addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global}
-    return [_pf_row(host, pf, owners, held, addressed) for pf in host.sysfs.pfs()]
+    rows = [_pf_row(host, pf, owners, held, addressed) for pf in host.sysfs.pfs()]
+    alone = [record for record in owners.values() if not record.pf and record.boot_id]
+    return rows + ([_alone(host, alone, held, addressed)] if alone else [])
+
+
+def _alone(
+    host: Host, records: list[Record], held: dict[Attachment, list[Lease]], addressed: set[int]
+) -> PfRow:
+    """Attached VFs whose PF is not visible, as those of one without name; free ones cannot be told from other cards."""
+    rows = []
+    for record in records:
+        vf, netdev = host.sysfs.vf(record.vf_index, record.vf), host.vf_link(record.vf)
+        state = _state(host, vf, netdev, record, addressed)
+        rows.append(_vf_row(vf, netdev, None, record, held.get(record.attachment, []), state))
+    return PfRow(PF("", "", 0, "", len(rows), len(rows)), True, rows)
 
 
 def _pf_row(

@@ -94,7 +94,7 @@ def _vf_cells(pf: PfRow, vf: VfRow) -> tuple[Text, ...]:
     vlan = "" if vf.vlan is None else str(vf.vlan or "")
     subnets = "\n".join(lease.subnet for lease in vf.leases)
     return (
-        Text(pf.pf.ifname or pf.pf.pci_address),
+        Text(pf.pf.ifname or pf.pf.pci_address or vf.vf.pci_address),
         Text(str(vf.vf.index)),
         _dash(vf.vf.driver),
         _dash(vf.mac),
@@ -121,6 +121,9 @@ def _short(container_id: str) -> str:
 def _print_pf(console: Console, row: PfRow) -> None:
     pf = row.pf
     taken = sum(vf.record is not None for vf in row.vfs)
+    if not pf.pci_address:
+        console.print(Text(f"{taken} attached whose PF is not visible in this machine", style="dim"))
+        return
     name = f"{pf.ifname} ({pf.pci_address}, {pf.driver})" if pf.ifname else f"{pf.pci_address} ({pf.driver})"
     facts = f"{pf.numvfs} of {pf.totalvfs} VFs, {taken} attached" if pf.numvfs else f"no VFs of {pf.totalvfs}"
     line = Text(f"{name}: {'up' if row.is_up else 'down'}, {facts}", style="dim" if row.is_up else "yellow")

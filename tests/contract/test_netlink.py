@@ -35,7 +35,7 @@ from cni_sriov.domain import Route
 from cni_sriov.errors import KernelRefused
 from cni_sriov.inet import parse_prefix
 from cni_sriov.netlink import NO_NETNS_ID, ZERO_MAC, Netlink
-from cni_sriov.netns import OWN, Netns, everywhere, inside
+from cni_sriov.netns import OWN, Netns, inside
 from tests.fakes import Crash, FakeKernel
 
 if TYPE_CHECKING:
@@ -1125,10 +1125,3 @@ def test_a_port_leaves_its_bridge_when_it_moves(kernel: KernelNode) -> None:
     link = kernel.right.link("net1")
     assert link is not None
     assert link.master == 0
-
-
-@pytest.mark.root
-def test_every_netns_in_use_is_found(kernel: KernelNode) -> None:
-    found = {os.stat(path).st_ino for path in everywhere()}
-
-    assert {kernel.left_netns.identity[1], kernel.right_netns.identity[1], os.stat(OWN).st_ino} <= found

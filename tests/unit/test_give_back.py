@@ -161,6 +161,17 @@ def call_in_own(world: World, verb: str, conf: dict[str, Any], netns: str = OWN)
     return plugin.main(env, lambda: json.dumps(conf), lambda *_: None, world._host)  # noqa: SLF001
 
 
+def test_what_is_stacked_on_it_in_our_own_netns_is_deleted(own: World) -> None:
+    conf = own.conf(master=None, deviceID=VF)
+    assert call_in_own(own, "ADD", conf) == 0
+    own.kernel.stack(own.kernel.host, vf_of(own), "v5", "vlan")
+    own.kernel.add_upper(vf_of(own), "v5")
+
+    assert call_in_own(own, "DEL", conf) == 0
+
+    assert not own.kernel.host.has("v5")
+
+
 def test_what_waits_for_its_pf_in_our_own_netns_is_taken_back_too(own: World) -> None:
     conf = own.conf(master=None, deviceID=VF)
     assert call_in_own(own, "ADD", conf | {"max_tx_rate": 100}) == 0

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.world import World
 
 OTHERS = "/run/netns/pod2"
@@ -79,6 +81,59 @@ def test_a_renamed_pf_is_found_by_its_altname(world: World) -> None:
 
     assert world.call("ADD", full(world)).code == 0
     assert world.call("CHECK", full(world)).code == 0
+
+
+LONG = "enp1s0f0" + "x" * 119  # ALTIFNAMSIZ - 1 bytes
+
+
+@pytest.mark.parametrize("name", ["uplink", "pci:0000:01:00.0", LONG, "ä" * 63])
+@pytest.mark.parametrize("key", ["master", "pf"])
+def test_a_pf_is_found_by_any_altname(world: World, name: str, key: str) -> None:
+    netlink = world.kernel.netlink
+    netlink.add_altname(netlink.ifindex("enp1s0f0"), name)
+    conf = world.conf(
+        **({"master": name} if key == "master" else {"master": None, "pf": {"names": ["no", name]}})
+    )
+
+    assert world.call("ADD", conf).code == 0
+    assert world.call("STATUS", conf | {"cniVersion": "1.1.0"}).code == 0
+
+
+@pytest.mark.parametrize("key", ["master", "pf"])
+def test_an_altname_of_what_is_no_pf_is_refused(world: World, key: str) -> None:
+    netlink = world.kernel.netlink
+    netlink.add_altname(netlink.ifindex("enp1s0f0v0"), LONG)
+    conf = world.conf(**({"master": LONG} if key == "master" else {"master": None, "pf": {"names": [LONG]}}))
+
+    assert world.call("ADD", conf).code == (101 if key == "master" else 7)
+
+
+def test_the_altname_of_a_bond_tells_its_ports(world: World) -> None:
+    bond = world.kernel.add_link(world.kernel.host, "bond0", "bond")
+    bond.altnames.append(LONG)
+    slaves = world.kernel.root / "sys/class/net/bond0/bonding"
+    slaves.mkdir()
+    (slaves / "slaves").write_text("enp1s0f0\n")
+
+    refused = world.call("ADD", world.conf(master=LONG))
+
+    assert (refused.code, "enp1s0f0" in refused.text) == (7, True), refused.text
+
+
+def test_a_long_altname_that_the_host_has_too_hinders_no_delete(world: World) -> None:
+    """The pod gave it; the move home would be EEXIST."""
+    before = world.settled()
+    netlink = world.kernel.netlink
+    assert world.call("ADD", full(world)).code == 0
+    netlink.add_altname(netlink.ifindex("enp1s0f0"), LONG)
+    found = world.kernel.pods["/run/netns/pod1"].find("net1")
+    assert found is not None
+    found[1].altnames.append(LONG)
+
+    assert world.call("DEL", full(world)).code == 0
+
+    netlink.del_altname(netlink.ifindex("enp1s0f0"), LONG)
+    assert world.settled() == before
 
 
 def test_the_mac_of_the_pf_itself_is_taken(world: World) -> None:

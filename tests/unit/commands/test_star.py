@@ -44,6 +44,9 @@ def full_conf(world: World) -> dict[str, Any]:
         trust="on",
         max_tx_rate=100,
         mtu=1400,
+        txqueuelen=500,
+        promisc=True,
+        allmulti=True,
         runtimeConfig={"CNIDeviceInfoFile": f"{world.devinfo_dir}/c1_net1"},
         ipam=world.ipam(pools=pools, routes=ROUTES, onlink=True),
     )

@@ -1,0 +1,112 @@
+"""A VF whose name in the host was taken when it came home: it gets it back, and the odd one is nobody's baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes import FakeLink
+from tests.unit.ctl.tool import sriovctl
+from tests.world import World
+
+VF, NAME = "0000:01:10.0", "enp1s0f0v0"
+
+
+@pytest.fixture
+def conf(world: World) -> dict[str, Any]:
+    world.kernel.add_pod("/run/netns/pod2")
+    return world.conf(master=None, deviceID=VF)
+
+
+def vf_of(world: World) -> FakeLink:
+    return next(link for link in world.kernel.host.links.values() if link.pci_address == VF)
+
+
+def take_name(world: World) -> FakeLink:
+    """As a tunnel of the operator may have it, or another VF that came home under its pod's name for it."""
+    return world.kernel.add_link(world.kernel.host, NAME)
+
+
+def with_odd_name(world: World, conf: dict[str, Any]) -> FakeLink:
+    assert world.call("ADD", conf).code == 0
+    thief = take_name(world)
+    assert world.call("DEL", conf).code == 0
+    assert vf_of(world).name != NAME
+    return thief
+
+
+def give_name_back(world: World, thief: FakeLink) -> None:
+    world.kernel.destroy(thief)
+
+
+def other_del(world: World, conf: dict[str, Any]) -> int:
+    other = conf | {"deviceID": "0000:01:10.2"}
+    added = world.call("ADD", other, "c2", "/run/netns/pod2").code
+    return added or world.call("DEL", other, "c2", "/run/netns/pod2").code
+
+
+def same_pair(world: World, conf: dict[str, Any]) -> int:
+    return world.call("ADD", conf).code or world.call("DEL", conf).code
+
+
+def gc(world: World, conf: dict[str, Any]) -> int:
+    return world.call("GC", conf | {"cniVersion": "1.1.0", "cni.dev/valid-attachments": []}).code
+
+
+def sriovctl_gc(world: World, _: dict[str, Any]) -> int:
+    return sriovctl(world, "gc").status
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+@pytest.mark.parametrize("call", [other_del, same_pair, gc, sriovctl_gc])
+def test_the_next_call_gives_it_its_name(world: World, conf: dict[str, Any], call: Any, up: bool) -> None:
+    vf_of(world).is_up = up
+    before = world.snapshot()
+    give_name_back(world, with_odd_name(world, conf))
+
+    assert call(world, conf) == 0
+
+    call(world, conf)  # what stands for it goes at the latest by then
+    assert world.snapshot() == before
+
+
+def test_while_it_is_taken_the_vf_serves_under_another_name(world: World, conf: dict[str, Any]) -> None:
+    before = world.snapshot()
+    thief = with_odd_name(world, conf)
+
+    for _ in range(2):
+        assert world.call("ADD", conf).code == 0
+        assert world.call("CHECK", conf).code == 0
+        assert world.call("DEL", conf).code == 0
+    assert world.call("ADD", conf).code == 0
+    give_name_back(world, thief)
+    assert world.call("DEL", conf).code == 0
+
+    assert other_del(world, conf) == 0
+    assert world.snapshot() == before
+
+
+def test_another_vf_at_that_address_is_not_meant(world: World, conf: dict[str, Any]) -> None:
+    give_name_back(world, with_odd_name(world, conf))
+    pf = world.kernel.pfs[0]
+    world.kernel.change_numvfs(pf, 0)
+    world.kernel.change_numvfs(pf, 7)
+    world.kernel.rename(world.kernel.host, world.kernel.netlink.ifindex(NAME), "ens1v0")
+
+    assert gc(world, conf) == 0
+
+    assert vf_of(world).name == "ens1v0"
+    assert list((world.run_dir / "names").iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"ifname": 5, "inode": 1}', '{"inode": []}', "\udcff"])
+def test_a_damaged_file_hinders_nobody(world: World, conf: dict[str, Any], text: str) -> None:
+    (world.run_dir / "names").mkdir(parents=True, mode=0o700)
+    world.run_dir.chmod(0o700)
+    (world.run_dir / "names" / VF).write_bytes(text.encode("utf-8", "surrogateescape"))
+
+    assert [world.call(verb, conf).code for verb in ("ADD", "CHECK", "DEL")] == [0, 0, 0]
+    assert other_del(world, conf) == 0
+
+    assert list((world.run_dir / "names").iterdir()) == []

@@ -1,0 +1,89 @@
+"""txqueuelen, promisc, allmulti: set on the VF, held by CHECK, and put back whatever the container did."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests import fakes
+from tests.fakes import FakeLink
+from tests.world import World
+
+KEYS: list[tuple[str, Any, dict[str, Any]]] = [
+    ("txqueuelen", 500, {"txqueuelen": 500}),
+    ("txqueuelen", 0, {"txqueuelen": 0}),
+    ("promisc", True, {"modes": 0x100}),
+    ("allmulti", True, {"modes": 0x200}),
+]
+
+
+def in_pod(world: World) -> FakeLink:
+    found = world.kernel.pods["/run/netns/pod1"].find("net1")
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize(("key", "value", "there"), KEYS)
+def test_it_is_set_checked_and_restored(world: World, key: str, value: Any, there: dict[str, Any]) -> None:
+    before = world.snapshot()
+    conf = world.conf(**{key: value})
+
+    assert world.call("ADD", conf).code == 0
+
+    assert {name: getattr(in_pod(world), name) for name in there} == there
+    assert world.call("CHECK", conf).code == 0
+    in_pod(world).txqueuelen, in_pod(world).modes = 77, 0
+    drifted = world.call("CHECK", conf)
+    assert (drifted.code, key in drifted.text) == (107, True), drifted.text
+    assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)
+
+
+def test_what_is_off_by_the_conf_is_off(world: World) -> None:
+    link = world.kernel.pfs[0].vfs[0].link
+    assert link is not None
+    link.modes = 0x300
+    before = world.snapshot()
+
+    assert world.call("ADD", world.conf(promisc=False)).code == 0
+
+    assert in_pod(world).modes == 0x200
+    assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)
+
+
+def test_without_the_key_what_the_container_changes_is_no_drift_and_restored(world: World) -> None:
+    before = world.snapshot()
+    assert world.call("ADD", world.conf()).code == 0
+    in_pod(world).txqueuelen, in_pod(world).modes = 77, 0x300
+
+    assert world.call("CHECK", world.conf()).code == 0
+    assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)
+
+
+@pytest.mark.parametrize(("key", "value", "there"), KEYS)
+def test_a_card_that_takes_it_without_effect_is_found_out(
+    world: World, monkeypatch: pytest.MonkeyPatch, key: str, value: Any, there: dict[str, Any]
+) -> None:
+    before = world.snapshot()
+    for verb in ("set_modes", "set_txqueuelen"):
+        monkeypatch.setattr(fakes.FakeNetlink, verb, lambda *_: None)
+
+    refused = world.call("ADD", world.conf(**{key: value}))
+
+    assert (refused.code, key in refused.text) == (100, True), refused.text
+    assert world.snapshot() == before
+
+
+def test_a_record_of_an_earlier_version_knows_none_of_it(world: World) -> None:
+    before = world.snapshot()
+    assert world.call("ADD", world.conf()).code == 0
+    for path in (world.state_dir / "c1@net1", *(world.run_dir / "claims").iterdir()):
+        record = json.loads(path.read_text())
+        del record["anew"], record["baseline"]["txqueuelen"]
+        for key in ("txqueuelen", "promisc", "allmulti"):
+            del record["settings"][key]
+        path.write_text(json.dumps(record))
+
+    assert world.call("CHECK", world.conf()).code == 0
+    assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)

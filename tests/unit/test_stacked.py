@@ -1,0 +1,266 @@
+"""What a container stacks on its VF sends through it no longer when the VF is somebody else's."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import pytest
+
+from cni_sriov.errors import KernelRefused
+from tests import fakes
+from tests.fakes import Crash, FakeLink
+from tests.world import World
+
+VF, POD, NESTED = "0000:01:10.0", "/run/netns/pod1", "/run/netns/nested"
+KINDS = ["vlan", "macvlan", "macvtap", "ipvlan"]
+
+
+@pytest.fixture
+def conf(world: World) -> dict[str, Any]:
+    world.kernel.add_pod(NESTED)
+    return world.conf(master=None, deviceID=VF, vlan=100)
+
+
+def vf_of(world: World) -> FakeLink:
+    link = world.kernel.pfs[0].vfs[0].link
+    assert link is not None
+    return link
+
+
+def stack(world: World, where: str = POD, kind: str = "macvlan", up: bool = True) -> FakeLink:
+    upper = world.kernel.stack(world.kernel.pods[where], vf_of(world), f"{kind}0", kind)
+    if up:
+        world.kernel.set_up(upper)
+    return upper
+
+
+def names(world: World, where: str) -> list[str]:
+    return sorted(link.name for link in world.kernel.pods[where].links.values())
+
+
+def rebinds(world: World) -> int:
+    return len([what for what in world.kernel.effects if what.startswith("bind ")])
+
+
+@pytest.mark.parametrize("up", [True, False], ids=["up", "down"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_stacked_on_it_in_the_pod_is_deleted(
+    world: World, conf: dict[str, Any], kind: str, up: bool
+) -> None:
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    stack(world, kind=kind, up=up)
+
+    assert world.call("DEL", conf).code == 0
+
+    assert (world.settled(), rebinds(world)) == (before, 0)
+
+
+def test_what_the_pod_has_besides_stays(world: World, conf: dict[str, Any]) -> None:
+    world.kernel.add_link(world.kernel.pods[POD], "eth0")
+    eth0 = world.kernel.pods[POD].find("eth0")
+    assert eth0 is not None
+    world.kernel.stack(world.kernel.pods[POD], eth0[1], "v5", "vlan")
+    assert world.call("ADD", conf).code == 0
+    stack(world)
+
+    assert world.call("DEL", conf).code == 0
+
+    assert names(world, POD) == ["eth0", "lo", "v5"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_stacked_on_it_elsewhere_ends_with_its_netdev(
+    world: World, conf: dict[str, Any], kind: str
+) -> None:
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED, kind)
+
+    assert world.call("DEL", conf).code == 0
+
+    assert (world.settled(), rebinds(world)) == (before, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_vf_that_came_home_by_itself_is_looked_after(world: World, conf: dict[str, Any], kind: str) -> None:
+    """The pod's netns died, the one inside lives: no sign at the VF is left (the kernel flushed its lists)."""
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED, kind)
+    stack(world, POD)
+    world.kernel.kill_netns(POD)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    world.kernel.add_pod(POD)
+    assert (world.settled()["kernel"]["host"], rebinds(world)) == (before["kernel"]["host"], 1)
+    assert names(world, NESTED) == ["lo"]
+
+
+def test_another_ones_reclaim_does_the_same(world: World, conf: dict[str, Any]) -> None:
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED)
+    world.kernel.kill_netns(POD)
+    world.kernel.add_pod("/run/netns/pod2")
+
+    assert world.call("ADD", conf, "c2", "/run/netns/pod2").code == 0
+
+    assert names(world, NESTED) == ["lo"]
+
+
+def test_a_second_tenant_is_refused_while_a_vlan_comes_up_with_his_vf(
+    world: World, conf: dict[str, Any]
+) -> None:
+    """It was DOWN when the first one left, so nothing told of it."""
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED, "vlan", up=False)
+    assert world.call("DEL", conf).code == 0
+    assert names(world, NESTED) == ["lo", "vlan0"]
+
+    refused = world.call("ADD", conf)
+
+    assert (refused.code, "another network namespace" in refused.text) == (11, True), refused.text
+    assert world.settled() == before
+    assert world.call("ADD", conf).code == 0
+
+
+def test_a_vf_that_somebody_holds_is_made_anew_before_it_is_used(world: World, conf: dict[str, Any]) -> None:
+    """Promiscuity that no flag accounts for: a macvlan in passthru mode, in a netns that is nobody's any more."""
+    before = world.settled()
+    vf = vf_of(world)
+    vf.sockets = 1
+    mac = vf.mac
+
+    added = world.call("ADD", conf)
+
+    assert (added.code, added.document["interfaces"][0]["mac"]) == (0, mac), added.text
+    assert rebinds(world) == 1
+    assert world.call("CHECK", conf).code == 0
+    assert (world.call("DEL", conf).code, world.settled()) == (0, before)
+
+
+def test_its_own_promiscuous_flag_is_no_sign(world: World, conf: dict[str, Any]) -> None:
+    vf_of(world).modes = 0x100
+
+    assert world.call("ADD", conf).code == 0
+
+    assert rebinds(world) == 0
+
+
+def test_groups_with_the_same_mac_are_no_sign(world: World, conf: dict[str, Any]) -> None:
+    """239.0.0.1 and 224.0.0.1 are one Ethernet address."""
+    assert world.call("ADD", conf).code == 0
+    vf_of(world).groups = 2
+    stack(world)
+
+    assert world.call("CHECK", conf).code == 0
+    assert world.call("DEL", conf).code == 0
+    assert rebinds(world) == 0
+
+
+def test_check_names_what_is_elsewhere_and_logs_what_is_in_the_pod(
+    world: World, conf: dict[str, Any]
+) -> None:
+    assert world.call("ADD", conf).code == 0
+    stack(world, kind="vlan")
+    assert world.call("CHECK", conf).code == 0
+    assert "vlan0" in world.log_file.read_text()
+    stack(world, NESTED)
+
+    drifted = world.call("CHECK", conf)
+
+    assert (drifted.code, "another network namespace is stacked on net1" in drifted.text) == (107, True)
+
+
+def test_a_pod_that_changes_its_links_all_the_time_hinders_no_delete(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then its links cannot be listed (NLM_F_DUMP_INTR), and what is stacked on the VF is not known."""
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    stack(world)
+    links = fakes.FakeNetlink.links
+
+    def busy(netlink: fakes.FakeNetlink) -> Any:
+        if netlink._namespace is world.kernel.pods[POD]:  # noqa: SLF001
+            raise KernelRefused("list links", errno.EINTR)
+        return links(netlink)
+
+    monkeypatch.setattr(fakes.FakeNetlink, "links", busy)
+
+    assert world.call("DEL", conf).code == 0
+
+    assert (world.settled(), rebinds(world)) == (before, 1)
+
+
+def test_what_is_made_while_del_looks_goes_as_well(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    stack(world)
+    set_down = fakes.FakeNetlink.set_down
+
+    def raced(netlink: fakes.FakeNetlink, ifindex: int) -> None:
+        monkeypatch.setattr(fakes.FakeNetlink, "set_down", set_down)
+        stack(world, kind="vlan", up=False)
+        netlink.set_down(ifindex)
+
+    monkeypatch.setattr(fakes.FakeNetlink, "set_down", raced)
+
+    assert world.call("DEL", conf).code == 0
+
+    assert world.settled() == before
+
+
+def test_hundreds_of_them_go_with_the_netdev(world: World, conf: dict[str, Any]) -> None:
+    """One at a time they would take seconds, and a DEL is waited for."""
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    for number in range(300):
+        world.kernel.stack(world.kernel.pods[POD], vf_of(world), f"mv{number}")
+
+    assert world.call("DEL", conf).code == 0
+
+    assert (world.settled(), rebinds(world)) == (before, 1)
+
+
+def test_killed_at_any_point_of_it_the_next_delete_goes_on(world: World, conf: dict[str, Any]) -> None:
+    before = world.settled()
+    step = 0
+    while True:
+        assert world.call("ADD", conf).code == 0
+        stack(world, NESTED, "vlan")
+        stack(world)
+        world.kernel.crash_at(step, "after")
+        try:
+            assert world.call("DEL", conf).code == 0
+        except Crash:
+            world.kernel.restart()
+            assert world.call("DEL", conf, netns="").code == 0, step
+            assert world.settled() == before, step
+            step += 1
+            continue
+        assert step >= 8
+        return
+
+
+def test_a_driver_that_does_not_come_back_keeps_the_vf_and_ends_the_delete(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED)
+
+    def refuse(*_: Any) -> None:
+        raise KernelRefused("bind igbvf", errno.EIO)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeSysfs, "bind", refuse)
+        assert world.call("DEL", conf).code == 0
+        assert world.call("ADD", conf, "c2", NESTED).code == 11
+
+    assert (world.call("DEL", conf).code, world.settled()) == (0, before)
