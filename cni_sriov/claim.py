@@ -58,11 +58,10 @@ def _make_way(host: Host, conf: NetConf, pfs: list[PF], error: NoFreeVf | MacInU
     if time.monotonic() >= until:
         return False
     if isinstance(error, MacInUse):
-        return bool(error.vf) and reclaim.of_vf(host, error.pf, error.vf, conf.verify_timeout_ms, until)
+        return bool(error.vf) and reclaim.of_vf(host, error.vf, error.claimed, conf.verify_timeout_ms, until)
     if conf.device:
         claimed = any(reason == choose.CLAIMED for _, _, reason in error.seen)
-        pf = pfs[0].pci_address if claimed else ""
-        return reclaim.of_vf(host, pf, conf.device, conf.verify_timeout_ms, until)
+        return reclaim.of_vf(host, conf.device, claimed, conf.verify_timeout_ms, until)
     return reclaim.sweep(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms)
 
 
@@ -71,7 +70,7 @@ def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
     from .reclaim import REMEDY, holder
 
     if isinstance(error, MacInUse):
-        claim = host.ledger.claim_of(error.pf, error.vf) if error.pf else None
+        claim = host.ledger.claim_on(error.vf) if error.claimed else None
         if claim is not None:
             error.msg += f": {holder(claim)}"
             error.details = f"DEL that, or ask for another; {REMEDY}"
@@ -233,9 +232,8 @@ def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
         if pf_address == pf.pci_address and other != vf.pci_address:
             claim = host.ledger.claim_of(pf_address, other)
             if claim is not None and (claim.settings.mac == mac or claim.vf_index in having):
-                raise MacInUse(
-                    f"use MAC {mac}: vf {claim.vf_index} of {pf.ifname} has it", pf=pf_address, vf=other
-                )
+                where = f"vf {claim.vf_index} of {pf.ifname}" if pf.ifname else f"VF {other}"
+                raise MacInUse(f"use MAC {mac}: {where} has it", vf=other, claimed=True)
     return _having_mac(host, conf, pf, having[0], mac) if having else vf
 
 

@@ -113,14 +113,14 @@ class IfnameExists(CniError):
 
 
 class MacInUse(CniError):
-    """`vf`: PCI address of the VF that has it, "" if it is the PF itself; `pf`: that of its PF, if somebody claimed it."""
+    """`vf`: PCI address of the VF that has it, "" if it is the PF itself; `claimed`: by somebody."""
 
     code = 103
 
-    def __init__(self, msg: str, details: str = "", pf: str = "", vf: str = "") -> None:
+    def __init__(self, msg: str, details: str = "", vf: str = "", claimed: bool = False) -> None:
         super().__init__(msg, details)
-        self.pf = pf
         self.vf = vf
+        self.claimed = claimed
 
 
 class SubnetConflict(CniError):

@@ -152,6 +152,11 @@ class Ledger:
             return None
         return claim
 
+    def claim_on(self, vf: str) -> Record | None:
+        """The claim on that VF, whatever its PF."""
+        pf = self.claimed().get(vf)
+        return None if pf is None else self.claim_of(pf, vf)
+
     def claims(self) -> list[Record]:
         found = (self.claim_of(pf, vf) for vf, pf in self.claimed().items())
         return [record for record in found if record is not None]

@@ -39,14 +39,14 @@ def sweep(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> bool:
     return bool(taken)
 
 
-def of_vf(host: Host, pf: str, vf: str, verify_timeout_ms: int, until: float) -> bool:
+def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: float) -> bool:
     """Give that VF back, if whoever has it is provably dead; until then (time.monotonic), wait for who is doing it.
-    True: look again. `pf`: "" = there was no claim.
+    True: look again. `claimed`: so it was seen.
     """
-    claim = host.ledger.claim_of(pf, vf) if pf else None
+    claim = host.ledger.claim_on(vf)
     if claim is not None:
         return _of_claim(host, claim, verify_timeout_ms, until)
-    if pf and vf not in host.ledger.claimed():
+    if claimed and vf not in host.ledger.claimed():
         return True  # it was given back just now
     if not host.ledger.cache_names():
         return False
