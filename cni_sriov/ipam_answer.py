@@ -27,10 +27,11 @@ def parse(document: dict[str, Any], asked: str) -> IpamResult:
     if version not in VERSIONS:
         raise ValueError(f"its cniVersion {render(version)} is not known")
     entries, raw_routes = _objects(told, "ips"), _objects(told, "routes")
-    for key in () if entries else ("ip4", "ip6"):  # up to 0.2.0
+    for key in ("ip4", "ip6"):  # up to 0.2.0; beside `ips` they may only say the same
         family = _folded(_typed(told, key, dict, {}))
-        if family:
-            entries.append(_folded({"address": family.get("ip"), "gateway": family.get("gateway")}))
+        old = _folded({"address": family.get("ip"), "gateway": family.get("gateway")})
+        if family and old.get("address") not in [entry.get("address") for entry in _objects(told, "ips")]:
+            entries.append(old)
             raw_routes += _objects(family, "routes", key)
     if not entries:
         raise ValueError("it has no addresses")

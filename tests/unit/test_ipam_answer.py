@@ -203,6 +203,15 @@ def test_an_answer_by_family_to_a_newer_conf(world: World, ipam: HostLocal) -> N
     assert [route[:2] for route in kernel_routes(world)] == [("0.0.0.0/0", "10.1.0.1")]
 
 
+def test_both_forms_in_one_answer_are_read_once_and_whole(world: World, ipam: HostLocal) -> None:
+    """One that serves old and new readers says the same twice; what only the old form has is not dropped."""
+    said = {"ips": [{"address": "10.1.0.5/16"}], "ip4": {"ip": "10.1.0.5/16"}, "ip6": {"ip": "fd01::5/64"}}
+
+    added = add(world, ipam, said)
+
+    assert [ip["address"] for ip in added.document["ips"]] == ["10.1.0.5/16", "fd01::5/64"]
+
+
 def test_keys_are_read_in_any_case_and_nulls_as_absent(world: World, ipam: HostLocal) -> None:
     """As Go's JSON reader does; the host-local of plugins 0.8 wrote its routes' keys as it pleased."""
     answer = {
