@@ -210,4 +210,4 @@ def test_sysctl_that_is_not_there_or_refuses_the_value_is_named(path: str) -> No
     with pytest.raises(KernelRefused, match="read /proc/sys/net/nope: No such file"):
         netns.sysctl("net", "nope")
     (refused,) = netns.set_sysctls([(("net", "ipv4", "ip_forward"), "x")])
-    assert str(refused) == "write 'x' to /proc/sys/net/ipv4/ip_forward: Invalid argument"
+    assert str(refused) == 'write "x" to /proc/sys/net/ipv4/ip_forward: Invalid argument'
