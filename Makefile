@@ -4,7 +4,7 @@ CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-srio
 PYTHON := $(CACHE)/venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
-export DESTDIR CNIBINDIR SBINDIR
+export DESTDIR CNIBINDIR SBINDIR SNAPSHOT
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check fmt test stress lab-kill demo build install uninstall lab bench budgets clean
@@ -25,7 +25,7 @@ fmt: setup ## format the code
 	@$(PYTHON) -m ruff format .
 	@$(PYTHON) -m ruff check --fix --quiet . || true
 
-build: setup ## the bundle: build/out/cni-sriov with `sriov` and `sriovctl`
+build: setup ## build/out/cni-sriov: `sriov`, one static file, and `sriovctl` (SNAPSHOT=no: without a static libpython)
 	@$(PYTHON) build/bundle.py
 
 install: build ## put it into CNIBINDIR (default /opt/cni/bin); DESTDIR, SBINDIR

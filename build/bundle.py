@@ -1,4 +1,7 @@
-"""`make build`: run PyInstaller if the sources changed, and say what came out: contents, sizes, lowest glibc."""
+"""`make build`: make `sriov` and `sriovctl` if the sources changed, and say what came out: contents, sizes, lowest glibc.
+
+`sriov` is a snapshot (build/snapshot); with SNAPSHOT=no in the environment PyInstaller makes it, as it makes sriovctl.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ from typing import TYPE_CHECKING
 
 import blob
 
+sys.path.insert(0, str(Path(__file__).with_name("snapshot")))
+import picture
+import source
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,6 +30,8 @@ BUNDLE = OUT / "cni-sriov"
 RECIPE = OUT / "recipe"
 NEEDED = OUT / "sriov.files"  # of the bundle, those that `sriov` needs; the rest is for sriovctl
 SHOWN = 6
+SNAPSHOT = os.environ.get("SNAPSHOT") or "yes"
+TOLD = OUT / "snapshot.told"
 # Whatever the caller's environment says, the same sources become the same bytes (tests/integration/test_build.py). The
 # date is the first that a zip archive knows, not the last commit's: a source archive has no commits. PyInstaller keeps
 # stripped libraries: here, not where other checkouts' builds put theirs at the same time.
@@ -31,6 +40,7 @@ FIXED = {
     "PYINSTALLER_CONFIG_DIR": str(OUT / "cache"),
     "PYTHONHASHSEED": "0",
     "PYTHONPATH": "",
+    "SNAPSHOT": SNAPSHOT,
     "SOURCE_DATE_EPOCH": "315532800",
     "TZ": "UTC",
 }
@@ -40,9 +50,18 @@ def recipe() -> str:
     """Everything that decides the bundle's bytes: our sources, the spec, the interpreter, the libraries."""
     digest = hashlib.sha256(sys.version.encode())
     digest.update((Path(sys.prefix) / "recipe").read_bytes())
-    for path in sorted([*ROOT.glob("cni_sriov/**/*.py"), *ROOT.glob("conf/*.json"), *ROOT.glob("build/*")]):
+    inputs = [
+        *ROOT.glob("cni_sriov/**/*.py"),
+        *ROOT.glob("conf/*.json"),
+        *ROOT.glob("build/*"),
+        *ROOT.glob("build/snapshot/*"),
+    ]
+    for path in sorted(inputs):
         if path.is_file():
             digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    if SNAPSHOT != "no":
+        for library in picture.libraries():
+            digest.update(library.read_bytes())
     return digest.hexdigest()
 
 
@@ -58,7 +77,13 @@ def build() -> None:
     if done.returncode:
         sys.exit(f"PyInstaller failed:\n{done.stdout}{done.stderr}")
     (OUT / "glibc").write_text(lowest_glibc(fresh))
-    (fresh / NEEDED.name).rename(NEEDED)
+    TOLD.unlink(missing_ok=True)
+    if SNAPSHOT == "no":
+        (fresh / NEEDED.name).rename(NEEDED)
+    else:
+        TOLD.write_text(picture.build(fresh / BUNDLE.name / "sriov", OUT / "snapshot", source.json_c()))
+        NEEDED.write_text("sriov")
+    (fresh / BUNDLE.name / "host-subnet").symlink_to("sriov")
     old = OUT / "old"
     shutil.rmtree(old, ignore_errors=True)
     if BUNDLE.exists():
@@ -71,7 +96,7 @@ def lowest_glibc(directory: Path) -> str:
     """The newest symbol version that anything in the bundle asks for: GLIBC_2.34 runs on 2.34 and later."""
     found = {(2, 0)}
     for path in directory.rglob("*"):
-        if path.is_file() and path.read_bytes()[:4] == b"\x7fELF":
+        if path.is_file() and not path.is_symlink() and path.read_bytes()[:4] == b"\x7fELF":
             table = subprocess.run(["objdump", "-T", path], capture_output=True, text=True, check=True).stdout
             found |= {(int(major), int(minor)) for major, minor in re.findall(r"GLIBC_(\d+)\.(\d+)", table)}
     return ".".join(map(str, max(found)))
@@ -82,14 +107,15 @@ def size(paths: Iterable[Path]) -> str:
 
 
 def report() -> None:
-    files = {path for path in BUNDLE.rglob("*") if path.is_file()}
+    files = {path for path in BUNDLE.rglob("*") if path.is_file() and not path.is_symlink()}
     needed = {BUNDLE / name for name in NEEDED.read_text().splitlines()}
     print(f"  bundle     build/out/cni-sriov, {size(files)}, {len(files)} files")
     print(f"  sriov      {size(needed)}, {len(needed)} files")
     print(largest(needed))
     print(f"  sriovctl   {size(files - needed)} more, {len(files - needed)} files")
     print(largest(files - needed))
-    print(f"  runs on    glibc {(OUT / 'glibc').read_text()} or later, {os.uname().machine}")
+    whole = "sriovctl on" if TOLD.exists() else "on"
+    print(f"  runs       {whole} glibc {(OUT / 'glibc').read_text()} or later, {os.uname().machine}")
 
 
 def largest(files: Iterable[Path]) -> str:
@@ -104,6 +130,8 @@ def largest(files: Iterable[Path]) -> str:
 def modules_in(path: Path) -> str:
     if path.suffix == ".blob":
         return f": {len(blob.modules_in(path))} modules"
+    if path.name == "sriov" and TOLD.exists():
+        return f": {TOLD.read_text()}"
     if path.name != "sriovctl":
         return ""
     from PyInstaller.archive.readers import CArchiveReader
@@ -117,8 +145,12 @@ def main() -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wanted = recipe()
         if not RECIPE.exists() or RECIPE.read_text() != wanted:
-            print("  build      PyInstaller, two executables (about 20 s)", flush=True)
-            build()
+            how = "PyInstaller" if SNAPSHOT == "no" else "a snapshot, and PyInstaller"
+            print(f"  build      {how} (about 20 s)", flush=True)
+            try:
+                build()
+            except picture.CannotBuild as problem:
+                sys.exit(f"the snapshot cannot be made: {problem}")
             RECIPE.write_text(wanted)
         elif "--quiet" in sys.argv:
             return

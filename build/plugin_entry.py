@@ -71,10 +71,6 @@ class Blob:
 try:
     blob = Blob(f"{sys._MEIPASS}/cni_sriov.blob")
     sys.meta_path.insert(0, blob)
-    if posix.environ.get(b"CNI_SRIOV_TIMES") == b"1":
-        from cni_sriov import times
-
-        times.start(blob)
     command = posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace")
     blob.preload(command, not sys.argv[0].endswith("host-subnet"))
 

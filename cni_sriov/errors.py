@@ -70,6 +70,12 @@ class BadJson(CniError):
     code = 6
 
 
+class TooManyNames(BadJson):
+    """Such a document can only be meant to cost time: see jsontext.NAMES."""
+
+    code = 7
+
+
 class BadConfig(CniError):
     code = 7
 

@@ -24,12 +24,17 @@ STDIN_LIMIT = 8 << 20
 ABOUT = """cni-sriov {version}: CNI plugin that gives containers SR-IOV virtual functions.
 It is called by a container runtime, with CNI_COMMAND set and a configuration on standard input.
 CNI versions: {versions}. The operator's tool is sriovctl.
+It carries {carried}.
 """
 
 
 def entry() -> None:
     """The executable: real environment and files; ends at once, because tearing down the interpreter costs 2 ms."""
     _settle()
+    if os.environ.get(b"CNI_SRIOV_TIMES") == b"1":
+        from . import times
+
+        times.start()
     from .paths import environment
 
     env = environment()
@@ -40,10 +45,15 @@ def entry() -> None:
 
 
 def _settle() -> None:
-    """Whatever the runtime left open or closed: our files are 0600, and none of them becomes descriptor 0, 1 or 2,
-    where the answer and the log would be written into it.
+    """Whatever the runtime left open, closed, blocked or ignored: our files are 0600, and none of them becomes
+    descriptor 0, 1 or 2, where the answer and the log would be written into it. A child can be waited for, and an alarm
+    arrives.
     """
+    import _signal
+
     os.umask(0o077)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, (_signal.SIGALRM,))
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
@@ -91,7 +101,13 @@ def main(
     if not env.get("CNI_COMMAND"):
         from . import __version__, versions
 
-        _say(write, 2, ABOUT.format(version=__version__, versions=", ".join(versions.VERSIONS)))
+        _say(
+            write,
+            2,
+            ABOUT.format(
+                version=__version__, versions=", ".join(versions.VERSIONS), carried=versions.carried()
+            ),
+        )
         read_stdin = str  # a person who tries it out gives none, and would wait for ever
     call = Call()
     code = 0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-IMPORT, REST = "import", "rest"
+IMPORT, REST = "import", "rest"  # the first where there is no snapshot: a part of "start-up"
 # What is in none of these acts is REST: the door, parsing, locks, records, the answer. It is a part of "decide".
 ACTS = {
     "claim.take": "decide",
@@ -93,7 +93,7 @@ class Sheet:
             self.drop(path)
         parts: dict[str, int] = {}
         for act, spent in self.spent.items():
-            part = ACTS.get(act, "imports" if act == IMPORT else "decide")
+            part = ACTS.get(act, "start-up" if act == IMPORT else "decide")
             parts[part] = parts.get(part, 0) + spent
         return {
             "cniSriovTimes": 1,  # the version of this document, in ns
@@ -113,16 +113,12 @@ def lock_name(path: str) -> str:
     return "attachment" if path.rpartition("/")[0].endswith("/locks") else "node"
 
 
-def start(loader: Any = None) -> None:
-    """From here on every act is watched; _exit, which ends the plugin, tells the sheet first.
-
-    `loader` is the bundle's (build/plugin_entry.py): its `preload` brings in at once what a verb imports.
-    """
+def start() -> None:
+    """From here on every act is watched; _exit, which ends the plugin, tells the sheet first."""
     sheet = Sheet(time.monotonic_ns)
     imports = _Imports(sheet)
-    builtins.__import__ = imports.watched(builtins.__import__)
-    if loader is not None:
-        loader.preload = imports.watched(loader.preload)
+    if not imports.wrap():  # in the snapshot all of it is there
+        builtins.__import__ = imports.watched(builtins.__import__)
     end = posix._exit  # noqa: SLF001 # public in os
 
     def tell(status: int) -> NoReturn:
@@ -149,6 +145,12 @@ class _Imports:
         self._acts, self._locks = list(ACTS), list(LOCKS)
         self._depth = 0
 
+    def wrap(self) -> bool:
+        """What is there; whether that is all."""
+        self._acts = [act for act in self._acts if not _wrap_act(self._sheet, act)]
+        self._locks = [lock for lock in self._locks if not _wrap_lock(self._sheet, lock)]
+        return not self._acts and not self._locks
+
     def watched(self, load: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **kwargs: Any) -> Any:
             self._sheet.enter(IMPORT)
@@ -159,8 +161,7 @@ class _Imports:
             finally:
                 self._depth -= 1
                 if not self._depth and len(sys.modules) != known:
-                    self._acts = [act for act in self._acts if not _wrap_act(self._sheet, act)]
-                    self._locks = [lock for lock in self._locks if not _wrap_lock(self._sheet, lock)]
+                    self.wrap()
                 self._sheet.leave()
 
         return timed

@@ -28,7 +28,7 @@ _FOLDED = {"container": 12, "subnet": 14}  # with what they shrink to in a narro
 _NAMED = 3  # of what is left, per reason
 _BAR = 20
 _ORDER = {part: n for n, part in enumerate(split.PARTS)}
-_COLOURS = dict(zip(split.PARTS, ("blue", "cyan", "green", "red", "magenta", "yellow", "white"), strict=True))
+_COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "white"), strict=True))
 _STATES = {"free": "green", "attached": ""}
 
 

@@ -12,7 +12,6 @@ NAMES = {"ours": "cni-sriov", "go": "host-device\n+ host-local", "peer": "PEER_S
 # What a peer cannot tell apart is one band, between the colours of the two.
 COLOURS = {
     "start-up": "#4c78a8",
-    "imports": "#72b7b2",
     "decide": "#54a24b",
     "wait": "#b279a2",
     "decide and kernel": "#ee9f5a",

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 WIDTH = 108
 BAR = 60
-LETTERS = dict(zip(split.PARTS, "█▓▚!▒░▪", strict=True))
-STYLES = dict(zip(split.PARTS, ("blue", "cyan", "green", "red", "magenta", "yellow", "white"), strict=True))
+LETTERS = dict(zip(split.PARTS, "█▚!▒░▪", strict=True))
+STYLES = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "white"), strict=True))
 LOCKS = {"node": "choosing a VF", "ipam": "leasing a subnet", "attachment": "of the same one"}
 Parts = dict[str, float]
 

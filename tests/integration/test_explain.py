@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle]
-PARTS = ["start-up", "imports", "decide", "wait", "kernel", "IPAM", "exit"]
+PARTS = ["start-up", "decide", "wait", "kernel", "IPAM", "exit"]
 SLOW_IPAM = """#!/bin/sh
 sleep 0.3
 [ $CNI_COMMAND = ADD ] && echo '{"cniVersion": "1.0.0", "ips": [{"address": "10.77.0.2/24"}]}'
@@ -77,7 +77,7 @@ def test_the_parts_of_add_and_del_fill_the_time_between_entry_and_end(rig: Rig) 
         assert sum(said["parts"].values()) == pytest.approx(span, abs=1_000_000)
         assert sum(said["acts"].values()) == pytest.approx(span, abs=1_000_000)
         assert some <= set(said["acts"])
-        assert all(said["parts"][part] > 0 for part in ("imports", "decide", "wait", "kernel", "IPAM"))
+        assert all(said["parts"][part] > 0 for part in ("decide", "wait", "kernel", "IPAM"))
         assert {"attachment", "ipam"} <= set(said["held"]) <= {"attachment", "node", "ipam"}
         assert 0 < said["held"]["ipam"] < said["held"]["attachment"] < span
 
@@ -94,7 +94,7 @@ def test_a_lock_that_somebody_holds_is_wait_and_nothing_else(rig: Rig) -> None:
     holder.communicate()
 
     assert 0.2 < seconds(said, "wait") < 0.6
-    assert sum(seconds(said, part) for part in ("imports", "decide", "kernel", "IPAM")) < 0.2
+    assert sum(seconds(said, part) for part in ("decide", "kernel", "IPAM")) < 0.2
     assert said["held"]["attachment"] < 0.2e9
 
 
@@ -109,7 +109,7 @@ def test_an_ipam_plugin_that_sleeps_is_ipam(rig: Rig, tmp_path: Path) -> None:
 
     for said in (added, deleted):
         assert 0.3 < seconds(said, "IPAM") < 0.5
-        assert sum(seconds(said, part) for part in ("imports", "decide", "wait", "kernel")) < 0.25
+        assert sum(seconds(said, part) for part in ("decide", "wait", "kernel")) < 0.25
 
 
 # sriovctl explain ----------------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_explain_says_where_an_add_and_a_del_go(rig: Rig, tmp_path: Path) -> Non
     assert [list(found["partsMs"]) for found in calls] == [PARTS] * 6
     for found in calls:
         assert sum(found["partsMs"].values()) == pytest.approx(found["wholeMs"], abs=0.1)
-        assert min(found["partsMs"][part] for part in ("start-up", "imports", "decide", "kernel", "IPAM")) > 0
+        assert min(found["partsMs"][part] for part in ("start-up", "decide", "kernel", "IPAM")) > 0
     assert sum(found["wholeMs"] for found in calls) < took_ms
     for verb in ("ADD", "DEL"):
         wholes = sorted(found["wholeMs"] for found in document["verbs"][verb]["runs"])
@@ -176,7 +176,7 @@ def test_explain_shows_a_row_for_each_part(rig: Rig, tmp_path: Path) -> None:
     out, _ = process.communicate()
 
     assert process.returncode == 0
-    rows = {line.split()[0]: line.split()[1:5] for line in out.splitlines()[2:10]}
+    rows = {line.split()[0]: line.split()[1:5] for line in out.splitlines()[2:9]}
     assert list(rows) == [*PARTS, "whole"]
     for column in (0, 2):
         numbers = [float(row[column]) for row in rows.values()]

@@ -93,7 +93,6 @@ def test_our_parts_are_those_that_the_plugin_told() -> None:
 
     assert report.own_parts(samples, "ADD") == {
         "start-up": 2,
-        "imports": 0,
         "decide": 0,
         "wait": 0,
         "kernel": 5,

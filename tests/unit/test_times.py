@@ -46,7 +46,7 @@ def test_the_outer_act_stands_still_while_the_inner_one_runs() -> None:
     told = sheet.close("ADD")  # at 300
 
     assert told["acts"] == {"rest": 110, "prepare.move": 60, "import": 30}
-    assert told["parts"] == {"decide": 110, "kernel": 60, "imports": 30}
+    assert told["parts"] == {"decide": 110, "kernel": 60, "start-up": 30}
     assert (told["verb"], told["entry"], told["end"]) == ("ADD", 100, 300)
 
 

@@ -25,7 +25,7 @@ SAID = {
     "verb": "ADD",
     "entry": 1010 * MS,
     "end": 1040 * MS,
-    "parts": {"decide": 6 * MS, "imports": 4 * MS, "kernel": 20 * MS},
+    "parts": {"decide": 6 * MS, "start-up": 4 * MS, "kernel": 20 * MS},
     "acts": {"rest": 5 * MS, "claim.take": 1 * MS, "import": 4 * MS, "prepare.move": 20 * MS},
     "held": {"node": 2 * MS},
 }
@@ -36,8 +36,7 @@ def test_start_up_and_exit_are_what_the_plugin_cannot_see() -> None:
 
     assert call.whole == 43
     assert call.parts == {
-        "start-up": 10,
-        "imports": 4,
+        "start-up": 14,
         "decide": 6,
         "wait": 0,
         "kernel": 20,
@@ -211,9 +210,8 @@ def test_the_table_has_a_row_for_each_part_and_numbers_where_awk_finds_them() ->
 
     lines = out.getvalue().splitlines()
     assert lines[0].strip() == "net.conf, network net: one run"
-    assert [line.split()[:5] for line in lines[2:10]] == [
-        ["start-up", "10.0", "25", "10.0", "25"],
-        ["imports", "4.0", "10", "4.0", "10"],
+    assert [line.split()[:5] for line in lines[2:9]] == [
+        ["start-up", "14.0", "35", "14.0", "35"],
         ["decide", "6.0", "15", "6.0", "15"],
         ["wait", "0.0", "0", "0.0", "0"],
         ["kernel", "20.0", "50", "20.0", "50"],
@@ -221,6 +219,6 @@ def test_the_table_has_a_row_for_each_part_and_numbers_where_awk_finds_them() ->
         ["exit", "0.0", "0", "0.0", "0"],
         ["whole", "40.0", "100", "40.0", "100"],
     ]
-    assert lines[10].strip() == "ADD holds locks, ms: node 2.00"
-    assert "█" in lines[6]
-    assert "█" not in lines[5]
+    assert lines[9].strip() == "ADD holds locks, ms: node 2.00"
+    assert "█" in lines[5]
+    assert "█" not in lines[4]

@@ -1,0 +1,192 @@
+/* All memory that libpython asks for before the picture is taken comes out of one array, so that the picture has it at
+ * the same addresses. The build renames malloc, calloc, realloc and free in libpython's objects to those below; libc and
+ * its own heap do not know of them and are not in the picture.
+ *
+ * A free block waits in the bin of its size for the next one who wants that size; nothing is ever given back or joined.
+ * A call takes what earlier blocks left and the spare bytes beyond them, then goes on with libc's malloc.
+ *
+ * There are no locks: `sriov` has one thread (posix_spawn's child runs in our memory, but allocates nothing).
+ */
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "heap.h"
+
+#define HEAD 16                         /* in front of a block: its size; keeps malloc's alignment */
+#define POOL ((size_t)16 << 10)         /* obmalloc.c cuts arenas into pools aligned to this */
+
+/* Sizes: steps of 32 up to 1 KB, then four in each power of two: 1280, 1536, 1792, 2048, 2560 ... */
+#define FINE 32
+#define FINE_BINS 32
+#define BINS (FINE_BINS + 1 + 4 * 20)
+
+static size_t used, limit = HEAP_ROOM;
+static void *bins[BINS];
+
+static int
+bin_of(size_t size)
+{
+    if (size <= FINE * FINE_BINS) {
+        return size ? (int)((size + FINE - 1) / FINE) : 1;
+    }
+    int shift = 61 - __builtin_clzl(size - 1);  /* (size - 1) >> shift is 4, 5, 6 or 7 */
+    return FINE_BINS + 1 + (shift - 8) * 4 + (int)((size - 1) >> shift) - 4;
+}
+
+static size_t
+bin_size(int bin)
+{
+    if (bin <= FINE_BINS) {
+        return (size_t)bin * FINE;
+    }
+    bin -= FINE_BINS + 1;
+    return (size_t)(bin % 4 + 5) << (bin / 4 + 8);
+}
+
+static int
+is_ours(const void *block)
+{
+    return (uintptr_t)block - (uintptr_t)heap_room < HEAP_ROOM;
+}
+
+static size_t *
+size_before(void *block)
+{
+    return (size_t *)((char *)block - HEAD);
+}
+
+static void *
+take(size_t size)
+{
+    if (size > limit - used) {
+        return NULL;
+    }
+    used += size;
+    return heap_room + used - size;
+}
+
+size_t
+heap_used(void)
+{
+    return used;
+}
+
+size_t
+heap_free(void)
+{
+    size_t sum = 0;
+    for (int bin = 0; bin < BINS; bin++) {
+        for (void *block = bins[bin]; block; block = *(void **)block) {
+            sum += bin_size(bin);
+        }
+    }
+    return sum;
+}
+
+void
+heap_close(size_t spare)
+{
+    limit = spare < HEAP_ROOM - used ? used + spare : HEAP_ROOM;
+}
+
+/* -- what libpython calls instead of malloc and the others ------------------------------------------------------------ */
+
+void *cni_malloc(size_t size);
+void *cni_calloc(size_t count, size_t size);
+void *cni_realloc(void *block, size_t size);
+void cni_free(void *block);
+
+void *
+cni_malloc(size_t size)
+{
+    if (size >= HEAP_ROOM) {
+        return malloc(size);
+    }
+    int bin = bin_of(size);
+    void *block = bins[bin];
+    if (block) {
+        bins[bin] = *(void **)block;
+        return block;
+    }
+    char *fresh = take(HEAD + bin_size(bin));
+    if (!fresh) {
+        return malloc(size);
+    }
+    *(size_t *)(void *)fresh = bin_size(bin);
+    return fresh + HEAD;
+}
+
+void
+cni_free(void *block)
+{
+    if (!is_ours(block)) {
+        free(block);
+        return;
+    }
+    int bin = bin_of(*size_before(block));
+    *(void **)block = bins[bin];
+    bins[bin] = block;
+}
+
+void *
+cni_calloc(size_t count, size_t size)
+{
+    if (size && count > PTRDIFF_MAX / size) {
+        return NULL;
+    }
+    void *block = cni_malloc(count * size);
+    return block ? memset(block, 0, count * size) : NULL;
+}
+
+void *
+cni_realloc(void *block, size_t size)
+{
+    if (!block) {
+        return cni_malloc(size);
+    }
+    if (!is_ours(block)) {
+        return realloc(block, size);
+    }
+    size_t old = *size_before(block);
+    if (size <= old && size > old / 4) {
+        return block;
+    }
+    void *moved = cni_malloc(size);
+    if (moved) {
+        memcpy(moved, block, size < old ? size : old);
+        cni_free(block);
+    }
+    return moved;
+}
+
+/* -- and instead of mmap: arenas of pymalloc, and the stack of Python's frames ---------------------------------------- */
+
+void *
+heap_arena(void *context, size_t size)
+{
+    (void)context;
+    size_t pad = -(uintptr_t)(heap_room + used) & (POOL - 1);
+    if (limit - used > pad) {
+        used += pad;
+        void *arena = take(size);
+        if (arena) {
+            return arena;
+        }
+        used -= pad;
+    }
+    void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return arena == MAP_FAILED ? NULL : arena;
+}
+
+void
+heap_arena_free(void *context, void *arena, size_t size)
+{
+    (void)context;
+    if (!is_ours(arena)) {
+        munmap(arena, size);
+    }
+}

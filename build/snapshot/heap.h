@@ -1,0 +1,21 @@
+/* The heap of libpython in the picture: see heap.c. */
+#ifndef CNI_HEAP_H
+#define CNI_HEAP_H
+
+#include <stddef.h>
+
+/* the part of the room that is handed out, from its start; after heap_close, what goes into the picture */
+size_t heap_used(void);
+/* of that, what has been freed again: room for the call */
+size_t heap_free(void);
+/* the picture is about to be taken: from now on there are `spare` bytes beyond what is used, then libc's heap */
+void heap_close(size_t spare);
+
+void *heap_arena(void *context, size_t size);
+void heap_arena_free(void *context, void *arena, size_t size);
+
+/* far more than the build needs; the picture is cut to what is used */
+#define HEAP_ROOM ((size_t)64 << 20)
+extern char heap_room[HEAP_ROOM];
+
+#endif

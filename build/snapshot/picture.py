@@ -1,0 +1,254 @@
+"""`sriov` as one static file: a picture of a CPython that has started and imported everything (README.md here).
+
+Takes libpython.a apart so that its variables and its heap are in sections of their own, links it with our C files, runs
+that once, and puts what it has in memory then into the executable.
+"""
+
+from __future__ import annotations
+
+import ast
+import marshal
+import platform
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import blob
+import elf
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+C_FILES = ("snapshot.c", "heap.c", "modules.c", "absent.c")
+# Of the modules in C: what Python starts with, whatever is imported later, and those that modules.c has by itself.
+START = {
+    "_abc",
+    "_codecs",
+    "_imp",
+    "_io",
+    "_signal",
+    "_thread",
+    "_weakref",
+    "gc",
+    "itertools",
+    "posix",
+    "time",
+}
+APART = {"_warnings", "builtins", "marshal", "sys"}
+# Python asks for these before anything else; jsontext.py asks for json, and the JSON scanner for its exception.
+ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8", "json")
+# Only where there is no snapshot: modules.c has setns.
+NOT_HERE = {"_cni", "_ctypes"}
+MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
+ABSENT = (  # and absent.c
+    *("dlopen", "dlsym", "dlerror", "getaddrinfo", "getnameinfo", "gethostbyname_r", "gethostbyaddr_r"),
+    *("getservbyname", "getservbyport", "getprotobyname", "getgrouplist", "initgroups"),
+)
+COMPILE = (
+    *("-std=gnu11", "-O2", "-fno-pie", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2", f"-I{HERE}"),
+    *("-Wall", "-Wextra", "-Werror"),
+)
+LINK = (
+    *("-static", "-no-pie", "-Wl,-O1", "-Wl,--gc-sections", "-Wl,-z,start-stop-gc", "-Wl,-z,relro,-z,now"),
+    *("-Wl,-z,noexecstack", "-Wl,--build-id=none", "-Wl,--fatal-warnings", "-s"),
+    f"-Wl,-T,{HERE / 'layout.ld'}",
+)
+
+
+class CannotBuild(Exception):
+    """What is missing, and how to go on."""
+
+
+def run(*argv: str | Path, cwd: Path | None = None) -> str:
+    done = subprocess.run(
+        argv, capture_output=True, stdin=subprocess.DEVNULL, text=True, cwd=cwd, check=False
+    )
+    if done.returncode:
+        raise CannotBuild(f"{' '.join(map(str, argv))[:300]}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout
+
+
+# what is linked ------------------------------------------------------------------------------------------------------
+
+
+def library() -> Path:
+    """libpythonX.Y.a of the interpreter that runs this."""
+    path = Path(sysconfig.get_config_var("LIBPL"), f"libpython{sysconfig.get_python_version()}.a")
+    if not path.exists():
+        raise CannotBuild(f"{path} is not there: install libpython3-dev, or `make build SNAPSHOT=no`")
+    return path
+
+
+def libraries() -> list[Path]:
+    """What decides the bytes, beside the sources: libpython and libc."""
+    return [library(), Path(run("gcc", "-print-file-name=libc.a").strip()).resolve()]
+
+
+def builtin(archive: Path) -> set[str]:
+    """The modules in C that the library has."""
+    symbols = (line.split() for line in run("nm", "--defined-only", archive).splitlines())
+    return {
+        words[2].removeprefix("PyInit_") for words in symbols if len(words) == 3 and "PyInit_" in words[2]
+    }
+
+
+def packages(*paths: Path) -> str:
+    """The distribution's packages that own `paths`, with their versions; nothing where there is no dpkg."""
+    if shutil.which("dpkg-query") is None:
+        return ""
+    owners = [run("dpkg-query", "-S", path).partition(": ")[0] for path in paths]
+    return ", ".join(run("dpkg-query", "-W", "-f=${Package} ${Version}", owner) for owner in owners)
+
+
+def includes() -> list[str]:
+    top = sysconfig.get_path("include")
+    return [f"-I{top}", f"-I{top}/internal", f"-I{Path(top).parent}"]
+
+
+def into_sections(code: Path, zeros: str = "pyzero") -> None:
+    """The variables of an object file, into the sections that the picture is made of."""
+    renamed = (".data=pydata", ".PyRuntime=pydata", f".bss={zeros}")
+    run("objcopy", *(word for name in renamed for word in ("--rename-section", name)), code)
+
+
+def take_apart(archive: Path, work: Path, extra: Path | None) -> Path:
+    """libpython again, with its variables in sections of their own and heap.c in malloc's place."""
+    objects = work / "libpython"
+    objects.mkdir()
+    run("ar", "x", archive, cwd=objects)
+    if extra:
+        compiled(
+            extra,
+            objects / "extra.o",
+            "-DPy_BUILD_CORE_BUILTIN",
+            "-Wno-unused-parameter",
+            "-Wno-missing-field-initializers",
+        )
+    ours = [word for name in MALLOC + ABSENT for word in ("--redefine-sym", f"{name}=cni_{name}")]
+    for code in sorted(objects.glob("*.o")):
+        run("objcopy", *ours, code)
+        into_sections(code)
+    run("ar", "rcsD", work / "libpython.a", *sorted(objects.glob("*.o")))
+    return work / "libpython.a"
+
+
+def compiled(source: Path, target: Path, *options: str) -> Path:
+    run(
+        "gcc",
+        *COMPILE,
+        *includes(),
+        *options,
+        f"-ffile-prefix-map={source.parent}/=",
+        "-c",
+        source,
+        "-o",
+        target,
+    )
+    return target
+
+
+def link(work: Path, names: set[str], built_of: str, extra: Path | None) -> Path:
+    """The program that makes the picture, and becomes the executable."""
+    defines = (f"-DMODULES={' '.join(f'M({name})' for name in sorted(names))}", f'-DBUILT_OF="{built_of}"')
+    objects = [compiled(HERE / name, work / f"{name}.o", *defines) for name in C_FILES]
+    for code in objects:
+        into_sections(code)
+    room = compiled(HERE / "room.c", work / "room.o")
+    into_sections(room, "pyroom")
+    archive = take_apart(library(), work, extra)
+    raw = work / "raw"
+    run("gcc", *LINK, "-o", raw, *objects, archive, room, "-lm")
+    return raw
+
+
+# what is in it -------------------------------------------------------------------------------------------------------
+
+
+def sources() -> dict[str, Path]:
+    """The modules of the CNI path: all but sriovctl's, and `python -m`."""
+    found = {}
+    for path in sorted((ROOT / "cni_sriov").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if not name.startswith("cni_sriov.ctl") and path.stem != "__main__":
+            found[name] = path
+    return found
+
+
+class Foreign(ast.NodeVisitor):
+    """Modules of others that a source file imports, wherever in it, but for the type checker's."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> None:
+        if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.names |= {alias.name for alias in node.names}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if not node.level and node.module:
+            self.names.add(node.module)
+
+
+IMPORT = """
+import _imp, sys
+for name in sys.argv[1:]:
+    __import__(name)
+for name, module in sys.modules.items():
+    print(name, "-" if _imp.is_frozen(name) else getattr(module, "__file__", None) or "-")
+"""
+
+
+def closure(names: list[str]) -> dict[str, str]:
+    """{module: file, "-" = in C or frozen} after these imports in a bare interpreter."""
+    told = run(sys.executable, "-I", "-S", "-B", "-c", IMPORT, *names)
+    return dict(line.split(" ", 1) for line in told.splitlines())
+
+
+def modules(available: set[str]) -> tuple[dict[str, Path], set[str]]:
+    """The modules in Python, each with its source, and the names of those in C."""
+    ours = sources()
+    foreign = Foreign()
+    for path in ours.values():
+        foreign.visit(ast.parse(path.read_bytes()))
+    found = closure(sorted((foreign.names - NOT_HERE) | set(ALSO)))
+    python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
+    return python | ours | {"preload": HERE / "preload.py"}, (found.keys() & available | START) - APART
+
+
+def frozen(python: dict[str, Path]) -> bytes:
+    """As snapshot.c reads it (struct module)."""
+    whole = b""
+    for name, path in python.items():
+        code = marshal.dumps(blob.compiled(name, path))
+        whole += struct.pack("=III", len(name), len(code), path.name == "__init__.py") + name.encode() + code
+    return whole
+
+
+# making it -----------------------------------------------------------------------------------------------------------
+
+
+def take(raw: Path, table: Path, parts: Path) -> str:
+    """Run it where nothing of this machine can get in: no environment, no descriptors, no random addresses."""
+    bare = ("env", "-i", "setarch", platform.machine(), "-R")
+    return run(*bare, raw, table, parts, cwd=Path("/"))
+
+
+def build(target: Path, work: Path, extra: Path | None) -> str:
+    """`extra` is the source of _json where the library lacks it. The answer says what is in it."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    archive = library()
+    available = builtin(archive) | ({"_json"} if extra else set())
+    python, names = modules(available)
+    (work / "modules").write_bytes(frozen(python))
+    raw = link(work, names, packages(*libraries()), extra)
+    told = take(raw, work / "modules", work / "parts")
+    target.write_bytes(elf.with_parts(raw.read_bytes(), (work / "parts").read_bytes()))
+    target.chmod(0o755)
+    return f"{len(python)} modules, {told.strip()}"

@@ -1,0 +1,358 @@
+/* `sriov`: a CPython that has started and imported everything, as a picture inside a static executable. README.md tells
+ * how it is made. This file is its main(): at build time it makes the picture, at a call it goes on from there.
+ */
+#define _GNU_SOURCE
+#define Py_BUILD_CORE
+#include <Python.h>
+#include <internal/pycore_runtime.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "heap.h"
+
+#define SPARE ((size_t)256 << 10)       /* of the heap, beyond the picture's end: no file, no memory until it is used */
+
+/* these are in the picture, as is every variable of libpython; libc's are not, so libc starts as ever */
+extern char __start_pydata[], __stop_pydata[], __start_pyzero[], __stop_pyzero[];
+static int is_picture;
+static const char *last_byte;           /* of the file; it is not 0 */
+static PyThreadState *thread;
+static PyObject *entry, *set_signal, *int_handler, *environment;
+
+/* -- making the picture ----------------------------------------------------------------------------------------------- */
+
+static _Noreturn void
+give_up(const char *what)
+{
+    if (PyErr_Occurred()) {
+        PyErr_Print();
+    }
+    dprintf(2, "snapshot: %s\n", what);
+    _exit(1);
+}
+
+static void
+must(PyStatus status)
+{
+    if (PyStatus_Exception(status)) {
+        give_up(status.err_msg);
+    }
+}
+
+/* whatever the builder's shell ignores or blocks must not be in Python's table of handlers */
+static void
+reset_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int number = 1; number < NSIG; number++) {
+        signal(number, SIG_DFL);
+    }
+}
+
+static void
+start_python(void)
+{
+    PyObjectArenaAllocator arenas = {NULL, heap_arena, heap_arena_free};
+    PyObject_SetArenaAllocator(&arenas);
+    PyPreConfig pre;
+    PyPreConfig_InitIsolatedConfig(&pre);
+    pre.utf8_mode = 1;                  /* names and paths are bytes, whatever the caller's locale */
+    must(Py_PreInitialize(&pre));
+
+    PyConfig config;
+    PyConfig_InitIsolatedConfig(&config);
+    config.parse_argv = config.site_import = config.write_bytecode = 0;
+    config.install_signal_handlers = 1;
+    config.optimization_level = 2;
+    config.use_hash_seed = 1;           /* dicts and sets in the picture are laid out by these hashes */
+    config.hash_seed = 0;
+    config.module_search_paths_set = 1; /* none: every module is frozen */
+    wchar_t **dirs[] = {&config.prefix, &config.base_prefix, &config.exec_prefix, &config.base_exec_prefix,
+                        &config.executable, &config.base_executable, &config.program_name};
+    for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
+        must(PyConfig_SetString(&config, dirs[i], L""));
+    }
+    must(Py_InitializeFromConfig(&config));
+    PyConfig_Clear(&config);
+}
+
+static PyObject *
+attribute(const char *module, const char *name)
+{
+    PyObject *found = PyImport_ImportModule(module);
+    PyObject *value = found ? PyObject_GetAttrString(found, name) : NULL;
+    if (!value) {
+        give_up(name);
+    }
+    Py_DECREF(found);
+    return value;
+}
+
+/* "modules", as picture.py writes it: how long name and code are, whether it is a package, name, code; and so on. They
+ * become frozen modules, which need no file. The table is in libc's memory, so not in the picture. */
+struct module {
+    uint32_t name_size, code_size, is_package;
+};
+
+static struct _frozen *
+read_modules(const char *path)
+{
+    struct _frozen *table = NULL;
+    size_t count = 0;
+    struct module head;
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        give_up(path);
+    }
+    while (fread(&head, sizeof head, 1, file) == 1) {
+        char *name = malloc(head.name_size + 1);
+        unsigned char *code = malloc(head.code_size);
+        table = realloc(table, (count + 2) * sizeof *table);
+        if (!name || !code || !table || fread(name, head.name_size, 1, file) != 1 ||
+            fread(code, head.code_size, 1, file) != 1) {
+            give_up(path);
+        }
+        name[head.name_size] = 0;
+        table[count++] = (struct _frozen){
+            .name = name, .code = code, .size = (int)head.code_size, .is_package = (int)head.is_package};
+        table[count] = (struct _frozen){.name = NULL};
+    }
+    fclose(file);
+    return table;
+}
+
+static void
+import_all(const struct _frozen *table)
+{
+    for (; table && table->name; table++) {
+        PyObject *module = PyImport_ImportModule(table->name);
+        if (!module) {
+            give_up(table->name);
+        }
+        Py_DECREF(module);
+    }
+    PyImport_FrozenModules = NULL;
+    if (PyDict_DelItemString(PyImport_GetModuleDict(), "preload")) {
+        give_up("preload.py");
+    }
+}
+
+static void
+find_what_a_call_needs(void)
+{
+    entry = attribute("cni_sriov.plugin", "entry");
+    set_signal = attribute("_signal", "signal");
+    int_handler = attribute("_signal", "default_int_handler");
+    environment = attribute("posix", "environ");
+    PyDict_Clear(environment);
+}
+
+static void
+write_all(int fd, const void *data, size_t size)
+{
+    for (const char *from = data; size;) {
+        ssize_t done = write(fd, from, size);
+        if (done < 0) {
+            give_up(strerror(errno));
+        }
+        from += done;
+        size -= (size_t)done;
+    }
+}
+
+/* as picture.py reads it: address, size, the bytes */
+static void
+write_part(int fd, const char *start, const char *stop)
+{
+    uint64_t head[2] = {(uintptr_t)start, (uint64_t)(stop - start)};
+    write_all(fd, head, sizeof head);
+    write_all(fd, start, (size_t)(stop - start));
+}
+
+static int
+make_picture(const char *modules, const char *path)
+{
+    reset_signals();
+    PyImport_FrozenModules = read_modules(modules);
+    start_python();
+    import_all(PyImport_FrozenModules);
+    find_what_a_call_needs();
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        give_up(path);
+    }
+    /* what is this process's own: addresses in libc's memory, and thread ids */
+    thread = PyThreadState_Get();
+    thread->thread_id = thread->native_thread_id = 0;
+    _PyRuntime.main_thread = 0;
+    is_picture = 1;
+    PyEval_SaveThread();                /* nobody has the GIL */
+    heap_close(SPARE);
+    /* what is 0 at the end needs no file */
+    last_byte = heap_room + heap_used() - 1;
+    while (!*last_byte) {
+        last_byte--;
+    }
+    write_part(fd, __start_pydata, __stop_pydata);
+    write_part(fd, __start_pyzero, __stop_pyzero);
+    write_part(fd, heap_room, last_byte + 1);
+    uint64_t end[2] = {(uintptr_t)heap_room + heap_used() + SPARE, 0};
+    write_all(fd, end, sizeof end);
+    if (close(fd)) {
+        give_up(path);
+    }
+    dprintf(1, "%zu KB of heap, %zu KB of it free\n", heap_used() >> 10, heap_free() >> 10);
+    return 0;
+}
+
+/* -- a call ----------------------------------------------------------------------------------------------------------- */
+
+/* the one answer that Python cannot give */
+static const char broken[] =
+    "{\"cniVersion\": \"1.0.0\", \"code\": 999, \"msg\": \"start cni-sriov: its file is damaged, or a bug of ours\", "
+    "\"details\": \"install it again; if that does not help, please report it\"}\n";
+
+static void
+say_broken(void)
+{
+    if (write(1, broken, sizeof broken - 1) < 0) {
+        /* nobody listens */
+    }
+}
+
+/* of a file that was cut off or damaged, at least most of the time; then the signal takes its course */
+static void
+crashed(int number)
+{
+    signal(number, SIG_DFL);
+    say_broken();
+}
+
+static void
+watch_for_crashes(void)
+{
+    static char stack[16384];           /* in the picture, so of no cost */
+    stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction action = {.sa_handler = crashed, .sa_flags = SA_ONSTACK | SA_NODEFER};
+    sigaltstack(&alternate, NULL);
+    sigaction(SIGBUS, &action, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+    sigaction(SIGILL, &action, NULL);
+    sigaction(SIGFPE, &action, NULL);
+}
+
+static void
+check(int is_well)
+{
+    if (!is_well) {
+        say_broken();
+        if (PyErr_Occurred()) {
+            PyErr_Print();
+        }
+        _exit(1);
+    }
+}
+
+/* What belongs to a process, as after fork: CPython's own function, and the key of PyGILState_Ensure, whose value it
+ * looks up in vain. */
+static void
+wake_python(void)
+{
+    thread->thread_id = PyThread_get_thread_ident();
+    PyEval_RestoreThread(thread);
+    PyOS_AfterFork_Child();
+#if PY_VERSION_HEX >= 0x030c0000
+    check(!PyThread_tss_set(&_PyRuntime.autoTSSkey, thread));
+#else
+    check(!PyThread_tss_set(&_PyRuntime.gilstate.autoTSSkey, thread));
+#endif
+}
+
+static void
+set_disposition(int number, PyObject *handler)
+{
+    PyObject *old = PyObject_CallFunction(set_signal, "iO", number, handler);
+    check(old != NULL);
+    Py_DECREF(old);
+}
+
+/* As Python does when it starts: SIGPIPE and SIGXFSZ are ignored, SIGINT raises, and its table of handlers tells what
+ * else this process was born with. In the picture nothing else is ignored. */
+static void
+take_signals(void)
+{
+    PyObject *ignore = PyLong_FromVoidPtr((void *)SIG_IGN);
+    check(ignore != NULL);
+    PyOS_setsig(SIGPIPE, SIG_IGN);
+    PyOS_setsig(SIGXFSZ, SIG_IGN);
+    for (int number = 1; number < NSIG; number++) {
+        PyOS_sighandler_t inherited = PyOS_getsig(number);
+        if (number == SIGINT && inherited == SIG_DFL) {
+            set_disposition(number, int_handler);
+        }
+        else if (inherited == SIG_IGN && number != SIGPIPE && number != SIGXFSZ) {
+            set_disposition(number, ignore);
+        }
+    }
+    Py_DECREF(ignore);
+}
+
+static void
+take_arguments(int argc, char **argv)
+{
+    PyObject *list = PyList_New(argc);
+    check(list != NULL);
+    for (int i = 0; i < argc; i++) {
+        PyObject *argument = PyUnicode_DecodeFSDefault(argv[i]);
+        check(argument != NULL);
+        PyList_SET_ITEM(list, i, argument);
+    }
+    check(!PySys_SetObject("argv", list));
+    check(!PySys_SetObject("orig_argv", list));
+    Py_DECREF(list);
+}
+
+/* posix.environ, which os.environ is made of; of two with one name the first counts, as in posixmodule.c */
+static void
+take_environment(void)
+{
+    for (char **line = environ; *line; line++) {
+        char *equals = strchr(*line, '=');
+        if (!equals) {
+            continue;
+        }
+        PyObject *name = PyBytes_FromStringAndSize(*line, equals - *line);
+        PyObject *value = PyBytes_FromString(equals + 1);
+        check(name && value && PyDict_SetDefault(environment, name, value));
+        Py_DECREF(name);
+        Py_DECREF(value);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    if (!is_picture) {
+        if (argc != 3) {
+            dprintf(2, "usage: %s MODULES PICTURE\n", argv[0]);
+            return 2;
+        }
+        return make_picture(argv[1], argv[2]);
+    }
+    watch_for_crashes();
+    check(*(const volatile char *)last_byte);
+    wake_python();
+    take_signals();
+    take_arguments(argc, argv);
+    take_environment();
+    Py_XDECREF(PyObject_CallNoArgs(entry));
+    check(0);                           /* entry ends the process itself */
+}
