@@ -69,19 +69,16 @@ def build() -> None:
     """Into a directory beside, then swapped: what runs from the bundle meanwhile sees the old or the new one."""
     fresh = OUT / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
-    command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN"]
-    command += ["--workpath", str(OUT / "work"), "--distpath", str(fresh)]
-    command.append(str(ROOT / "build" / "cni-sriov.spec"))
-    environment = os.environ | FIXED
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, env=environment)
-    if done.returncode:
-        sys.exit(f"PyInstaller failed:\n{done.stdout}{done.stderr}")
+    options = ["--noconfirm", "--log-level", "WARN", "--workpath", OUT / "work", "--distpath", fresh]
+    run("-m", "PyInstaller", *options, ROOT / "build" / "cni-sriov.spec")
     (OUT / "glibc").write_text(lowest_glibc(fresh))
     TOLD.unlink(missing_ok=True)
     if SNAPSHOT == "no":
         (fresh / NEEDED.name).rename(NEEDED)
     else:
-        TOLD.write_text(picture.build(fresh / BUNDLE.name / "sriov", OUT / "snapshot", source.json_c()))
+        extra = source.json_c()
+        target = fresh / BUNDLE.name / "sriov"
+        TOLD.write_text(run(picture.__file__, target, OUT / "snapshot", *([extra] if extra else [])))
         NEEDED.write_text("sriov")
     (fresh / BUNDLE.name / "host-subnet").symlink_to("sriov")
     old = OUT / "old"
@@ -90,6 +87,17 @@ def build() -> None:
         BUNDLE.rename(old)
     (fresh / BUNDLE.name).rename(BUNDLE)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def run(*arguments: str | Path) -> str:
+    """Python in the fixed environment; a failure ends the build."""
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=ROOT, env=os.environ | FIXED
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command[:3])} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout.strip()
 
 
 def lowest_glibc(directory: Path) -> str:
@@ -139,22 +147,26 @@ def modules_in(path: Path) -> str:
     return f": {len(CArchiveReader(str(path)).open_embedded_archive('PYZ.pyz').toc)} modules in its archive"
 
 
+def make() -> None:
+    wanted = recipe()
+    if not RECIPE.exists() or RECIPE.read_text() != wanted:
+        how = "PyInstaller" if SNAPSHOT == "no" else "a snapshot, and PyInstaller"
+        print(f"  build      {how} (about 20 s)", flush=True)
+        build()
+        RECIPE.write_text(wanted)
+    elif "--quiet" in sys.argv:
+        return
+    report()
+
+
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     with (OUT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = recipe()
-        if not RECIPE.exists() or RECIPE.read_text() != wanted:
-            how = "PyInstaller" if SNAPSHOT == "no" else "a snapshot, and PyInstaller"
-            print(f"  build      {how} (about 20 s)", flush=True)
-            try:
-                build()
-            except picture.CannotBuild as problem:
-                sys.exit(f"the snapshot cannot be made: {problem}")
-            RECIPE.write_text(wanted)
-        elif "--quiet" in sys.argv:
-            return
-        report()
+        try:
+            make()
+        except picture.CannotBuild as problem:
+            sys.exit(f"the snapshot cannot be made: {problem}")
 
 
 if __name__ == "__main__":

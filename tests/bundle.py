@@ -26,6 +26,8 @@ def directory() -> Path:
         atexit.register(shutil.rmtree, home, ignore_errors=True)
         fcntl.flock(os.open(home, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_SH)  # to the end of this process
         shutil.copytree(OUT / "cni-sriov", home / "cni-sriov", symlinks=True, copy_function=os.link)
+        if is_snapshot():
+            os.link(OUT / "snapshot" / "raw", home / "raw")
     return home
 
 
@@ -43,3 +45,13 @@ def _sweep() -> None:
 
 def sriov() -> Path:
     return directory() / "cni-sriov" / "sriov"
+
+
+def is_snapshot() -> bool:
+    """Whether `sriov` is one static file (build/snapshot), or PyInstaller's (`make build SNAPSHOT=no`)."""
+    return not (OUT / "cni-sriov" / "lib" / "cni_sriov.blob").exists()
+
+
+def raw() -> Path:
+    """The program that made the snapshot, and makes others (build/snapshot/picture.py)."""
+    return directory() / "raw"

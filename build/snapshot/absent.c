@@ -13,9 +13,12 @@ void *cni_dlopen(const char *path, int flags);
 void *cni_dlsym(void *library, const char *name);
 char *cni_dlerror(void);
 int cni_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **found);
-int cni_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service, socklen_t service_size, int flags);
-int cni_gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size, struct hostent **found, int *error);
-int cni_gethostbyaddr_r(const void *address, socklen_t length, int kind, struct hostent *host, char *buffer, size_t size, struct hostent **found, int *error);
+int cni_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service,
+                    socklen_t service_size, int flags);
+int cni_gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size, struct hostent **found,
+                        int *error);
+int cni_gethostbyaddr_r(const void *address, socklen_t length, int kind, struct hostent *host, char *buffer,
+                        size_t size, struct hostent **found, int *error);
 struct servent *cni_getservbyname(const char *name, const char *protocol);
 struct servent *cni_getservbyport(int port, const char *protocol);
 struct protoent *cni_getprotobyname(const char *name);
@@ -52,14 +55,15 @@ cni_getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
 
 int
 cni_getnameinfo(const struct sockaddr *address, socklen_t length, char *host, socklen_t host_size, char *service,
-            socklen_t service_size, int flags)
+                socklen_t service_size, int flags)
 {
     (void)address, (void)length, (void)host, (void)host_size, (void)service, (void)service_size, (void)flags;
     return EAI_FAIL;
 }
 
 int
-cni_gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size, struct hostent **found, int *error)
+cni_gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t size, struct hostent **found,
+                    int *error)
 {
     (void)name, (void)host, (void)buffer, (void)size;
     *found = NULL;
@@ -69,7 +73,7 @@ cni_gethostbyname_r(const char *name, struct hostent *host, char *buffer, size_t
 
 int
 cni_gethostbyaddr_r(const void *address, socklen_t length, int kind, struct hostent *host, char *buffer, size_t size,
-                struct hostent **found, int *error)
+                    struct hostent **found, int *error)
 {
     (void)address, (void)length, (void)kind, (void)host, (void)buffer, (void)size;
     *found = NULL;

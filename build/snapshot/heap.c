@@ -1,6 +1,6 @@
 /* All memory that libpython asks for before the picture is taken comes out of one array, so that the picture has it at
- * the same addresses. The build renames malloc, calloc, realloc and free in libpython's objects to those below; libc and
- * its own heap do not know of them and are not in the picture.
+ * the same addresses. The build renames malloc, calloc, realloc and free in libpython's objects to those below; libc
+ * and its own heap do not know of them and are not in the picture.
  *
  * A free block waits in the bin of its size for the next one who wants that size; nothing is ever given back or joined.
  * A call takes what earlier blocks left and the spare bytes beyond them, then goes on with libc's malloc.
@@ -25,6 +25,7 @@
 #define BINS (FINE_BINS + 1 + 4 * 20)
 
 static size_t used, limit = HEAP_ROOM;
+static int is_closed, has_overflowed;
 static void *bins[BINS];
 
 static int
@@ -63,6 +64,7 @@ static void *
 take(size_t size)
 {
     if (size > limit - used) {
+        has_overflowed = !is_closed;
         return NULL;
     }
     used += size;
@@ -87,13 +89,20 @@ heap_free(void)
     return sum;
 }
 
+int
+heap_overflowed(void)
+{
+    return has_overflowed;
+}
+
 void
 heap_close(size_t spare)
 {
+    is_closed = 1;
     limit = spare < HEAP_ROOM - used ? used + spare : HEAP_ROOM;
 }
 
-/* -- what libpython calls instead of malloc and the others ------------------------------------------------------------ */
+/* -- what libpython calls instead of malloc and the others --------------------------------------------------------- */
 
 void *cni_malloc(size_t size);
 void *cni_calloc(size_t count, size_t size);
@@ -149,7 +158,7 @@ cni_realloc(void *block, size_t size)
         return cni_malloc(size);
     }
     if (!is_ours(block)) {
-        return realloc(block, size);
+        return realloc(block, size ? size : 1);
     }
     size_t old = *size_before(block);
     if (size <= old && size > old / 4) {
@@ -163,7 +172,7 @@ cni_realloc(void *block, size_t size)
     return moved;
 }
 
-/* -- and instead of mmap: arenas of pymalloc, and the stack of Python's frames ---------------------------------------- */
+/* -- and instead of mmap: arenas of pymalloc, and the stack of Python's frames ------------------------------------- */
 
 void *
 heap_arena(void *context, size_t size)

@@ -8,6 +8,8 @@
 size_t heap_used(void);
 /* of that, what has been freed again: room for the call */
 size_t heap_free(void);
+/* something that Python keeps is in libc's heap, so not in the picture */
+int heap_overflowed(void);
 /* the picture is about to be taken: from now on there are `spare` bytes beyond what is used, then libc's heap */
 void heap_close(size_t spare);
 

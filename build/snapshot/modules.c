@@ -10,7 +10,7 @@
 #define BUILT_OF ""
 #endif
 
-/* -- _cni ------------------------------------------------------------------------------------------------------------- */
+/* -- _cni ---------------------------------------------------------------------------------------------------------- */
 
 /* os.setns came with Python 3.12; ctypes would bring its own heap of code */
 static PyObject *
@@ -51,7 +51,7 @@ PyInit__cni(void)
     return PyModuleDef_Init(&cni_module);
 }
 
-/* -- the table: what the build passes as MODULES, and what CPython starts with ---------------------------------------- */
+/* -- the table: what the build passes as MODULES, and what CPython starts with ------------------------------------- */
 
 extern PyObject *PyMarshal_Init(void), *_PyWarnings_Init(void);
 

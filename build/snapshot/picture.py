@@ -63,9 +63,12 @@ class CannotBuild(Exception):
 
 
 def run(*argv: str | Path, cwd: Path | None = None) -> str:
-    done = subprocess.run(
-        argv, capture_output=True, stdin=subprocess.DEVNULL, text=True, cwd=cwd, check=False
-    )
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, stdin=subprocess.DEVNULL, text=True, cwd=cwd, check=False
+        )
+    except FileNotFoundError:
+        raise CannotBuild(f"{argv[0]} is not installed; `make build SNAPSHOT=no` goes without") from None
     if done.returncode:
         raise CannotBuild(f"{' '.join(map(str, argv))[:300]}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout
@@ -233,22 +236,29 @@ def frozen(python: dict[str, Path]) -> bytes:
 # making it -----------------------------------------------------------------------------------------------------------
 
 
-def take(raw: Path, table: Path, parts: Path) -> str:
-    """Run it where nothing of this machine can get in: no environment, no descriptors, no random addresses."""
+def take(raw: Path, table: bytes, work: Path, target: Path) -> str:
+    """Run `raw` where nothing of this machine can get in: no environment, no input, no random addresses, in `/`."""
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "modules").write_bytes(table)
     bare = ("env", "-i", "setarch", platform.machine(), "-R")
-    return run(*bare, raw, table, parts, cwd=Path("/"))
+    told = run(*bare, raw, work / "modules", work / "parts", cwd=Path("/"))
+    target.write_bytes(elf.with_parts(raw.read_bytes(), (work / "parts").read_bytes()))
+    target.chmod(0o755)
+    return told.strip()
 
 
 def build(target: Path, work: Path, extra: Path | None) -> str:
     """`extra` is the source of _json where the library lacks it. The answer says what is in it."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    archive = library()
-    available = builtin(archive) | ({"_json"} if extra else set())
-    python, names = modules(available)
-    (work / "modules").write_bytes(frozen(python))
+    python, names = modules(builtin(library()) | ({"_json"} if extra else set()))
     raw = link(work, names, packages(*libraries()), extra)
-    told = take(raw, work / "modules", work / "parts")
-    target.write_bytes(elf.with_parts(raw.read_bytes(), (work / "parts").read_bytes()))
-    target.chmod(0o755)
-    return f"{len(python)} modules, {told.strip()}"
+    told = take(raw, frozen(python), work, target)
+    return f"{len(python)} modules, {told}"
+
+
+if __name__ == "__main__":
+    try:
+        print(build(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3:] else None))
+    except CannotBuild as problem:
+        sys.exit(str(problem))

@@ -8,6 +8,8 @@ import time
 for name in ("altzone", "daylight", "timezone", "tzname"):
     delattr(time, name)
 # All there is to import is imported: anything else is not found, instead of being looked for in a directory.
+for name in ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix"):
+    setattr(sys, name, "")
 sys.path.clear()
 sys.path_hooks.clear()
 sys.path_importer_cache.clear()

@@ -25,7 +25,7 @@ static const char *last_byte;           /* of the file; it is not 0 */
 static PyThreadState *thread;
 static PyObject *entry, *set_signal, *int_handler, *environment;
 
-/* -- making the picture ----------------------------------------------------------------------------------------------- */
+/* -- making the picture -------------------------------------------------------------------------------------------- */
 
 static _Noreturn void
 give_up(const char *what)
@@ -189,6 +189,9 @@ make_picture(const char *modules, const char *path)
     if (fd < 0) {
         give_up(path);
     }
+    if (heap_overflowed()) {
+        give_up("HEAP_ROOM is too small");
+    }
     /* what is this process's own: addresses in libc's memory, and thread ids */
     thread = PyThreadState_Get();
     thread->thread_id = thread->native_thread_id = 0;
@@ -213,7 +216,7 @@ make_picture(const char *modules, const char *path)
     return 0;
 }
 
-/* -- a call ----------------------------------------------------------------------------------------------------------- */
+/* -- a call -------------------------------------------------------------------------------------------------------- */
 
 /* the one answer that Python cannot give */
 static const char broken[] =
@@ -225,6 +228,16 @@ say_broken(void)
 {
     if (write(1, broken, sizeof broken - 1) < 0) {
         /* nobody listens */
+    }
+}
+
+/* cut off within its last page, which the kernel does not notice */
+static void
+check_file(void)
+{
+    if (!*(const volatile char *)last_byte) {
+        say_broken();
+        _exit(1);
     }
 }
 
@@ -348,7 +361,7 @@ main(int argc, char **argv)
         return make_picture(argv[1], argv[2]);
     }
     watch_for_crashes();
-    check(*(const volatile char *)last_byte);
+    check_file();
     wake_python();
     take_signals();
     take_arguments(argc, argv);

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import bundle
 from tests.integration.rig import BUNDLE, Call, Rig, call, conf
 
 if TYPE_CHECKING:
@@ -298,20 +299,25 @@ def test_parallel_calls_killed_at_random_leave_nothing() -> None:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     shutil.copytree(BUNDLE.parent, tmp_path / "bundle", symlinks=True)
-    (tmp_path / "bundle" / "host-subnet").symlink_to("sriov")
     return tmp_path / "bundle"
 
 
 @pytest.mark.parametrize("left", [0, 2, 300_000])
 @pytest.mark.parametrize("verb", ["VERSION", "ADD"])
-def test_a_bundle_that_was_cut_off_says_so_in_one_document(copy: Path, verb: str, left: int) -> None:
-    os.truncate(copy / "lib" / "cni_sriov.blob", left)
+def test_a_bundle_that_was_cut_off_says_so_or_does_not_start(copy: Path, verb: str, left: int) -> None:
+    """A snapshot's end is looked at in test_snapshot.py."""
+    part = copy / "sriov" if bundle.is_snapshot() else copy / "lib" / "cni_sriov.blob"
+    os.truncate(part, left)
+    try:
+        done = subprocess.run([copy / "sriov"], env={"CNI_COMMAND": verb}, input=b"{}", capture_output=True)
+    except OSError:
+        assert bundle.is_snapshot()  # no program
+        return
 
-    done = subprocess.run([copy / "sriov"], env={"CNI_COMMAND": verb}, input=b"{}", capture_output=True)
-
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["code"], done.stderr) == (1, 999, b"")
-    assert str(copy / "lib") in told["msg"]
+    told = json.loads(done.stdout or b"null")
+    assert (done.returncode != 0, done.stderr) == (True, b"")
+    if not bundle.is_snapshot():
+        assert (told["code"], str(copy / "lib") in told["msg"]) == (999, True)
 
 
 @pytest.mark.parametrize("door", ["sriov", "host-subnet"])

@@ -1,0 +1,235 @@
+"""The startup snapshot's sources (build/snapshot): its C, its heap, its ELF, and what the modules do when they come in.
+
+What is in the file, and how a call wakes, is in tests/integration/test_snapshot.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from tests.pages import ROOT
+
+SOURCES = ROOT / "build" / "snapshot"
+HERE = ROOT / "tests" / "snapshot"
+sys.path.insert(0, str(SOURCES))
+import elf  # noqa: E402
+import picture  # noqa: E402
+
+needs_gcc = pytest.mark.skipif(
+    shutil.which("gcc") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
+    reason="no gcc, or no Python.h",
+)
+STRICT = (
+    *(
+        "-Wall",
+        "-Wextra",
+        "-Wshadow",
+        "-Wconversion",
+        "-Wno-sign-conversion",
+        "-Wstrict-prototypes",
+        "-Wmissing-prototypes",
+        "-Wold-style-definition",
+        "-Wpointer-arith",
+    ),
+    *(
+        "-Wcast-qual",
+        "-Wwrite-strings",
+        "-Wvla",
+        "-Wundef",
+        "-Wformat=2",
+        "-Wnull-dereference",
+        "-Wdouble-promotion",
+        "-fanalyzer",
+    ),
+    "-Wno-analyzer-malloc-leak",  # an allocator gives it away, and the builder keeps its table to the end
+)
+
+
+# the C ---------------------------------------------------------------------------------------------------------------
+
+
+@needs_gcc
+@pytest.mark.parametrize("source", [*picture.C_FILES, "room.c"])
+def test_the_compiler_and_its_analyzer_have_nothing_to_say(source: str, tmp_path: Path) -> None:
+    """CPython's own headers are not ours to mend: they count as the system's."""
+    include = Path(sysconfig.get_path("include"))
+    theirs = [
+        word for path in (include, include / "internal", include.parent) for word in ("-isystem", str(path))
+    ]
+    options = ["-std=gnu11", "-O2", *STRICT, *theirs, f"-I{SOURCES}", "-DMODULES=M(posix)"]
+
+    done = subprocess.run(
+        ["gcc", *options, "-c", SOURCES / source, "-o", tmp_path / "object"], capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("source", sorted(path.name for path in SOURCES.glob("*.[ch]")))
+def test_the_c_is_laid_out_as_cpythons(source: str) -> None:
+    """PEP 7: four blanks, no tabs, a function's name at the start of a line."""
+    lines = (SOURCES / source).read_text().splitlines()
+
+    assert [line for line in lines if "\t" in line or line != line.rstrip() or len(line) > 120] == []
+
+
+@needs_gcc
+@pytest.mark.parametrize(
+    ("options", "tool"),
+    [
+        (("-fsanitize=undefined", "-fno-sanitize-recover"), ()),
+        ((), ("valgrind", "-q", "--error-exitcode=9", "--leak-check=no")),
+    ],
+    ids=["sanitizer", "valgrind"],
+)
+def test_the_heap_keeps_blocks_apart(tmp_path: Path, options: tuple[str, ...], tool: tuple[str, ...]) -> None:
+    if tool and shutil.which(tool[0]) is None:
+        pytest.skip(f"no {tool[0]}")
+    sources = [SOURCES / "heap.c", SOURCES / "room.c", HERE / "heap_check.c"]
+    built = ["gcc", "-O1", "-g", *options, f"-I{SOURCES}", *map(str, sources), "-o", str(tmp_path / "check")]
+    subprocess.run(built, check=True)
+    seed = random.randrange(1 << 32)
+
+    done = subprocess.run([*tool, tmp_path / "check", str(seed)], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), seed
+
+
+# the executable ------------------------------------------------------------------------------------------------------
+
+
+def image_of(*segments: elf.Segment, body: bytes) -> bytes:
+    header = elf.HEADER.pack(b"\x7fELF", 2, 62, 1, 0x400000, 64, 9999, 0, 64, 56, len(segments), 64, 9, 8)
+    table = b"".join(elf.SEGMENT.pack(*segment) for segment in segments)
+    return bytes(header + table).ljust(0x1000, b"c") + body + b"section headers"
+
+
+def parts_of(*parts: tuple[int, bytes], end: int) -> bytes:
+    told = b"".join(struct.pack("=QQ", address, len(data)) + data for address, data in parts)
+    return told + struct.pack("=QQ", end, 0)
+
+
+CODE = elf.Segment(elf.LOAD, 5, 0, 0x400000, 0x400000, 0x1000, 0x1000, 0x1000)
+DATA = elf.Segment(elf.LOAD, 6, 0x1000, 0x402000, 0x402000, 8, 0x10000, 0x1000)
+
+
+def test_parts_are_put_where_they_were_and_the_file_ends_with_the_last_of_them() -> None:
+    image = image_of(CODE, DATA, body=b"libcdata")
+
+    made = elf.with_parts(image, parts_of((0x402004, b"PY"), (0x402010, b"HEAP"), end=0x403000))
+
+    assert elf.segments(made) == [CODE, DATA._replace(filesz=0x14, memsz=0x1000)]
+    assert made[0x1000:] == b"libcPYta" + bytes(8) + b"HEAP"
+    assert made[200:0x1000] == image[200:0x1000]
+    assert elf.HEADER.unpack_from(made)[6] == 0  # no section headers
+
+
+@pytest.mark.parametrize("address", [0x401FFF, 0x400100, 0x412000 - 2])
+def test_a_part_elsewhere_is_refused(address: int) -> None:
+    with pytest.raises(ValueError, match="not in the last segment"):
+        elf.with_parts(image_of(CODE, DATA, body=b"libcdata"), parts_of((address, b"data"), end=address + 4))
+
+
+# what comes in -------------------------------------------------------------------------------------------------------
+
+# Executes all of it as the snapshot does, in a bare interpreter that tells which files are opened and in which nobody
+# can ask for the time, ids, randomness, the machine's name or the environment.
+WATCH = """
+import posix, sys, time
+opened, trapped = [], []
+sys.path.insert(0, sys.argv[1])
+
+def trap(name):
+    def asked(*_, **__):
+        frame = sys._getframe(1)
+        trapped.append(f"{frame.f_code.co_filename}:{frame.f_lineno} asks for {name}")
+        raise OSError(name)
+    return asked
+
+class Environment(dict):
+    def asked(self, *_):
+        trap("the environment")()
+    __getitem__ = __contains__ = __iter__ = get = items = keys = values = asked
+
+for module, names in (
+    (time, "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time localtime gmtime ctime"),
+    (posix, "getpid getppid getuid geteuid getgid uname urandom getrandom getcwd times getlogin cpu_count"),
+):
+    for name in names.split():
+        if hasattr(module, name):
+            setattr(module, name, trap(name))
+posix.environ = Environment()
+
+def hook(event, arguments):
+    if event == "open":
+        opened.append(str(arguments[0]))
+    elif event.partition(".")[0] in {"socket", "subprocess", "os", "fcntl", "signal", "ctypes", "urllib"}:
+        if event not in {"os.listdir"}:  # of the directories of sys.path, by the importer
+            trapped.append(f"{event} {arguments}")
+
+sys.addaudithook(hook)
+for name in sys.argv[2:]:
+    __import__(name)
+import json
+sys.stdout.write(json.dumps([opened, trapped]))
+"""
+
+
+def all_modules() -> list[str]:
+    python, _ = picture.modules(set(sys.builtin_module_names) | {"_json"})
+    return [name for name in python if name != "preload"]
+
+
+def test_no_module_reads_the_world_when_it_is_imported() -> None:
+    """What it read would be the builder's, in each call."""
+    argv = [sys.executable, "-I", "-S", "-B", "-c", WATCH, str(ROOT), *all_modules()]
+
+    done = subprocess.run(argv, capture_output=True, text=True)
+
+    assert done.stderr == ""
+    opened, trapped = json.loads(done.stdout)
+    stdlib = sysconfig.get_path("stdlib")
+    assert trapped == []
+    assert {path for path in opened if not path.startswith((f"{ROOT}/cni_sriov/", f"{stdlib}/"))} == set()
+    assert any("/plugin." in path for path in opened)
+
+
+def test_the_trap_is_no_blank(tmp_path: Path) -> None:
+    (tmp_path / "nosy.py").write_text(
+        "import posix, time\ntry:\n    time.time(), posix.environ[b'A']\nexcept OSError:\n    pass\n"
+    )
+    argv = [sys.executable, "-I", "-S", "-B", "-c", WATCH, str(tmp_path), "nosy"]
+
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+
+    assert [told.partition(": ")[0].rpartition(" ")[2] for told in json.loads(done.stdout)[1]] == ["time"]
+
+
+def test_every_module_of_the_cni_path_is_in_it_and_none_of_sriovctl() -> None:
+    names = set(all_modules())
+    ours = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in (ROOT / "cni_sriov").rglob("*.py")
+    }
+
+    assert {name for name in ours - names if not name.startswith("cni_sriov.ctl")} == {"cni_sriov.__main__"}
+    assert {name for name in names if name.startswith("cni_sriov.ctl")} == set()
+    assert {"json.decoder", "encodings.utf_8", "re"} <= names
+
+
+def test_what_is_compiled_names_no_path_of_this_machine() -> None:
+    python, _ = picture.modules(set(sys.builtin_module_names) | {"_json"})
+
+    table = picture.frozen(python)
+
+    assert [word for word in (str(ROOT), os.path.expanduser("~"), sys.prefix) if word.encode() in table] == []
