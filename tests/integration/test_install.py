@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "build" / "out" / "cni-sriov"
 
+PARTS = ("build/install", "build/out/cni-sriov", "build/out/glibc", "build/out/snapshot.told")
+
 pytestmark = pytest.mark.bundle
 
 
@@ -71,7 +73,7 @@ def test_the_previous_version_is_kept_until_the_next(tmp_path: Path) -> None:
     home = tmp_path / "dest/opt/cni/bin/.cni-sriov"
     copy = tmp_path / "checkout"
     copy.mkdir()
-    parts = ["build/install", "build/out/cni-sriov", "build/out/glibc"]
+    parts = [name for name in PARTS if (ROOT / name).exists()]
     subprocess.run(["cp", "-a", "--parents", *parts, copy], cwd=ROOT, check=True)
     seen = []
     for n in range(3):
@@ -82,3 +84,66 @@ def test_the_previous_version_is_kept_until_the_next(tmp_path: Path) -> None:
         assert '"cniVersion"' in version(tmp_path / "dest/opt/cni/bin/sriov")
     assert sorted(path.name for path in home.iterdir() if not path.is_symlink()) == sorted(seen[1:])
     assert os.readlink(home / "previous") == seen[1]
+
+
+# from a directory to one file, and back ------------------------------------------------------------------------------
+
+
+def a_directory_bundle(checkout: Path, sriov: str) -> None:
+    """What `make build` made before there was a snapshot, and makes with SNAPSHOT=no: `sriov` reads its directory."""
+    bundle = checkout / "build/out/cni-sriov"
+    (bundle / "lib").mkdir(parents=True)
+    (bundle / "lib/cni_sriov.blob").write_text("code")
+    for name, text in (("sriov", sriov), ("sriovctl", "#!/bin/sh\n")):
+        (bundle / name).write_text(text)
+        (bundle / name).chmod(0o755)
+    (checkout / "build/out/glibc").write_text("2.17")
+    subprocess.run(["cp", "-a", ROOT / "build/install", checkout / "build"], check=True)
+
+
+WAITS = """#!/bin/sh
+here=$(dirname "$(realpath "$0")")
+read -r line
+cat "$here/lib/cni_sriov.blob"
+"""
+
+
+def test_a_directory_becomes_one_file_under_a_running_call_and_is_there_again(tmp_path: Path) -> None:
+    """The call that has begun finds its directory; a new one gets the file; installing the old one goes all the way back."""
+    dest, old = tmp_path / "dest", tmp_path / "old"
+    a_directory_bundle(old, WAITS)
+    env = os.environ | {"DESTDIR": str(dest)}
+    subprocess.run([old / "build/install", "install"], env=env, check=True, capture_output=True)
+    bin_dir = dest / "opt/cni/bin"
+    before = tree(dest)
+    running = subprocess.Popen([bin_dir / "sriov"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    run("install", dest)
+
+    assert running.communicate(b"\n")[0] == b"code"
+    assert '"supportedVersions"' in version(bin_dir / "sriov")
+    assert (bin_dir / ".cni-sriov/previous/lib/cni_sriov.blob").read_text() == "code"
+    assert [path.name for path in bin_dir.iterdir() if path.name.endswith(".orig")] == []
+
+    subprocess.run([old / "build/install", "install"], env=env, check=True, capture_output=True)
+
+    assert subprocess.run([bin_dir / "sriov"], input=b"\n", capture_output=True).stdout == b"code"
+    assert set(before) <= set(tree(dest))
+    run("uninstall", dest)
+    assert tree(dest) == []
+
+
+def test_a_copy_that_is_not_what_was_built_is_not_installed(tmp_path: Path) -> None:
+    """A disk that is full, or lies: `cp` here leaves something out."""
+    tools, checkout = tmp_path / "tools", tmp_path / "checkout"
+    tools.mkdir()
+    a_directory_bundle(checkout, WAITS)
+    (tools / "cp").write_text('#!/bin/sh\n/bin/cp "$@" && : >"$3/sriov"\n')
+    (tools / "cp").chmod(0o755)
+    env = os.environ | {"DESTDIR": str(tmp_path / "dest"), "PATH": f"{tools}:{os.environ['PATH']}"}
+
+    done = subprocess.run([checkout / "build/install", "install"], env=env, capture_output=True, text=True)
+
+    assert done.returncode != 0
+    assert "sriov differ" in done.stdout
+    assert not (tmp_path / "dest/opt/cni/bin/sriov").exists()
