@@ -274,13 +274,14 @@ check(int is_well)
     }
 }
 
-/* What belongs to a process, as after fork: CPython's own function, and the key of PyGILState_Ensure, whose value it
- * looks up in vain. */
+/* What belongs to a process, as after fork: CPython's own functions, and the key of PyGILState_Ensure, whose value they
+ * look up in vain. */
 static void
 wake_python(void)
 {
     thread->thread_id = PyThread_get_thread_ident();
     PyEval_RestoreThread(thread);
+    PyOS_BeforeFork();
     PyOS_AfterFork_Child();
 #if PY_VERSION_HEX >= 0x030c0000
     check(!PyThread_tss_set(&_PyRuntime.autoTSSkey, thread));
