@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check fmt test stress lab-kill demo build install uninstall lab bench budgets clean
+.PHONY: help setup check fmt test stress lab-kill lab-arm64 demo build install uninstall lab bench budgets clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ stress: setup ## of these tests the kills at every call, and the races, on the m
 lab-kill: setup ## on the card: killed before and after every effect, and at sampled calls
 	@$(PYTHON) build/bundle.py --quiet
 	@LAB_KILL=all $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
+
+lab-arm64: setup ## the snapshot built in a root of arm64 under qemu-user: VERSION, and an ADD on the fake kernel
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m tests.lab.arm64
 
 bench: build ## beside Debian's Go plugins and PEER_SRIOV: ratios, where an ADD goes (root; BENCH="--quick")
 	@build/setup bench

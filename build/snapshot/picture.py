@@ -103,11 +103,12 @@ def builtin(archive: Path) -> set[str]:
 
 
 def packages(*paths: Path) -> str:
-    """The distribution's packages that own `paths`, with their versions; nothing where there is no dpkg."""
-    if shutil.which("dpkg-query") is None:
+    """The distribution's packages that own `paths`, with their versions; nothing where dpkg does not know them."""
+    try:
+        owners = [run("dpkg-query", "-S", path).partition(": ")[0] for path in paths]
+        return ", ".join(run("dpkg-query", "-W", "-f=${Package} ${Version}", owner) for owner in owners)
+    except CannotBuild:
         return ""
-    owners = [run("dpkg-query", "-S", path).partition(": ")[0] for path in paths]
-    return ", ".join(run("dpkg-query", "-W", "-f=${Package} ${Version}", owner) for owner in owners)
 
 
 def includes() -> list[str]:
@@ -218,13 +219,13 @@ def closure(names: list[str]) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in told.splitlines())
 
 
-def modules(available: set[str]) -> tuple[dict[str, Path], set[str]]:
-    """The modules in Python, each with its source, and the names of those in C."""
-    ours = sources()
+def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[dict[str, Path], set[str]]:
+    """The modules in Python, each with its source, and the names of those in C. `more`: not ours, but in it, too."""
+    ours = sources() | (more or {})
     foreign = Foreign()
     for path in ours.values():
         foreign.visit(ast.parse(path.read_bytes()))
-    found = closure(sorted((foreign.names - NOT_HERE) | set(ALSO)))
+    found = closure(sorted((foreign.names - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
     return python | ours | {"preload": HERE / "preload.py"}, (found.keys() & available | START) - APART
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -71,11 +72,34 @@ ADD_STICKY = with_args(Step(call("ADD", "one", POD, STICKY)))
 DEL_STICKY = with_args(Step(call("DEL", "one", "", STICKY)))
 
 
+# What is among the points of a whole ADD and of what gives back: with one missing, the trace is cut off or blind, or the
+# verb does not do its work. In the pod strace knows no names: 0x14 is RTM_NEWADDR, 0x18 RTM_NEWROUTE (rtnetlink.h).
+HELD = (r"^flock\(", r"^setns\(", r"RTM_NEWLINK")
+ATTACHES = (
+    *HELD,
+    r'^rename\(.*"/run/cni-sriov/claims/0',
+    r'^rename\(.*"/var/lib/cni/sriov/one@net1"',
+    r"^link\(.*/leases/10\.",
+    r"^link\(.*/leases/fd00:",
+    r"^send.*nlmsg_type=0x14",
+    r"^send.*nlmsg_type=0x18",
+    r"^write\(1, ",
+)
+GIVES_BACK = (
+    *HELD,
+    r"^unlink\(.*/leases/10\.",
+    r"^unlink\(.*/leases/fd00:",
+    r'^unlink\("/run/cni-sriov/claims/0',
+    r'^unlink\("/var/lib/cni/sriov/',
+    r'^unlink\("/run/cni-sriov/locks/',
+)
+
+
 class Scenario(NamedTuple):
     """`before` is done in peace, `killed` dies at each point, then each of `after` in turn puts it right."""
 
     name: str
-    floor: tuple[int, int]  # points at all, and that change something: a little less than on 2026-11-23
+    sees: tuple[str, ...]
     killed: Step
     after: tuple[tuple[Step, ...], ...]
     before: tuple[Step, ...] = ()
@@ -85,19 +109,19 @@ class Scenario(NamedTuple):
 
 
 SCENARIOS = [
-    Scenario("ADD", (340, 100), ADD, ((DEL,), (ADD_AGAIN, DEL)), whole=True),
-    Scenario("DEL", (200, 42), DEL, ((DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
-    Scenario("GC", (260, 42), GC, ((GC,), (DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
-    Scenario("first ADD of the boot", (380, 150), ADD, ((DEL,), (ADD_AGAIN, DEL)), fresh=True),
+    Scenario("ADD", ATTACHES, ADD, ((DEL,), (ADD_AGAIN, DEL)), whole=True),
+    Scenario("DEL", GIVES_BACK, DEL, ((DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
+    Scenario("GC", GIVES_BACK, GC, ((GC,), (DEL,), (ADD_AGAIN, DEL)), (ADD,), whole=True),
+    Scenario("first ADD of the boot", (*ATTACHES, r"^mkdir\("), ADD, ((DEL,), (ADD_AGAIN, DEL)), fresh=True),
     Scenario(
         "ADD that fails and undoes itself",
-        (480, 117),
+        ATTACHES + GIVES_BACK,
         Step(call("ADD", "one", POD, FAILING), (5,)),
         ((DEL,), (ADD_AGAIN, DEL)),
     ),
     Scenario(
         "ADD that takes back a dead one's VF",
-        (540, 132),  # of the bystander it touches nothing: the VF is named
+        ATTACHES + GIVES_BACK,
         Step(call("ADD", "one", POD, ONLY_VF)),
         (
             (DEL, Step(call("DEL", "dead", "", ONLY_VF))),
@@ -107,12 +131,18 @@ SCENARIOS = [
     ),
     Scenario(
         "ADD of a pod with sticky leases",
-        (280, 84),
+        ATTACHES,
         ADD_STICKY,
         ((DEL_STICKY,), (ADD_STICKY._replace(codes=(0, 106)), DEL_STICKY)),
         (ADD_STICKY, DEL_STICKY),
     ),
-    Scenario("DEL of a pod with sticky leases", (210, 42), DEL_STICKY, ((DEL_STICKY,),), (ADD_STICKY,)),
+    Scenario(
+        "DEL of a pod with sticky leases",
+        (*HELD, r'^unlink\("/run/cni-sriov/claims/0'),
+        DEL_STICKY,
+        ((DEL_STICKY,),),
+        (ADD_STICKY,),
+    ),
 ]
 
 
@@ -315,6 +345,6 @@ def test_killed_at_any_call_nothing_is_lost(benches: Benches, scenario: Scenario
     )
     assert not faults, "\n".join(faults)
     assert len(astray) <= len(tasks) // 50, "\n".join(astray)
-    counted = len(found), sum(point.changes for point in found)
-    assert counted[0] >= scenario.floor[0], "the trace, or the plugin, does less than it did"
-    assert counted[1] >= scenario.floor[1], "the trace, or the plugin, changes less than it did"
+    missed = [what for what in scenario.sees if not any(re.search(what, point.line) for point in found)]
+    assert not missed, "the trace does not see it, or the plugin does not do it"
+    assert sum(point.changes for point in found) < len(found) / 2, "the trace sees changes alone"
