@@ -34,6 +34,8 @@ def find(name: str, path: list[str]) -> str:
 def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Without what PyInstaller's bootloader put there for this bundle: it would break another bundle, or its libraries."""
     cleaned = {key: value for key, value in env.items() if not key.startswith(("_PYI_", "_MEI"))}
+    if len(cleaned) == len(env):  # no bootloader: the snapshot has none
+        return cleaned
     original = cleaned.pop("LD_LIBRARY_PATH_ORIG", None)
     cleaned.pop("LD_LIBRARY_PATH", None)
     if original is not None:

@@ -38,6 +38,7 @@ START = {
     "time",
 }
 APART = {"_warnings", "builtins", "marshal", "sys"}
+LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on trial (shutil) goes without
 # Python asks for these before anything else; jsontext.py asks for json, and the JSON scanner for its exception.
 ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8", "json")
 # Only where there is no snapshot: modules.c has setns.
@@ -227,7 +228,7 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
         foreign.visit(ast.parse(path.read_bytes()))
     found = closure(sorted((foreign.names - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
-    return python | ours | {"preload": HERE / "preload.py"}, (found.keys() & available | START) - APART
+    return python | ours | {"preload": HERE / "preload.py"}, (found.keys() & available | START) - APART - LARGE
 
 
 def frozen(python: dict[str, Path]) -> bytes:

@@ -245,8 +245,9 @@ check_file(void)
 static void
 crashed(int number)
 {
-    signal(number, SIG_DFL);
     say_broken();
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 static void

@@ -168,6 +168,29 @@ def test_a_flipped_bit_changes_nothing_or_is_one_error(tmp_path: Path, image: by
             assert status != 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE])
+def test_a_crash_is_one_error_and_the_signal_takes_its_course(number: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [bundle.sriov()],
+        env={"CNI_COMMAND": "VERSION"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        preexec_fn=no_core,  # noqa: PLW1509 # the child does nothing but this
+    )
+    wait_for_input(process)
+    process.send_signal(number)
+    out, _ = process.communicate(b"")
+
+    assert (process.returncode, json.loads(out)["code"]) == (-number, 999)
+
+
+def wait_for_input(process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while "pipe_read" not in Path(f"/proc/{process.pid}/wchan").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 # a process of its own ------------------------------------------------------------------------------------------------
 
 
@@ -281,10 +304,7 @@ def test_the_door_lets_children_be_waited_for_and_alarms_arrive() -> None:
         stdout=subprocess.PIPE,
         preexec_fn=inherit,  # noqa: PLW1509 # the child does nothing but this
     )
-    deadline = time.monotonic() + 20
-    while "pipe_read" not in Path(f"/proc/{process.pid}/wchan").read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_input(process)
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
     process.communicate(b"")
 

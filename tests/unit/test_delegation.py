@@ -277,7 +277,13 @@ def test_no_descriptor_is_left(tmp_path: Path) -> None:
 def test_the_bundles_variables_do_not_reach_a_delegate() -> None:
     env = {"LD_LIBRARY_PATH": "/bundle", "LD_LIBRARY_PATH_ORIG": "/mine", "_PYI_ARCHIVE_FILE": "x", "A": "b"}
     assert delegate.clean_environment(env) == {"LD_LIBRARY_PATH": "/mine", "A": "b"}
-    assert delegate.clean_environment({"LD_LIBRARY_PATH": "/bundle"}) == {}
+    assert delegate.clean_environment({"LD_LIBRARY_PATH": "/bundle", "_MEIPASS2": "x"}) == {}
+
+
+def test_without_a_bundle_the_runtimes_variables_reach_a_delegate_all() -> None:
+    """SPEC 1.1.0, section 4: the same environment. A snapshot has no bootloader that would set any."""
+    env = {"LD_LIBRARY_PATH": "/the/runtimes", "A": "b"}
+    assert delegate.clean_environment(env) == env
 
 
 def test_find_takes_the_first_executable_of_the_path(tmp_path: Path) -> None:
