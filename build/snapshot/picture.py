@@ -228,7 +228,9 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
         foreign.visit(ast.parse(path.read_bytes()))
     found = closure(sorted((foreign.names - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
-    return python | ours | {"preload": HERE / "preload.py"}, (found.keys() & available | START) - APART - LARGE
+    return python | ours | {"preload": HERE / "preload.py"}, (
+        found.keys() & available | START
+    ) - APART - LARGE
 
 
 def frozen(python: dict[str, Path]) -> bytes:

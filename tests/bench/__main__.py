@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests import bundle
-from tests.bench import card, contenders, leases, measure, picture, report
+from tests.bench import card, contenders, leases, measure, move, picture, report
 from tests.bench.contenders import GO, HOST_DEVICE, HOST_LOCAL, PYTHON
 from tests.bench.measure import BenchError, Sample, Step
 from tests.integration.rig import ROOT, Rig, RigError, call
@@ -99,6 +99,8 @@ def on_this_machine(console: Console, rig: Rig, size: Size, found: dict[str, Any
         found["alone"] = measure.rounds(size.rounds, tasks, lambda step: rig.inside(measure.one, step), seed)
     title = f"One at a time: {size.rounds} rounds, medians; a ratio is the median of the rounds' ratios"
     report.show_alone(console, title, found["alone"])
+    found["moves"] = rig.inside(move.bare, "vf0", "pod0", size.rounds)
+    report.show_less_a_move(console, found["alone"], found["moves"])
     if found["no peer"]:
         console.print(f"PEER_SRIOV: not measured: {found['no peer']}\n", markup=False)
     with console.status(f"{size.burst} at once, {size.bursts} rounds"):

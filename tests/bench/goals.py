@@ -26,8 +26,10 @@ def _alone(mine: str, theirs: str, field: str = "wall") -> Callable[[dict[str, A
     return lambda found: median(ratios(found["alone"][mine], found["alone"][theirs], field))
 
 
-def _burst(key: str, theirs: str) -> Callable[[dict[str, Any]], float]:
-    return lambda found: median(ratios(found[key]["ours/ADD"], found[key][f"{theirs}/ADD"], "makespan"))
+def _burst(key: str, theirs: str, verb: str = "ADD") -> Callable[[dict[str, Any]], float]:
+    return lambda found: median(
+        ratios(found[key][f"ours/{verb}"], found[key][f"{theirs}/{verb}"], "makespan")
+    )
 
 
 def _lease_ratio(found: dict[str, Any]) -> float:
@@ -42,19 +44,23 @@ def _store_ms(found: dict[str, Any]) -> float:
 
 
 GOALS = (
-    Goal("ADD / host-device", 1.0, "x", _alone("ours/ADD", "go/ADD")),
-    Goal("DEL / host-device", 1.1, "x", _alone("ours/DEL", "go/DEL")),
-    Goal("32 ADDs at once / host-device", 0.9, "x", _burst("bursts", "go")),
-    Goal("VERSION / host-device", 4.0, "x", _alone("ours version/VERSION", "go version/VERSION")),
-    Goal("VERSION / bare python3", 1.4, "x", _alone("ours version/VERSION", "python/exit")),
+    Goal("ADD / host-device", 0.95, "x", _alone("ours/ADD", "go/ADD")),
+    Goal("DEL / host-device", 1.0, "x", _alone("ours/DEL", "go/DEL")),
+    Goal("CPU of an ADD / host-device", 0.65, "x", _alone("ours/ADD", "go/ADD", "cpu")),
+    Goal("CPU of a DEL / host-device", 0.7, "x", _alone("ours/DEL", "go/DEL", "cpu")),
+    Goal("32 ADDs at once / host-device", 0.95, "x", _burst("bursts", "go")),
+    Goal("32 DELs at once / host-device", 0.95, "x", _burst("bursts", "go", "DEL")),
+    Goal("VERSION / host-device", 0.75, "x", _alone("ours version/VERSION", "go version/VERSION")),
+    Goal("STATUS / our VERSION", 1.5, "x", _alone("ours status/STATUS", "ours version/VERSION")),
     Goal("ADD with very many leases / with few", 1.3, "x", _lease_ratio),
     Goal("the store alone, very many leases", 0.2, " ms", _store_ms),
-    Goal("peak RSS of an ADD", 12.0, " MB", lambda found: float(found["sizes"]["ours ADD"])),
-    Goal("on disk, for `sriov`", 10.0, " MB", lambda found: float(found["sizes"]["plugin"])),
-    Goal("ADD / PEER_SRIOV", 0.5, "x", _alone("ours/ADD", "peer/ADD")),
-    Goal("DEL / PEER_SRIOV", 1.0, "x", _alone("ours/DEL", "peer/DEL")),
-    Goal("CPU of an ADD / PEER_SRIOV", 0.9, "x", _alone("ours/ADD", "peer/ADD", "cpu")),
-    Goal("64 ADDs at once / PEER_SRIOV", 0.6, "x", _burst("peer bursts", "peer")),
+    Goal("peak RSS of an ADD", 10.0, " MB", lambda found: float(found["sizes"]["ours ADD"])),
+    Goal("on disk, for `sriov`", 12.0, " MB", lambda found: float(found["sizes"]["plugin"])),
+    Goal("ADD / PEER_SRIOV", 0.4, "x", _alone("ours/ADD", "peer/ADD")),
+    Goal("DEL / PEER_SRIOV", 0.98, "x", _alone("ours/DEL", "peer/DEL")),
+    Goal("CPU of an ADD / PEER_SRIOV", 0.45, "x", _alone("ours/ADD", "peer/ADD", "cpu")),
+    Goal("CPU of a DEL / PEER_SRIOV", 0.6, "x", _alone("ours/DEL", "peer/DEL", "cpu")),
+    Goal("64 ADDs at once / PEER_SRIOV", 0.5, "x", _burst("peer bursts", "peer")),
 )
 
 

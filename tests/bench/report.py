@@ -132,6 +132,22 @@ def show_alone(console: Console, title: str, samples: Samples) -> None:
     show_split(console, samples)
 
 
+def show_less_a_move(console: Console, samples: Samples, moves: list[float]) -> None:
+    """What is left when the kernel's part that no plugin can be without is taken off."""
+    bare = median(moves)
+    made = table(f"ADD less one bare netdev move, {bare:.1f} ms", "ms", "ours", "host-device", "PEER_SRIOV")
+    walls = {who: samples[f"{who}/ADD"] for who in ("ours", "go", "peer") if f"{who}/ADD" in samples}
+    left = {who: middle(found, "wall") - bare for who, found in walls.items()}
+    made.add_row("ADD", *(f"{left[who]:.1f}" if who in left else "-" for who in ("ours", "go", "peer")))
+    made.add_row(
+        "ours to it",
+        "",
+        *(f"{left['ours'] / left[who]:.2f}x" if who in left else "-" for who in ("go", "peer")),
+    )
+    console.print(made)
+    console.print()
+
+
 def show_split(console: Console, samples: Samples) -> None:
     """A row for each plugin and verb; a bar for each of ours."""
     made = table("Where it goes", "ms", "whole", *split.PARTS)
