@@ -32,6 +32,7 @@ mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && printf %s "$2" >/proc/sys/
 mount --rbind /proc "$1/proc" && exec chroot "$1" /usr/bin/env -i PATH=/usr/bin:/bin PYTHONHASHSEED=0 \
     /usr/bin/python3 -B /src/inside.py
 """
+NOTHING = "[1, [], 1, false]"
 VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 
 
@@ -83,7 +84,7 @@ def main() -> int:
         return 1
     print(f"  {told['machine']}    {told['told']}")
     versions = json.loads(told["version"])["supportedVersions"]
-    code, ips, undone, is_as_before = json.loads(told["add"] or "[1, [], 1, false]")
+    code, ips, undone, is_as_before = json.loads(told["add"] or NOTHING)
     print(
         f"  VERSION    {versions}\n  ADD        {code}, {ips}\n  DEL        {undone}, as before: {is_as_before}"
     )

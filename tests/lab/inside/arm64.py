@@ -14,17 +14,18 @@ HERE = Path("/src")
 sys.path.insert(0, str(HERE / "build" / "snapshot"))
 import picture  # noqa: E402
 
+ON_TRIAL = ("_compression", "bz2", "lzma")  # shutil does without; their halves in C are not linked
 CODE = """
 import tests.world, cni_sriov.real
 from pathlib import Path
 tests.world.plugin = cni_sriov.real
-world = tests.world.World(Path("/tmp/world"))
+world = tests.world.World(Path("/src/work/world"))
 world.kernel.add_pf("enp1s0f0", "0000:01:00.0", numvfs=7)
 world.kernel.add_pod("/run/netns/pod1")
 before = world.snapshot()
-conf = world.conf(ipam=world.ipam(), vlan=100, mac="02:00:00:00:00:01", mtu=1400)
+conf = world.conf(ipam=world.ipam(), vlan=100, mtu=1400)
 added, deleted = world.call("ADD", conf), world.call("DEL", conf)
-answer = [added.code, added.document["ips"], deleted.code, world.snapshot() == before]
+answer = [added.code, added.document.get("ips", added.text), deleted.code, world.snapshot() == before]
 """
 
 
@@ -40,6 +41,8 @@ def main() -> None:
     real, _ = picture.modules(available)
     told = picture.take(raw, picture.frozen(real), work / "real", HERE / "sriov")
     fake = python | {"cni_sriov.plugin": HERE / "tests/snapshot/door.py"}
+    for name in ON_TRIAL:
+        fake.pop(name, None)
     picture.take(raw, picture.frozen(fake), work / "fake", HERE / "probe")
 
     version = subprocess.run([HERE / "sriov"], env={"CNI_COMMAND": "VERSION"}, input=b"", capture_output=True)
