@@ -183,7 +183,7 @@ def sizes(rig: Rig) -> dict[str, float]:
         "go ADD": added["go"].peak_mb,
         "python": rig.inside(measure.memory, said).peak_mb,
         "plugin": _mb(needed),
-        "bundle": _mb({path for path in top.rglob("*") if path.is_file()}),
+        "bundle": _mb({path for path in top.rglob("*") if path.is_file() and not path.is_symlink()}),
         "go disk": _mb({Path(HOST_DEVICE), Path(HOST_LOCAL)}),
     }
 
