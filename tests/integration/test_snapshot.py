@@ -196,9 +196,10 @@ def wait_for_input(process: subprocess.Popen[bytes]) -> None:
 
 def test_process_and_thread_ids_are_its_own(probe: Path) -> None:
     code = """
-import _thread, os, threading
+import _thread, os, sys, threading
 main = threading.main_thread()
-answer = os.getpid(), _thread.get_native_id(), main.native_id, main.ident == _thread.get_ident() != 0
+is_same = [main.ident, *sys._current_frames()] == [_thread.get_ident()] * 2
+answer = os.getpid(), _thread.get_native_id(), main.native_id, is_same
 """
     running = probes.start(probe, code)
     out, err = running.communicate()
