@@ -2,8 +2,10 @@
  * the same addresses. The build renames malloc, calloc, realloc and free in libpython's objects to those below; libc
  * and its own heap do not know of them and are not in the picture.
  *
- * A free block waits in the bin of its size for the next one who wants that size; nothing is ever given back or joined.
- * A call takes what earlier blocks left and the spare bytes beyond them, then goes on with libc's malloc.
+ * Blocks are at the start of the room. Behind them are the arenas of pymalloc, a megabyte each: what the last one has
+ * not handed out is 0, and the file ends there. A free block waits in the bin of its size for the next one who wants
+ * that size; nothing is ever given back or joined. A call takes what earlier blocks left and the spare bytes behind the
+ * arenas, then goes on with libc's malloc.
  *
  * There are no locks: `sriov` has one thread (posix_spawn's child runs in our memory, but allocates nothing).
  */
@@ -24,7 +26,8 @@
 #define FINE_BINS 32
 #define BINS (FINE_BINS + 1 + 4 * 20)
 
-static size_t used, limit = HEAP_ROOM;
+static size_t used, limit = HEAP_ROOM / 2;      /* of the blocks; in a call, of what is spare */
+static size_t arenas = HEAP_ROOM / 2;           /* the end of the last one */
 static int is_closed, has_overflowed;
 static void *bins[BINS];
 
@@ -53,7 +56,7 @@ bin_size(int bin)
 static int
 is_ours(const void *block)
 {
-    return (uintptr_t)block - (uintptr_t)heap_room < limit;
+    return (uintptr_t)block - (uintptr_t)heap_room < (is_closed ? limit : HEAP_ROOM);
 }
 
 static size_t *
@@ -73,10 +76,22 @@ take(size_t size)
     return heap_room + used - size;
 }
 
+void
+heap_open(size_t blocks)
+{
+    limit = arenas = blocks;
+}
+
 size_t
-heap_used(void)
+heap_blocks(void)
 {
     return used;
+}
+
+size_t
+heap_end(void)
+{
+    return arenas;
 }
 
 size_t
@@ -101,6 +116,7 @@ void
 heap_close(size_t spare)
 {
     is_closed = 1;
+    used = arenas;
     limit = spare < HEAP_ROOM - used ? used + spare : HEAP_ROOM;
 }
 
@@ -180,14 +196,13 @@ void *
 heap_arena(void *context, size_t size)
 {
     (void)context;
-    size_t pad = -(uintptr_t)(heap_room + used) & (POOL - 1);
-    if (limit - used > pad) {
-        used += pad;
-        void *arena = take(size);
-        if (arena) {
-            return arena;
+    if (!is_closed) {
+        arenas += -(uintptr_t)(heap_room + arenas) & (POOL - 1);
+        if (size <= HEAP_ROOM - arenas) {
+            arenas += size;
+            return heap_room + arenas - size;
         }
-        used -= pad;
+        has_overflowed = 1;
     }
     void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return arena == MAP_FAILED ? NULL : arena;

@@ -4,9 +4,13 @@
 
 #include <stddef.h>
 
-/* the part of the room that is handed out, from its start; after heap_close, what goes into the picture */
-size_t heap_used(void);
-/* of that, what has been freed again: room for the call */
+/* before anything is asked for: so many bytes are for blocks, the rest for arenas */
+void heap_open(size_t blocks);
+/* how many the blocks have taken */
+size_t heap_blocks(void);
+/* the end of what goes into the picture */
+size_t heap_end(void);
+/* of the blocks, what has been freed again: room for the call */
 size_t heap_free(void);
 /* something that Python keeps is in libc's heap, so not in the picture */
 int heap_overflowed(void);

@@ -43,6 +43,7 @@ LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on 
 ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8", "json")
 # Only where there is no snapshot: modules.c has setns.
 NOT_HERE = {"_cni", "_ctypes"}
+PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
 ABSENT = (  # and absent.c
     *("dlopen", "dlsym", "dlerror", "getaddrinfo", "getnameinfo", "gethostbyname_r", "gethostbyaddr_r"),
@@ -246,14 +247,19 @@ def frozen(python: dict[str, Path]) -> bytes:
 
 
 def take(raw: Path, table: bytes, work: Path, target: Path) -> str:
-    """Run `raw` where nothing of this machine can get in: no environment, no input, no random addresses, in `/`."""
+    """Run `raw` where nothing of this machine can get in: no environment, no input, no random addresses, in `/`.
+
+    Twice: the first time tells how much of the heap is blocks, so that nothing is left between them and the arenas.
+    """
     work.mkdir(parents=True, exist_ok=True)
     (work / "modules").write_bytes(table)
     bare = ("env", "-i", "setarch", platform.machine(), "-R")
-    told = run(*bare, raw, work / "modules", work / "parts", cwd=Path("/"))
+    command = (*bare, raw, work / "modules", work / "parts")
+    blocks = -(-int(run(*command, cwd=Path("/")).split()[0]) // PAGE) * PAGE
+    told = run(*command, str(blocks), cwd=Path("/")).split()
     target.write_bytes(elf.with_parts(raw.read_bytes(), (work / "parts").read_bytes()))
     target.chmod(0o755)
-    return told.strip()
+    return f"{int(told[4]) >> 10} KB of heap, {int(told[2]) >> 10} KB of it free"
 
 
 def build(target: Path, work: Path, extra: Path | None) -> str:

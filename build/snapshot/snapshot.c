@@ -178,8 +178,11 @@ write_part(int fd, const char *start, const char *stop)
 }
 
 static int
-make_picture(const char *modules, const char *path)
+make_picture(const char *modules, const char *path, const char *blocks_size)
 {
+    if (blocks_size) {
+        heap_open(strtoul(blocks_size, NULL, 10));
+    }
     reset_signals();
     PyImport_FrozenModules = read_modules(modules);
     start_python();
@@ -198,21 +201,22 @@ make_picture(const char *modules, const char *path)
     _PyRuntime.main_thread = 0;
     is_picture = 1;
     PyEval_SaveThread();                /* nobody has the GIL */
+    size_t blocks = heap_blocks();
     heap_close(SPARE);
     /* what is 0 at the end needs no file */
-    last_byte = heap_room + heap_used() - 1;
+    last_byte = heap_room + heap_end() - 1;
     while (!*last_byte) {
         last_byte--;
     }
     write_part(fd, __start_pydata, __stop_pydata);
     write_part(fd, __start_pyzero, __stop_pyzero);
     write_part(fd, heap_room, last_byte + 1);
-    uint64_t end[2] = {(uintptr_t)heap_room + heap_used() + SPARE, 0};
+    uint64_t end[2] = {(uintptr_t)heap_room + heap_end() + SPARE, 0};
     write_all(fd, end, sizeof end);
     if (close(fd)) {
         give_up(path);
     }
-    dprintf(1, "%zu KB of heap, %zu KB of it free\n", heap_used() >> 10, heap_free() >> 10);
+    dprintf(1, "%zu blocks %zu free %zu heap\n", blocks, heap_free(), (size_t)(last_byte + 1 - heap_room));
     return 0;
 }
 
@@ -356,11 +360,11 @@ int
 main(int argc, char **argv)
 {
     if (!is_picture) {
-        if (argc != 3) {
-            dprintf(2, "usage: %s MODULES PICTURE\n", argv[0]);
+        if (argc < 3) {
+            dprintf(2, "usage: %s MODULES PICTURE [BYTES FOR BLOCKS]\n", argv[0]);
             return 2;
         }
-        return make_picture(argv[1], argv[2]);
+        return make_picture(argv[1], argv[2], argv[3]);
     }
     watch_for_crashes();
     check_file();
