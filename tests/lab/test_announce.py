@@ -1,4 +1,4 @@
-"""Neighbours learn at once that an address has moved to another VF, and addresses outlive a link that goes down."""
+"""Neighbours learn at once that an address has moved to another VF."""
 
 from __future__ import annotations
 
@@ -104,20 +104,3 @@ def test_a_second_address_of_a_subnet_is_announced_too(node: Node) -> None:
 
     node.wait_for(lambda: NEW in node.vm.run("ip -n c1 neigh show 10.5.0.8").stdout, 5)
     assert [node.cni("DEL", conf, container).code for container in ("c1", "c2")] == [0, 0]
-
-
-@pytest.mark.parametrize(
-    "ipam",
-    [IPAM, {"type": "static", "addresses": [{"address": "fd05::7/64"}]}],
-    ids=["host-subnet", "static"],
-)
-def test_ipv6_addresses_outlive_a_link_that_goes_down_and_up(node: Node, ipam: dict[str, Any]) -> None:
-    node.add_netns("c1")
-    conf = CONF | {"ipam": ipam}
-    added = node.cni("ADD", conf)
-    assert (added.code, any(":" in address for address in added.addresses)) == (0, True), added.text
-
-    node.vm.run("ip -n c1 link set net1 down; ip -n c1 link set net1 up")
-
-    assert sorted(node.addresses("c1")) == sorted(added.addresses)
-    assert node.cni("DEL", conf).code == 0

@@ -64,6 +64,17 @@ CALLERS = {
         version="0.3.1",
         keeps=(listed(ID), listed()),
     ),
+    # what the pod's annotation asks for comes twice, and so does the device (pkg/multus/multus.go, delegateAddDeviceID)
+    "multus thin, asked by an annotation": Caller(
+        "k8snetworkplumbingwg/multus-cni pkg/types/conf.go newCNIRuntimeConf, 95a0932",
+        f"{MULTUS_OWN};MAC=02:00:00:00:0a:04;IP=10.10.7.5/24",
+        {
+            "runtimeConfig": {"deviceID": "0000:01:10.0", "mac": "02:00:00:00:0a:04", "ips": ["10.10.7.5/24"]},
+            "deviceID": "0000:01:10.0",
+            "pciBusID": "0000:01:10.0",
+            "master": None,
+        },
+    ),
     "multus thin below CRI-O": Caller(
         "k8snetworkplumbingwg/multus-cni pkg/types/conf.go, 95a0932, and cri-o/ocicni pkg/ocicni/ocicni.go, 18fd1eb",
         f"{MULTUS_OWN};{OCICNI}",
@@ -103,6 +114,7 @@ CALLERS = {
                 "portMappings": [{"HostPort": 80, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""}],
                 "bandwidth": {"IngressRate": 0, "IngressBurst": 0, "EgressRate": 10_000_000, "EgressBurst": 1},
                 "dns": {"Servers": ["192.0.2.1"], "Searches": None, "Options": None},
+                "ipRanges": None,
             }
         },
         version="1.0.0",

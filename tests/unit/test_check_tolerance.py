@@ -94,6 +94,22 @@ def test_routes_that_sbr_moved_to_its_table_are_there(world: World) -> None:
     assert (drifted.code, "route 10.10.0.0/16 is missing" in drifted.text) == (107, True)
 
 
+@pytest.mark.parametrize("text", ["FD00:10::2/64", "fd00:0010:0000::2/64", "fd00:10:0:0:0:0:0:2/64"])
+def test_what_prev_result_tells_is_compared_as_addresses(world: World, text: str) -> None:
+    routes = [{"dst": "fd09::/64"}]
+    given = world.conf(ipam=world.ipam(pools=[{"subnet": "fd00:10::/48", "prefixLength": 64}], routes=routes))
+    prev = world.call("ADD", given).document
+    assert prev["ips"][0]["address"] == "fd00:10::2/64"
+    told = prev | {
+        "ips": [prev["ips"][0] | {"address": text, "gateway": "FD00:10:0::1"}],
+        "routes": [{"dst": "FD09:0::/64", "gw": "fd00:0010::1"}],
+    }
+
+    checked = world.call("CHECK", given | {"prevResult": told})
+
+    assert checked.code == 0, checked.text
+
+
 def test_routes_and_addresses_that_others_added_are_theirs(world: World) -> None:
     prev = attached(world)
     netlink = FakeNetlink(world.kernel, world.kernel.pods[POD])

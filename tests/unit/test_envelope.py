@@ -248,14 +248,17 @@ def test_gc_of_no_network_is_refused(node: World, name: Any) -> None:
 
 # environment ---------------------------------------------------------------------------------------------------------
 
-BAD_ARGS = ["A", "X=1", "=x", "IgnoreUnknown=0;X=1", "IgnoreUnknown=1;X=1;IgnoreUnknown=no", ";;A;;"]
+BAD_ARGS = {
+    **dict.fromkeys(["A", "X=1", "=x", "IgnoreUnknown=0;X=1", "IgnoreUnknown=1;X=1;IgnoreUnknown=no", ";;A;;"], 4),
+    "IP=y": 7,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("door", ["sriov", "host-subnet"])
-@pytest.mark.parametrize("args", BAD_ARGS)
-def test_cni_args_that_add_refuses_stop_nothing_else(node: World, args: str, door: str) -> None:
+@pytest.mark.parametrize(("args", "code"), BAD_ARGS.items())
+def test_cni_args_that_add_refuses_stop_nothing_else(node: World, args: str, code: int, door: str) -> None:
     conf, before = conf_of(node, door, cniVersion="1.1.0"), node.snapshot()
-    assert call(node, "ADD", conf, door, CNI_ARGS=args).code == 4
+    assert call(node, "ADD", conf, door, CNI_ARGS=args).code == code
     assert call(node, "ADD", conf, door).code == 0
     keep = conf | {"cni.dev/valid-attachments": [{"containerID": "c1", "ifname": "net1"}]}
     assert [call(node, verb, keep, door, CNI_ARGS=args).code for verb in ("CHECK", "GC", "DEL")] == [0, 0, 0]
@@ -279,6 +282,18 @@ def test_cni_args_are_read_as_load_args_does(text: str, args: dict[str, str]) ->
     they are. Beyond it: an empty pair is none, and a value may have a "=" in it, as Multus lets it pass.
     """
     assert protocol.parse_args(text) == args
+
+
+def test_of_two_values_the_last_one_acts_through_both_doors(node: World) -> None:
+    asked = "IP=10.10.7.5;MAC=02:00:00:00:aa:01;MAC=02:00:00:00:aa:02;IP=10.10.8.5"
+    added = call(node, "ADD", conf_of(node, "sriov"), CNI_ARGS=asked).document
+    assert added["ips"][0]["address"] == "10.10.8.5/24"
+    assert added["interfaces"][0]["mac"] == "02:00:00:00:aa:02"
+    under = conf_of(node, "host-subnet")
+    added = call(
+        node, "ADD", under, "host-subnet", CNI_CONTAINERID="c2", CNI_ARGS="IP=10.10.7.5;IP=10.10.9.5"
+    ).document
+    assert added["ips"][0]["address"] == "10.10.9.5/24"
 
 
 @pytest.mark.parametrize(

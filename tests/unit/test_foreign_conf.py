@@ -88,6 +88,13 @@ def test_every_verb_of_an_attachment_gets_the_conf_of_its_call(world: World, pic
     assert (picky.held, world.snapshot()) == (set(), before)
 
 
+def test_keys_in_another_case_are_passed_on_in_theirs(world: World, picky: Picky) -> None:
+    given = conf(world, logLevel=None, LogLevel="info", Vlan=100, blob="x" * 100_000) | {"trust": None}
+    for verb in ("ADD", "DEL"):
+        assert world.call(verb, given).code == 0
+    assert [told for _, told, _ in picky.calls] == [given, given]
+
+
 def test_a_failed_add_gets_its_delete_with_the_same_conf(world: World, picky: Picky) -> None:
     before = world.snapshot()
     picky.fails = {"ADD"}

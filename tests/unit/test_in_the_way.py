@@ -103,6 +103,16 @@ def test_a_dead_ones_address_is_had_through_both_doors(world: World) -> None:
     assert subnet(add(world, "c3", "IP=10.10.0.2", ipam=world.ipam())) == first
 
 
+def test_the_mac_and_the_address_of_one_dead_container_are_had(world: World) -> None:
+    asked: dict[str, Any] = {"mac": MAC, "ipam": world.ipam(), "runtimeConfig": {"ips": ["10.10.7.5"]}}
+    for name in ("c1", "c2"):
+        assert add(world, name, **(asked if name == "c1" else {})).code == 0
+        die(world, name)
+
+    assert subnet(add(world, "c3", **asked)) == "10.10.7.5/24"
+    assert reclaimed(world, "c2") == []
+
+
 def test_a_subnet_over_several_dead_ones_is_had(world: World) -> None:
     """Two pools of one range: /26 for some, /24 for others."""
     small = [{"subnet": "10.10.0.0/16", "prefixLength": 26}]

@@ -78,6 +78,7 @@ def test_before_1_1_0_the_result_still_tells_a_table(world: World, ipam: HostLoc
     added = add(world, ipam, {"ips": [V4], "routes": [route]}, version)
 
     assert added.document["routes"] == [{"dst": "10.96.0.0/12", "gw": "10.1.0.1", "table": 100}]
+    assert kernel_routes(world) == [("10.96.0.0/12", "10.1.0.1", 100, 0, 7, 1400, 0)]
 
 
 @pytest.mark.parametrize(
@@ -367,3 +368,12 @@ def test_host_subnets_routes_take_the_same_fields(world: World) -> None:
     assert added.document["routes"] == [told[0] | {"dst": "10.96.0.0/12", "gw": "10.10.0.1"}, told[1]]
     assert world.call("CHECK", given | {"prevResult": added.document}).code == 0
     assert world.call("DEL", given).code == 0
+
+
+def test_a_main_plugin_is_told_each_field_of_host_subnets_routes(world: World) -> None:
+    told = {"dst": "10.96.0.0/12", "scope": 200, "table": 100, "mtu": 1400, "advmss": 1360, "priority": 7}
+    given = world.conf(cniVersion="1.1.0", ipam=world.ipam(routes=[told]))
+
+    added = world.call("ADD", given, door="host-subnet")
+
+    assert added.document["routes"] == [told | {"gw": "10.10.0.1"}]

@@ -107,6 +107,8 @@ SENT: list[tuple[str, Json, Look, Any]] = [
     ("Args", {"Args": {"CNI": {"MAC": "02:00:00:00:00:09"}}}, lambda w, r: link_of(w).mac, "02:00:00:00:00:09"),
     ("pf", {"master": None, "PF": {"Names": ["enp1s0f0"]}}, lambda w, r: r.code, 0),
     ("Name and CNIVersion", {"name": None, "cniVersion": None, "Name": "fast", "CNIVersion": "1.0.0"}, lambda w, r: r.document["cniVersion"], "1.0.0"),
+    ("what is not asked leaves the conf's", {"master": None, "deviceID": "0000:01:10.4", "mac": "02:00:00:00:00:09", "runtimeConfig": {"deviceID": None, "mac": ""}},
+     lambda w, r: (vf_of(w, "0000:01:10.4").link is link_of(w), link_of(w).mac), (True, "02:00:00:00:00:09")),
     # libcni (v1.3.0, libcni/conf.go) puts "" where the conf has none
     ('cniVersion ""', {"cniVersion": ""}, lambda w, r: r.document["cniVersion"], "0.1.0"),
 ]  # fmt: skip
@@ -164,7 +166,7 @@ EMPTY: list[Json] = [
     *[{"runtimeConfig": {"dns": {"servers": value}}} for value in (*NOT_ASKED, [])],
     *[{"runtimeConfig": {key: []}} for key in ("ips", "ipRanges")],
     *[{"args": {"cni": {key: value}}} for key in netconf.ARGS_KEYS for value in NOT_ASKED],
-    {"runtimeConfig": None}, {"args": None}, {"args": {"cni": None}},
+    {"runtimeConfig": None}, {"args": None}, {"args": {"cni": None}}, {"capabilities": None},
     {"vlan": None, "mac": None, "mtu": None, "spoofchk": None, "trust": None, "deviceID": None, "pf": None, "prevResult": None},
 ]  # fmt: skip
 
@@ -183,6 +185,7 @@ def test_what_says_nothing_asks_for_nothing(world: World, keys: Json) -> None:
     assert (added.document["dns"], plain["dns"]) == (DNS, DNS)
     assert added.document["interfaces"][0].keys() == plain["interfaces"][0].keys()
     assert [world.call(verb, conf).code for verb in ("CHECK", "DEL")] == [0, 0]
+    assert world.call("ADD", conf, door="host-subnet").code == 0
 
 
 @pytest.mark.parametrize("args", ["MAC=", "IP=", "SUBNET=", "IP=,", "MAC=;IP=;SUBNET="])
@@ -197,6 +200,7 @@ CLASHES: list[tuple[Json, str, str]] = [
     ({"runtimeConfig": {"mac": "02:00:00:00:00:01", "MAC": "02:00:00:00:00:02"}}, "runtimeConfig", '"mac" and "MAC"'),
     ({"Name": "other"}, "configuration", '"name" and "Name"'),
     ({"pf": {"names": ["a"], "NAMES": ["b"]}}, "pf", '"names" and "NAMES"'),
+    ({"runtimeConfig": {"bandwidth": {"egressRate": 1, "EgressRate": 2}}}, "runtimeConfig.bandwidth", '"egressRate" and "EgressRate"'),
 ]  # fmt: skip
 
 
@@ -259,13 +263,14 @@ def test_prev_result_is_passed_through(world: World) -> None:
 
 @pytest.mark.parametrize("door", ["sriov", "host-subnet"])
 def test_the_log_tells_a_spelling(world: World, door: str) -> None:
-    conf = world.conf(ipam=world.ipam(OnLink=False, Sticky=None))
+    conf = world.conf(ipam=world.ipam(OnLink=False, Sticky=None), logLevel=None, LogLevel="debug")
     assert world.call("ADD", conf, door=door).code == 0
 
-    line = next(line for line in world.log_file.read_text().splitlines() if "spelled" in line)
-    assert "level=debug" in line
-    assert "key=ipam.onlink" in line
-    assert "spelling=OnLink" in line
+    lines = [line for line in world.log_file.read_text().splitlines() if "spelled" in line]
+    assert [line.partition(" ")[2] for line in lines] == [
+        f'level=debug msg="a key is spelled otherwise" key={key} spelling={spelling}'
+        for key, spelling in (("logLevel", "LogLevel"), ("ipam.onlink", "OnLink"))
+    ]
 
 
 def test_tables_know_no_key_twice() -> None:

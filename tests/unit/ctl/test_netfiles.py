@@ -71,6 +71,8 @@ def test_a_plain_file_gets_the_hint(world: World, tmp_path: Path) -> None:
 
     assert "if Multus or another names it: --device-id-given" in judge(world, tmp_path, text, "x.conf").out
     assert judge(world, tmp_path, text, "x.conf", "--device-id-given").status == 0
+    bad = json.dumps(json.loads(text) | {"vlan": 5000})
+    assert judge(world, tmp_path, bad, "x.conf", "--device-id-given").status == 1
 
 
 def test_master_beside_a_device_plugin_is_told(world: World, tmp_path: Path) -> None:
@@ -82,6 +84,7 @@ def test_master_beside_a_device_plugin_is_told(world: World, tmp_path: Path) -> 
 @pytest.mark.parametrize(("changes", "words"), [
     ({"spec": {"config": '{"type": "sriov", "vlan": 5000}'}}, "vlan = 5000: must be an integer in 0-4094"),
     ({"spec": {"config": "{"}}, "spec.config: parse JSON"),
+    ({"spec": {"config": "[]"}}, "spec.config: parse JSON"),
     ({"spec": {"config": {"type": "sriov"}}}, 'spec.config = {"type": "sriov"}: must be a string with JSON in it'),
     ({"metadata": {}}, "metadata.name = null"),
     ({"metadata": {"name": 5}}, "metadata.name = 5"),
@@ -124,6 +127,30 @@ def test_what_is_none_is_said(world: World, tmp_path: Path, text: str, status: i
     run = judge(world, tmp_path, text)
 
     assert (run.status, words in run.out) == (status, True), run.out
+
+
+# api/v1/helper.go RenderNetAttDef of the same repository and version
+RENDERED = """\
+# a comment before it
+apiVersion: "k8s.cni.cncf.io/v1"
+kind: NetworkAttachmentDefinition
+metadata:
+  name: net-a
+  annotations:
+    k8s.v1.cni.cncf.io/resourceName: intel.com/sriov
+spec:
+  config: '{
+  "cniVersion":"1.0.0",
+  "name":"net-a",  "type":"sriov",  "vlan":0,"spoofchk":"on","vlanQoS":0,"vlanProto":"802.1q","logLevel":"info","ipam":{}
+}
+'
+"""
+
+
+def test_what_the_operator_renders_is_good(world: World, tmp_path: Path) -> None:
+    run = judge(world, tmp_path, RENDERED)
+
+    assert (run.status, GIVEN in run.out) == (0, True), run.out
 
 
 # written after bindata/manifests/cni-config/sriov/sriov-cni-config.yaml of k8snetworkplumbingwg/sriov-network-operator
