@@ -128,11 +128,10 @@ def _add(request: Request, section: dict[str, Any], host: Host) -> str:
 
 
 def _parents(request: Request, host: Host) -> set[int]:
-    """macvlan's and ipvlan's `master`: a pool may be cut from the LAN that the parent itself is on."""
+    """macvlan's and ipvlan's `master`, by name or altname: a pool may be cut from the LAN that the parent itself is on."""
     master = request.conf.get("master")
-    if not isinstance(master, str) or not 0 < len(master) < 16:
-        return set()
-    return reservation.stacked_on(host, master)
+    ifindex = host.netlink.ifindex(master) if isinstance(master, str) and master.isprintable() else 0
+    return reservation.stacked_on(host, host.netlink.ifname(ifindex)) if ifindex else set()
 
 
 def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:

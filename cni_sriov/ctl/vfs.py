@@ -64,11 +64,12 @@ def run(
 
 
 def find_pf(host: Host, where: str) -> PF:
-    """By name or PCI address; the error says what it is instead."""
+    """By name, altname or PCI address; the error says what it is instead."""
     try:
         address = parse_pci_address(where)
     except ValueError:
         address = ""
+        where = host.netlink.ifname(host.netlink.ifindex(where)) or where
     pf = host.sysfs.pf_by_pci(address) if address else host.sysfs.pf_by_name(where)
     if pf is None:
         raise _no_pf(host, where, address)

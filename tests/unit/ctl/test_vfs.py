@@ -46,6 +46,13 @@ def test_creates_vfs_by_name_or_address(empty: World, where: str, expected: list
     assert pf["vfs"][6]["netdev"] == f"{pf['name']}v6"
 
 
+def test_an_altname_is_a_name_too(empty: World) -> None:
+    name = "enp1s0f0np0-of-a-long-card"
+    empty.kernel.pfs[0].link.altnames = [name]
+
+    assert (sriovctl(empty, "vfs", name, "7").status, numvfs(empty)) == (0, [7, 0])
+
+
 def test_the_same_number_again_changes_nothing(world: World) -> None:
     effects = list(world.kernel.effects)
 
