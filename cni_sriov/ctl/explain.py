@@ -157,7 +157,9 @@ def _refused(executable: str, status: int, out: str) -> CniError:
         told = jsontext.parse_object(out)
         return CniError(str(told["msg"]), str(told.get("details", "")), int(told["code"]))
     except (BadJson, KeyError, ValueError):
-        return CniError(f"run {executable}: it ended with status {status} and said {out[:200]!r}", code=5)
+        return CniError(
+            f"run {executable}: it ended with status {status} and said {jsontext.words(out)}", code=5
+        )
 
 
 # its surroundings ----------------------------------------------------------------------------------------------------

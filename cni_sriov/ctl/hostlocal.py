@@ -15,6 +15,7 @@ from .. import sriov_cni
 from ..domain import Attachment
 from ..errors import CniError, InputOutput, SubnetConflict, TryAgain
 from ..inet import parse_address, render_address
+from ..jsontext import words
 
 _LOCK_WAIT_S = 30.0
 _LONGEST = 1 << 12
@@ -96,14 +97,14 @@ def read(directory: str) -> Found:
 
 def _sort(found: Found, address: str, path: str) -> None:
     text = text_of(path)
-    words = text.split()
-    if len(words) == 2 and sriov_cni.is_attachment(*words):
-        found.held[address] = Attachment(*words)
-    elif len(words) == 1 and sriov_cni.is_attachment(words[0], "eth0"):
-        why = f"names no interface of {words[0]}, as an old host-local wrote it"
-        found.unclear.append(Unclear(address, path, words[0], why))
+    who = text.split()
+    if len(who) == 2 and sriov_cni.is_attachment(*who):
+        found.held[address] = Attachment(*who)
+    elif len(who) == 1 and sriov_cni.is_attachment(who[0], "eth0"):
+        why = f"names no interface of {who[0]}, as an old host-local wrote it"
+        found.unclear.append(Unclear(address, path, who[0], why))
     else:
-        found.unclear.append(Unclear(address, path, "", f"does not say whose it is: {text[:80]!r}"))
+        found.unclear.append(Unclear(address, path, "", f"does not say whose it is: {words(text, 80)}"))
 
 
 def _address(name: str) -> str:

@@ -11,6 +11,7 @@ import os
 import sys
 
 from ..errors import CniError, NotRealRoot
+from ..jsontext import words
 from ..netconf import STATE_DIR
 from ..poolconf import DATA_DIR
 
@@ -196,13 +197,13 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of VFs")
+        raise argparse.ArgumentTypeError(f"{words(text)} is no number of VFs")
     return int(text)
 
 
 def _runs(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs")
+        raise argparse.ArgumentTypeError(f"{words(text)} is no number of runs")
     return int(text)
 
 

@@ -171,7 +171,7 @@ def test_what_is_no_cni_error_is_quoted(tmp_path: Path) -> None:
     path.write_text("#!/bin/sh\necho panic\nexit 3\n")
     path.chmod(0o755)
 
-    with pytest.raises(CniError, match="ended with status 3 and said 'panic"):
+    with pytest.raises(CniError, match='ended with status 3 and said "panic'):
         explain.Attachment(str(path), CONF, "").call("ADD")
 
 
@@ -199,7 +199,7 @@ def test_runs_are_a_number_from_1(world: World, runs: str) -> None:
     found = sriovctl(world, "explain", "conf", "--runs", runs)
 
     assert (found.status, found.out) == (2, "")
-    assert f"'{runs}' is no number of runs" in found.err or "expected one argument" in found.err
+    assert f'"{runs}" is no number of runs' in found.err or "expected one argument" in found.err
 
 
 def test_the_table_has_a_row_for_each_part_and_numbers_where_awk_finds_them() -> None:

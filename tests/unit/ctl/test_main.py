@@ -34,7 +34,7 @@ def test_bad_usage_as_json(world: World) -> None:
 
     assert (run.status, run.err) == (2, "")
     assert (run.document["version"], run.document["error"]["code"]) == (1, 4)
-    assert "'many' is no number of VFs" in run.document["error"]["msg"]
+    assert '"many" is no number of VFs' in run.document["error"]["msg"]
 
 
 @pytest.mark.parametrize(
