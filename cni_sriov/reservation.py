@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from . import paths
 from .commands import foreign, ipam
 from .domain import HostUse
 from .errors import BadNetns, Drift, KernelRefused, PoolExhausted
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 RECLAIM_TIMEOUT_MS = 2000
 
 
-def place(host: Host) -> ipam.Place:
-    deaths = Deaths(host)
+def place(host: Host, deaths: Deaths | None = None) -> ipam.Place:
+    deaths = deaths or Deaths(host)
     return ipam.Place(host.ledger.run_dir, host.ledger.boot_id, host.log, deaths, deaths.make_way)
 
 
@@ -44,7 +45,10 @@ def lease(host: Host, conf: IpamConf, who: Holding, use: list[HostUse], foreign:
     asking = (who.attachment, who.network, who.netns, who.netns_id)
 
     def once() -> IpamResult:
-        return ipam.reserve(place(host), conf, *asking, use, foreign, who.netns_cookie)
+        deaths = Deaths(host)
+        result = ipam.reserve(place(host, deaths), conf, *asking, use, foreign, who.netns_cookie)
+        deaths.forget_locks()
+        return result
 
     try:
         return once()
@@ -137,14 +141,29 @@ class Deaths:
     not back in the host either. reclaim.py knows.
     """
 
-    __slots__ = ("_host", "_live", "_with_vf")
+    __slots__ = ("_found", "_host", "_live", "_with_vf")
 
     def __init__(self, host: Host) -> None:
+        self._found: set[Attachment] = set()
         self._host = host
         self._live: dict[int, list[str]] | None = None
         self._with_vf: set[Attachment] = set()
 
     def __call__(self, holding: Holding) -> bool:
+        dead = self._is_dead(holding)
+        if dead and holding.attachment is not None:
+            self._found.add(holding.attachment)
+        return dead
+
+    def forget_locks(self) -> None:
+        """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
+        for attachment in self._found:
+            lock = self._host.ledger.attachment_lock(attachment, "reclaim")
+            if paths.lexists(lock.path) and lock.try_acquire():
+                lock.forget()
+                lock.release()
+
+    def _is_dead(self, holding: Holding) -> bool:
         if holding.boot_id != self._host.ledger.boot_id:
             return True
         if not holding.netns_id:

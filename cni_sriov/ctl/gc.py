@@ -150,6 +150,8 @@ def _judge_lease(
     try:
         if not dry_run and not store.release_if(attachment, is_dead):
             return False, "it changed meanwhile"
+        if not dry_run:
+            lock.forget()
     finally:
         lock.release()
     return True, f"no process is in its netns {holding.netns}, and no mount keeps it"

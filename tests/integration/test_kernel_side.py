@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,16 +115,17 @@ def die(rig: Rig, *containers: str) -> set[int]:
     return inodes
 
 
-def live(rig: Rig, inodes: set[int]) -> list[str]:
-    """Namespaces of others, until each of these inodes is in use again: the kernel gives out the lowest one. The first
-    has the path.
+def live(rig: Rig, inodes: set[int]) -> None:
+    """Namespaces of others: one has the path, and one an inode. The kernel gives out the lowest one, to whoever
+    on the machine is first.
     """
-    made: list[str] = []
-    while inodes:
-        assert len(made) < 200, "no inode came again"
-        made.append(f"other{len(made)}" if made else "same")
-        inodes -= {rig.inside(os.stat, rig.add_pod(made[-1])).st_ino}
-    return made
+    made = 0
+    deadline = time.monotonic() + 20
+    while not made or rig.inside(os.stat, f"/run/netns/other{made}").st_ino not in inodes:
+        assert time.monotonic() < deadline, "no inode came again"
+        made += 1
+        rig.add_pod(f"other{made}")
+    rig.add_pod("same")
 
 
 @pytest.fixture
@@ -139,13 +141,13 @@ def nobody(rig: Rig) -> Iterator[None]:
 @pytest.mark.parametrize("way", ["add", "gc"])
 def test_a_netns_that_has_path_and_inode_of_a_dead_one_is_another(rig: Rig, way: str) -> None:
     """Four containers of a bridge that died without DEL fill a pool; see also test_dead_netns.py."""
-    others = live(rig, die(rig, "c1", "c2", "c3", "c4"))
+    live(rig, die(rig, "c1", "c2", "c3", "c4"))
     if way == "gc":
         tool = str(bundle.directory() / "cni-sriov" / "sriovctl")
         items = json.loads(rig.run(tool, "gc", "--json"))["items"]
         assert {item["owner"]: item["taken"] for item in items} == {f"c{n}/net1": True for n in range(1, 5)}
 
-    code, answer = bridged(rig, "ADD", "c5", others[0])
+    code, answer = bridged(rig, "ADD", "c5", "same")
 
     assert code == 0, answer
 

@@ -77,6 +77,10 @@ def test_five_that_died_without_del_do_not_fill_a_pool_of_four(
         after(world)
         world.kernel.kill_netns(path)
     assert bridge(world, "CHECK", "b0").code == 0, "the living one kept its lease"
+    holders = {path.name for path in world.data_dir.glob("default/*/owners/*")}
+    assert {path.name for path in (world.run_dir / "locks").iterdir()} == holders, (
+        "no lock of a dead one stays"
+    )
 
 
 @pytest.mark.parametrize("cookies", [True, False])
@@ -190,6 +194,7 @@ def test_gc_sees_through_a_number_that_came_again(world: World) -> None:
     assert attach(world, "b2").code == 0
 
     assert [(owner, taken) for owner, taken, _ in collected(world)] == [("b1/net1", True), ("b2/net1", False)]
+    assert [path.name for path in (world.run_dir / "locks").iterdir()] == ["b2@net1"]
 
 
 def test_gc_says_who_hides_the_proof(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
