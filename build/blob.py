@@ -125,7 +125,7 @@ def write(modules, root, target):
         body = marshal.dumps(piece)
         index[what] = (len(bodies), len(body))
         bodies += body
-    index |= {name: index[COMMON] for name in sorted(common)}
+    index |= dict.fromkeys(sorted(common), index[COMMON])
     with open(target, "wb") as file:
         head = marshal.dumps(index)
         file.write(len(head).to_bytes(4, "little") + head + bodies)

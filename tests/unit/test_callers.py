@@ -5,6 +5,7 @@ the caller has it, and the world is as before. Each row says from which source i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -203,6 +204,6 @@ def test_a_callers_round_leaves_the_world_as_before(node: World, name: str, door
 
 
 def test_every_caller_names_its_source() -> None:
-    assert [
-        name for name, caller in CALLERS.items() if "/" not in caller.source or ", " not in caller.source
-    ] == []
+    """Repository, file or page in it, and version."""
+    form = re.compile(r"[\w.-]+/[\w.-]+ [\w./-]+\.(go|md)\b.*, [0-9a-f]{7}")
+    assert [name for name, caller in CALLERS.items() if not form.fullmatch(caller.source)] == []
