@@ -210,15 +210,19 @@ def test_the_pod_changes_its_mac(node: Node) -> None:
 
 
 def test_the_mac_is_somebody_elses(node: Node) -> None:
-    """Of another VF, of the PF itself; igb would take either and then send frames to one of them."""
-    node.add_netns("c1")
+    """Of another container's VF, of the PF itself: igb would take either and then send frames to one of them. Where a
+    free VF has it, that VF is the one that can be given with it.
+    """
+    node.add_netns("c1", "c2")
     of_vf, of_pf = (node.links()[pci]["address"] for pci in ("0000:01:10.6", PF))
 
-    refused = [node.cni("ADD", FULL | {"mac": mac}) for mac in (of_vf, of_pf)]
+    assert attach(node, FULL | {"mac": of_vf}) == "0000:01:10.6"
+    refused = [node.cni("ADD", FULL | {"mac": mac}, "c2") for mac in (of_vf, of_pf)]
 
     assert [reply.code for reply in refused] == [103, 103], [reply.text for reply in refused]
-    assert f"vf 3 of {PORTS[0]} has it" in refused[0].text
+    assert f"vf 3 of {PORTS[0]} has it: c1/net1" in refused[0].text
     assert f"{PORTS[0]} itself has it" in refused[1].text
+    assert node.cni("DEL", FULL).code == 0
 
 
 # state, locks, clock --------------------------------------------------------------------------------------------------
