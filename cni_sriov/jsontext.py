@@ -19,14 +19,18 @@ _BLANK = " \t\n\r"  # RFC 8259 section 2
 # Different names in one document. The snapshot's string hashes are known to everybody (docs/design/0009), so names can be
 # chosen that all meet in one slot of a dict: 1 024 of them cost milliseconds, the 500 000 that a document can hold hours.
 NAMES = 1024
+# far below what Python's stack holds: what was read can be compared, told and written again (a Record has a conf in it)
+DEEPEST = 200
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"duplicate key {words(twice)}")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"duplicate key {words(key)}")
+            seen.add(key)
     return found
 
 
@@ -83,7 +87,10 @@ def _first(scan: Callable[[str, int], tuple[Any, int]], text: str, start: int) -
     """The document that begins at `start`, and where it ends."""
     _limit_names(text)
     try:
-        return scan(text, start)
+        found = scan(text, start)
+        if text.count("{") + text.count("[") > DEEPEST and depth(found[0], DEEPEST) > DEEPEST:
+            raise bad_json()("parse JSON: nested too deeply")
+        return found
     except (StopIteration, SystemError) as error:
         # SystemError: the C scanner takes its exception from json.decoder and fails so while that is not imported
         raise bad_json()(f"parse JSON: {_explain(text)}") from error
@@ -109,6 +116,16 @@ def _limit_names(text: str) -> None:
         raise TooManyNames(
             f"parse JSON: it has {different} different names", f"{NAMES} are the most that are read"
         )
+
+
+def depth(value: Any, enough: int) -> int:
+    """How many lists and objects are one within the other; no look beyond `enough`."""
+    levels, level = 0, [value]
+    while level and levels <= enough:
+        inner = [one.values() if type(one) is dict else one for one in level if type(one) in (dict, list)]
+        levels += bool(inner)
+        level = [one for some in inner for one in some]
+    return levels
 
 
 def bad_json() -> type[CniError]:

@@ -148,12 +148,14 @@ class Call:
             return _version(read_stdin)
         from . import netconf, protocol
 
-        stdin = read_stdin()
+        stdin, unread = _conf_text(env, read_stdin)
         try:
             request = protocol.parse_request(env, stdin, door)
         except Exception:
             self.version = protocol.version_of(stdin)
             raise
+        if unread is not None:
+            request.fault, request.warnings = unread, [str(unread)]
         self.version = request.conf["cniVersion"]
         if request.is_void:
             return ""
@@ -173,6 +175,18 @@ class Call:
         if conf.cni_dir:
             host.ledger.cache_dirs.insert(0, conf.cni_dir)
         return _VERBS[request.verb](request, conf, host)
+
+
+def _conf_text(env: dict[str, str], read_stdin: Callable[[], str]) -> tuple[str, CniError | None]:
+    """A DEL whose conf cannot be read is like one that was given none: it goes on by what is recorded."""
+    from .errors import InputOutput
+
+    try:
+        return read_stdin(), None
+    except InputOutput as error:
+        if env.get("CNI_COMMAND") != "DEL":
+            raise
+        return "", error
 
 
 def _version(read_stdin: Callable[[], str]) -> str:
@@ -358,9 +372,10 @@ def _status(request: Request, conf: NetConf, host: Host) -> str:
 
 
 def _forward(request: Request, host: Host) -> None:
-    """GC and STATUS go to a foreign IPAM too (SPEC 1.1.0, section 4)."""
+    """GC and STATUS go to a foreign IPAM too (SPEC 1.1.0, section 4), if the conf names one."""
     section = request.conf.get("ipam")
-    if isinstance(section, dict) and section.get("type") not in {None, "host-subnet"}:
+    kind = section.get("type") if isinstance(section, dict) else None
+    if kind and isinstance(kind, str) and kind != "host-subnet":
         from .commands import foreign
 
         foreign.forward(host, request.verb)

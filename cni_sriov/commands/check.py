@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import knobs, reservation, stacked
 from ..domain import ALLMULTI, PROMISC
-from ..errors import Drift, KernelRefused
+from ..errors import BadConfig, Drift, KernelRefused
 from ..inet import parse_address, parse_interface, render_address
 from ..rtnl import RT_TABLE_MAIN
 from . import foreign
@@ -33,7 +33,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
             lock.forget()  # nothing is there, and nothing is left
         if record is None or record.status != "done":
             raise Drift(f"check {request.attachment}: it is not attached", "no finished ADD is recorded")
-        reservation.follow(record, conf.ipam)
+        _follow(host, record, conf)
         with host.open_netns(request.netns) as netns, host.pod(netns) as pod:
             wrong = _identity(record, netns)
             link = pod.link(request.attachment.ifname)
@@ -49,6 +49,13 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
         raise Drift(
             f"check {request.attachment}: {len(wrong)} difference(s) from what ADD left", "; ".join(wrong)
         )
+
+
+def _follow(host: Host, record: Record, conf: NetConf) -> None:
+    try:
+        reservation.follow(record, conf.ipam)
+    except BadConfig as error:  # the conf was spoiled since
+        host.log.warning("the call is not as it should be", reason=error)
 
 
 def _identity(record: Record, netns: Netns) -> list[str]:

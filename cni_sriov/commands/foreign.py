@@ -36,9 +36,10 @@ def remember(host: Host) -> dict[str, Any]:
     delegate.find(name, host.cni_path)
     conf = kept(host.raw)
     size = len(jsontext.render(conf))
-    if size > _LIMIT or _depth(conf) > _DEPTH:
+    deep = jsontext.depth(conf, jsontext.DEEPEST)
+    if size > _LIMIT or deep > _DEPTH:
         raise BadConfig(
-            f"keep the configuration for the DEL of ipam {name}: {size} bytes, nested {_depth(conf)} deep",
+            f"keep the configuration for the DEL of ipam {name}: {size} bytes, nested {deep} deep",
             f"at most {_LIMIT} bytes and {_DEPTH} levels",
         )
     args = host.environment.get("CNI_ARGS", "")
@@ -48,11 +49,6 @@ def remember(host: Host) -> dict[str, Any]:
 def kept(conf: dict[str, Any]) -> dict[str, Any]:
     """What a DEL without a conf of its own needs: all but what was of that call alone."""
     return {key: value for key, value in conf.items() if key not in _NOT_KEPT}
-
-
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
 
 
 def add(host: Host, record: Record, conf: NetConf) -> IpamResult:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cni_sriov import jsontext, netconf, plugin, protocol
-from cni_sriov.errors import BadJson
+from cni_sriov.errors import BadJson, InputOutput
 from tests.world import Reply, World
 
 POD = "/run/netns/pod1"
@@ -420,3 +422,90 @@ def test_check_compares_an_old_result_too(node: World) -> None:
     assert call(node, "CHECK", conf | {"prevResult": ours}).code == 0
     lost = {"cniVersion": "0.2.0", "ip4": ours["ip4"] | {"routes": [{"dst": "198.51.100.0/24"}]}}  # type: ignore[operator]
     assert call(node, "CHECK", conf | {"prevResult": lost}).code == 107
+
+
+# a conf made to hurt -------------------------------------------------------------------------------------------------
+
+
+def test_a_key_given_twice_among_many_is_found_at_once() -> None:
+    keys = ", ".join(f'"k{n}": 0' for n in range(100_000))
+    began = time.process_time()
+    with pytest.raises(BadJson, match="k99999"):
+        jsontext.parse("{" + keys + ', "k99999": 0}')
+    assert time.process_time() - began < 5  # by list.count() it was minutes
+
+
+@pytest.mark.parametrize("kind", ["list", "object", "two spellings"])
+def test_a_deep_conf_stops_no_delete_whatever_ipam_it_has(node: World, tmp_path: Path, kind: str) -> None:
+    """Near Python's own limit it could be read, and then neither compared nor written again."""
+    made, before = another_ipam(node, tmp_path), node.snapshot()
+    conf = conf_of(node, "sriov", ipam={"type": "other-ipam"}, logLevel="none")
+    for levels in (199, 200, 201, 500, *range(860, 1000, 4)):
+        value = "[" * levels + "]" * levels
+        deep = {
+            "list": f'"x": {value}',
+            "object": '"x": ' + '{"a":' * levels + "1" + "}" * levels,
+            "two spellings": f'"Dns": {value}, "DNS": {value}',
+        }
+        assert call(node, "ADD", conf, CNI_PATH=node.cni_path).code == 0
+
+        deleted = call(node, "DEL", json.dumps(conf)[:-1] + f", {deep[kind]}}}", CNI_PATH=node.cni_path)
+
+        assert (deleted.text, made[-1], node.snapshot()) == (" | ", "DEL", before), levels
+
+
+def another_ipam(node: World, tmp_path: Path) -> list[str]:
+    made: list[str] = []
+
+    def run(_: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
+        made.append(env["CNI_COMMAND"])
+        assert json.loads(stdin)["ipam"]["type"] == "other-ipam"
+        return 0, '{"cniVersion": "1.0.0", "ips": [{"address": "10.1.0.5/24"}]}' if made[-1] == "ADD" else ""
+
+    (tmp_path / "other-ipam").touch(0o755)
+    node.plugins, node.cni_path = run, str(tmp_path)
+    return made
+
+
+@pytest.mark.parametrize("kind", [7, [], {}, ["x"], ""])
+def test_gc_is_not_stopped_by_an_ipam_that_is_none(node: World, kind: Any) -> None:
+    conf = conf_of(node, "sriov", cniVersion="1.1.0")
+    before = node.snapshot()
+    assert call(node, "ADD", conf).code == 0
+
+    gone = conf | {"ipam": {"type": kind}, "cni.dev/valid-attachments": []}
+
+    assert call(node, "GC", gone, CNI_CONTAINERID="", CNI_IFNAME="").code == 0
+    assert node.snapshot() == before
+
+
+def test_check_after_a_move_to_a_host_subnet_that_is_spoiled(node: World, tmp_path: Path) -> None:
+    another_ipam(node, tmp_path)
+    conf = conf_of(node, "sriov", ipam={"type": "other-ipam"})
+    assert call(node, "ADD", conf, CNI_PATH=node.cni_path).code == 0
+
+    spoiled = conf | {"ipam": {"type": "host-subnet", "scope": 5}}
+
+    assert call(node, "CHECK", spoiled, CNI_PATH=node.cni_path).text == " | "
+    assert "scope 5" in warnings(node)
+
+
+@pytest.mark.parametrize("door", ["sriov", "host-subnet"])
+def test_a_delete_whose_standard_input_cannot_be_read_goes_by_what_is_recorded(
+    node: World, door: str
+) -> None:
+    before = node.snapshot()
+    assert call(node, "ADD", conf_of(node, door), door).code == 0
+
+    def unreadable() -> str:
+        raise InputOutput("read standard input: longer than 8388608 bytes")
+
+    said: list[str] = []
+
+    def delete() -> int:
+        env = ENV | {"CNI_COMMAND": "DEL"}
+        return plugin.main(env, unreadable, lambda _, text: said.append(text), node._host, door)  # noqa: SLF001
+
+    assert (delete(), node.snapshot()) == (0, before), said
+    assert delete() == 1  # nothing is recorded any more, and nobody can tell what was meant
+    assert json.loads(said[-1])["code"] == 5
