@@ -27,11 +27,6 @@ if TYPE_CHECKING:
     from ..pools import Pool
     from ..subnets import View
 
-RESULTS = (
-    "/var/lib/cni/results"  # libcni's default cache (containernetworking/cni v1.3.0, libcni/api.go, CacheDir)
-)
-UNKNOWN = "unknown"
-
 
 class Item:
     """One attachment and what it gets; `done`: it held exactly that before."""

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 NEWEST = (1, 1, 0)
-_VERSION = re.compile(r"[+-]?\d+(\.[+-]?\d+){0,2}", re.ASCII)  # ParseVersion; strconv.Atoi takes a sign
+_VERSION = re.compile(
+    r"[+-]?\d{1,18}(\.[+-]?\d{1,18}){0,2}", re.ASCII
+)  # ParseVersion; Atoi takes a sign and 64 bits
 _FLAGS = ("disableCheck", "disableGC", "loadOnlyInlinedPlugins")
 _SAYS: dict[type, str] = {
     str: "must be a string",
@@ -164,7 +166,7 @@ def beside(file: str, conf: Json) -> list[tuple[str, Json]]:
         or not name
     ):
         return []
-    directory = os.path.join(os.path.dirname(file), name)
+    directory = f"{os.path.dirname(file) or '.'}/{name}"  # filepath.Join: "/etc" is no other place
     return [
         (f"{name}/{entry}", parse_object(text_of(os.path.join(directory, entry))))
         for entry in files(directory, (".conf",))

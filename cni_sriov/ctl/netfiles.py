@@ -89,15 +89,12 @@ def _unread(document: str, *found: Finding) -> Network:
 
 
 def _yaml(text: str, places: int) -> list[Network]:
-    import yaml
+    from . import yamltext
 
     try:
-        documents = [document for document in yaml.safe_load_all(text) if document is not None]
-    except yaml.YAMLError as failed:
-        mark = getattr(failed, "problem_mark", None)
-        where = f", line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        why = getattr(failed, "problem", None) or str(failed)
-        return [_unread("", error("", "", f"is neither JSON nor YAML{where}: {why}"))]
+        documents = yamltext.documents(text)
+    except ValueError as failed:
+        return [_unread("", error("", "", f"is neither JSON nor YAML{failed}"))]
     found = [network for document in documents for network in _objects(document, places)]
     if not any(network.conf or network.found for network in found):
         found.append(
@@ -113,7 +110,7 @@ def _objects(document: Any, places: int) -> list[Network]:
     kind = document.get("kind")
     if kind == _NAD:
         return [_attachment_definition(document, places)]
-    if kind in {"List", f"{_NAD}List"} and isinstance(document.get("items"), list):
+    if kind in ("List", f"{_NAD}List") and isinstance(document.get("items"), list):
         return [network for item in document["items"] for network in _objects(item, places)]
     if kind is None:
         return [
@@ -185,11 +182,7 @@ def _netavark_values(raw: Json) -> Iterator[Finding]:
         protocol.check_name(raw.get("name"))
     except CniError as failed:
         yield error("name", words(raw.get("name")), failed.msg)
-    for number, entry in enumerate(raw.get("subnets") or []):
-        try:
-            inet.parse_prefix(str(entry.get("subnet") if isinstance(entry, dict) else entry))
-        except ValueError as failed:
-            yield error(f"subnets[{number}].subnet", "", str(failed))
+    yield from _netavark_subnets(raw.get("subnets") or [])
     kind = _part(raw, "ipam_options").get("driver", "none")
     if kind not in _NETAVARK_IPAM:
         yield error("ipam_options.driver", words(kind), f"must be one of {', '.join(_NETAVARK_IPAM)}")
@@ -198,3 +191,14 @@ def _netavark_values(raw: Json) -> Iterator[Finding]:
             yield error(f"options.{key}", words(value), "must be a string")
         if key not in netconf.KEYS:
             yield warning(f"options.{key}", "unknown key")
+
+
+def _netavark_subnets(subnets: Any) -> Iterator[Finding]:
+    if not isinstance(subnets, list):
+        yield error("subnets", words(subnets), "must be a list")
+        return
+    for number, entry in enumerate(subnets):
+        try:
+            inet.parse_prefix(str(entry.get("subnet") if isinstance(entry, dict) else entry))
+        except ValueError as failed:
+            yield error(f"subnets[{number}].subnet", "", str(failed))

@@ -10,12 +10,12 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
 PLACE = "placeholder"
-_TAG = re.compile(r"(\s*)\{\{(-?)\s*(.*?)\s*(-?)\}\}(\s*)", re.DOTALL)
 _OPENS = ("if", "range", "with", "define", "block")
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|[,:{}\[\]]|[^",:{}\[\]\s]+|\s+', re.DOTALL)
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[,:{}\[\]]|[^",:{}\[\]\s]+|\s+', re.DOTALL)
 _LONE = re.compile(rf"^[ \t]*{PLACE}[ \t]*\n", re.MULTILINE)
 _KEPT = {"name": PLACE, "type": "sriov"}
 
@@ -27,27 +27,35 @@ def is_one(text: str) -> bool:
 def render(text: str) -> tuple[str, int]:
     """The text with PLACE for what is filled in, and how often that is."""
     out: list[str] = []
-    depth: list[bool] = []  # of each open block: whether its branch is left out
-    at = 0
-    for tag in _TAG.finditer(text):
-        before, trims, word, trims_after, after = tag.groups()
-        if not any(depth):
-            out.append(text[at : tag.start()] + ("" if trims else before))
-        at = tag.end()
-        kind = word.split(maxsplit=1)[0] if word.split() else ""
+    opened: list[bool] = []  # of each open block: whether its branch is left out
+    left_out = 0
+    for before, word in _tags(text):
+        if not left_out:
+            out.append(before)
+        kind = word.split(maxsplit=1)[0] if word else ""
         if kind in _OPENS:
-            depth.append(False)
-        elif kind == "else" and depth:
-            depth[-1] = True
-        elif kind == "end" and depth:
-            depth.pop()
-        elif not word.startswith(("/*", "$")) and not any(depth):
+            opened.append(False)
+        elif kind == "else" and opened:
+            left_out += not opened[-1]
+            opened[-1] = True
+        elif kind == "end" and opened:
+            left_out -= opened.pop()
+        elif word and not word.startswith(("/*", "$")) and not left_out:
             out.append(PLACE)
-        if not any(depth):
-            out.append("" if trims_after else after)
-    out.append(text[at:])
     whole = "".join(out)
     return _LONE.sub("", whole), whole.count(PLACE)
+
+
+def _tags(text: str) -> Iterator[tuple[str, str]]:
+    """What stands before each {{word}}, and the word; last, what follows them all, and "". In linear time."""
+    at, trims = 0, False
+    while (start := text.find("{{", at)) >= 0 and (end := text.find("}}", start + 2)) >= 0:
+        before, word = text[at:start], text[start + 2 : end]
+        before = before.lstrip() if trims else before
+        trims = word.endswith("-")
+        yield before.rstrip() if word.startswith("-") else before, word.strip("-").strip()
+        at = end + 2
+    yield text[at:].lstrip() if trims else text[at:], ""
 
 
 def as_json(text: str) -> str:

@@ -109,7 +109,8 @@ def _judged(network: netfiles.Network, file: str, device_id_given: bool, alone: 
     found = list(network.found)
     if network.conf is not None:
         device_from = network.device_from or ("the runtime" if device_id_given else "")
-        found += judge(network.conf, network.as_list, device_from, file, alone)
+        where = "-" if network.strict_flags else file  # to Multus it is no file
+        found += judge(network.conf, network.as_list, device_from, where, alone)
         if network.strict_flags:
             found += _multus_flags(network.conf)
     return [_named(finding, network.document) for finding in found]
