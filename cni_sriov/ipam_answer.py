@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from . import routeconf
 from .domain import IpamResult, IPConfig
+from .errors import BadConfig
 from .inet import RESERVED, parse_address, parse_interface, render_address
 from .jsontext import render, words
+from .keycase import Folded, Known
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
@@ -20,18 +22,33 @@ if TYPE_CHECKING:
     from .domain import Route
 
 
+_ROUTES = Known(dict.fromkeys(routeconf.KEYS))
+_FAMILY = Known({"ip": None, "gateway": None, "routes": _ROUTES})
+_DNS = (("nameservers", list), ("domain", str), ("search", list), ("options", list))
+KNOWN = Known(
+    {
+        "cniVersion": None,
+        "ips": Known(dict.fromkeys(("address", "gateway", "interface"))),
+        "routes": _ROUTES,
+        "ip4": _FAMILY,
+        "ip6": _FAMILY,
+        "dns": Known(dict.fromkeys(key for key, _ in _DNS)),
+    }
+)
+
+
 def parse(document: dict[str, Any], asked: str) -> IpamResult:
     """`asked` is the conf's cniVersion: an answer that names none is of that one, as libcni takes it (pkg/invoke/exec.go)."""
-    told = _folded(document)
-    version = told.get("cniversion") or asked
+    told = _told(document)
+    version = told.get("cniVersion") or asked
     if version not in VERSIONS:
         raise ValueError(f"its cniVersion {render(version)} is not known")
     entries, raw_routes = _objects(told, "ips"), _objects(told, "routes")
     for key in ("ip4", "ip6"):  # up to 0.2.0; beside `ips` they may only say the same
-        family = _folded(_typed(told, key, dict, {}))
-        old = _folded({"address": family.get("ip"), "gateway": family.get("gateway")})
-        if family and old.get("address") not in [entry.get("address") for entry in _objects(told, "ips")]:
-            entries.append(old)
+        family: dict[str, Any] = _typed(told, key, dict, {})
+        address = family.get("ip")
+        if family and address not in [entry.get("address") for entry in _objects(told, "ips")]:
+            entries.append({"address": address} | {key: family[key] for key in ["gateway"] if key in family})
             raw_routes += _objects(family, "routes", key)
     if not entries:
         raise ValueError("it has no addresses")
@@ -42,8 +59,13 @@ def parse(document: dict[str, Any], asked: str) -> IpamResult:
     return IpamResult(ips, routes, _dns(told))
 
 
-def _folded(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key.lower(): value for key, value in raw.items() if value is not None}
+def _told(document: dict[str, Any]) -> dict[str, Any]:
+    folded = Folded(document, KNOWN)
+    try:
+        folded.refuse_clashes()  # one of the two would not be done
+    except BadConfig as error:
+        raise ValueError(str(error)) from error
+    return folded.conf
 
 
 def _typed(raw: dict[str, Any], key: str, kind: type, default: Any, where: str = "") -> Any:
@@ -60,7 +82,7 @@ def _objects(raw: dict[str, Any], key: str, where: str = "") -> list[dict[str, A
     for n, entry in enumerate(_typed(raw, key, list, [])):
         if type(entry) is not dict:
             raise ValueError(f"{where}[{n}] {render(entry)}: must be an object")
-        found.append(_folded(entry))
+        found.append(entry)
     return found
 
 
@@ -97,7 +119,7 @@ def _check_together(entries: list[dict[str, Any]], ips: list[IPConfig]) -> None:
 
 
 def _route(raw: dict[str, Any], where: str) -> Route:
-    unknown = [key for key in raw if key not in routeconf.KEYS]
+    unknown = [key for key, value in raw.items() if key not in routeconf.KEYS and value is not None]
     if unknown:
         raise ValueError(
             f"{where}.{unknown[0]} {render(raw[unknown[0]])}: is no field of a route (SPEC 1.1.0)"
@@ -107,9 +129,9 @@ def _route(raw: dict[str, Any], where: str) -> Route:
 
 def _dns(told: dict[str, Any]) -> dict[str, Any]:
     """What a runtime's reader takes: it sees the result after all is done."""
-    raw = _folded(_typed(told, "dns", dict, {}))
+    raw = _typed(told, "dns", dict, {})
     dns: dict[str, Any] = {}
-    for key, kind in (("nameservers", list), ("domain", str), ("search", list), ("options", list)):
+    for key, kind in _DNS:
         value = _typed(raw, key, kind, kind(), "dns.")
         if kind is list and not all(type(item) is str for item in value):
             raise ValueError(f"dns.{key} {render(value)}: must be a list of strings")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .host import Host
 
 
+_OURS = ("ips", "subnets")  # of allowRequests; what else a pod asks for is the main plugin's
+
+
 def answer(request: Request, host: Host) -> str:
     section = _section(request, host)
     if request.verb == "STATUS":
@@ -108,7 +111,7 @@ def _parse(request: Request, section: dict[str, Any]) -> poolconf.IpamConf:
     runtime_config = _object(request.conf, "runtimeConfig")
     args_cni = _object(_object(request.conf, "args"), "cni")
     if request.verb == "ADD":
-        netconf.check_requests(request.conf, runtime_config, args_cni, request.args)
+        netconf.check_requests(request.conf, runtime_config, args_cni, request.args, _OURS)
     return poolconf.parse(section, runtime_config, args_cni, request.args)
 
 

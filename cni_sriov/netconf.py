@@ -15,7 +15,7 @@ from .pci import parse_pci_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
 STATE_DIR = "/var/lib/cni/sriov"
@@ -433,11 +433,15 @@ def _refuse_guid(runtime_config: dict[str, Any]) -> None:
 
 
 def check_requests(
-    conf: dict[str, Any], runtime_config: dict[str, Any], args_cni: dict[str, Any], cni_args: dict[str, str]
+    conf: dict[str, Any],
+    runtime_config: dict[str, Any],
+    args_cni: dict[str, Any],
+    cni_args: dict[str, str],
+    judged: Iterable[str] = REQUESTS,
 ) -> None:
     """A pod asks, the operator decides: what `allowRequests` does not name is refused, never done or dropped in silence.
 
-    Whoever reads it: another IPAM gets `ips` too.
+    Whoever reads it: another IPAM gets `ips` too. `judged`: the words that are ours to judge.
     """
     allowed = _parse_keys(conf, {"allowRequests": KEYS["allowRequests"]}, "").get("allowRequests", ALLOWED)
     sources: dict[str, dict[str, Any]] = {
@@ -445,8 +449,8 @@ def check_requests(
         "args.cni": args_cni,
         "runtimeConfig": runtime_config,
     }
-    for word, places in REQUESTS.items():
-        for source, key in places if word not in allowed else ():
+    for word in judged:
+        for source, key in REQUESTS[word] if word not in allowed else ():
             value = sources[source].get(key)
             if _asks(value):
                 raise BadConfig(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cni_sriov import netconf
+from cni_sriov.rtnl import Address
 from tests.drop_in import known
 from tests.world import World
 
@@ -130,6 +131,46 @@ def test_under_another_main_plugin_it_stands_beside_ipam(
     )
 
     assert world.call("ADD", conf, door="host-subnet").code == code
+
+
+@pytest.mark.parametrize("allowed", [["ips"], [], None])
+def test_under_another_main_plugin_its_own_requests_are_its_own(
+    world: World, allowed: list[str] | None
+) -> None:
+    """macvlan's MAC (plugins v1.9, plugins/main/macvlan), bandwidth's limit: not host-subnet's to forbid."""
+    conf: Json = {"cniVersion": "1.0.0", "name": "n", "type": "macvlan", "ipam": world.ipam()}
+    conf |= {"args": {"cni": {"vlan": 5}}, "runtimeConfig": {"mac": MAC, "bandwidth": {"egressRate": 1000}}}
+    conf |= {} if allowed is None else {"allowRequests": allowed}
+
+    added = world.call("ADD", conf, args=f"MAC={MAC}", door="host-subnet")
+
+    assert added.code == 0, added.text
+
+
+@pytest.mark.parametrize(
+    "master", ["enp1s0f0", "lan", "enp1s0f0np0-the-port-at-the-left", "nowhere", "\0", "\ud800", 5]
+)
+def test_a_pool_may_be_cut_from_the_lan_of_macvlans_master_by_whatever_name(
+    world: World, master: Any
+) -> None:
+    pf = world.kernel.pfs[0].link
+    pf.altnames += ["lan", "enp1s0f0np0-the-port-at-the-left"]
+    found = world.kernel.host.find(pf.name)
+    assert found is not None
+    pf.addresses.append(Address("10.10.0.1/24", found[0]))
+    conf: Json = {
+        "cniVersion": "1.0.0",
+        "name": "n",
+        "type": "macvlan",
+        "master": master,
+        "ipam": world.ipam(),
+    }
+
+    added = world.call("ADD", conf, door="host-subnet")
+
+    subnet = "10.10.0." if master in {pf.name, *pf.altnames} else "10.10.1."
+    assert added.code == 0, added.text
+    assert added.document["ips"][0]["address"].startswith(subnet)
 
 
 def test_what_runs_is_not_judged_again(world: World) -> None:

@@ -228,6 +228,32 @@ def test_keys_are_read_in_any_case_and_nulls_as_absent(world: World, ipam: HostL
     assert added.document["dns"] == {"nameservers": ["10.0.0.1"]}
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"ips": [V4], "IPs": [V6]}, 'has "ips" and "IPs" with different values'),
+        ({"ips": [V4 | {"Address": "10.1.0.9/16"}]}, 'read ips[0]: has "address" and "Address"'),
+        ({"ips": [V4], "routes": [{"dst": "10.96.0.0/12", "table": 5, "Table": 6}]}, "read routes[0]"),
+        ({"ips": [V4], "dns": {"domain": "a", "Domain": "b"}}, "read dns"),
+    ],
+)
+def test_two_spellings_with_different_values_are_refused(
+    world: World, ipam: HostLocal, answer: dict[str, Any], says: str
+) -> None:
+    before = world.snapshot()
+
+    refused = add(world, ipam, answer)
+
+    assert (refused.code, says in refused.text, world.snapshot()) == (5, True, before), refused.text
+
+
+def test_a_key_is_folded_as_in_the_conf(world: World, ipam: HostLocal) -> None:
+    """The long s is an s to Go's reader."""
+    added = add(world, ipam, {"ip\u017f": [{"addre\u017fs": "10.1.0.5/16"}], "routes": None})
+
+    assert added.document.get("ips", [{}])[0].get("address") == "10.1.0.5/16", added.text
+
+
 def test_interfaces_of_an_answer_say_nothing_of_ours(world: World, ipam: HostLocal) -> None:
     """The field's plugins put their own in their place (host-device.go, sriov-cni's cni.go)."""
     ips = [V4 | {"interface": 3}, V6 | {"interface": 3}]
