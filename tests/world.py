@@ -15,7 +15,7 @@ from cni_sriov.domain import Request
 from cni_sriov.host import Host
 from cni_sriov.ledger import Ledger
 from cni_sriov.log import Log
-from cni_sriov.netconf import NetConf
+from cni_sriov.netconf import STATE_DIR, NetConf
 from cni_sriov.netlink import Netlink
 from cni_sriov.netns import OWN, Netns
 from tests.fakes import FakeKernel
@@ -150,7 +150,9 @@ class World:
 
     def _host(self, _request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
         log = Log(conf.log_level, conf.log_file)
-        ledger = Ledger(conf.state_dir, log, str(self.run_dir), self.boot_id)
+        # another main plugin's conf names none, and the default is this machine's
+        state_dir = str(self.state_dir) if conf.state_dir == STATE_DIR else conf.state_dir
+        ledger = Ledger(state_dir, log, str(self.run_dir), self.boot_id)
         return FakeHost(self.kernel, ledger, log, allow_own_netns, self.plugins)
 
     def snapshot(self) -> dict[str, Any]:
