@@ -232,7 +232,7 @@ class VfState(Noun):
     def from_json(cls, raw: dict[str, Any]) -> Self:
         raw = {"modes": 0, "txqueuelen": None} | raw  # earlier versions did not write them
         _check_types(raw, _STATE_TYPES)
-        return cls(**raw)
+        return cls(**{name: raw[name] for name in cls.__slots__})
 
 
 class VfSettings(Noun):
@@ -292,7 +292,7 @@ class VfSettings(Noun):
             "allmulti": None,
         } | raw  # earlier versions did not write them
         _check_types(raw, _SETTINGS_TYPES)
-        return cls(**raw)
+        return cls(**{name: raw[name] for name in cls.__slots__})
 
     def modes(self, now: int) -> int:
         """Link.modes as asked; what is not asked stays as it is `now`."""
@@ -398,7 +398,13 @@ class Record(Noun):
         return VfSettings(**merged)
 
     def to_json(self) -> dict[str, Any]:
-        return {"format": 1} | super().to_json()
+        raw: dict[str, Any] = {"format": 1} | super().to_json()
+        raw["later"] = {
+            part: {name: raw[part].pop(name) for name in names if name in raw[part]}
+            for part, names in _LATER.items()
+            if raw[part] is not None
+        }
+        return raw
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
@@ -411,6 +417,7 @@ class Record(Noun):
             "device_info": "",
             "netns_cookie": 0,
             "anew": False,
+            "later": {},
         }  # earlier versions did not write them
         raw = absent | raw
         _check_types(raw, _RECORD_TYPES)
@@ -424,12 +431,16 @@ class Record(Noun):
         fields = {name: raw[name] for name in cls.__slots__}
         _check_types(raw["attachment"], {"container_id": (str,), "ifname": (str,)})
         fields["attachment"] = Attachment(**raw["attachment"])
-        fields["baseline"] = VfState.from_json(raw["baseline"]) if raw["baseline"] is not None else None
-        fields["settings"] = VfSettings.from_json(raw["settings"])
+        base, later = raw["baseline"], raw["later"]
+        fields["baseline"] = VfState.from_json(base | later.get("baseline", {})) if base is not None else None
+        fields["settings"] = VfSettings.from_json(raw["settings"] | later.get("settings", {}))
         fields["leases"] = [Lease.from_json(lease) for lease in raw["leases"]]
         return cls(**fields)
 
 
+# Stored beside these, not in them: the version before, which may be put back while pods run, takes a VfState or
+# VfSettings with a field that it does not know for damaged. This one leaves out what it does not know.
+_LATER = {"baseline": ("txqueuelen",), "settings": ("txqueuelen", "promisc", "allmulti")}
 _OURS_TYPES: dict[str, tuple[type, ...]] = {"dataDir": (str,), "scope": (str,)}
 _FOREIGN_TYPES: dict[str, tuple[type, ...]] = {
     "type": (str,),
@@ -466,6 +477,7 @@ _RECORD_TYPES: dict[str, tuple[type, ...]] = {
         (str,),
     ),
     "anew": (bool,),
+    "later": (dict,),
     "vf_index": (int,),
     "vf_inode": (int,),
     "netns_cookie": (int,),
