@@ -78,7 +78,10 @@ def _free(card: Card, conf: NetConf) -> None:
     host, record = card.host, card.record
     host.log.warning("something holds the VF; its netdev is made anew", vf=record.vf, ifname=card.vf.ifname)
     stacked.note(host, record)
-    release.return_vf(host, record, conf.verify_timeout_ms)
+    try:
+        release.return_vf(host, record, conf.verify_timeout_ms)
+    except release.NotYet as reason:
+        raise TryAgain(f"use VF {record.vf}: something holds its netdev, and {reason}") from reason
     link = host.vf_link(record.vf)
     if link is None:
         raise PfUnusable(f"use VF {record.vf}: its netdev vanished when it was made anew")

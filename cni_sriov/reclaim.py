@@ -68,7 +68,12 @@ def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -
         found = host.ledger.find(claim.attachment)
         return found if found is not None and found.vf == claim.vf else record
 
-    return take_back(host, claim.attachment, look, verify_timeout_ms, until)
+    if take_back(host, claim.attachment, look, verify_timeout_ms, until):
+        return True
+    now = host.ledger.claim_of(
+        claim.pf, claim.vf
+    )  # a DEL, or the undo of an ADD, may have been quicker than we
+    return now is None or now.attachment != claim.attachment
 
 
 def take_back(
@@ -136,7 +141,13 @@ def death_proof(host: Host, record: Record) -> str:
     away = record.status == "released" or not host.is_in_own_netns(record)
     if away and host.vf_link(record.vf) is not None:
         return "the VF is back in the host"
-    return ""
+    # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
+    given_up = record.status == "released" or record.anew
+    return (
+        "its DEL gave it up, and it has no netdev"
+        if given_up and not host.sysfs.has_netdev(record.vf)
+        else ""
+    )
 
 
 def holder(record: Record) -> str:

@@ -102,11 +102,16 @@ def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = reclaim.death_proof(host, record)
     if not proof:
-        return False, "the VF is in a pod"
+        return False, _STUCK if record.status == "released" else "the VF is in a pod"
     if not dry_run and not release.give_back(host, record, _VERIFY_TIMEOUT_MS):
-        stuck = "its netdev is in a netns that neither can be reached nor dies"
+        stuck = (
+            _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
+        )
         return False, release.pf_out_of_reach(host, record) or stuck
     return True, proof
+
+
+_STUCK = "its netdev is in a netns that neither can be reached nor dies"
 
 
 def _pf_name(host: Host, record: Record) -> str:

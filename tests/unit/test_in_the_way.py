@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_sriov import statefile
+from cni_sriov import reclaim, statefile
 from cni_sriov.domain import Attachment
 from cni_sriov.ledger import Ledger
 from cni_sriov.log import Log
@@ -441,3 +441,28 @@ def test_a_vf_that_udev_never_names_is_waited_for_two_seconds(
     reply = add(world, "c1", deviceID=VF0)
 
     assert (reply.code, "is not named by udev yet" in reply.text, round(now[0])) == (11, True, 102)
+
+
+def test_a_holder_whose_delete_ended_between_the_look_and_the_lock_is_not_in_the_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = world.conf(master=None, deviceID=VF0)
+    assert add(world, "c1", master=None, deviceID=VF0).code == 0
+    look = reclaim.of_vf
+
+    def late(*args: Any) -> bool:
+        monkeypatch.setattr(reclaim, "take_back", quick)
+        return look(*args)
+
+    take_back = reclaim.take_back
+
+    def quick(*args: Any) -> bool:
+        monkeypatch.setattr(reclaim, "take_back", take_back)
+        assert world.call("DEL", conf, "c1", "/run/netns/c1").code == 0
+        return take_back(*args)
+
+    monkeypatch.setattr(reclaim, "of_vf", late)
+
+    added = add(world, "c2", master=None, deviceID=VF0)
+
+    assert added.code == 0, added.text

@@ -10,6 +10,7 @@ import pytest
 from cni_sriov.errors import KernelRefused
 from tests import fakes
 from tests.fakes import Crash, FakeLink
+from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
 VF, POD, NESTED = "0000:01:10.0", "/run/netns/pod1", "/run/netns/nested"
@@ -264,3 +265,83 @@ def test_a_driver_that_does_not_come_back_keeps_the_vf_and_ends_the_delete(
         assert world.call("ADD", conf, "c2", NESTED).code == 11
 
     assert (world.call("DEL", conf).code, world.settled()) == (0, before)
+
+
+def refuse_bind(*_: Any) -> None:
+    raise KernelRefused("bind igbvf", errno.EIO)
+
+
+def test_a_driver_that_did_not_come_back_is_tried_again_by_whoever_wants_the_vf(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its DEL has answered success, so no runtime repeats it."""
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED)
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeSysfs, "bind", refuse_bind)
+        assert world.call("DEL", conf).code == 0
+        assert "driver igbvf makes no netdev of it" in sriovctl(world, "gc").out
+
+    added = world.call("ADD", conf, "c2", NESTED)
+
+    assert added.code == 0, added.text
+
+
+def test_a_delete_that_died_with_the_driver_off_is_finished_by_whoever_wants_the_vf(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED)
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeSysfs, "bind", lambda *_: die())
+        with pytest.raises(Crash):
+            world.call("DEL", conf)
+    world.kernel.restart()
+    assert world.kernel.pfs[0].vfs[0].link is None
+
+    added = world.call("ADD", conf, "c2", NESTED)
+
+    assert added.code == 0, added.text
+
+
+def die() -> None:
+    raise Crash
+
+
+def test_an_add_whose_vf_cannot_be_made_anew_says_so(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vf_of(world).sockets = 1
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeSysfs, "bind", refuse_bind)
+        refused = world.call("ADD", conf)
+
+    assert (refused.code, "cannot be made anew: bind igbvf" in refused.text) == (11, True), refused.text
+    assert world.call("ADD", conf).code == 0
+
+
+@pytest.mark.parametrize("then", ["another ADD", "its ADD", "its DEL", "sriovctl gc"])
+def test_an_add_that_died_while_it_made_the_vf_anew_leaves_it_as_it_was(
+    world: World, conf: dict[str, Any], then: str
+) -> None:
+    world.kernel.add_pod("/run/netns/pod2")
+    other = ("c2", "/run/netns/pod2")
+    before = world.settled()
+    for step in range(100):
+        vf_of(world).sockets = 1
+        world.kernel.crash_at(step, "after")
+        try:
+            assert world.call("ADD", conf).code == 0
+        except Crash:
+            world.kernel.restart()
+            if then == "sriovctl gc":
+                assert sriovctl(world, "gc").status == 0
+            elif then != "its DEL":
+                added = world.call("ADD", conf, *(other if then == "another ADD" else ()))
+                assert added.code == 0, (step, added.text)
+            assert world.call("DEL", conf, *(other if then == "another ADD" else ())).code == 0
+            vf_of(world).sockets = 0  # where it died before it began, nobody has ended that
+            assert world.settled() == before, step
+            continue
+        assert step >= 5
+        return
