@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 
 from . import jsontext, statefile
-from .errors import BadJson, CniError, KernelRefused
+from .errors import BadJson, CniError, InputOutput, KernelRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 def remember(host: Host, vf: str, name: str) -> None:
-    statefile.ensure_directory(_directory(host))
+    """A full /run costs the VF its name, and no DEL its end."""
     text = jsontext.render({"ifname": name, "inode": host.sysfs.inode(vf)})
-    statefile.replace(f"{_directory(host)}/{vf}", text)
+    try:
+        statefile.ensure_directory(_directory(host))
+        statefile.replace(f"{_directory(host)}/{vf}", text)
+    except CniError as error:
+        host.log.warning("the VF's name is not remembered", vf=vf, name=name, reason=error)
 
 
 def of(host: Host, vf: str) -> str:
@@ -31,11 +35,17 @@ def of(host: Host, vf: str) -> str:
     try:
         text = statefile.read(path)
         raw = jsontext.parse_object(text) if text is not None else {}
-    except (BadJson, statefile.NoFile) as error:
+    except (BadJson, InputOutput) as error:
         host.log.warning("the name that a VF should get back cannot be read", file=path, reason=error)
         return ""
     name, inode = raw.get("ifname"), raw.get("inode")
-    return name if isinstance(name, str) and inode == host.sysfs.inode(vf) else ""
+    return name if isinstance(name, str) and _is_name(name) and inode == host.sysfs.inode(vf) else ""
+
+
+def _is_name(name: str) -> bool:
+    """dev_valid_name, net/core/dev.c: what the kernel refuses would keep every DEL of the VF from its end."""
+    short = 0 < len(name.encode("utf-8", "surrogateescape")) < 16
+    return short and name not in {".", ".."} and not any(c in "/:" or c.isspace() for c in name)
 
 
 def forget(host: Host, vf: str) -> None:
@@ -44,7 +54,12 @@ def forget(host: Host, vf: str) -> None:
 
 def settle(host: Host) -> None:
     """Give the VFs that wait for it in the host their names, where these are free now. Never fails."""
-    for vf in statefile.names(_directory(host)):
+    try:
+        waiting = statefile.names(_directory(host))
+    except CniError as error:
+        host.log.warning("VFs that wait for their names are not known", reason=error)
+        return
+    for vf in waiting:
         try:
             with host.ledger.node_lock("give a VF its name"):
                 if vf not in host.ledger.claimed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -110,3 +111,32 @@ def test_a_damaged_file_hinders_nobody(world: World, conf: dict[str, Any], text:
     assert other_del(world, conf) == 0
 
     assert list((world.run_dir / "names").iterdir()) == []
+
+
+@pytest.mark.parametrize("there", ["a file", "a directory of the VF's name", "a symlink"])
+def test_where_the_name_cannot_be_kept_the_vf_is_given_back_all_the_same(
+    world: World, conf: dict[str, Any], there: str
+) -> None:
+    assert world.call("ADD", conf).code == 0
+    take_name(world)
+    names = world.run_dir / "names"
+    if there == "a file":
+        names.touch()
+    else:
+        names.mkdir(mode=0o700)
+        (names / VF).mkdir() if there.startswith("a dir") else (names / VF).symlink_to("/dev/null")
+
+    assert world.call("DEL", conf).code == 0
+    assert same_pair(world, conf) == 0
+
+
+@pytest.mark.parametrize("name", ["a-name-of-16-byte", "a/b", "a b", "..", "", 5, None])
+def test_what_is_no_name_is_not_given(world: World, conf: dict[str, Any], name: Any) -> None:
+    world.run_dir.mkdir(mode=0o700)
+    names = world.run_dir / "names"
+    names.mkdir(mode=0o700)
+    (names / VF).write_text(json.dumps({"ifname": name, "inode": world.kernel.sysfs.inode(VF)}))
+
+    assert same_pair(world, conf) == 0
+
+    assert vf_of(world).name == NAME
