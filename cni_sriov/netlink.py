@@ -197,6 +197,12 @@ class Netlink:
             rtnl.link(ifindex, rtnl.attr_u32(rtnl.IFLA_TXQLEN, length)),
         )
 
+    def set_master(self, ifindex: int, master: int) -> None:
+        """Make it a port of a bond, bridge or VRF; 0 = of none, which a bond answers by setting it DOWN."""
+        self._set(
+            f"set link {ifindex} master {master}", rtnl.link(ifindex, rtnl.attr_u32(rtnl.IFLA_MASTER, master))
+        )
+
     def set_modes(self, ifindex: int, modes: int) -> None:
         """Link.modes."""
         self._set(f"set link {ifindex} modes {modes:#x}", rtnl.link_modes(ifindex, modes))

@@ -209,16 +209,33 @@ def _fetch(host: Host, netns: Netns, pod: Netlink, multicast: str, record: Recor
     if link is None:
         return False
     above = stacked.uppers(links or [], link)
-    if links is None or stacked.has_strangers(netns, multicast, link, above):
+    if above or link.master:
+        _unstack(host, pod, record, above)
+        link = _leave_port(pod, link)
+        multicast = netns.proc_net("dev_mcast")  # whoever still wants some is elsewhere
+    if links is None or stacked.has_strangers(netns, multicast, link, []):
         host.log.warning("something may be stacked on the VF in another netns", vf=record.vf)
         stacked.note(host, record)
-    _unstack(host, pod, record, above)
     pod.set_down(link.ifindex)
     _move_home(host, pod, link, record)
     here = host.vf_link(record.vf) if above else None
     if here is not None:  # what the pod made between our look and the move
-        _unstack(host, pod, record, stacked.uppers(pod.links(), here, pod.netns_id(host.own_netns.fd)))
+        links = _links(pod)
+        if links is None:
+            stacked.note(host, record)
+        _unstack(host, pod, record, stacked.uppers(links or [], here, pod.netns_id(host.own_netns.fd)))
     return True
+
+
+def _leave_port(pod: Netlink, link: Link) -> Link:
+    """Out of a bond, which the move would end as well: it wants multicasts of its ports, as what is elsewhere does."""
+    if not link.master:
+        return link
+    try:
+        pod.set_master(link.ifindex, 0)
+    except KernelRefused:
+        return link  # it is taken for one elsewhere then, and the netdev made anew
+    return pod.link_by_index(link.ifindex) or link  # a bond sets a port that leaves it DOWN
 
 
 def _links(pod: Netlink) -> list[Link] | None:
@@ -248,6 +265,7 @@ def _strip(host: Host, link: Link, record: Record) -> None:
     """
     if host.sysfs.uppers(link.ifname):
         _unstack(host, host.netlink, record, stacked.uppers(host.netlink.links(), link))
+        _leave_port(host.netlink, link)
     host.netlink.set_down(link.ifindex)
     for address in host.netlink.addresses(link.ifindex):
         if address.is_global:

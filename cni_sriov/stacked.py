@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
 ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (lab.md 6.14)
 _ALL_HOSTS = "01005e000001"  # 224.0.0.1 by RFC 1112: every netdev that is UP and has IPv4 wants it
+# those that tell the link below which groups they want (dev_mc_sync); a tunnel does not
+_TELLING = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"}
+_TELLING_MASTERS = {"bond", "team"}
 _PAIRS = {"veth", "netkit", "vxcan"}  # their IFLA_LINK is the other end
 
 
@@ -35,6 +38,12 @@ def uppers(links: list[Link], link: Link, netns_id: int = -1) -> list[Link]:
         for upper in links
         if upper.lower == link.ifindex and upper.lower_netns == netns_id and upper.kind not in _PAIRS
     ]
+
+
+def telling(links: list[Link], link: Link) -> list[Link]:
+    """Those of its own netns that want multicasts of it: what is stacked on it, and the bond it is a port of."""
+    bonds = [above for above in links if above.ifindex == link.master and above.kind in _TELLING_MASTERS]
+    return bonds + [upper for upper in uppers(links, link) if upper.kind in _TELLING]
 
 
 def delete(netlink: Netlink, found: list[Link]) -> None:
@@ -49,7 +58,9 @@ def delete(netlink: Netlink, found: list[Link]) -> None:
 
 
 def is_shared(multicast: str, link: Link, here: list[Link]) -> bool:
-    """Whether more want all-hosts multicasts of it than itself and `here`. `multicast`: its netns' dev_mcast."""
+    """Whether more want all-hosts multicasts of it than itself and `here` (`telling`). `multicast`: its netns'
+    dev_mcast.
+    """
     return _users(multicast, link.ifindex) > link.is_up + sum(upper.is_up for upper in here)
 
 
@@ -65,11 +76,11 @@ def has_strangers(netns: Netns, multicast: str, link: Link, here: list[Link]) ->
 
 
 def _users(multicast: str, ifindex: int) -> int:
-    """/proc/net/dev_mcast: ifindex, name, users, global use, address (dev_mc_seq_show)."""
+    """/proc/net/dev_mcast: ifindex, name, users, global use, address (dev_mc_seq_show). `ip maddr` is global, and no sign."""
     for line in multicast.split("\n"):
         fields = line.split()
         if len(fields) == 5 and fields[0] == str(ifindex) and fields[4] == _ALL_HOSTS:
-            return int(fields[2])
+            return int(fields[2]) - int(fields[3])
     return 0
 
 
@@ -91,17 +102,23 @@ def _joined(igmp: str, ifindex: int) -> int:
 def in_another_netns(host: Host, link: Link) -> str:
     """The path of a netns with something stacked on this link of the host, DOWN or UP; "" if none is found.
 
-    Looks into every netns that a process is in or that is mounted: only where nothing else can tell.
+    Looks into every netns that a process is in or that is mounted: only where nothing else can tell. One whose links
+    change all the time may have it.
     """
     for inode, paths in host.live_netns().items():
         for path in paths if inode else ():  # 0: processes that cannot be looked at
             try:
                 with host.open_path(path) as netns:
+                    if netns.identity[-1] != inode:
+                        continue  # it leads elsewhere by now
                     if not netns.is_own() and _is_above(host, netns, link):
                         return path
                     break
-            except (BadNetns, KernelRefused):
+            except BadNetns:
                 continue  # that process ended meanwhile; another one may be in there
+            except KernelRefused as refused:
+                if refused.errno == errno.EINTR:
+                    return path
     return ""
 
 

@@ -71,6 +71,7 @@ class FakeLink:
         self.txqueuelen = 1000
         self.sockets = 0  # that want it promiscuous
         self.lower: FakeLink | None = None  # what it is stacked on
+        self.master: FakeLink | None = None  # what it is a port of
         self.wanting: list[FakeLink] = []  # what is stacked on it and has told it its multicast groups
         self.groups = 0  # more than 224.0.0.1 that have the same MAC
         self.altnames: list[str] = []
@@ -238,10 +239,16 @@ class FakeKernel:
         upper.lower = lower
         return upper
 
+    def enslave(self, namespace: Namespace, link: FakeLink, name: str, kind: str = "bond") -> FakeLink:
+        """A master that is UP, with the link as its port."""
+        link.master = self.add_link(namespace, name, kind)
+        self.set_up(link.master)
+        return link.master
+
     def set_up(self, link: FakeLink) -> None:
         """It joins 224.0.0.1, and what it is stacked on hears of that; with it each VLAN on it (vlan_device_event)."""
         link.is_up = True
-        if link.lower is not None and link not in link.lower.wanting:
+        if link.lower is not None and link not in link.lower.wanting and link.kind != "gre":
             link.lower.wanting.append(link)
         for upper in self.uppers_of(link):
             if upper.kind == "vlan" and not upper.is_up:
@@ -405,6 +412,7 @@ class FakeKernel:
                 self.set_down(upper)
         link.wanting.clear()
         link.sockets = 0
+        link.master = None
 
     def destroy(self, link: FakeLink) -> None:
         """And all that is stacked on it, in whatever netns."""
@@ -656,7 +664,8 @@ class FakeNetns(Netns):
     def proc_net(self, name: str) -> str:
         lines = []
         for ifindex, link in self._namespace.links.items():
-            has = link.is_up + link.groups + len(link.wanting)
+            bond = link.master is not None and link.master.kind == "bond" and link.master.is_up
+            has = link.is_up + link.groups + len(link.wanting) + bond
             if name == "dev_mcast" and has:
                 lines.append(f"{ifindex:<4d} {link.name:<15s} {has:<5d} 0     01005e000001")
             if name == "igmp" and link.is_up:
@@ -728,6 +737,7 @@ class FakeNetlink(Netlink):
 
     def _as_link(self, ifindex: int, link: FakeLink) -> Link:
         found = _as_link(ifindex, link)
+        found.master = next((i for i, other in self._namespace.links.items() if other is link.master), 0)
         spaces = (self._world.host, *self._world.pods.values())
         for space in spaces if link.lower is not None else ():
             for index, other in space.links.items():
@@ -804,6 +814,16 @@ class FakeNetlink(Netlink):
             self._world.destroy(link)
 
         self._change(f"delete link {ifindex}", ifindex, act)
+
+    def set_master(self, ifindex: int, master: int) -> None:
+        """Who leaves a bond is DOWN (__bond_release_one)."""
+
+        def act(link: FakeLink) -> None:
+            if link.master is not None and link.master.kind == "bond":
+                self._world.set_down(link)
+            link.master = self._link("", master) if master else None
+
+        self._change(f"set link {ifindex} master {master}", ifindex, act)
 
     def set_modes(self, ifindex: int, modes: int) -> None:
         def act(link: FakeLink) -> None:

@@ -97,10 +97,10 @@ def _stacked(host: Host, netns: Netns, pod: Netlink, link: Link) -> list[str]:
     multicast = netns.proc_net("dev_mcast")
     if not stacked.is_shared(multicast, link, []):
         return []
-    here = stacked.uppers(pod.links(), link)
-    for upper in here:
+    links = pod.links()
+    for upper in stacked.uppers(links, link):
         host.log.info("stacked on the VF", ifname=link.ifname, link=upper.ifname, kind=upper.kind)
-    if not stacked.has_strangers(netns, multicast, link, here):
+    if not stacked.has_strangers(netns, multicast, link, stacked.telling(links, link)):
         return []
     return [f"something in another network namespace is stacked on {link.ifname}"]
 

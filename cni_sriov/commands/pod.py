@@ -69,10 +69,11 @@ def _ipv6_sysctls(ips: list[str], conf: NetConf) -> list[tuple[tuple[str, str], 
 def _set_sysctls(host: Host, netns: Netns, link: Link, wanted: list[tuple[tuple[str, str], str]]) -> None:
     """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself.
 
-    Local IPv6 addresses are reached by way of `lo`: a runtime that disabled IPv6 did it there too (ConfigureIface).
+    Local IPv6 addresses are reached by way of `lo`: a runtime that disabled IPv6 did it there too (ConfigureIface). In
+    the host it was the operator, and nothing would put that back.
     """
     settings = [(("net", family, "conf", link.ifname, key), value) for (family, key), value in wanted]
-    if IPV6[0] in wanted:
+    if IPV6[0] in wanted and not netns.is_own():
         settings.insert(0, (("net", "ipv6", "conf", "lo", "disable_ipv6"), "0"))
     for refused in netns.set_sysctls(settings) if settings else []:
         host.log.warning("sysctl not set", reason=refused)

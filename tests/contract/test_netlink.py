@@ -57,6 +57,8 @@ class Node(Protocol):
 
     def stack(self, where: str, lower: str, name: str) -> int: ...
 
+    def add_bridge(self, where: str, name: str) -> int: ...
+
     def send_off(self, name: str) -> int: ...
 
 
@@ -84,6 +86,12 @@ class KernelNode:
         netns = self.names[where]
         subprocess.run(
             ["ip", "-n", netns, "link", "add", "link", lower, "name", name, "type", "macvlan"], check=True
+        )
+        return (self.left if where == "left" else self.right).ifindex(name)
+
+    def add_bridge(self, where: str, name: str) -> int:
+        subprocess.run(
+            ["ip", "-n", self.names[where], "link", "add", "name", name, "type", "bridge"], check=True
         )
         return (self.left if where == "left" else self.right).ifindex(name)
 
@@ -119,6 +127,10 @@ class FakeNode:
         found = self.namespaces[where].find(lower)
         assert found is not None
         self.world.stack(self.namespaces[where], found[1], name)
+        return (self.left if where == "left" else self.right).ifindex(name)
+
+    def add_bridge(self, where: str, name: str) -> int:
+        self.world.add_link(self.namespaces[where], name, "bridge")
         return (self.left if where == "left" else self.right).ifindex(name)
 
     def send_off(self, name: str) -> int:
@@ -389,6 +401,22 @@ def shared(node: Node, where: str, name: str) -> bool:
     link = netlink.link(name)
     assert link is not None
     return stacked.has_strangers(netns, netns.proc_net("dev_mcast"), link, [])
+
+
+def test_a_port_has_its_master_until_it_is_taken_off(node: Node) -> None:
+    ifindex = node.add_link("left", "v0")
+    bridge = node.add_bridge("left", "br0")
+
+    node.left.set_master(ifindex, bridge)
+
+    link = node.left.link("v0")
+    assert link is not None
+    assert link.master == bridge
+    node.left.set_master(ifindex, 0)
+    node.left.set_master(ifindex, 0)
+    link = node.left.link("v0")
+    assert link is not None
+    assert link.master == 0
 
 
 def test_there_is_no_file_of_that_name(node: Node) -> None:
@@ -1109,6 +1137,10 @@ def test_a_group_with_the_mac_of_all_hosts_is_told_from_what_is_stacked(kernel: 
 
     assert stacked.is_shared(multicast, link, [])
     assert not stacked.has_strangers(kernel.left_netns, multicast, link, [])
+    maddr = ["ip", "-n", kernel.names["left"], "maddr", "add", "01:00:5e:00:00:01", "dev", "v0"]
+    subprocess.run(maddr, check=True)
+    multicast = kernel.left_netns.proc_net("dev_mcast")
+    assert not stacked.has_strangers(kernel.left_netns, multicast, link, []), "it is counted apart"
     program.close()
 
 

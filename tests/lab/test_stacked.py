@@ -215,3 +215,21 @@ def test_a_vf_whose_pf_is_not_visible(node: Node) -> None:
     assert node.cni("DEL", asked, plugin="/run/in-vm").code == 0
     assert node.links()[VF]["ifname"] == f"{CONF['master']}v0"
     node.vm.run("rm -r /run/vm /run/in-vm")
+
+
+@pytest.mark.parametrize("mode", ["active-backup", "802.3ad"])
+def test_a_bond_of_the_pod_is_the_pods_affair(pods: Node, mode: str) -> None:
+    """As bond-cni makes it: nothing is elsewhere, and nothing is made anew."""
+    pods.vm.run(
+        "modprobe bonding;"
+        f"ip -n c1 link add bond1 type bond mode {mode}; ip -n c1 link set net1 down;"
+        "ip -n c1 link set net1 master bond1; ip -n c1 link set bond1 up; ip -n c1 link set net1 up"
+    )
+
+    checked = pods.cni("CHECK", FIRST, "c1")
+    assert checked.code == 0, checked.text
+    deleted = pods.cni("DEL", FIRST, "c1")
+
+    assert (deleted.code, "anew" in deleted.log) == (0, False), deleted.log
+    assert pods.cni("ADD", FIRST, "c2").code == 0
+    give_back(pods)

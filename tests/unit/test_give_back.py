@@ -172,6 +172,30 @@ def test_what_is_stacked_on_it_in_our_own_netns_is_deleted(own: World) -> None:
     assert not own.kernel.host.has("v5")
 
 
+def test_the_loopback_of_the_host_is_left_alone(own: World) -> None:
+    """An operator who disabled IPv6 there: DEL could not put it back."""
+    key = ("net", "ipv6", "conf", "lo", "disable_ipv6")
+    own.kernel.host.sysctls[key] = "1"
+    pools = [{"subnet": "fd00:10::/48", "prefixLength": 64}]
+    conf = own.conf(master=None, deviceID=VF, ipam=own.ipam(pools=pools))
+
+    assert call_in_own(own, "ADD", conf) == 0
+
+    assert own.kernel.host.sysctls[key] == "1"
+
+
+def test_a_port_in_our_own_netns_is_taken_off(own: World) -> None:
+    conf = own.conf(master=None, deviceID=VF)
+    assert call_in_own(own, "ADD", conf) == 0
+    vf = vf_of(own)
+    own.kernel.enslave(own.kernel.host, vf, "bond0")
+    own.kernel.add_upper(vf, "bond0")
+
+    assert call_in_own(own, "DEL", conf) == 0
+
+    assert vf.master is None
+
+
 def test_what_waits_for_its_pf_in_our_own_netns_is_taken_back_too(own: World) -> None:
     conf = own.conf(master=None, deviceID=VF)
     assert call_in_own(own, "ADD", conf | {"max_tx_rate": 100}) == 0

@@ -345,3 +345,69 @@ def test_an_add_that_died_while_it_made_the_vf_anew_leaves_it_as_it_was(
             continue
         assert step >= 5
         return
+
+
+@pytest.mark.parametrize("kind", ["bond", "bridge"])
+def test_a_port_in_the_pod_is_no_sign(world: World, conf: dict[str, Any], kind: str) -> None:
+    """bond-cni makes two VFs of a pod the ports of a bond, which wants multicasts of them."""
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    world.kernel.enslave(world.kernel.pods[POD], vf_of(world), "bond0", kind)
+
+    checked = world.call("CHECK", conf)
+    assert checked.code == 0, checked.text
+    assert world.call("DEL", conf).code == 0
+    world.kernel.destroy(next(link for link in world.kernel.pods[POD].links.values() if link.name == "bond0"))
+    assert (world.settled(), rebinds(world)) == (before, 0)
+
+
+@pytest.mark.parametrize("cover", ["gre", "bond"])
+def test_nothing_in_the_pod_hides_what_is_elsewhere(world: World, conf: dict[str, Any], cover: str) -> None:
+    """A tunnel wants no multicasts of the VF. What is in the pod is taken off before the rest is counted."""
+    assert world.call("ADD", conf).code == 0
+    if cover == "gre":
+        stack(world, kind="gre")
+    else:
+        world.kernel.set_down(world.kernel.enslave(world.kernel.pods[POD], vf_of(world), "bond0"))
+    stack(world, NESTED)
+    assert world.call("CHECK", conf).code == 107
+
+    assert world.call("DEL", conf).code == 0
+
+    assert (names(world, NESTED), rebinds(world)) == (["lo"], 1)
+
+
+def test_a_bond_that_keeps_its_port_hinders_no_delete(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert world.call("ADD", conf).code == 0
+    world.kernel.enslave(world.kernel.pods[POD], vf_of(world), "bond0")
+
+    def refuse(*_: Any) -> None:
+        raise KernelRefused("set link 5 master 0", errno.EBUSY)
+
+    monkeypatch.setattr(fakes.FakeNetlink, "set_master", refuse)
+
+    assert world.call("DEL", conf).code == 0
+    assert rebinds(world) == 1
+
+
+def test_a_netns_whose_links_cannot_be_listed_may_have_something(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hides nothing by changing them all the time."""
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED)
+    world.kernel.kill_netns(POD)
+    links = fakes.FakeNetlink.links
+
+    def busy(netlink: fakes.FakeNetlink) -> Any:
+        if netlink._namespace is world.kernel.pods[NESTED]:  # noqa: SLF001
+            raise KernelRefused("list links", errno.EINTR)
+        return links(netlink)
+
+    monkeypatch.setattr(fakes.FakeNetlink, "links", busy)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    assert names(world, NESTED) == ["lo"]
