@@ -27,7 +27,8 @@ def find(name: str, path: list[str]) -> str:
         if paths.isfile(candidate) and os.access(candidate, os.X_OK):
             return candidate
     raise BadConfig(
-        f"read ipam.type {name}: no such plugin in CNI_PATH", f"CNI_PATH is {':'.join(path) or 'empty'}"
+        f"read ipam.type {words(name)}: no such plugin in CNI_PATH",
+        f"CNI_PATH is {':'.join(path) or 'empty'}",
     )
 
 

@@ -12,7 +12,8 @@ from .domain import IpamResult, IPConfig
 from .errors import BadConfig
 from .inet import RESERVED, parse_address, parse_interface, render_address
 from .jsontext import render, words
-from .keycase import Folded, Known
+from .keycase import Folded
+from .prevresult import RESULT
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
@@ -22,19 +23,7 @@ if TYPE_CHECKING:
     from .domain import Route
 
 
-_ROUTES = Known(dict.fromkeys(routeconf.KEYS))
-_FAMILY = Known({"ip": None, "gateway": None, "routes": _ROUTES})
 _DNS = (("nameservers", list), ("domain", str), ("search", list), ("options", list))
-KNOWN = Known(
-    {
-        "cniVersion": None,
-        "ips": Known(dict.fromkeys(("address", "gateway", "interface"))),
-        "routes": _ROUTES,
-        "ip4": _FAMILY,
-        "ip6": _FAMILY,
-        "dns": Known(dict.fromkeys(key for key, _ in _DNS)),
-    }
-)
 
 
 def parse(document: dict[str, Any], asked: str) -> IpamResult:
@@ -60,7 +49,7 @@ def parse(document: dict[str, Any], asked: str) -> IpamResult:
 
 
 def _told(document: dict[str, Any]) -> dict[str, Any]:
-    folded = Folded(document, KNOWN)
+    folded = Folded(document, RESULT)
     try:
         folded.refuse_clashes()  # one of the two would not be done
     except BadConfig as error:

@@ -7,14 +7,29 @@ have: it is converted as the library would (pkg/types/020, 040, 100), or refused
 
 from __future__ import annotations
 
+from . import routeconf
 from .errors import BadConfig, IncompatibleVersion
 from .jsontext import words
+from .keycase import Folded, Known
 from .versions import VERSIONS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_ROUTES = Known(dict.fromkeys(routeconf.KEYS))
+_FAMILY = Known({"ip": None, "gateway": None, "routes": _ROUTES})
+RESULT = Known(  # what any plugin may answer, in all versions
+    {
+        "cniVersion": None,
+        "interfaces": Known(dict.fromkeys(("name", "mac", "sandbox", "mtu", "pciID", "socketPath"))),
+        "ips": Known(dict.fromkeys(("address", "gateway", "interface", "version"))),
+        "routes": _ROUTES,
+        "ip4": _FAMILY,
+        "ip6": _FAMILY,
+        "dns": Known(dict.fromkeys(("nameservers", "domain", "search", "options"))),
+    }
+)
 _SINCE_1_0 = ("mtu", "pciID", "socketPath")  # of an interface
 
 
@@ -25,7 +40,9 @@ def settle(conf: dict[str, Any]) -> None:
         conf.pop("prevResult", None)
     elif isinstance(prev, dict):  # netconf refuses what is no object
         version = conf["cniVersion"]
-        conf["prevResult"] = _converted(prev, version if version in VERSIONS else VERSIONS[-1])
+        folded = Folded(prev, RESULT)
+        folded.refuse_clashes()
+        conf["prevResult"] = _converted(folded.conf, version if version in VERSIONS else VERSIONS[-1])
 
 
 def families(prev: dict[str, Any] | None) -> list[int]:

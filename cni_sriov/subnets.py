@@ -12,9 +12,9 @@ from .inet import BITS, Prefix, parse_interface, parse_prefix, render_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Protocol
 
-    from .domain import HostUse, IpamResult
+    from .domain import HostUse
     from .poolconf import IpamConf
     from .pools import Pool
 
@@ -209,15 +209,3 @@ def routes(conf: IpamConf, leases: list[Lease], foreign: bool = False) -> list[R
 
 def _link_route(dst: str, lease: Lease) -> Route:
     return Route(dst, src=lease.address.partition("/")[0], scope=LINK)
-
-
-def render(result: IpamResult) -> dict[str, Any]:
-    """The abbreviated result of an IPAM plugin; protocol.py renders it for the cniVersion."""
-    ips = [_filled(address=lease.address, gateway=lease.gateway) for lease in result.leases]
-    names = ("dst", "gw", "mtu", "advmss", "priority", "table")
-    plain = [_filled(**{name: getattr(route, name) for name in names}) for route in result.routes]
-    return {"ips": ips, "routes": plain, "dns": result.dns}
-
-
-def _filled(**fields: Any) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if value}

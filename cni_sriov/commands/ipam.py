@@ -18,7 +18,6 @@ from ..ipam.store import Store, everywhere
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
     from ..domain import Attachment, HostUse, Lease
     from ..inet import Prefix
@@ -183,20 +182,3 @@ def all_holdings(place: Place) -> Iterator[tuple[Store, Holding]]:
     for store in everywhere(Node(place.run_dir, place.boot_id), place.log):
         for holding in store.holdings():
             yield store, holding
-
-
-# the door of its own -----------------------------------------------------------------------------
-
-
-def add(
-    place: Place,
-    conf: IpamConf,
-    attachment: Attachment,
-    network: str,
-    netns: str,
-    netns_id: list[int],
-    host_use: list[HostUse],
-) -> dict[str, Any]:
-    """ADD as `ipam.type`: the abbreviated result as a plain dict; protocol.py renders it for the cniVersion."""
-    found = reserve(place, conf, attachment, network, netns, netns_id, host_use, foreign=True)
-    return subnets.render(found)

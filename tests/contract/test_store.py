@@ -554,22 +554,13 @@ def test_a_lock_that_is_held_too_long_names_its_holder(world: World) -> None:
 # the acts ----------------------------------------------------------------------------------------
 
 
-def act(
-    world: World, cid: str, ipam_conf: dict[str, Any] | None = None, network: str = "net"
-) -> dict[str, Any]:
-    asked = poolconf.parse({"dataDir": world.data_dir, "pools": [POOL]} | (ipam_conf or {}), {}, {}, {})
+def act(world: World, cid: str, *, sticky: bool = False) -> list[str]:
+    asked = poolconf.parse({"dataDir": world.data_dir, "pools": [POOL], "sticky": sticky}, {}, {}, {})
     place = ipam.Place(world.run_dir, BOOT, world.log)
-    return ipam.add(place, asked, Attachment(cid, "eth0"), network, "/run/netns/x", [4, 1], [])
-
-
-def test_add_answers_with_the_abbreviated_result(world: World) -> None:
-    found = act(world, "a", {"routes": [{"dst": "0.0.0.0/0"}], "dns": {"nameservers": ["10.0.0.53"]}})
-
-    assert found == {
-        "ips": [{"address": "10.10.0.2/24", "gateway": "10.10.0.1"}],
-        "routes": [{"dst": "0.0.0.0/0", "gw": "10.10.0.1"}],
-        "dns": {"nameservers": ["10.0.0.53"]},
-    }
+    found = ipam.reserve(
+        place, asked, Attachment(cid, "eth0"), "net", "/run/netns/x", [4, 1], [], foreign=True
+    )
+    return [ip.address for ip in found.ips]
 
 
 def test_check_finds_what_add_made_and_names_what_is_not_so(world: World) -> None:
@@ -592,7 +583,7 @@ def test_check_finds_what_add_made_and_names_what_is_not_so(world: World) -> Non
 
 
 def test_a_name_that_is_missing_makes_the_lease_not_sticky_and_says_so(world: World) -> None:
-    act(world, "a", {"sticky": True})
+    act(world, "a", sticky=True)
 
     assert "not sticky" in world.logged()
     assert not os.path.exists(f"{world.data_dir}/default/sticky")

@@ -414,6 +414,20 @@ def test_a_result_that_cannot_be_passed_on_is_refused_and_stops_neither_check_no
     assert node.snapshot() == before
 
 
+def test_a_result_is_read_in_any_case_as_the_conf_is(node: World) -> None:
+    told = {
+        "CNIVersion": "0.2.0",
+        "IP4": {"IP": "10.1.0.5/24", "Gateway": None, "Routes": [{"Dst": "10.2.0.0/16"}]},
+    }
+    added = call(node, "ADD", node.conf(prevResult=told))
+    assert added.document["ips"] == [{"address": "10.1.0.5/24"}], added.text
+    assert added.document["routes"] == [{"dst": "10.2.0.0/16"}]
+    assert call(node, "DEL", node.conf()).code == 0
+
+    twice = {"ips": [{"address": "10.1.0.5/24"}], "IPs": [{"address": "10.1.0.6/24"}]}
+    assert call(node, "ADD", node.conf(prevResult=twice)).code == 7
+
+
 def test_check_compares_an_old_result_too(node: World) -> None:
     conf = conf_of(node, "sriov", cniVersion="0.4.0")
     added = call(node, "ADD", conf).document
