@@ -230,16 +230,18 @@ def parse_envelope(plugin: Json) -> None:
 
 def parse_plugin(plugin: Json) -> None:
     """As ADD would; CniError is its answer."""
-    ipam = plugin.get("ipam", {})
+    version = str(plugin.get("cniVersion") or versions.VERSIONS[0])
     if plugin.get("type") == "sriov":
         conf = netconf.parse(plugin, {})
         if conf.ipam.get("type") == "host-subnet":
-            poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
+            asked = poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
+            protocol.check_carries(version, [pool.version for pool in asked.pools])
         return
     netconf.check_requests(plugin, {}, {}, {})
-    asked = poolconf.parse(ipam, {}, {}, {})
+    asked = poolconf.parse(plugin.get("ipam", {}), {}, {}, {})
     subnets.check_main_plugin(asked, foreign=True)
-    protocol.check_carries_routes(str(plugin.get("cniVersion") or versions.VERSIONS[0]), asked.routes)
+    protocol.check_carries(version, [pool.version for pool in asked.pools])
+    protocol.check_carries_routes(version, asked.routes)
 
 
 def _warnings(document: Json, listed: list[Plugin], alone: bool) -> list[Finding]:

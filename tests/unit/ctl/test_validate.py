@@ -104,3 +104,17 @@ def test_no_file_is_an_error(world: World) -> None:
 
     assert (run.status, run.document["error"]["code"]) == (1, 5)
     assert "/nowhere.conf: No such file" in run.document["error"]["msg"]
+
+
+@pytest.mark.parametrize("main", [{"type": "sriov", "master": "x"}, {"type": "bridge"}])
+@pytest.mark.parametrize(("version", "status"), [("0.2.0", 1), ("", 1), ("0.3.0", 0)])
+def test_a_result_that_its_version_cannot_carry_is_found(
+    world: World, tmp_path: Path, main: dict[str, Any], version: str, status: int
+) -> None:
+    """As ADD says before it changes anything."""
+    pools = [V4, V4 | {"subnet": "10.77.0.0/16"}]
+    one = main | {"cniVersion": version, "name": "n", "ipam": {"type": "host-subnet", "pools": pools}}
+
+    run = judge(world, tmp_path, one)
+
+    assert (run.status, "one address per family" in run.out) == (status, bool(status)), run.out
