@@ -73,10 +73,10 @@ def _converted(prev: dict[str, Any], version: str) -> dict[str, Any]:
 def _check(prev: dict[str, Any]) -> None:
     for key in ("interfaces", "ips", "routes"):
         _check_list(prev, key, "")
-    for entry in prev.get("ips") or []:
+    for entry in prev.get("ips", []):
         _check_text(entry, "address", "ips.")
     for key in ("dns", "ip4", "ip6"):
-        if not isinstance(prev.get(key) or {}, dict):
+        if not isinstance(prev.get(key, {}), dict):
             raise BadConfig(f"read prevResult.{key} {words(prev[key])}: must be an object")
     for key in ("ip4", "ip6"):
         if prev.get(key):
@@ -85,7 +85,7 @@ def _check(prev: dict[str, Any]) -> None:
 
 
 def _check_list(raw: dict[str, Any], key: str, where: str) -> None:
-    entries = raw.get(key) or []
+    entries = raw.get(key, [])  # null is out (keycase.py)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise BadConfig(f"read prevResult.{where}{key} {words(entries)}: must be a list of objects")
 
@@ -96,19 +96,19 @@ def _check_text(raw: dict[str, Any], key: str, where: str) -> None:
 
 
 def _without_families(prev: dict[str, Any], version: str) -> dict[str, Any]:
-    """As from 0.3.0 on; ip4 and ip6 of before in `ips` and `routes`. Lists that are null are not there."""
-    made = {key: value for key, value in prev.items() if key not in {"ip4", "ip6"} and value is not None}
+    """As from 0.3.0 on; ip4 and ip6 of before in `ips` and `routes`."""
+    made = {key: value for key, value in prev.items() if key not in {"ip4", "ip6"}}
     made |= {
         "cniVersion": version,
-        "ips": list(prev.get("ips") or []),
-        "routes": list(prev.get("routes") or []),
+        "ips": list(prev.get("ips", [])),
+        "routes": list(prev.get("routes", [])),
     }
     for key in ("ip4", "ip6") if not made["ips"] else ():
         family = prev.get(key)
         if family:
             entry = {"address": family["ip"], "gateway": family.get("gateway")}
             made["ips"].append({name: value for name, value in entry.items() if value})
-            made["routes"] += family.get("routes") or []
+            made["routes"] += family.get("routes", [])
     return made
 
 
@@ -120,7 +120,7 @@ def _ip(entry: dict[str, Any], version: str) -> dict[str, Any]:
 
 def _by_family(made: dict[str, Any], version: str) -> dict[str, Any]:
     """Up to 0.2.0: one address of each family, and no interfaces (040's convertTo02x; it drops the second address)."""
-    document: dict[str, Any] = {"cniVersion": version, "dns": made.get("dns") or {}}
+    document: dict[str, Any] = {"cniVersion": version, "dns": made.get("dns", {})}
     for entry in made["ips"]:
         key = "ip6" if ":" in entry["address"] else "ip4"
         if key in document:

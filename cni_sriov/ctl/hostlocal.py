@@ -11,7 +11,7 @@ import os
 import time
 from typing import NamedTuple
 
-from .. import jsontext, sriov_cni
+from .. import sriov_cni
 from ..domain import Attachment
 from ..errors import CniError, InputOutput, SubnetConflict, TryAgain
 from ..inet import parse_address, render_address

@@ -400,6 +400,7 @@ def test_no_result_is_none(node: World, none: Any, version: str) -> None:
     [
         ([], 7), ("x", 7), (7, 7), ({"ips": "x"}, 7), ({"ips": [1]}, 7), ({"ips": [{"address": 7}]}, 7), ({"routes": {"a": 1}}, 7),
         ({"interfaces": [None]}, 7), ({"dns": "x"}, 7), ({"ip4": [1]}, 7), ({"ip4": {"ip": 7}}, 7), ({"ip6": {"ip": "::1/64", "routes": 7}}, 7),
+        *(({key: none}, 7) for key in ("ips", "interfaces", "routes", "dns", "ip4") for none in (False, 0, "")),
         ({"cniVersion": "9.9.9", "ips": []}, 1), ({"cniVersion": 7, "ips": []}, 1), ({"cniVersion": ["1.0.0"]}, 1),
     ],
 )  # fmt: skip
