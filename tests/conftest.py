@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import signal
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,20 @@ from tests.world import World
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 ALLOWED_SKIPS = Path(__file__).parent / "allowed_skips"
+_HANDLERS: dict[int, Callable[..., Any] | signal.Handlers] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGQUIT: signal.SIG_DFL,
+    signal.SIGHUP: lambda *_: None,
+}
+
+
+def pytest_configure() -> None:
+    """Started in the background (`&`, nohup), this process ignores these, and all that it starts would inherit that. With
+    a handler they are as ever for children, and a hang-up is survived all the same.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, _HANDLERS[number])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
