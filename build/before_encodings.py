@@ -2,7 +2,7 @@
 
 Where standard input is a directory, CPython ends itself (init_sys_streams, Python/pylifecycle.c): nothing on standard
 output, and no code of ours has run by then. `encodings` has: it is the first module that is imported. Without
-descriptor 0 the interpreter goes on, and cni_sriov/plugin.py answers as it does where a runtime has closed it. There
+descriptor 0 the interpreter goes on, and cni_sriov/doors/cni.py answers as it does where a runtime has closed it. There
 is no such place in a checkout: `python -m cni_sriov` ends as CPython does.
 """
 

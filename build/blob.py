@@ -17,7 +17,7 @@ from importlib.machinery import PathFinder
 
 _DOOR = ("plugin", "paths")
 _ATTACHMENT = (*_DOOR, "protocol", "netconf", "host", "ledger", "log")
-VERBS = {  # what cni_sriov/plugin.py imports for them whatever the conf says; to CHECK every runtime sends prevResult
+VERBS = {  # what cni_sriov/doors/cni.py imports for them whatever the conf says; to CHECK every runtime sends prevResult
     "VERSION": (*_DOOR, "versions", "jsontext"),
     "ADD": (*_ATTACHMENT, "poolconf", "commands.add"),
     "DEL": (*_ATTACHMENT, "poolconf", "commands.delete"),

@@ -78,7 +78,7 @@ try:
     command = posix.environ.get(b"CNI_COMMAND", b"").decode("ascii", "replace")
     blob.preload(command, not sys.argv[0].endswith("host-subnet"))
 
-    from cni_sriov.plugin import entry
+    from cni_sriov.doors.cni import entry
 except (
     EOFError,
     ImportError,

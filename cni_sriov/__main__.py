@@ -1,5 +1,5 @@
 """`python -m cni_sriov` is the plugin, from a checkout."""
 
-from .plugin import entry
+from .doors.cni import entry
 
 entry()

@@ -32,13 +32,13 @@ from errno import (
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cni_sriov.domain import PF, Link, Route, VfState
-from cni_sriov.errors import BadNetns, KernelRefused
-from cni_sriov.inet import Prefix, parse_address, parse_interface
-from cni_sriov.netlink import NO_NETNS_ID, ZERO_MAC, Netlink
-from cni_sriov.netns import OWN, Netns
-from cni_sriov.rtnl import IFA_F_PERMANENT, RT_SCOPE_LINK, RT_TABLE_MAIN, Address, KernelRoute
-from cni_sriov.sysfs import Sysfs, is_userspace
+from cni_sriov.kernel.netlink import NO_NETNS_ID, ZERO_MAC, Netlink
+from cni_sriov.kernel.netns import OWN, Netns
+from cni_sriov.kernel.rtnl import IFA_F_PERMANENT, RT_SCOPE_LINK, RT_TABLE_MAIN, Address, KernelRoute
+from cni_sriov.kernel.sysfs import Sysfs, is_userspace
+from cni_sriov.words.domain import PF, Link, Route, VfState
+from cni_sriov.words.errors import BadNetns, KernelRefused
+from cni_sriov.words.inet import Prefix, parse_address, parse_interface
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

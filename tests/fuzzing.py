@@ -15,9 +15,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
-from cni_sriov import plugin
-from cni_sriov.errors import CODES
-from cni_sriov.versions import VERSIONS
+from cni_sriov.doors import cni
+from cni_sriov.words.errors import CODES
+from cni_sriov.words.versions import VERSIONS
 from tests.world import World
 
 LONG = int(os.environ.get("CNI_SRIOV_FUZZ", "0"))
@@ -107,7 +107,7 @@ def call(world: World, env: dict[str, str], stdin: bytes, door: str = "sriov") -
         out[fd] += text
 
     with only_inside(str(world.root)):
-        exit_code = plugin.main(
+        exit_code = cni.main(
             env,
             lambda: stdin.decode("utf-8", "surrogateescape"),
             write,

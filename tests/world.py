@@ -10,14 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cni_sriov import plugin
-from cni_sriov.domain import Request
-from cni_sriov.host import Host
-from cni_sriov.ledger import Ledger
-from cni_sriov.log import Log
-from cni_sriov.netconf import STATE_DIR, NetConf
-from cni_sriov.netlink import Netlink
-from cni_sriov.netns import OWN, Netns
+from cni_sriov.conf.netconf import STATE_DIR, NetConf
+from cni_sriov.doors import cni
+from cni_sriov.kernel.netlink import Netlink
+from cni_sriov.kernel.netns import OWN, Netns
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.vf.host import Host
+from cni_sriov.words.domain import Request
+from cni_sriov.words.log import Log
 from tests.fakes import FakeKernel
 
 BOOT_ID = "11111111-2222-3333-4444-555555555555"
@@ -145,7 +145,7 @@ class World:
             out[fd] += text
 
         stdin = conf if isinstance(conf, str) else json.dumps(conf)
-        exit_code = plugin.main(env, lambda: stdin, write, self._host, door)
+        exit_code = cni.main(env, lambda: stdin, write, self._host, door)
         return Reply(exit_code, out[1])
 
     def _host(self, _request: Request, conf: NetConf, allow_own_netns: bool) -> Host:

@@ -39,10 +39,10 @@ START = {
 }
 APART = {"_warnings", "builtins", "marshal", "sys"}
 LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on trial (shutil) goes without
-# Python asks for these before anything else; jsontext.py asks for json, and the JSON scanner for its exception.
+# Python asks for these before anything else; words/jsontext.py asks for json, and the JSON scanner for its exception.
 ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8", "json")
 # Only where there is no snapshot: modules.c has setns.
-NOT_HERE = {"_cni", "_ctypes"}
+NOT_HERE = {"_cni", "ctypes"}
 PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
 ABSENT = (  # and absent.c

@@ -148,7 +148,7 @@ import_all(const struct _frozen *table)
 static void
 find_what_a_call_needs(void)
 {
-    entry = attribute("cni_sriov.plugin", "entry");
+    entry = attribute("cni_sriov.doors.cni", "entry");
     set_signal = attribute("_signal", "signal");
     int_handler = attribute("_signal", "default_int_handler");
     environment = attribute("posix", "environ");

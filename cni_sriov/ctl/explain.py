@@ -9,16 +9,13 @@ import os
 import signal
 import sys
 import time
+from typing import Any, NoReturn, Self
 
-from .. import jsontext
-from ..errors import BadConfig, BadEnvironment, BadJson, CniError, KernelRefused
+from ..words import jsontext
+from ..words.errors import BadConfig, BadEnvironment, BadJson, CniError, KernelRefused
 from . import split, validate
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, NoReturn, Self
-
-    Json = dict[str, Any]
+Json = dict[str, Any]
 
 PAUSE_S = 0.06  # what a call left to the kernel (RCU callbacks) must not be paid by the next one
 _CLONE_NEWNET = 0x40000000  # linux/sched.h

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..domain import PF
-    from ..sysfs import Sysfs
+from ..kernel.sysfs import Sysfs
+from ..words.domain import PF
 
 
 class BusNeed:

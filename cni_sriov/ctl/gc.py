@@ -7,25 +7,23 @@ and data directory in use; only what no running verb has locked.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from .. import adopt, homename, poolconf, reclaim, release, reservation
-from ..commands import ipam
-from ..errors import CniError, KernelRefused
-from ..ipam.shelf import STICKY, ScopeDirectory
+from ..conf import hostsubnet
+from ..ipam import own, reservation
+from ..leases.directory import STICKY, ScopeDirectory
+from ..leases.holding import Holding
+from ..leases.store import Store
+from ..owner import adopt, giveback, reclaim
+from ..state.files import Lock
+from ..vf import homename
+from ..vf.host import Host
+from ..words.domain import Attachment, Record
+from ..words.errors import CniError, KernelRefused
 from . import node
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
-
-    from ..domain import Attachment, Record
-    from ..host import Host
-    from ..ipam.holding import Holding
-    from ..ipam.store import Store
-    from ..statefile import Lock
-
-    Judge = Callable[[Holding], bool]
+Judge = Callable[[Holding], bool]
 
 _VERIFY_TIMEOUT_MS = 2000
 
@@ -51,7 +49,7 @@ class Item:
 
 
 def run(
-    host: Host, dry_run: bool = False, is_dead: Judge | None = None, data_dir: str = poolconf.DATA_DIR
+    host: Host, dry_run: bool = False, is_dead: Judge | None = None, data_dir: str = hostsubnet.DATA_DIR
 ) -> list[Item]:
     """VFs first: with a VF go the leases of its attachment."""
     if not dry_run:
@@ -103,11 +101,11 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = reclaim.death_proof(host, record)
     if not proof:
         return False, _STUCK if record.status == "released" else "the VF is in a pod"
-    if not dry_run and not release.give_back(host, record, _VERIFY_TIMEOUT_MS):
+    if not dry_run and not giveback.give_back(host, record, _VERIFY_TIMEOUT_MS):
         stuck = (
             _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
         )
-        return False, release.pf_out_of_reach(host, record) or stuck
+        return False, giveback.pf_out_of_reach(host, record) or stuck
     return True, proof
 
 
@@ -132,7 +130,7 @@ def _lock(host: Host, attachment: Attachment, dry_run: bool) -> Lock | None:
 
 def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Item]:
     with_vf = {record.attachment for record in node.records(host)}
-    for store, holding in list(ipam.all_holdings(reservation.place(host))):
+    for store, holding in list(own.all_holdings(reservation.place(host))):
         what = ", ".join(lease.subnet for lease in holding.leases)
         if holding.attachment is None:
             yield Item("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")

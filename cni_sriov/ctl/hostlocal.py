@@ -11,11 +11,11 @@ import os
 import time
 from typing import NamedTuple
 
-from .. import sriov_cni
-from ..domain import Attachment
-from ..errors import CniError, InputOutput, SubnetConflict, TryAgain
-from ..inet import parse_address, render_address
-from ..jsontext import words
+from ..wire import sriovcni
+from ..words.domain import Attachment
+from ..words.errors import CniError, InputOutput, SubnetConflict, TryAgain
+from ..words.inet import parse_address, render_address
+from ..words.jsontext import words
 
 _LOCK_WAIT_S = 30.0
 _LONGEST = 1 << 12
@@ -98,9 +98,9 @@ def read(directory: str) -> Found:
 def _sort(found: Found, address: str, path: str) -> None:
     text = text_of(path)
     who = text.split()
-    if len(who) == 2 and sriov_cni.is_attachment(*who):
+    if len(who) == 2 and sriovcni.is_attachment(*who):
         found.held[address] = Attachment(*who)
-    elif len(who) == 1 and sriov_cni.is_attachment(who[0], "eth0"):
+    elif len(who) == 1 and sriovcni.is_attachment(who[0], "eth0"):
         why = f"names no interface of {who[0]}, as an old host-local wrote it"
         found.unclear.append(Unclear(address, path, who[0], why))
     else:

@@ -7,25 +7,21 @@ under a name of its own, in a network of its own, so that no runtime's GC frees 
 
 from __future__ import annotations
 
-from .. import poolconf, protocol, reservation
-from ..commands.ipam import Glance
-from ..domain import Lease
-from ..errors import BadConfig, SubnetConflict
-from ..inet import parse_address, parse_prefix, render_address
-from ..subnets import Choice
+from typing import Any
+
+from ..conf import hostsubnet
+from ..conf.hostsubnet import IpamConf
+from ..conf.pools import Pool
+from ..decide.subnets import Choice, View
+from ..ipam import reservation
+from ..ipam.own import Glance
+from ..leases.store import Store
+from ..vf.host import Host
+from ..wire import cni
+from ..words.domain import Attachment, Lease
+from ..words.errors import BadConfig, SubnetConflict
+from ..words.inet import Prefix, parse_address, parse_prefix, render_address
 from . import hostlocal, unclear, validate
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ..domain import Attachment
-    from ..host import Host
-    from ..inet import Prefix
-    from ..ipam.store import Store
-    from ..poolconf import IpamConf
-    from ..pools import Pool
-    from ..subnets import View
 
 
 class Item:
@@ -85,7 +81,7 @@ def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Outco
     """
     name, conf = _host_subnet_of(file)
     old = network or name
-    protocol.check_name(old)
+    cni.check_name(old)
     if not dry_run:
         host.ledger.open_run_dir()
     directory = f"{store}/{old}"
@@ -112,7 +108,7 @@ def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
         raise BadConfig(
             f"read {file}: {len(ours)} of its plugins have an ipam of type host-subnet", "give the new one"
         )
-    return str(ours[0]["name"]), poolconf.parse(ours[0]["ipam"], {}, {}, {})
+    return str(ours[0]["name"]), hostsubnet.parse(ours[0]["ipam"], {}, {}, {})
 
 
 def _plan(directory: str, network: str, conf: IpamConf, found: hostlocal.Found, store: Store) -> Plan:

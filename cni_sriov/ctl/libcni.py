@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from typing import Any
 
-from .. import keycase
-from ..errors import InputOutput
-from ..jsontext import parse_object, words
+from ..conf import keycase
+from ..words.errors import InputOutput
+from ..words.jsontext import parse_object, words
 from .finding import Finding, error, warning
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    Json = dict[str, Any]
+Json = dict[str, Any]
 
 NEWEST = (1, 1, 0)
 _VERSION = re.compile(

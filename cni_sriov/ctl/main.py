@@ -7,21 +7,22 @@ findings, 2 usage, 77 not root.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TextIO
 
-from ..errors import CniError, NotRealRoot
-from ..jsontext import words
-from ..netconf import STATE_DIR
-from ..poolconf import DATA_DIR
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, NoReturn, TextIO
-
-    from ..host import Host
-    from ..ipam.holding import Holding
+from .. import __version__
+from ..conf.hostsubnet import DATA_DIR
+from ..conf.netconf import STATE_DIR
+from ..doors.cni import as_cni_error
+from ..leases.holding import Holding
+from ..state.ledger import Ledger
+from ..vf.host import Host
+from ..words.errors import CniError, NotRealRoot
+from ..words.jsontext import words
+from ..words.log import Log
 
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
@@ -66,10 +67,6 @@ def entry() -> None:
 
 
 def _host(state_dir: str) -> Host:
-    from ..host import Host
-    from ..ledger import Ledger
-    from ..log import Log
-
     log = Log("error")  # damaged files; what a verb does is its own to tell
     return Host(Ledger(state_dir, log), log)
 
@@ -95,8 +92,6 @@ def main(argv: Sequence[str], tool: Tool) -> int:
         _tell(tool, as_json, error)
         return NOT_ROOT
     except Exception as error:  # the one gate
-        from ..plugin import as_cni_error
-
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
 
@@ -128,8 +123,6 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .. import __version__
-
     about = "Virtual functions and subnets of this node: create, look, clean up."
     parser = _Parser(prog="sriovctl", description=about, epilog=_EPILOG, formatter_class=_FORMATTER)
     parser.add_argument("--version", action="version", version=f"sriovctl {__version__}")
@@ -211,8 +204,6 @@ def _runs(text: str) -> int:
 
 
 def _write_json(tool: Tool, document: dict[str, Any]) -> None:
-    import json
-
     tool.out.write(json.dumps({"version": JSON_VERSION} | document, indent=2) + "\n")
 
 

@@ -6,19 +6,19 @@ network file of podman 5.
 
 from __future__ import annotations
 
-from .. import inet, jsontext, netconf, protocol
-from ..errors import CniError
-from ..jsontext import words
-from ..keycase import value_of
-from . import template
+from collections.abc import Iterator
+from typing import Any
+
+from ..conf import netconf
+from ..conf.keycase import value_of
+from ..wire import cni
+from ..words import inet, jsontext
+from ..words.errors import CniError
+from ..words.jsontext import words
+from . import template, yamltext
 from .finding import Finding, error, note, warning
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    Json = dict[str, Any]
+Json = dict[str, Any]
 
 RESOURCE = (
     "k8s.v1.cni.cncf.io/resourceName"  # k8snetworkplumbingwg/multus-cni v4.3.0, pkg/k8sclient/k8sclient.go
@@ -89,8 +89,6 @@ def _unread(document: str, *found: Finding) -> Network:
 
 
 def _yaml(text: str, places: int) -> list[Network]:
-    from . import yamltext
-
     try:
         documents = yamltext.documents(text)
     except ValueError as failed:
@@ -179,7 +177,7 @@ def _netavark(raw: Json) -> Network:
 def _netavark_values(raw: Json) -> Iterator[Finding]:
     """What can be judged of it today."""
     try:
-        protocol.check_name(raw.get("name"))
+        cni.check_name(raw.get("name"))
     except CniError as failed:
         yield error("name", words(raw.get("name")), failed.msg)
     yield from _netavark_subnets(raw.get("subnets") or [])

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Iterator
+from typing import Any
 
-from .. import adopt, reclaim, reservation
-from ..commands import ipam
-from ..domain import PF
-from ..errors import KernelRefused
-from ..ledger import Ledger
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    from ..domain import VF, Attachment, Lease, Link, Record, VfState
-    from ..host import Host
-    from ..ipam.holding import Holding
-    from ..ipam.store import Store
+from ..ipam import own, reservation
+from ..leases.holding import Holding
+from ..leases.store import Store
+from ..owner import adopt, reclaim
+from ..state.ledger import Ledger
+from ..vf.host import Host
+from ..words.domain import PF, VF, Attachment, Lease, Link, Record, VfState
+from ..words.errors import KernelRefused
+from ..words.inet import parse_prefix
 
 
 class VfRow:
@@ -94,7 +90,7 @@ def look(host: Host) -> list[PfRow]:
     """Every PF of the node."""
     owners = {record.vf: record for record in records(host)}
     held: dict[Attachment, list[Lease]] = {}
-    for _, holding in ipam.all_holdings(reservation.place(host)):
+    for _, holding in own.all_holdings(reservation.place(host)):
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
     addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global}
@@ -222,7 +218,7 @@ def with_ledger(host: Host, ledger: Ledger) -> Host:
 
 def leases(host: Host) -> list[dict[str, Any]]:
     """All leases of all data directories, by scope and subnet."""
-    everything = ipam.all_holdings(reservation.place(host))
+    everything = own.all_holdings(reservation.place(host))
     found = [_lease(store, holding, lease) for store, holding in everything for lease in holding.leases]
     return sorted(found, key=_by_subnet)
 
@@ -244,7 +240,5 @@ def _lease(store: Store, holding: Holding, lease: Lease) -> dict[str, Any]:
 
 
 def _by_subnet(lease: dict[str, Any]) -> tuple[str, int, int, int]:
-    from ..inet import parse_prefix
-
     prefix = parse_prefix(lease["subnet"])
     return lease["scope"], prefix.version, prefix.value, prefix.length

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import BadConfig, CniError, PfUnusable
-from ..sysfs import is_userspace
+from ..kernel.sysfs import Sysfs, is_userspace
+from ..words.domain import PF
+from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from . import facts
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..domain import PF
-    from ..errors import KernelRefused
-    from ..sysfs import Sysfs
 
 _SLOT = (
     "put the card into another slot (one behind a bridge that supports ARI),"

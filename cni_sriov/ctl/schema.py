@@ -1,6 +1,6 @@
 """conf/netconf.schema.json: it finds everything that is wrong, with paths, and the keys that nobody reads.
 
-jsonschema lives here and only here. Keys are in our spelling already, and null is gone (keycase.py).
+jsonschema lives here and only here. Keys are in our spelling already, and null is gone (conf/keycase.py).
 """
 
 from __future__ import annotations
@@ -9,20 +9,16 @@ import difflib
 import json
 import os
 import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from ..errors import InputOutput
-from ..jsontext import words
-from .finding import error, warning
+from ..words.errors import InputOutput
+from ..words.jsontext import words
+from .finding import Finding, error, warning
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
-
-    from .finding import Finding
 
     Json = dict[str, Any]
 

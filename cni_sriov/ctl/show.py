@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any, TextIO
+
 from rich.bar import Bar
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..poolconf import SCOPE
+from ..conf.hostsubnet import SCOPE
 from . import split
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any, TextIO
-
-    from .explain import Outcome as Explained
-    from .finding import Finding
-    from .gc import Item
-    from .importer import Outcome
-    from .node import PfRow, VfRow
-    from .vfs import Outcome as VfsOutcome
+from .explain import Outcome as Explained
+from .finding import Finding
+from .gc import Item
+from .importer import Outcome
+from .node import PfRow, VfRow
+from .vfs import Outcome as VfsOutcome
 
 _PIPE_WIDTH = 1000  # a pipe wraps nothing
 _ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show

@@ -1,19 +1,18 @@
-"""Where a call's time went: the plugin's own line (times.py) between the stamps of the one who started and reaped it.
+"""Where a call's time went: the plugin's own line (doors/times.py) between the stamps of the one who started and reaped it.
 
 Pure. For `sriovctl explain` and `make bench`. Milliseconds.
 """
 
 from __future__ import annotations
 
-from .. import jsontext
-from ..errors import BadJson
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+from ..words import jsontext
+from ..words.errors import BadJson
 
-    Parts = dict[str, float]
+Parts = dict[str, float]
 
 # In the order in which they are shown; what a call has not is 0.
 PARTS = {
@@ -72,7 +71,6 @@ def split(said: dict[str, Any], spawned: int, reaped: int) -> Call:
 
 def middle(calls: Sequence[Call]) -> Call:
     """Median of each number by itself, so the parts add up to the whole only nearly. What a call lacks is 0."""
-    from statistics import median
 
     def each(dicts: list[Parts]) -> Parts:
         names = dict.fromkeys(name for found in dicts for name in found)

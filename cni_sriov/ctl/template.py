@@ -7,11 +7,8 @@ with its key, but for `name` and `type`, which must be there: `type` is then our
 from __future__ import annotations
 
 import re
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
+from collections.abc import Iterator
+from typing import Any
 
 PLACE = "placeholder"
 _OPENS = ("if", "range", "with", "define", "block")

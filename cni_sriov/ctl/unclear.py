@@ -6,19 +6,15 @@ Whoever has the address may live, so a file that is merely passed over would giv
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
-from .. import jsontext, sriov_cni
-from ..domain import Attachment
-from ..errors import BadJson
+from ..vf.host import Host
+from ..wire import sriovcni
+from ..words import jsontext
+from ..words.domain import Attachment, Lease
+from ..words.errors import BadJson
 from . import hostlocal, node
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from ..domain import Lease
-    from ..host import Host
 
 RESULTS = "/var/lib/cni/results"  # libcni's default (containernetworking/cni v1.3.0, libcni/api.go, CacheDir)
 UNKNOWN = "unknown"
@@ -70,7 +66,7 @@ def _interfaces(results: str, network: str, container_id: str) -> set[str]:
             said = {}
         whose = said.get("networkName", network), said.get("containerId", container_id)
         ifname = name.removeprefix(start)
-        if whose == (network, container_id) and sriov_cni.is_attachment(container_id, ifname):
+        if whose == (network, container_id) and sriovcni.is_attachment(container_id, ifname):
             found.add(ifname)
     return found
 

@@ -10,19 +10,19 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+from collections.abc import Iterable
+from typing import Any
 
-from .. import netconf, poolconf, protocol, subnets, versions
-from ..errors import BadConfig, BadJson, CniError
-from ..keycase import Folded, value_of
+from ..conf import hostsubnet, netconf
+from ..conf.keycase import Folded, value_of
+from ..decide import subnets
+from ..wire import cni
+from ..words import versions
+from ..words.errors import BadConfig, BadJson, CniError
 from . import libcni, netfiles, schema
 from .finding import Finding, error, note, warning
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
-
-    Json = dict[str, Any]
+Json = dict[str, Any]
 
 _SUFFIXES = (".conf", ".conflist", ".json")
 _MANIFESTS = (".yaml", ".yml")
@@ -224,8 +224,8 @@ def _parser_errors(plugin: Plugin) -> list[Finding]:
 
 def parse_envelope(plugin: Json) -> None:
     """What the door judges before the configuration."""
-    protocol.check_version(plugin, "ADD", versions.VERSIONS[0])
-    protocol.check_name(plugin.get("name"))
+    cni.check_version(plugin, "ADD", versions.VERSIONS[0])
+    cni.check_name(plugin.get("name"))
 
 
 def parse_plugin(plugin: Json) -> None:
@@ -234,14 +234,14 @@ def parse_plugin(plugin: Json) -> None:
     if plugin.get("type") == "sriov":
         conf = netconf.parse(plugin, {})
         if conf.ipam.get("type") == "host-subnet":
-            asked = poolconf.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
-            protocol.check_carries(version, [pool.version for pool in asked.pools])
+            asked = hostsubnet.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
+            cni.check_carries(version, [pool.version for pool in asked.pools])
         return
     netconf.check_requests(plugin, {}, {}, {})
-    asked = poolconf.parse(plugin.get("ipam", {}), {}, {}, {})
+    asked = hostsubnet.parse(plugin.get("ipam", {}), {}, {}, {})
     subnets.check_main_plugin(asked, foreign=True)
-    protocol.check_carries(version, [pool.version for pool in asked.pools])
-    protocol.check_carries_routes(version, asked.routes)
+    cni.check_carries(version, [pool.version for pool in asked.pools])
+    cni.check_carries_routes(version, asked.routes)
 
 
 def _warnings(document: Json, listed: list[Plugin], alone: bool) -> list[Finding]:

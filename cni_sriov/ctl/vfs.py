@@ -8,19 +8,14 @@ that is about to go.
 from __future__ import annotations
 
 import time
+from typing import Any
 
-from ..domain import PF
-from ..errors import BadConfig, CniError, KernelRefused, PfUnusable
-from ..pci import parse_pci_address
-from ..sysfs import is_userspace
+from ..kernel.sysfs import is_userspace
+from ..vf.host import Host
+from ..words.domain import PF, VF
+from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
+from ..words.pci import parse_pci_address
 from . import facts, node, refusal
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ..domain import VF
-    from ..host import Host
 
 NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (lab.md 6.14); loading the VF driver's module is in it
 _POLL_S = 0.05

@@ -5,13 +5,11 @@ Aliases are shared objects to PyYAML and trees to whoever walks them: a page of 
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
-from .. import jsontext
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from ..words import jsontext
 
 _MOST = 1 << 18  # values of a document; etcd takes objects of 1.5 MiB
 

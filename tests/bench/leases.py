@@ -7,14 +7,15 @@ import time
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from cni_sriov import poolconf, subnets
-from cni_sriov.commands.ipam import Place
-from cni_sriov.domain import Attachment, Lease
-from cni_sriov.inet import Prefix, parse_prefix
-from cni_sriov.ipam.holding import Holding
-from cni_sriov.ipam.shelf import ScopeDirectory, Shelf
-from cni_sriov.ledger import RUN_DIR, read_boot_id
-from cni_sriov.log import Log
+from cni_sriov.conf import hostsubnet
+from cni_sriov.decide import subnets
+from cni_sriov.ipam.own import Place
+from cni_sriov.leases.directory import ScopeDirectory, Shelf
+from cni_sriov.leases.holding import Holding
+from cni_sriov.state.ledger import RUN_DIR, read_boot_id
+from cni_sriov.words.domain import Attachment, Lease
+from cni_sriov.words.inet import Prefix, parse_prefix
+from cni_sriov.words.log import Log
 from tests.bench.contenders import HOST_LOCAL, POD, ours
 from tests.bench.measure import Step
 from tests.integration.rig import STATE, call
@@ -22,7 +23,7 @@ from tests.integration.rig import STATE, call
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cni_sriov.ipam.store import Store
+    from cni_sriov.leases.store import Store
 
 POOL = "10.0.0.0/8"
 DATA = f"{STATE}/host-subnet"
@@ -82,7 +83,7 @@ def steps(counts: tuple[int, ...]) -> dict[str, list[Step]]:
 
 def in_process(count: int, repeat: int) -> list[float]:
     """Milliseconds of reserve and release in this process, each with its own lock, as ADD and DEL do them."""
-    conf = poolconf.parse(ipam(count), {}, {}, {})
+    conf = hostsubnet.parse(ipam(count), {}, {}, {})
     found, me = store(count), Attachment("bench", "net1")
     pools = [prefix for pool in conf.pools for prefix in pool.prefixes]
     taken = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.integration.rig import Call
 
-TIMES = "CNI_SRIOV_TIMES"  # cni_sriov/times.py
+TIMES = "CNI_SRIOV_TIMES"  # cni_sriov/doors/times.py
 GAP_S = 0.06  # what a call left to the kernel (RCU callbacks) must not be paid by the next one
 
 

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from cni_sriov.netlink import Netlink
+from cni_sriov.kernel.netlink import Netlink
 from tests.bench.measure import GAP_S
 
 

@@ -30,12 +30,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from cni_sriov import rtnl, stacked
-from cni_sriov.domain import Route
-from cni_sriov.errors import KernelRefused
-from cni_sriov.inet import parse_prefix
-from cni_sriov.netlink import NO_NETNS_ID, ZERO_MAC, Netlink
-from cni_sriov.netns import OWN, Netns, inside
+from cni_sriov.kernel import rtnl
+from cni_sriov.kernel.netlink import NO_NETNS_ID, ZERO_MAC, Netlink
+from cni_sriov.kernel.netns import OWN, Netns, inside
+from cni_sriov.vf import stacked
+from cni_sriov.words.domain import Route
+from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.inet import parse_prefix
 from tests.fakes import Crash, FakeKernel
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from cni_sriov import living
-from cni_sriov.errors import BadNetns
-from cni_sriov.netlink import Netlink
-from cni_sriov.netns import OWN, Netns, inside
+from cni_sriov.kernel import living
+from cni_sriov.kernel.netlink import Netlink
+from cni_sriov.kernel.netns import OWN, Netns, inside
+from cni_sriov.words.errors import BadNetns
 from tests.fakes import FakeKernel
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def test_a_netlink_socket_that_is_inside_tells_it_for_nothing(
         with inside(netns):
             pod = Netlink()
         netns.met(pod.raw)
-        monkeypatch.setattr("cni_sriov.netns.inside", None)  # no way in is needed any more
+        monkeypatch.setattr("cni_sriov.kernel.netns.inside", None)  # no way in is needed any more
         found = netns.cookie
         monkeypatch.undo()
         assert found == other.cookie != 0
@@ -186,7 +186,7 @@ def test_a_mount_whose_path_has_a_space_is_found(path: str, tmp_path: Path) -> N
 @pytest.mark.root
 def test_the_stop_signals_are_as_before_when_the_cookie_was_read(path: str) -> None:
     code = (
-        "import signal, sys; from cni_sriov.netns import Netns\n"
+        "import signal, sys; from cni_sriov.kernel.netns import Netns\n"
         "before = signal.pthread_sigmask(signal.SIG_BLOCK, ())\n"
         "assert Netns(sys.argv[1]).cookie\n"
         "assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before\n"

@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import poolconf, subnets
-from cni_sriov.commands import ipam
-from cni_sriov.domain import Attachment, Lease
-from cni_sriov.errors import (
+from cni_sriov.conf import hostsubnet
+from cni_sriov.decide import subnets
+from cni_sriov.ipam import own
+from cni_sriov.leases.holding import Holding
+from cni_sriov.leases.store import Store
+from cni_sriov.words.domain import Attachment, Lease
+from cni_sriov.words.errors import (
     AttachedAlready,
     BadEnvironment,
     Drift,
@@ -21,10 +24,8 @@ from cni_sriov.errors import (
     SubnetConflict,
     TryAgain,
 )
-from cni_sriov.inet import Prefix, parse_prefix
-from cni_sriov.ipam.holding import Holding
-from cni_sriov.ipam.store import Store
-from cni_sriov.log import Log
+from cni_sriov.words.inet import Prefix, parse_prefix
+from cni_sriov.words.log import Log
 
 BOOT = "aaaaaaaa-0000-0000-0000-000000000001"
 Judge = Callable[[Holding], bool]
@@ -154,14 +155,14 @@ def store(request: pytest.FixtureRequest, world: World) -> Any:
 POOL = {"subnet": "10.10.0.0/22", "prefixLength": 24}  # four subnets
 
 
-def conf(*pools: dict[str, Any], ip: str = "") -> poolconf.IpamConf:
-    return poolconf.parse({"pools": list(pools) or [POOL]}, {}, {}, {"IP": ip} if ip else {})
+def conf(*pools: dict[str, Any], ip: str = "") -> hostsubnet.IpamConf:
+    return hostsubnet.parse({"pools": list(pools) or [POOL]}, {}, {}, {"IP": ip} if ip else {})
 
 
 def reserve(
     store: Any,
     cid: str,
-    asked: poolconf.IpamConf | None = None,
+    asked: hostsubnet.IpamConf | None = None,
     sticky: str = "",
     is_dead: Judge | None = None,
 ) -> list[str]:
@@ -348,9 +349,9 @@ def test_scopes_are_apart_and_data_directories_are_not(world: World) -> None:
 def test_every_lease_is_found_from_the_run_directory(world: World) -> None:
     reserve(world.store(), "a")
     reserve(world.store(data_dir=f"{world.data_dir}2", scope="other"), "b")
-    place = ipam.Place(world.run_dir, BOOT, world.log)
+    place = own.Place(world.run_dir, BOOT, world.log)
 
-    found = [(store.data_dir, store.scope, holding.names) for store, holding in ipam.all_holdings(place)]
+    found = [(store.data_dir, store.scope, holding.names) for store, holding in own.all_holdings(place)]
 
     assert found == [
         (world.data_dir, "default", ["10.10.0.0_24"]),
@@ -555,9 +556,9 @@ def test_a_lock_that_is_held_too_long_names_its_holder(world: World) -> None:
 
 
 def act(world: World, cid: str, *, sticky: bool = False) -> list[str]:
-    asked = poolconf.parse({"dataDir": world.data_dir, "pools": [POOL], "sticky": sticky}, {}, {}, {})
-    place = ipam.Place(world.run_dir, BOOT, world.log)
-    found = ipam.reserve(
+    asked = hostsubnet.parse({"dataDir": world.data_dir, "pools": [POOL], "sticky": sticky}, {}, {}, {})
+    place = own.Place(world.run_dir, BOOT, world.log)
+    found = own.reserve(
         place, asked, Attachment(cid, "eth0"), "net", "/run/netns/x", [4, 1], [], foreign=True
     )
     return [ip.address for ip in found.ips]
@@ -565,10 +566,10 @@ def act(world: World, cid: str, *, sticky: bool = False) -> list[str]:
 
 def test_check_finds_what_add_made_and_names_what_is_not_so(world: World) -> None:
     act(world, "a")
-    place, attachment = ipam.Place(world.run_dir, BOOT, world.log), Attachment("a", "eth0")
+    place, attachment = own.Place(world.run_dir, BOOT, world.log), Attachment("a", "eth0")
 
     def check(network: str = "net", address: str = "10.10.0.2/24") -> list[Lease]:
-        return ipam.check(place, attachment, network, world.data_dir, "default", [address])
+        return own.check(place, attachment, network, world.data_dir, "default", [address])
 
     assert [lease.subnet for lease in check()] == ["10.10.0.0/24"]
     with pytest.raises(Drift, match="a/eth0") as caught:

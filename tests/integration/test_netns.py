@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cni_sriov.errors import BadNetns, KernelRefused
-from cni_sriov.netns import OWN, Netns, inside
+from cni_sriov.kernel.netns import OWN, Netns, inside
+from cni_sriov.words.errors import BadNetns, KernelRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +158,7 @@ def test_stop_signal_waits_for_the_way_back(path: str) -> None:
 def test_process_that_cannot_come_back_ends_with_70(path: str) -> None:
     program = (
         "import os, sys\n"
-        "from cni_sriov.netns import Netns, inside\n"
+        "from cni_sriov.kernel.netns import Netns, inside\n"
         "place = inside(Netns(sys.argv[1]))\n"
         "place.__enter__()\n"
         "os.close(place._back)\n"

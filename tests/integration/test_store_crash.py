@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
-import posix
 import random
 import signal
 import subprocess
@@ -23,12 +22,14 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import jsontext, poolconf, subnets
-from cni_sriov.domain import Attachment
-from cni_sriov.errors import BadJson, CniError, InputOutput, PoolExhausted
-from cni_sriov.inet import parse_prefix
-from cni_sriov.ipam.store import Store
-from cni_sriov.log import Log
+from cni_sriov.conf import hostsubnet
+from cni_sriov.decide import subnets
+from cni_sriov.leases.store import Store
+from cni_sriov.words import jsontext
+from cni_sriov.words.domain import Attachment
+from cni_sriov.words.errors import BadJson, CniError, InputOutput, PoolExhausted
+from cni_sriov.words.inet import parse_prefix
+from cni_sriov.words.log import Log
 
 BOOT = "aaaaaaaa-0000-0000-0000-000000000001"
 DUAL = [{"subnet": "10.10.0.0/22", "prefixLength": 24}, {"subnet": "fd00::/61", "prefixLength": 64}]
@@ -65,7 +66,7 @@ class World:
     def reserve(
         self, cid: str, pools: list[dict[str, Any]] | None = None, sticky: str = "", data: str = "data"
     ) -> list[str]:
-        conf = poolconf.parse({"pools": pools or DUAL}, {}, {}, {})
+        conf = hostsubnet.parse({"pools": pools or DUAL}, {}, {}, {})
         leases = self.store(data).reserve(
             Attachment(cid, "eth0"),
             "net",
@@ -199,7 +200,7 @@ class Killer:
 
     def install(self) -> None:
         for name in CHANGES:
-            setattr(posix, name, self.wrapped(name, getattr(posix, name)))
+            setattr(os, name, self.wrapped(name, getattr(os, name)))
 
     def wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -80,7 +80,9 @@ def test_a_reused_address_is_announced_without_being_asked_for(
     assert node.pings_soon("c1", address)
     assert node.cni("DEL", asked(OLD), "c2").code == 0
     assert OLD in node.vm.run(f"ip -n c1 neigh show {address}").stdout
-    node.vm.run("(timeout 20 ip netns exec c1 tcpdump --immediate-mode -i net1 -n -e -l arp > /run/wire 2> /run/wire.err &)")
+    node.vm.run(
+        "(timeout 20 ip netns exec c1 tcpdump --immediate-mode -i net1 -n -e -l arp > /run/wire 2> /run/wire.err &)"
+    )
     node.wait_for(lambda: "listening" in node.vm.run("cat /run/wire.err").stdout)
 
     added = node.cni("ADD", asked(NEW), "c3")

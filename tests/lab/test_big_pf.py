@@ -26,8 +26,8 @@ ASK = """
 import json, sys, time
 sys.path.insert(0, "/mnt/host")
 from cni_sriov import devlink, rtnl
-from cni_sriov.netlink import Netlink
-from cni_sriov.sysfs import Sysfs
+from cni_sriov.kernel.netlink import Netlink
+from cni_sriov.kernel.sysfs import Sysfs
 netlink = Netlink()
 pf = netlink.ifindex({name!r})
 print(json.dumps({expression}))

@@ -1,4 +1,4 @@
-"""In place of cni_sriov/plugin.py in a snapshot of the tests' own: does what it is told, and says what it found."""
+"""In place of cni_sriov/doors/cni.py in a snapshot of the tests' own: does what it is told, and says what it found."""
 
 import json
 import posix

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cni_sriov import netconf, poolconf
+from cni_sriov.conf import hostsubnet, netconf
 
 GOOD, BAD = "good", "bad"
 COMPARE = "parser: JSON Schema cannot compare two values of a document"
@@ -264,7 +264,7 @@ IPAM: list[Row] = [
     *[(f"resolvConf {v!r}", ipam(resolvConf=v), GOOD) for v in ("", "/etc/resolv.conf", "/a b/../c", "/.x")],
     *[(f"resolvConf {v!r}", ipam(resolvConf=v), BAD) for v in ("etc/resolv.conf", "/", "/etc/", "/a\nb", 5, ["/etc/resolv.conf"])],
     ("unknown key in ipam", ipam(prefixLen=24), GOOD),
-    *[(f"null ipam.{key}", ipam(**{key: None}), GOOD) for key in poolconf.KNOWN.keys if key not in {"type", "pools"}],
+    *[(f"null ipam.{key}", ipam(**{key: None}), GOOD) for key in hostsubnet.KNOWN.keys if key not in {"type", "pools"}],
     ("null in a pool", ipam(V4 | {"gateway": None, "exclude": None}), GOOD),
     ("null prefixLength", ipam(V4 | {"prefixLength": None}), BAD),
     ("null in a route", ipam(routes=[{"dst": "10.99.0.0/16", "gw": None, "priority": None}]), GOOD),

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import paths
-from cni_sriov.sriov_cni import BadCache, attachments, parse
+from cni_sriov.wire.sriovcni import BadCache, attachments, parse
 from tests.drop_in import POD, SriovCni, cache_text, known, orig_state
 from tests.unit.ctl.tool import sriovctl
 from tests.world import Reply, World
@@ -292,15 +291,14 @@ def test_our_own_attachments_pay_one_look_and_load_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    lexists = paths.lexists
+    lexists = os.path.lexists
 
     def look(path: str) -> bool:
         looks.append(str(path))
         return lexists(path)
 
-    monkeypatch.setattr(paths, "lexists", look)
-    monkeypatch.setitem(__import__("sys").modules, "cni_sriov.adopt", None)  # an import of it would fail
-    monkeypatch.delattr("cni_sriov.adopt")
+    monkeypatch.setattr(os.path, "lexists", look)
+    monkeypatch.setattr("cni_sriov.owner.adopt.find", None)  # a call of it would fail
 
     def ours() -> list[str]:
         found = [

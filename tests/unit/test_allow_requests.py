@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import netconf
-from cni_sriov.rtnl import Address
+from cni_sriov.conf import netconf
+from cni_sriov.kernel.rtnl import Address
 from tests.drop_in import known
 from tests.world import World
 

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-import posix
 import shutil
 import signal
 from pathlib import Path
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_sriov import devlink
-from cni_sriov.domain import Route
-from cni_sriov.host import Host
-from cni_sriov.ledger import Ledger
-from cni_sriov.log import Log
+from cni_sriov.kernel import devlink
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.vf.host import Host
+from cni_sriov.words.domain import Route
+from cni_sriov.words.log import Log
 from tests.fakes import Crash, FakeLink, FakeNetlink, FakeVf
 from tests.world import World
 
@@ -50,7 +49,7 @@ def one_vf(tmp_path: Path) -> World:
 def count_files_as_effects(world: World, patch: pytest.MonkeyPatch) -> None:
     """From here on a crash can fall before or after each change of a file too."""
     for name in ("unlink", "rename", "link", "symlink", "mkdir"):
-        patch.setattr(posix, name, as_effect(world, name, getattr(posix, name)))
+        patch.setattr(os, name, as_effect(world, name, getattr(os, name)))
 
 
 def as_effect(world: World, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
@@ -211,8 +210,8 @@ def test_delete_goes_through_while_run_is_full(one_vf: World, monkeypatch: pytes
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(posix, "pwrite", full)
-    monkeypatch.setattr(posix, "write", full)
+    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "write", full)
 
     assert (one_vf.call("DEL", one_vf.conf()).code, one_vf.snapshot()) == (0, before)
 
@@ -414,7 +413,7 @@ def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World, monkeypatch:
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("cni_sriov.commands.pod.announce", stopped)
+    monkeypatch.setattr("cni_sriov.vf.pod.announce", stopped)
 
     reply = one_vf.call("ADD", one_vf.conf(vlan=100))
 

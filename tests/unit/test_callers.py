@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cni_sriov import plugin
+from cni_sriov.doors import cni
 from tests.world import Reply, World
 
 POD = "/run/netns/pod1"
@@ -159,7 +159,7 @@ class Calls:
         said: list[str] = []
         write: Callable[[int, str], None] = lambda fd, text: said.append(text) if fd == 1 else None  # noqa: E731
         stdin = json.dumps(self.conf | keys)
-        code = plugin.main(env, lambda: stdin, write, self.world._host, self.door)  # noqa: SLF001
+        code = cni.main(env, lambda: stdin, write, self.world._host, self.door)  # noqa: SLF001
         return Reply(code, "".join(said))
 
 

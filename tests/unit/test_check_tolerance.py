@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.domain import Route
+from cni_sriov.words.domain import Route
 from tests.fakes import FakeLink, FakeNetlink
 from tests.world import Reply, World
 

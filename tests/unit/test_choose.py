@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cni_sriov import choose
-from cni_sriov.domain import PF, VF
-from cni_sriov.errors import BadConfig, NoFreeVf
-from cni_sriov.netconf import PfSelector
+from cni_sriov.conf.netconf import PfSelector
+from cni_sriov.decide import choose
+from cni_sriov.words.domain import PF, VF
+from cni_sriov.words.errors import BadConfig, NoFreeVf
 
 
 def a_pf(n: int, name: str = "", driver: str = "igb") -> PF:

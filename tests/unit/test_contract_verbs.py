@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.domain import Attachment
-from cni_sriov.statefile import Lock
+from cni_sriov.state.files import Lock
+from cni_sriov.words.domain import Attachment
 from tests.world import World
 
 NEW = {"cniVersion": "1.1.0"}

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import json
 import os
-import posix
 import shutil
 import stat
 from collections.abc import Callable
@@ -19,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import statefile
-from cni_sriov.commands import add
-from cni_sriov.errors import InputOutput
+from cni_sriov.state import files
+from cni_sriov.verbs import add
+from cni_sriov.words.errors import InputOutput
 from tests.fakes import Crash
 from tests.world import World
 
@@ -187,7 +186,7 @@ def test_where_it_cannot_be_written_safely_is_code_5_and_changes_nothing(
 def test_a_failing_write_fails_the_add_and_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    before, real, failed = world.snapshot(), getattr(posix, call), []
+    before, real, failed = world.snapshot(), getattr(os, call), []
 
     def full(*args: Any, **keys: Any) -> Any:
         of_open = call == "open" and str(world.devinfo_dir) in str(args[0]) and args[1] & os.O_CREAT
@@ -197,7 +196,7 @@ def test_a_failing_write_fails_the_add_and_leaves_nothing(
         return real(*args, **keys)
 
     world.devinfo_dir.mkdir()
-    monkeypatch.setattr(posix, call, full)
+    monkeypatch.setattr(os, call, full)
     reply = world.call("ADD", asking(world, vlan=100))
     monkeypatch.undo()
 
@@ -209,13 +208,13 @@ def test_a_failing_write_fails_the_add_and_leaves_nothing(
 def test_one_that_comes_up_meanwhile_is_never_replaced(
     world: World, monkeypatch: pytest.MonkeyPatch, whose: str, code: int
 ) -> None:
-    real, theirs = posix.link, json.dumps({"type": "pci", "pci": {"pci-address": whose}})
+    real, theirs = os.link, json.dumps({"type": "pci", "pci": {"pci-address": whose}})
 
     def after_theirs(source: str, target: str, **keys: Any) -> None:
         Path(target).write_text(theirs)
         real(source, target, **keys)
 
-    monkeypatch.setattr(posix, "link", after_theirs)
+    monkeypatch.setattr(os, "link", after_theirs)
     reply = world.call("ADD", asking(world))
     monkeypatch.undo()
 
@@ -252,7 +251,7 @@ def test_a_symlink_in_its_place_is_not_followed_on_the_way_back(world: World) ->
 def test_a_file_that_cannot_be_removed_does_not_keep_the_vf(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, real = world.snapshot(), statefile.remove
+    before, real = world.snapshot(), files.remove
     assert world.call("ADD", asking(world, vlan=100, ipam=world.ipam())).code == 0
 
     def refused(path: str) -> None:
@@ -260,7 +259,7 @@ def test_a_file_that_cannot_be_removed_does_not_keep_the_vf(
             raise InputOutput(f"remove {path}: Read-only file system")
         real(path)
 
-    monkeypatch.setattr(statefile, "remove", refused)
+    monkeypatch.setattr(files, "remove", refused)
     first = world.call("DEL", world.conf())
     monkeypatch.undo()
 
@@ -317,11 +316,11 @@ def test_a_file_that_another_add_of_that_path_left_is_not_taken_for_ours(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """c2's ADD writes the same temporary file between c1's writing and linking."""
-    link = posix.link
+    link = os.link
     world.kernel.add_pod("/run/netns/pod2")
 
     def slow_link(*args: Any, **keys: Any) -> None:
-        monkeypatch.setattr(posix, "link", stop)
+        monkeypatch.setattr(os, "link", stop)
         with contextlib.suppress(Crash):
             world.call("ADD", asking(world), "c2", "/run/netns/pod2")
         link(*args, **keys)
@@ -329,7 +328,7 @@ def test_a_file_that_another_add_of_that_path_left_is_not_taken_for_ours(
     def stop(*_: Any, **__: Any) -> None:
         raise Crash("c2 stands still, with its temporary file there")
 
-    monkeypatch.setattr(posix, "link", slow_link)
+    monkeypatch.setattr(os, "link", slow_link)
     monkeypatch.setattr(add, "_undo", lambda *_: None)  # c2 is not dead
 
     first = world.call("ADD", asking(world))

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import jsontext, netconf, plugin, protocol
-from cni_sriov.errors import BadJson, InputOutput
+from cni_sriov.conf import netconf
+from cni_sriov.doors import cni
+from cni_sriov.wire import cni as wire
+from cni_sriov.words import jsontext
+from cni_sriov.words.errors import BadJson, InputOutput
 from tests.world import Reply, World
 
 POD = "/run/netns/pod1"
@@ -28,7 +31,7 @@ def call(
 
     text = stdin if isinstance(stdin, str) else json.dumps(stdin)
     env = ENV | {"CNI_COMMAND": verb} | variables
-    return Reply(plugin.main(env, lambda: text, write, world._host, door), "".join(said))  # noqa: SLF001
+    return Reply(cni.main(env, lambda: text, write, world._host, door), "".join(said))  # noqa: SLF001
 
 
 def conf_of(world: World, door: str, **keys: Any) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def warnings(world: World) -> str:
 def node(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Where a conf names no directory, it is one of the world's all the same, and not the one that ADD used."""
     monkeypatch.setattr(netconf, "STATE_DIR", str(world.root / "default-state"))
-    monkeypatch.setattr("cni_sriov.poolconf.DATA_DIR", str(world.root / "default-data"))
+    monkeypatch.setattr("cni_sriov.conf.hostsubnet.DATA_DIR", str(world.root / "default-data"))
     return world
 
 
@@ -282,7 +285,7 @@ def test_cni_args_are_read_as_load_args_does(text: str, args: dict[str, str]) ->
     """containernetworking/cni, pkg/types/args.go, 3f51e88: the last one counts, IgnoreUnknown in any case, names as
     they are. Beyond it: an empty pair is none, and a value may have a "=" in it, as Multus lets it pass.
     """
-    assert protocol.parse_args(text) == args
+    assert wire.parse_args(text) == args
 
 
 def test_of_two_values_the_last_one_acts_through_both_doors(node: World) -> None:
@@ -516,7 +519,7 @@ def test_a_delete_whose_standard_input_cannot_be_read_goes_by_what_is_recorded(
 
     def delete() -> int:
         env = ENV | {"CNI_COMMAND": "DEL"}
-        return plugin.main(env, unreadable, lambda _, text: said.append(text), node._host, door)  # noqa: SLF001
+        return cni.main(env, unreadable, lambda _, text: said.append(text), node._host, door)  # noqa: SLF001
 
     assert (delete(), node.snapshot()) == (0, before), said
     assert delete() == 1  # nothing is recorded any more, and nobody can tell what was meant

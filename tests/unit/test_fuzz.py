@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni_sriov import netconf, poolconf
+from cni_sriov.conf import hostsubnet, netconf
 from tests import fuzzing
 from tests.fuzzing import JSON, ODD_TEXTS, Answer, budget, damaged_bytes, mutated, paths_of, put
 from tests.world import World
@@ -36,7 +36,7 @@ def root() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="fuzz-"))
     patch = pytest.MonkeyPatch()
     patch.setattr(netconf, "STATE_DIR", str(directory / "default-state"))
-    patch.setattr(poolconf, "DATA_DIR", str(directory / "default-data"))
+    patch.setattr(hostsubnet, "DATA_DIR", str(directory / "default-data"))
     yield directory
     patch.undo()
     shutil.rmtree(directory)

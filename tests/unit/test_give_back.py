@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_sriov import plugin, prepare
-from cni_sriov.commands import add
-from cni_sriov.errors import CniError, KernelRefused
-from cni_sriov.ledger import Ledger
-from cni_sriov.netns import OWN
-from cni_sriov.rtnl import Address
+from cni_sriov.doors import cni
+from cni_sriov.kernel.netns import OWN
+from cni_sriov.kernel.rtnl import Address
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.verbs import add
+from cni_sriov.vf import prepare
+from cni_sriov.words.errors import CniError, KernelRefused
 from tests import fakes
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def own(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 def call_in_own(world: World, verb: str, conf: dict[str, Any], netns: str = OWN) -> int:
     env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": "own", "CNI_IFNAME": "net1", "CNI_PATH": "/x"}
     env |= {"CNI_NETNS": netns, "CNI_NETNS_OVERRIDE": "1"}
-    return plugin.main(env, lambda: json.dumps(conf), lambda *_: None, world._host)  # noqa: SLF001
+    return cni.main(env, lambda: json.dumps(conf), lambda *_: None, world._host)  # noqa: SLF001
 
 
 def test_what_is_stacked_on_it_in_our_own_netns_is_deleted(own: World) -> None:

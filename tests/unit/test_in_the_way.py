@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_sriov import reclaim, statefile
-from cni_sriov.domain import Attachment
-from cni_sriov.ledger import Ledger
-from cni_sriov.log import Log
+from cni_sriov.owner import reclaim
+from cni_sriov.state import files
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.words.domain import Attachment
+from cni_sriov.words.log import Log
 from tests.drop_in import SriovCni, known
 from tests.world import Reply, World
 
@@ -230,8 +231,8 @@ def test_no_free_vf_names_every_holder_and_reads_them_after_the_lock(
     reads: list[str] = []
     lock, claim_of = Ledger.node_lock, Ledger.claim_of
 
-    class Watched(statefile.Lock):
-        def __enter__(self) -> statefile.Lock:
+    class Watched(files.Lock):
+        def __enter__(self) -> files.Lock:
             held.append("x")
             return super().__enter__()
 
@@ -239,7 +240,7 @@ def test_no_free_vf_names_every_holder_and_reads_them_after_the_lock(
             held.clear()
             super().__exit__(*rest)
 
-    def node_lock(ledger: Ledger, verb: str) -> statefile.Lock:
+    def node_lock(ledger: Ledger, verb: str) -> files.Lock:
         found = lock(ledger, verb)
         return Watched(found.path, found.verb)
 
@@ -289,7 +290,7 @@ def test_of_two_in_the_way_a_living_one_is_enough(world: World) -> None:
 @pytest.fixture
 def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """A call for `who` holds its lock; when somebody begins to wait for it, it goes on and gives all back."""
-    wait = statefile._flock_until  # noqa: SLF001 # where waiting begins
+    wait = files._flock_until  # noqa: SLF001 # where waiting begins
 
     def start(who: str, verb: str = "DEL", **conf: Any) -> list[str]:
         ledger = Ledger(str(world.state_dir), Log("error", ""), str(world.run_dir), world.boot_id)
@@ -299,14 +300,14 @@ def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[st
         waited: list[str] = []
 
         def go_on(fd: int, deadline_s: float) -> None:
-            monkeypatch.setattr(statefile, "_flock_until", wait)
+            monkeypatch.setattr(files, "_flock_until", wait)
             waited.append(f"{deadline_s:.0f}")
             lock.release()
             door = "sriov" if conf["type"] == "sriov" else "host-subnet"
             assert world.call("DEL", conf, who, "", door=door).code == 0
             wait(fd, deadline_s)
 
-        monkeypatch.setattr(statefile, "_flock_until", go_on)
+        monkeypatch.setattr(files, "_flock_until", go_on)
         return waited
 
     return start
@@ -398,7 +399,7 @@ def test_a_del_that_takes_too_long_is_named(world: World, monkeypatch: pytest.Mo
     assert add(world, "c1", deviceID=VF0).code == 0
     ledger = Ledger(str(world.state_dir), Log("error", ""), str(world.run_dir), world.boot_id)
     with ledger.attachment_lock(Attachment("c1", "net1"), "DEL"):
-        monkeypatch.setattr(statefile, "_flock_until", in_vain)
+        monkeypatch.setattr(files, "_flock_until", in_vain)
 
         reply = add(world, "c2", deviceID=VF0)
 

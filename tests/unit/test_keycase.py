@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import netconf, poolconf, protocol
-from cni_sriov.keycase import Folded, Known
+from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf.keycase import Folded, Known
+from cni_sriov.wire import cni as wire
 from tests.drop_in import known
 from tests.fakes import FakeLink, FakeVf
 from tests.world import Reply, World
@@ -246,7 +247,7 @@ def test_the_raw_conf_stays_as_it_came() -> None:
     given = {"Name": "n", "cniVersion": "", "IPAM": {"Type": "static", "Addresses": None}, "vlan": None}
     env = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c1", "CNI_NETNS": "/a", "CNI_IFNAME": "net1"}
 
-    request = protocol.parse_request(env, json.dumps(given))
+    request = wire.parse_request(env, json.dumps(given))
 
     assert json.dumps(request.raw) == json.dumps(given)
     assert request.conf == {"name": "n", "cniVersion": "0.1.0", "ipam": {"type": "static", "Addresses": None}}
@@ -256,7 +257,7 @@ def test_prev_result_is_passed_through(world: World) -> None:
     prev = {"cniVersion": "1.0.0", "Interfaces": [{"name": None}], "ips": None}
     env = {"CNI_COMMAND": "CHECK", "CNI_CONTAINERID": "c1", "CNI_NETNS": "/a", "CNI_IFNAME": "net1"}
 
-    request = protocol.parse_request(env, json.dumps(world.conf(PrevResult=prev)))
+    request = wire.parse_request(env, json.dumps(world.conf(PrevResult=prev)))
 
     assert request.conf["prevResult"] == prev
 
@@ -274,5 +275,5 @@ def test_the_log_tells_a_spelling(world: World, door: str) -> None:
 
 
 def test_tables_know_no_key_twice() -> None:
-    assert poolconf.KNOWN.name_of("PREFIXLENGTH") == ""
-    assert poolconf.KNOWN.keys["pools"].name_of("PREFIXLENGTH") == "prefixLength"
+    assert hostsubnet.KNOWN.name_of("PREFIXLENGTH") == ""
+    assert hostsubnet.KNOWN.keys["pools"].name_of("PREFIXLENGTH") == "prefixLength"

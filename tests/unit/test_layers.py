@@ -8,37 +8,40 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "cni_sriov"
 
-LAYERS = {
-    "words": ["__init__", "domain", "errors", "inet", "log", "jsontext", "paths", "pci", "versions"],
-    "decisions": [
-        "protocol", "keycase", "prevresult", "netconf", "poolconf", "pools", "routeconf", "ipam_answer",
-        "choose", "knobs", "subnets", "sriov_cni",
-    ],
-    "faces": [
-        "sysfs", "netlink", "rtnl", "nlsocket", "devlink", "netns", "living", "announce", "delegate",
-        "statefile", "ledger", "resolvconf", "deviceinfo", "ipam/",
-    ],
-    "acts": [
-        "host", "claim", "prepare", "stacked", "release", "homename", "lone", "reclaim", "reservation",
-        "adopt", "cachefiles", "commands/",
-    ],
-    "doors": ["plugin", "ipam_door", "times", "__main__", "ctl/"],
-}  # fmt: skip
-BELOW = {
-    "words": {"words"},
-    "decisions": {"words", "decisions"},
-    "faces": {"words", "faces"},
-    "acts": {"words", "decisions", "faces", "acts"},
-    "doors": {"words", "decisions", "faces", "acts", "doors"},
+LAYERS = (  # from the floor up; a folder imports from lower floors, and on its own floor from those before it
+    ("words",),
+    ("conf", "wire", "decide"),
+    ("kernel", "state", "leases"),
+    ("vf", "ipam", "owner", "verbs"),
+    ("doors", "ctl"),
+)
+FLOOR = {folder: floor for floor, folders in enumerate(LAYERS) for folder in folders}
+FOLDERS = [folder for folders in LAYERS for folder in folders]
+NEVER_MEET = 1, 2  # what decides has no face, and no face decides
+STILL_UP = {  # to be mended: this set only shrinks, and the test of circles comes with its end
+    "ipam/reservation": {"owner/reclaim"},
+    "owner/reclaim": {"owner/adopt"},
+    "state/deviceinfo": {"state/ledger"},
+    "vf/claim": {"owner/reclaim", "owner/adopt"},
+    "vf/host": {"owner/adopt"},
+    "vf/prepare": {"owner/giveback"},
 }
 MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py"))
 
 
-def layer_of(module: str) -> str:
-    for layer, names in LAYERS.items():
-        if any(module == name or (name.endswith("/") and module.startswith(name)) for name in names):
-            return layer
-    raise AssertionError(f"{module} is in no layer: say in LAYERS where it belongs")
+def folder_of(module: str) -> str:
+    """`__init__` and `__main__` of the package are words and a door."""
+    folder = (
+        module.partition("/")[0] if "/" in module else {"__init__": "words", "__main__": "doors"}.get(module)
+    )
+    assert folder in FOLDERS, f"{module} is in no folder of LAYERS"
+    return folder
+
+
+def may_import(folder: str, other: str) -> bool:
+    if {FLOOR[folder], FLOOR[other]} == {*NEVER_MEET}:
+        return False
+    return FOLDERS.index(other) <= FOLDERS.index(folder)
 
 
 def imports_of(module: str) -> Iterator[str]:
@@ -57,16 +60,27 @@ def module_at(path: Path) -> str:
     return str((path / "__init__").relative_to(PACKAGE)) if (path / "__init__.py").exists() else ""
 
 
+def test_every_folder_has_its_floor() -> None:
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(FOLDERS)
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_go_down_only(module: str) -> None:
-    allowed = BELOW[layer_of(module)]
-    wrong = [name for name in imports_of(module) if layer_of(name) not in allowed]
-    assert wrong == []
+    wrong = [name for name in imports_of(module) if not may_import(folder_of(module), folder_of(name))]
+    assert {*wrong} <= STILL_UP.get(module, set())
+
+
+def test_there_are_no_circles() -> None:
+    """Those inside a function and those for types alone are counted, too."""
+    left = {module: set(imports_of(module)) - {module} - STILL_UP.get(module, set()) for module in MODULES}
+    while free := {module for module, needed in left.items() if not needed & left.keys()}:
+        left = {module: needed for module, needed in left.items() if module not in free}
+    assert left == {}
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_doors_print_exit_or_catch_everything(module: str) -> None:
-    if layer_of(module) == "doors":
+    if FLOOR[folder_of(module)] == FLOOR["doors"]:
         return
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     catches = [

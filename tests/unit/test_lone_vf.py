@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.domain import Route
-from cni_sriov.rtnl import Address, KernelRoute
+from cni_sriov.kernel.rtnl import Address, KernelRoute
+from cni_sriov.words.domain import Route
 from tests.fakes import FakeLink
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World

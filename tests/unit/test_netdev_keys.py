@@ -88,7 +88,7 @@ def test_a_record_of_an_earlier_version_knows_none_of_it(world: World) -> None:
 
 
 def test_the_version_before_can_read_what_this_one_keeps(world: World) -> None:
-    """It may be put back while pods run. f0b700f, domain.py: what is in `baseline` and `settings` beyond this is damage
+    """It may be put back while pods run. f0b700f, words/domain.py: what is in `baseline` and `settings` beyond this is damage
     to it, and a damaged Record is set aside; beside them it looks at nothing that it does not know.
     """
     assert world.call("ADD", world.conf(txqueuelen=77, promisc=True)).code == 0

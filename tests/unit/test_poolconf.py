@@ -7,19 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cni_sriov import inet, poolconf
-from cni_sriov.domain import Route
-from cni_sriov.errors import BadConfig, BadEnvironment
-from cni_sriov.inet import parse_address, parse_prefix
+from cni_sriov.conf import hostsubnet
+from cni_sriov.words import inet
+from cni_sriov.words.domain import Route
+from cni_sriov.words.errors import BadConfig, BadEnvironment
+from cni_sriov.words.inet import parse_address, parse_prefix
 from tests.world import World
 
 POOL: dict[str, Any] = {"subnet": "10.10.0.0/16", "prefixLength": 24}
 POOL6: dict[str, Any] = {"subnet": ["fd00:10::/48"], "prefixLength": 64}
 
 
-def parse(ipam: dict[str, Any] | None = None, **sources: Any) -> poolconf.IpamConf:
+def parse(ipam: dict[str, Any] | None = None, **sources: Any) -> hostsubnet.IpamConf:
     conf = {"type": "host-subnet", "pools": [POOL, POOL6]} | (ipam or {})
-    return poolconf.parse(
+    return hostsubnet.parse(
         conf, sources.get("runtime_config", {}), sources.get("args_cni", {}), sources.get("cni_args", {})
     )
 
@@ -240,7 +241,7 @@ def test_a_request_that_no_pool_can_grant_is_code_7(sources: dict[str, Any], sai
 # as host-local takes them -------------------------------------------------------------------------
 
 
-def wanted(conf: poolconf.IpamConf) -> list[str]:
+def wanted(conf: hostsubnet.IpamConf) -> list[str]:
     """What each pool will give: the address as the interface has it, "" where nothing is asked."""
     return [
         ""

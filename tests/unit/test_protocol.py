@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from cni_sriov import protocol, versions
-from cni_sriov.domain import Interface, IPConfig, Result, Route
-from cni_sriov.errors import CniError
+from cni_sriov.wire import cni as wire
+from cni_sriov.words import versions
+from cni_sriov.words.domain import Interface, IPConfig, Result, Route
+from cni_sriov.words.errors import CniError
 
 ENV = {"CNI_COMMAND": "ADD", "CNI_CONTAINERID": "c1", "CNI_NETNS": "/run/netns/a", "CNI_IFNAME": "net1"}
 CONF = '{"cniVersion": "1.0.0", "name": "fast", "type": "sriov"}'
@@ -17,12 +18,12 @@ SUPPORTED = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 
 def code_of(env: dict[str, str], stdin: str = CONF) -> int:
     with pytest.raises(CniError) as caught:
-        protocol.parse_request(env, stdin)
+        wire.parse_request(env, stdin)
     return caught.value.code
 
 
 def test_a_full_request_is_read() -> None:
-    request = protocol.parse_request(ENV | {"CNI_PATH": "/a:/b", "CNI_ARGS": "IgnoreUnknown=1;X=2"}, CONF)
+    request = wire.parse_request(ENV | {"CNI_PATH": "/a:/b", "CNI_ARGS": "IgnoreUnknown=1;X=2"}, CONF)
 
     assert (request.verb, str(request.attachment), request.netns) == ("ADD", "c1/net1", "/run/netns/a")
     assert (request.path, request.args["X"]) == (["/a", "/b"], "2")
@@ -32,13 +33,13 @@ def test_a_full_request_is_read() -> None:
 def test_a_missing_variable_is_code_4_and_named(missing: str) -> None:
     env = {key: value for key, value in ENV.items() if key != missing}
     with pytest.raises(CniError) as caught:
-        protocol.parse_request(env, CONF)
+        wire.parse_request(env, CONF)
     assert caught.value.code == 4
     assert missing in caught.value.msg
 
 
 def test_del_needs_no_netns() -> None:
-    assert protocol.parse_request(ENV | {"CNI_COMMAND": "DEL", "CNI_NETNS": ""}, CONF).netns == ""
+    assert wire.parse_request(ENV | {"CNI_COMMAND": "DEL", "CNI_NETNS": ""}, CONF).netns == ""
 
 
 @pytest.mark.parametrize("verb", ["", "add", "UPDATE", "ADD ", "../ADD"])
@@ -60,7 +61,7 @@ def test_an_ifname_the_kernel_refuses_is_code_4(bad: str) -> None:
 
 @pytest.mark.parametrize("good", ["e", "x" * 15, "net1", "a.100", "a@b", "..."])
 def test_an_ifname_the_kernel_takes_is_taken(good: str) -> None:
-    assert protocol.parse_request(ENV | {"CNI_IFNAME": good}, CONF).attachment.ifname == good
+    assert wire.parse_request(ENV | {"CNI_IFNAME": good}, CONF).attachment.ifname == good
 
 
 @pytest.mark.parametrize("bad", ["=", "A", "A=1;A=2", "UNKNOWN=1", "=x"])
@@ -108,7 +109,7 @@ RESULT = Result(
 
 
 def test_a_1_0_0_result_is_the_specs() -> None:
-    assert json.loads(protocol.render_result(RESULT, "1.0.0")) == {
+    assert json.loads(wire.render_result(RESULT, "1.0.0")) == {
         "cniVersion": "1.0.0",
         "interfaces": [{"name": "net1", "mac": "02:00:00:00:00:01", "sandbox": "/run/netns/a"}],
         "ips": [
@@ -122,12 +123,12 @@ def test_a_1_0_0_result_is_the_specs() -> None:
 
 @pytest.mark.parametrize("version", ["0.3.1", "0.4.0"])
 def test_an_older_result_tells_the_ip_version(version: str) -> None:
-    ips = json.loads(protocol.render_result(RESULT, version))["ips"]
+    ips = json.loads(wire.render_result(RESULT, version))["ips"]
     assert [ip["version"] for ip in ips] == ["4", "6"]
 
 
 def test_a_1_1_0_result_has_mtu_and_pci_id() -> None:
-    document = json.loads(protocol.render_result(RESULT, "1.1.0"))
+    document = json.loads(wire.render_result(RESULT, "1.1.0"))
     assert document["interfaces"][0]["mtu"] == 1500
     assert document["interfaces"][0]["pciID"] == "0000:01:10.0"
     assert document["routes"][1] == {"dst": "10.10.0.0/16", "scope": 253}
@@ -135,7 +136,7 @@ def test_a_1_1_0_result_has_mtu_and_pci_id() -> None:
 
 def test_an_error_is_one_document_with_code_and_remedy() -> None:
     error = CniError("set VLAN 5000: must be 0-4094", details="choose another", code=7)
-    assert json.loads(protocol.render_error(error, "0.4.0")) == {
+    assert json.loads(wire.render_error(error, "0.4.0")) == {
         "cniVersion": "0.4.0",
         "code": 7,
         "msg": "set VLAN 5000: must be 0-4094",

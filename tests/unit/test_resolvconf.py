@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import poolconf, resolvconf
+from cni_sriov.conf import hostsubnet
+from cni_sriov.state import resolvconf
 from tests.unit.ctl.test_import import Node
 from tests.world import World
 
@@ -97,8 +98,8 @@ def test_what_is_said_outright_wins_as_a_whole(world: World, file: Path) -> None
     assert dns(dns=confs, runtimeConfig={"dns": {"servers": asked["nameservers"]}}) == asked
 
 
-def parsed(keys: dict[str, Any]) -> poolconf.IpamConf:
-    return poolconf.parse({"pools": [POOL]} | keys, {}, {}, {})
+def parsed(keys: dict[str, Any]) -> hostsubnet.IpamConf:
+    return hostsubnet.parse({"pools": [POOL]} | keys, {}, {}, {})
 
 
 def test_resolv_conf_stands_for_dns_unless_that_says_something() -> None:

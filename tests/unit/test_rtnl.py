@@ -16,9 +16,9 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from cni_sriov import nlsocket, rtnl
-from cni_sriov.domain import Link, Route, VfState
-from cni_sriov.errors import KernelRefused
+from cni_sriov.kernel import nlsocket, rtnl
+from cni_sriov.words.domain import Link, Route, VfState
+from cni_sriov.words.errors import KernelRefused
 
 MAC = "02:00:00:0a:0b:0c"
 Fields = list[tuple[str, Any]]

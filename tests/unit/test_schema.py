@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cni_sriov import netconf, poolconf, routeconf, versions
+from cni_sriov.conf import hostsubnet, netconf, routeconf
+from cni_sriov.conf.keycase import Folded
 from cni_sriov.ctl import schema, validate
-from cni_sriov.errors import CniError
-from cni_sriov.keycase import Folded
+from cni_sriov.words import versions
+from cni_sriov.words.errors import CniError
 from tests.unit.conf_table import BAD, GOOD, TABLE, Row
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -70,7 +71,7 @@ def test_every_key_of_host_subnet_is_in_the_schema() -> None:
     known |= set(DEFS["dns"]["properties"])
     runtime = DEFS["sriov"]["properties"]["args"]["properties"]["cni"]["properties"]
 
-    read = keys_read(Path(poolconf.__file__))
+    read = keys_read(Path(hostsubnet.__file__))
 
     assert "ipRanges" in DEFS["sriov"]["properties"]["runtimeConfig"]["properties"]
     assert read - {"ips", "subnets", "ipRanges"} == known - {"type"}
@@ -78,7 +79,7 @@ def test_every_key_of_host_subnet_is_in_the_schema() -> None:
 
 
 def test_the_tree_of_known_keys_is_the_schemas() -> None:
-    """keycase.py folds what is in the tree and nothing else: a key that is missing there is read in one case alone."""
+    """conf/keycase.py folds what is in the tree and nothing else: a key that is missing there is read in one case alone."""
     sriov, tree = DEFS["sriov"]["properties"], netconf.known("sriov").keys
     runtime, args = sriov["runtimeConfig"]["properties"], sriov["args"]["properties"]["cni"]["properties"]
     ipam = tree["ipam"]({"Type": "host-subnet"})
@@ -144,5 +145,5 @@ def test_defaults_are_the_parsers() -> None:
 
     assert told == [made.pf_up, made.accept_ra, made.announce_wait_ms, made.verify_timeout_ms, made.log_level]
     assert properties["stateDir"]["default"] == netconf.STATE_DIR
-    assert DEFS["hostSubnet"]["properties"]["dataDir"]["default"] == poolconf.DATA_DIR
-    assert DEFS["hostSubnet"]["properties"]["scope"]["default"] == poolconf.SCOPE
+    assert DEFS["hostSubnet"]["properties"]["dataDir"]["default"] == hostsubnet.DATA_DIR
+    assert DEFS["hostSubnet"]["properties"]["scope"]["default"] == hostsubnet.SCOPE

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import plugin
-from cni_sriov.host import Host
-from cni_sriov.ledger import Ledger
-from cni_sriov.log import Log
+from cni_sriov.doors import cni
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.vf.host import Host
+from cni_sriov.words.log import Log
 from tests.world import Reply, World
 
 POD = "/run/netns/pod1"
@@ -40,7 +40,7 @@ def call(
         said[fd] += text
 
     given = {key: value for key, value in (env | variables).items() if value is not None}
-    exit_code = plugin.main(given, lambda: json.dumps(conf), write, world._host, door)  # noqa: SLF001
+    exit_code = cni.main(given, lambda: json.dumps(conf), write, world._host, door)  # noqa: SLF001
     assert exit_code or (said[1] == "") == (verb in {"DEL", "CHECK", "GC", "STATUS"}), said[1]
     return Reply(exit_code, said[1])
 

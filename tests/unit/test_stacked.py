@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.errors import KernelRefused
+from cni_sriov.words.errors import KernelRefused
 from tests import fakes
 from tests.fakes import Crash, FakeLink
 from tests.unit.ctl.tool import sriovctl

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from cni_sriov import statefile
-from cni_sriov.errors import InputOutput, TryAgain
+from cni_sriov.state import files
+from cni_sriov.words.errors import InputOutput, TryAgain
 
 HOLDER = """
 import sys, time
-from cni_sriov.statefile import Lock
+from cni_sriov.state.files import Lock
 Lock(sys.argv[1], "ADD").acquire()
 print("held", flush=True)
 time.sleep(60)
@@ -33,10 +33,10 @@ def test_a_lock_in_vain_names_its_holder(tmp_path: Path) -> None:
     with hold(tmp_path / "lock") as holder:
         try:
             with pytest.raises(TryAgain) as refused:
-                statefile.Lock(str(tmp_path / "lock"), "DEL").acquire(0.1)
+                files.Lock(str(tmp_path / "lock"), "DEL").acquire(0.1)
             assert f"pid {holder.pid} (ADD)" in refused.value.msg
             assert refused.value.code == 11
-            assert not statefile.Lock(str(tmp_path / "lock"), "reclaim").try_acquire()
+            assert not files.Lock(str(tmp_path / "lock"), "reclaim").try_acquire()
         finally:
             holder.kill()
 
@@ -44,7 +44,7 @@ def test_a_lock_in_vain_names_its_holder(tmp_path: Path) -> None:
 def test_a_killed_holder_frees_the_lock_for_who_waits(tmp_path: Path) -> None:
     with hold(tmp_path / "lock") as holder:
         killer = subprocess.Popen(["sh", "-c", f"sleep 0.3; kill -9 {holder.pid}"])
-        lock = statefile.Lock(str(tmp_path / "lock"), "DEL")
+        lock = files.Lock(str(tmp_path / "lock"), "DEL")
         lock.acquire(20)
         assert holder.wait() == -signal.SIGKILL
         killer.wait()
@@ -55,7 +55,7 @@ def test_waiting_leaves_the_alarm_as_it_was(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGALRM)
     with hold(tmp_path / "lock") as holder:
         with pytest.raises(TryAgain):
-            statefile.Lock(str(tmp_path / "lock"), "DEL").acquire(0.05)
+            files.Lock(str(tmp_path / "lock"), "DEL").acquire(0.05)
         holder.kill()
     assert signal.getsignal(signal.SIGALRM) == before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
@@ -63,7 +63,7 @@ def test_waiting_leaves_the_alarm_as_it_was(tmp_path: Path) -> None:
 
 def test_who_waited_for_a_forgotten_lock_gets_the_new_one(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
-    first, second = statefile.Lock(path, "DEL"), statefile.Lock(path, "ADD")
+    first, second = files.Lock(path, "DEL"), files.Lock(path, "ADD")
     first.acquire()
     first.forget()
     second.acquire(0.1)
@@ -75,8 +75,8 @@ def test_replace_is_0600_in_a_0700_directory(tmp_path: Path) -> None:
     directory = str(tmp_path / "a" / "b")
     mask = os.umask(0)
     try:
-        statefile.ensure_directory(directory)
-        statefile.replace(f"{directory}/f", "text")
+        files.ensure_directory(directory)
+        files.replace(f"{directory}/f", "text")
     finally:
         os.umask(mask)
     assert oct(os.stat(directory).st_mode & 0o7777) == "0o700"
@@ -91,12 +91,12 @@ def test_a_symlink_is_never_followed(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "dir")
 
     with pytest.raises(InputOutput):
-        statefile.read(str(tmp_path / "dir" / "f"))
+        files.read(str(tmp_path / "dir" / "f"))
     with pytest.raises(InputOutput, match="symlink"):
-        statefile.ensure_directory(str(tmp_path / "link"))
+        files.ensure_directory(str(tmp_path / "link"))
     with pytest.raises(InputOutput):
-        statefile.Lock(str(tmp_path / "dir" / "f"), "ADD").acquire()
-    statefile.replace(str(tmp_path / "dir" / "f"), "ours")
+        files.Lock(str(tmp_path / "dir" / "f"), "ADD").acquire()
+    files.replace(str(tmp_path / "dir" / "f"), "ours")
 
     assert (tmp_path / "victim").read_text() == "precious"
     assert (tmp_path / "dir" / "f").read_text() == "ours"
@@ -104,6 +104,6 @@ def test_a_symlink_is_never_followed(tmp_path: Path) -> None:
 
 def test_a_leftover_of_a_killed_writer_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / ".tmp-f").write_text("torn")
-    statefile.replace(str(tmp_path / "f"), "whole")
-    assert statefile.names(str(tmp_path)) == ["f"]
-    assert statefile.read(str(tmp_path / "f")) == "whole"
+    files.replace(str(tmp_path / "f"), "whole")
+    assert files.names(str(tmp_path)) == ["f"]
+    assert files.read(str(tmp_path / "f")) == "whole"

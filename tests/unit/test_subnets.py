@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cni_sriov import poolconf, subnets
-from cni_sriov.domain import HostUse, Lease, Route
-from cni_sriov.errors import BadConfig, CniError, PoolExhausted, SubnetConflict
-from cni_sriov.inet import Prefix, parse_prefix
-from cni_sriov.ipam.index import DamagedIndex, Index, build, open_index
+from cni_sriov.conf import hostsubnet
+from cni_sriov.decide import subnets
+from cni_sriov.leases.index import DamagedIndex, Index, build, open_index
+from cni_sriov.words.domain import HostUse, Lease, Route
+from cni_sriov.words.errors import BadConfig, CniError, PoolExhausted, SubnetConflict
+from cni_sriov.words.inet import Prefix, parse_prefix
 
 Network = IPv4Network | IPv6Network
 BOOT = "11111111-2222-3333-4444-555555555555"
@@ -36,7 +37,7 @@ class View:
     def cursor(self, key: str) -> int | None:
         return self.cursors.get(key)
 
-    def take(self, conf: poolconf.IpamConf, host_use: list[HostUse] | None = None) -> list[Lease]:
+    def take(self, conf: hostsubnet.IpamConf, host_use: list[HostUse] | None = None) -> list[Lease]:
         choice = subnets.choose(conf, self, host_use or [])
         for lease in choice.leases:
             self.mark(lease.subnet, True)
@@ -48,8 +49,8 @@ class View:
         self.indexes[prefix.version].mark(prefix, leased)
 
 
-def conf(*pools: dict[str, Any], ip: str = "", **keys: Any) -> poolconf.IpamConf:
-    return poolconf.parse({"pools": list(pools)} | keys, {}, {}, {"IP": ip} if ip else {})
+def conf(*pools: dict[str, Any], ip: str = "", **keys: Any) -> hostsubnet.IpamConf:
+    return hostsubnet.parse({"pools": list(pools)} | keys, {}, {}, {"IP": ip} if ip else {})
 
 
 def pool(subnet: str | list[str], length: int, **keys: Any) -> dict[str, Any]:
@@ -61,7 +62,7 @@ def use(prefix: str) -> HostUse:
 
 
 def taken(
-    view: View, asked: poolconf.IpamConf, count: int, host_use: list[HostUse] | None = None
+    view: View, asked: hostsubnet.IpamConf, count: int, host_use: list[HostUse] | None = None
 ) -> list[str]:
     return [view.take(asked, host_use)[0].subnet for _ in range(count)]
 
@@ -267,7 +268,7 @@ def test_a_sticky_lease_comes_back_with_its_address() -> None:
         conf(pool("10.10.0.0/16", 24, gateway="10.10.5.1")),
     ],
 )
-def test_a_sticky_lease_that_the_conf_would_not_give_any_more_is_left(asked: poolconf.IpamConf) -> None:
+def test_a_sticky_lease_that_the_conf_would_not_give_any_more_is_left(asked: hostsubnet.IpamConf) -> None:
     view = View()
     view.kept = view.take(conf(pool("10.10.0.0/16", 24), ip="10.10.5.9"))
 

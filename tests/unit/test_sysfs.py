@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cni_sriov.domain import PF, VF
-from cni_sriov.errors import KernelRefused
-from cni_sriov.pci import parse_pci_address
-from cni_sriov.sysfs import Sysfs
+from cni_sriov.kernel.sysfs import Sysfs
+from cni_sriov.words.domain import PF, VF
+from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.pci import parse_pci_address
 from tests.fakes import FakeKernel
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cni_sriov import times
+from cni_sriov.doors import times
 from tests.pages import ROOT
 
 
@@ -39,13 +39,13 @@ def test_the_outer_act_stands_still_while_the_inner_one_runs() -> None:
     stamps = clock(100, 110, 130, 160, 200, 300)
     sheet = times.Sheet(lambda: next(stamps))
 
-    sheet.enter("prepare.move")  # at 110
+    sheet.enter("vf.prepare.move")  # at 110
     sheet.enter("import")  # at 130
     sheet.leave()  # at 160
     sheet.leave()  # at 200
     told = sheet.close("ADD")  # at 300
 
-    assert told["acts"] == {"rest": 110, "prepare.move": 60, "import": 30}
+    assert told["acts"] == {"rest": 110, "vf.prepare.move": 60, "import": 30}
     assert told["parts"] == {"decide": 110, "kernel": 60, "start-up": 30}
     assert (told["verb"], told["entry"], told["end"]) == ("ADD", 100, 300)
 
@@ -55,10 +55,10 @@ def test_an_act_that_runs_twice_is_added_up() -> None:
     sheet = times.Sheet(lambda: next(stamps))
 
     for _ in range(2):
-        sheet.enter("claim.take")
+        sheet.enter("vf.claim.take")
         sheet.leave()
 
-    assert sheet.close("ADD")["acts"] == {"rest": 8, "claim.take": 6}
+    assert sheet.close("ADD")["acts"] == {"rest": 8, "vf.claim.take": 6}
 
 
 def test_a_lock_is_held_from_take_to_drop_and_one_that_never_was_is_not() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import netconf, poolconf
-from cni_sriov.jsontext import words
+from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.words.jsontext import words
 from tests.world import World
 
 PACKAGE = Path(__file__).parents[2] / "cni_sriov"
@@ -83,10 +83,10 @@ def places() -> list[tuple[str, ...]]:
     found += [("runtimeConfig", key) for key in netconf.RUNTIME_KEYS]
     found += [("runtimeConfig", "bandwidth", "egressRate"), ("runtimeConfig", "dns", "servers")]
     found += [("args", "cni"), *(("args", "cni", key) for key in netconf.ARGS_KEYS)]
-    found += [("ipam", key) for key in poolconf.KNOWN.keys]
-    found += [("ipam", "dns", key) for key in poolconf.KNOWN.keys["dns"].keys]
+    found += [("ipam", key) for key in hostsubnet.KNOWN.keys]
+    found += [("ipam", "dns", key) for key in hostsubnet.KNOWN.keys["dns"].keys]
     for entries in ("pools", "routes"):
-        found += [("ipam", entries, key) for key in poolconf.KNOWN.keys[entries].keys]
+        found += [("ipam", entries, key) for key in hostsubnet.KNOWN.keys[entries].keys]
     return [path for path in found if path[-1] not in {"logFile", "stateDir"}]
 
 

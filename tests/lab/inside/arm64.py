@@ -32,7 +32,7 @@ answer = [added.code, added.document.get("ips", added.text), deleted.code, world
 def main() -> None:
     work = HERE / "work"
     tests = {f"tests.{name}": HERE / "tests" / f"{name}.py" for name in ("fakes", "world")}
-    more = {"tests": HERE / "tests/__init__.py", "cni_sriov.real": HERE / "cni_sriov/plugin.py"} | tests
+    more = {"tests": HERE / "tests/__init__.py", "cni_sriov.real": HERE / "cni_sriov/doors/cni.py"} | tests
     library = picture.library()
     available = picture.builtin(library) | {"_json"}
     python, names = picture.modules(available, more)
@@ -40,7 +40,7 @@ def main() -> None:
     raw = picture.link(work, names, "", HERE / "_json.c")
     real, _ = picture.modules(available)
     told = picture.take(raw, picture.frozen(real), work / "real", HERE / "sriov")
-    fake = python | {"cni_sriov.plugin": HERE / "tests/snapshot/door.py"}
+    fake = python | {"cni_sriov.doors.cni": HERE / "tests/snapshot/door.py"}
     for name in ON_TRIAL:
         fake.pop(name, None)
     picture.take(raw, picture.frozen(fake), work / "fake", HERE / "probe")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cni_sriov.ctl import explain, show, split
-from cni_sriov.errors import BadConfig, BadEnvironment, CniError
+from cni_sriov.words.errors import BadConfig, BadEnvironment, CniError
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 

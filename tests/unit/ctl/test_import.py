@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from cni_sriov import plugin
 from cni_sriov.ctl import hostlocal
+from cni_sriov.doors import cni
 from tests.drop_in import POD, SriovCni, known
 from tests.unit.ctl.tool import Run, sriovctl
 from tests.unit.test_delegation import HostLocal
@@ -67,7 +67,7 @@ class Node:
                 out.write(text)
 
         conf = self.conf | {"type": "bridge"} | keys
-        code = plugin.main(
+        code = cni.main(
             env,
             lambda: json.dumps(conf),
             write,

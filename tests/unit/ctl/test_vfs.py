@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from cni_sriov.ctl import vfs
-from cni_sriov.errors import CniError
-from cni_sriov.rtnl import Address
+from cni_sriov.kernel.rtnl import Address
+from cni_sriov.words.errors import CniError
 from tests.fakes import FakePf
 from tests.unit.ctl.tool import host, sriovctl
 from tests.world import World

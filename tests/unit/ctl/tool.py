@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from cni_sriov.conf.netconf import STATE_DIR
 from cni_sriov.ctl.main import Tool, main
-from cni_sriov.host import Host
-from cni_sriov.ipam.holding import Holding
-from cni_sriov.ledger import Ledger
-from cni_sriov.log import Log
-from cni_sriov.netconf import STATE_DIR
+from cni_sriov.leases.holding import Holding
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.vf.host import Host
+from cni_sriov.words.log import Log
 from tests.world import FakeHost, World
 
 

@@ -1,0 +1,215 @@
+"""A pool of host-subnet: what may be cut from it, what never, and what was asked of it. Pure: no file, no clock.
+
+Every reason why a subnet or an address is never leased is here, so that the search (decide/subnets.py), a request and an
+import (ctl/importer.py) cannot judge it differently.
+"""
+
+from __future__ import annotations
+
+from ..words.domain import Noun
+from ..words.errors import BadConfig
+from ..words.inet import BITS, RESERVED, Prefix, prefix_around, render_address
+
+Barred = tuple[int, int, str]
+
+
+class Pool(Noun):
+    """One entry of `pools`: it yields one lease of `/length`, cut from the first of `prefixes` that has room.
+
+    `gateway`: "first", "last", "none", or "address"; then `next_hop` is the gateway, on link and outside every lease.
+    `exclude` holds (first, last) pairs; `never` has (first, last, what they are) of what no configuration can allow.
+    `wanted` and `wanted_address` are what was requested of this pool, `asked` by whom.
+    """
+
+    __slots__ = (
+        "asked",
+        "exclude",
+        "gateway",
+        "length",
+        "never",
+        "next_hop",
+        "prefixes",
+        "wanted",
+        "wanted_address",
+    )
+
+    def __init__(
+        self,
+        prefixes: list[Prefix],
+        length: int,
+        gateway: str = "first",
+        next_hop: int | None = None,
+        exclude: list[tuple[int, int]] | None = None,
+    ) -> None:
+        self.prefixes = prefixes
+        self.length = length
+        self.gateway = gateway
+        self.next_hop = next_hop
+        self.exclude = exclude or []
+        self.never = self._never()
+        self.wanted: Prefix | None = None
+        self.wanted_address: int | None = None
+        self.asked = ""
+
+    def _never(self) -> list[Barred]:
+        never = [
+            (low, high, f"{what} ({Prefix(self.version, low, length)})")
+            for low, high, length, what in RESERVED[self.version]
+            if any(low <= prefix.last and prefix.value <= high for prefix in self.prefixes)
+        ]
+        for prefix in self.prefixes if self.length == BITS[self.version] else []:
+            never += _ends_of_lan(prefix)
+        if self.next_hop is not None:
+            name = render_address(self.version, self.next_hop)
+            never.append((self.next_hop, self.next_hop, f"the gateway {name}, which is never leased"))
+        return never
+
+    @property
+    def version(self) -> int:
+        return self.prefixes[0].version
+
+    @property
+    def key(self) -> str:
+        """Names the next-fit cursor; a file name."""
+        return f"{self.prefixes[0]}_{self.length}".replace("/", "_")
+
+    @property
+    def barred(self) -> list[tuple[int, int]]:
+        return self.exclude + [(low, high) for low, high, _ in self.never]
+
+    def usable(self, subnet: Prefix) -> tuple[int, int]:
+        """First and last host address. RFC 3021 (/31) and RFC 6164 (/127): both ends are; v6 has no broadcast."""
+        spare = BITS[subnet.version] - subnet.length
+        if spare <= 1:
+            return subnet.value, subnet.last
+        return subnet.value + 1, subnet.last - (subnet.version == 4)
+
+    def gateway_of(self, subnet: Prefix) -> int | None:
+        first, last = self.usable(subnet)
+        return {"first": first, "last": last, "none": None, "address": self.next_hop}[self.gateway]
+
+    def address_of(self, subnet: Prefix) -> int:
+        """The interface's address: the first usable one that is not the gateway's."""
+        first, _ = self.usable(subnet)
+        return first + 1 if first == self.gateway_of(subnet) else first
+
+    def holds(self, subnet: Prefix) -> Prefix | None:
+        """The prefix of this pool that the subnet can be cut from."""
+        for prefix in self.prefixes:
+            if prefix.contains(subnet):
+                return prefix
+        return None
+
+    def around(self, version: int, value: int) -> Prefix | None:
+        """The subnet of this pool that the address is in."""
+        subnet = prefix_around(version, value, self.length) if version == self.version else None
+        return subnet if subnet is not None and self.holds(subnet) else None
+
+    def refusal(self, subnet: Prefix, value: int | None = None) -> str:
+        """Why this subnet, or this address in it, is never leased, as the end of a sentence; "" = it may be."""
+        first, last = self.usable(subnet)
+        if value is not None and not first <= value <= last:
+            return f"is the network or broadcast address of {subnet}"
+        if value is not None and value == self.gateway_of(subnet):
+            return f"is the gateway of {subnet}"
+        inside = "" if value is None else f"is in {subnet}, which "
+        for low, high, what in self.never:
+            if low <= subnet.last and subnet.value <= high:
+                return f"is {what}" if subnet.size == 1 else f"{inside}holds {what}"
+        if any(low <= subnet.last and subnet.value <= high for low, high in self.exclude):
+            return f"{inside}is excluded by the pool's configuration"
+        return ""
+
+    def has_room(self) -> bool:
+        """Whether anything can be leased at all, were nothing leased yet."""
+        spare, barred = BITS[self.version] - self.length, sorted(self.barred)
+        for prefix in self.prefixes:
+            start = prefix.value
+            for low, high in barred:
+                if low >= start + (1 << spare):
+                    break
+                if high >= start:
+                    start = ((high >> spare) + 1) << spare
+            if start <= prefix.last:
+                return True
+        return False
+
+    def takes_length(self, length: int | None, subnet: Prefix) -> bool:
+        """The address decides. Its length may be left out, be the lease's, the pool's (its LAN's), or one address's;
+        where the lease is one address, any: host-local takes every length and looks at none.
+        """
+        whole, within = BITS[self.version], self.holds(subnet)
+        return self.length == whole or length in (None, self.length, whole, within and within.length)
+
+
+def _ends_of_lan(prefix: Prefix) -> list[Barred]:
+    """Leases of one address are hosts of a LAN, whose other hosts have the pool's length as their netmask.
+
+    To them its lowest address is the network (IPv6: every router, RFC 4291 2.6.1), its highest IPv4 one the
+    broadcast: no connection gets there. Not in a /31 or /127 (RFC 3021, RFC 6164).
+    """
+    if BITS[prefix.version] - prefix.length < 2:
+        return []
+    if prefix.version == 6:
+        return [(prefix.value, prefix.value, f"the subnet-router anycast address of {prefix}")]
+    what = f"the network or broadcast address of {prefix}"
+    return [(prefix.value, prefix.value, what), (prefix.last, prefix.last, what)]
+
+
+# requests ----------------------------------------------------------------------------------------
+
+
+def want_address(pools: list[Pool], asked: str, version: int, value: int, length: int | None) -> None:
+    """Ask the first pool that can grant it for the address, once; `asked` is "<source> '<text>'"."""
+    problem = ""
+    for pool in pools:
+        subnet = pool.around(version, value)
+        if subnet is None:
+            continue
+        again = pool.wanted_address == value
+        reason = _against_length(pool, subnet, length) if again else _against(pool, subnet, value, length)
+        if not reason:
+            if not again:
+                _want(pool, subnet, asked)
+                pool.wanted_address = value
+            return
+        problem = problem or reason
+    raise BadConfig(f"{asked}: {problem or 'is outside every pool'}", "" if problem else _names(pools))
+
+
+def _against(pool: Pool, subnet: Prefix, value: int, length: int | None) -> str:
+    if pool.wanted_address is not None or pool.wanted not in (None, subnet):
+        return f"its pool {pool.holds(subnet)} is asked twice, for another one by {pool.asked}"
+    return _against_length(pool, subnet, length) or pool.refusal(subnet, value)
+
+
+def _against_length(pool: Pool, subnet: Prefix, length: int | None) -> str:
+    if pool.takes_length(length, subnet):
+        return ""
+    return f"the pool {pool.holds(subnet)} gives subnets of /{pool.length}, none of /{length}"
+
+
+def want_subnet(pools: list[Pool], asked: str, subnet: Prefix) -> None:
+    inside = [pool for pool in pools if pool.holds(subnet)]
+    if any(pool.wanted == subnet for pool in inside):
+        return
+    problem = ""
+    for pool in inside:
+        if pool.length != subnet.length or pool.wanted is not None:
+            other = f", and {pool.asked} wants another" if pool.wanted is not None else ""
+            problem = problem or f"its pool gives one subnet of /{pool.length} per interface{other}"
+            continue
+        reason = pool.refusal(subnet)
+        if not reason:
+            _want(pool, subnet, asked)
+            return
+        problem = problem or reason
+    raise BadConfig(f"{asked}: {problem or 'is outside every pool'}", "" if problem else _names(pools))
+
+
+def _want(pool: Pool, subnet: Prefix, asked: str) -> None:
+    pool.wanted, pool.asked = subnet, asked
+
+
+def _names(pools: list[Pool]) -> str:
+    return "the pools are " + ", ".join(str(prefix) for pool in pools for prefix in pool.prefixes)

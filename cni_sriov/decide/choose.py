@@ -1,0 +1,107 @@
+"""Which VF: pure. Facts in (PFs, their VFs, the claims), one VF out, or an error with the reason of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..conf.netconf import PfSelector
+from ..words.domain import PF, VF
+from ..words.errors import BadConfig, CniError, NoFreeVf, PfUnusable
+
+
+def matching_pfs(pfs: Iterable[PF], selector: PfSelector, named: Iterable[int] = ()) -> list[PF]:
+    """The PFs that match all that the selector gives; BadConfig if there is none. `named`: the interfaces that its names
+    lead to, which may be altnames.
+    """
+    meant = set(named) - {0}
+    found = [pf for pf in pfs if _matches(pf, selector, meant)]
+    if not found:
+        raise BadConfig("choose a PF: no PF of this node matches the selector `pf`")
+    return found
+
+
+def _matches(pf: PF, selector: PfSelector, named: set[int]) -> bool:
+    if selector.names and pf.ifname not in selector.names and pf.ifindex not in named:
+        return False
+    rules: tuple[tuple[list[str] | list[int] | None, str | int], ...] = (
+        (selector.pci_addresses, pf.pci_address),
+        (selector.vendors, pf.vendor),
+        (selector.devices, pf.device),
+        (selector.drivers, pf.driver),
+    )
+    return all(not wanted or value in wanted for wanted, value in rules)  # [] = any, as if it were not given
+
+
+def has_index(selector: PfSelector | None, index: int) -> bool:
+    return (
+        selector is None
+        or selector.vfs is None
+        or any(first <= index <= last for first, last in selector.vfs)
+    )
+
+
+def fewest_claims_first(pfs: list[PF], claimed: dict[str, str], own: list[str] | None = None) -> list[PF]:
+    """`claimed`: VF address -> PF address. `own`: PF addresses of the container's other interfaces, which come last: two
+    interfaces of one container are meant to survive the loss of one PF.
+    """
+    taken, mine = list(claimed.values()), own or []
+
+    def order(pf: PF) -> tuple[int, int, str]:
+        return mine.count(pf.pci_address), taken.count(pf.pci_address), pf.pci_address
+
+    return sorted(pfs, key=order)
+
+
+def free_vf(
+    candidates: Iterable[tuple[PF, Iterable[VF]]], claimed: dict[str, str], selector: PfSelector | None = None
+) -> tuple[PF, VF]:
+    """The first VF in the given order that nobody claims and nothing uses.
+
+    The VFs may come from a generator: those behind the first free one are never looked at.
+    """
+    seen: list[tuple[str, str, str]] = []
+    lasting, without_vfs = True, []
+    for pf, vfs in candidates:
+        before = len(seen)
+        for vf in vfs:
+            taken = vf.pci_address in claimed
+            if not (taken or vf.busy):
+                return pf, vf
+            where = f"{pf.ifname} vf {vf.index} ({vf.pci_address})".strip()
+            seen.append((where, vf.pci_address, CLAIMED if taken else vf.busy))
+            lasting = lasting and vf.lasting and not taken
+        if len(seen) == before:
+            seen.append((pf.ifname, "", f"has no VFs that match (numvfs is {pf.numvfs})"))
+            lasting = lasting and not any(has_index(selector, index) for index in range(pf.numvfs))
+            without_vfs += [] if pf.numvfs else [pf.ifname]
+    raise _nothing_free(seen, lasting, without_vfs)
+
+
+CLAIMED = "claimed"
+
+
+def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: list[str]) -> CniError:
+    """Waiting helps where a VF is in use or on its way, and nowhere else."""
+    details = told(seen)
+    if seen and len(without_vfs) == len(seen):
+        first = without_vfs[0]
+        return PfUnusable(
+            f"choose a VF: {', '.join(without_vfs)} has no VFs (numvfs is 0)",
+            f"create them with `sriovctl vfs {first} N`",
+        )
+    if seen and lasting:
+        return BadConfig(
+            "choose a VF: none of those that the configuration means can ever be taken",
+            f"{details}; bind them to their network driver, or mean others",
+        )
+    return NoFreeVf(
+        "choose a VF: no free VF", details or "no PF was named; create VFs with `sriovctl vfs PF N`", seen
+    )
+
+
+def told(seen: list[tuple[str, str, str]], holders: dict[str, str] | None = None) -> str:
+    """Why not, of each VF. `holders`: VF address -> the words for who has claimed it."""
+    return "; ".join(
+        f"{where}: {reason}{(holders or {}).get(address, '') if reason == CLAIMED else ''}"
+        for where, address, reason in seen
+    )

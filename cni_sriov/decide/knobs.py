@@ -1,0 +1,76 @@
+"""From one state of a VF's admin knobs to another: which netlink verbs, and what still differs. Pure.
+
+The admin MAC is not among them: its order with the VF's own address matters (release.restore_mac, verbs/add.py).
+"""
+
+from __future__ import annotations
+
+from ..words.domain import VfSettings, VfState
+
+_PLAIN = ("spoofchk", "trust", "link_state")
+
+
+class Step:
+    """`verb` is a method of Netlink that takes (pf_ifindex, index, *args); `label` is the conf's key, for errors."""
+
+    __slots__ = ("args", "label", "verb")
+
+    def __init__(self, label: str, verb: str, *args: object) -> None:
+        self.label = label
+        self.verb = verb
+        self.args = args
+
+
+def steps(now: VfState, wanted: VfState | VfSettings) -> list[Step]:
+    """What to do; a knob that is already so, or that `wanted` leaves open (None), is not touched."""
+    todo = []
+    if wanted.vlan is not None and _vlan(now) != _vlan(wanted):
+        todo.append(Step("vlan", "set_vf_vlan", wanted.vlan, wanted.vlan_qos, wanted.vlan_proto))
+    low, high = _rates(now, wanted)
+    if (low, high) != (now.min_tx_rate or 0, now.max_tx_rate or 0):
+        todo.append(Step(_rate_label(now, low), "set_vf_rate", low, high))
+    for knob in _PLAIN:
+        value = getattr(wanted, knob)
+        if value is not None and value != getattr(now, knob):
+            todo.append(Step(knob, f"set_vf_{knob}", value))
+    return todo
+
+
+def has_rates(settings: VfState | VfSettings) -> bool:
+    return settings.min_tx_rate is not None or settings.max_tx_rate is not None
+
+
+def differences(now: VfState, wanted: VfState | VfSettings) -> list[str]:
+    """What is not as wanted, in words; a knob that the driver does not report cannot be judged."""
+    wrong = []
+    if wanted.vlan is not None and now.vlan is not None and _vlan(now) != _vlan(wanted):
+        wrong.append(f"vlan {_words(now)}, not {_words(wanted)}")
+    for knob in ("min_tx_rate", "max_tx_rate", *_PLAIN):
+        value, found = getattr(wanted, knob), getattr(now, knob)
+        if value is not None and found is not None and value != found:
+            wrong.append(f"{knob} {_word(found)}, not {_word(value)}")
+    return wrong
+
+
+def _vlan(state: VfState | VfSettings) -> tuple[int | None, int, str]:
+    # without a VLAN neither qos nor protocol mean anything, and drivers report leftovers
+    return (state.vlan, state.vlan_qos, state.vlan_proto) if state.vlan else (state.vlan, 0, "802.1q")
+
+
+def _words(state: VfState | VfSettings) -> str:
+    return f"{state.vlan} qos {state.vlan_qos} proto {state.vlan_proto}"
+
+
+def _word(value: object) -> str:
+    return {True: "on", False: "off"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def _rates(now: VfState, wanted: VfState | VfSettings) -> tuple[int, int]:
+    """Both rates travel in one message (struct ifla_vf_rate): the one that is not asked stays as it is."""
+    low = now.min_tx_rate if wanted.min_tx_rate is None else wanted.min_tx_rate
+    high = now.max_tx_rate if wanted.max_tx_rate is None else wanted.max_tx_rate
+    return low or 0, high or 0
+
+
+def _rate_label(now: VfState, low: int) -> str:
+    return "min_tx_rate" if low != (now.min_tx_rate or 0) else "max_tx_rate"

@@ -1,0 +1,207 @@
+"""Which subnets an interface gets, and the routes that follow. Pure: the store hands in a View, gets a Choice back.
+
+Next-fit: the search begins behind the pool's last automatic lease, so a released subnet is not reused until the pool
+wraps. The View answers in a time that does not grow with the number of leases (leases/index.py).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..conf import routeconf
+from ..conf.hostsubnet import IpamConf
+from ..conf.pools import Pool
+from ..words.domain import HostUse, Lease, Noun, Route
+from ..words.errors import BadConfig, PoolExhausted, SubnetConflict
+from ..words.inet import BITS, Prefix, parse_interface, parse_prefix, render_address
+
+
+class View(Protocol):
+    """What a store shows of the leases of one scope while its lock is held."""
+
+    @property
+    def kept(self) -> list[Lease]:
+        """Sticky leases of this pod that nobody else holds now."""
+
+    def conflict(self, prefix: Prefix) -> bool:
+        """Whether a lease contains, equals or lies in the prefix."""
+
+    def first_free(self, within: Prefix, length: int, start: int) -> int | None:
+        """The lowest free aligned subnet of that length at or above `start`."""
+
+    def cursor(self, key: str) -> int | None:
+        """The last address of the last automatic lease."""
+
+
+LINK = 253  # RT_SCOPE_LINK, linux/rtnetlink.h
+Range = tuple[int, int]
+
+
+class Choice(Noun):
+    """The leases to take, one per pool, and where next-fit goes on ({pool key: last address})."""
+
+    __slots__ = ("cursors", "leases")
+
+    def __init__(self, leases: list[Lease], cursors: dict[str, int]) -> None:
+        self.leases = leases
+        self.cursors = cursors
+
+
+def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
+    """One lease per pool: the requested one, else the pod's sticky one, else the next free one."""
+    choice = Choice([], {})
+    taken: list[Prefix] = []
+    for pool in conf.pools:
+        used = [] if conf.allow_host_overlap else _host_use_that_counts(pool, host_use)
+        subnet, address = _wanted(pool, view, used, taken) or _kept(pool, view, used, taken) or (None, None)
+        if subnet is None:
+            subnet = _next_fit(pool, view, [use.prefix for use in used] + taken)
+            choice.cursors[pool.key] = subnet.last
+        taken.append(subnet)
+        choice.leases.append(_lease(conf.scope, pool, subnet, address))
+    return choice
+
+
+def _host_use_that_counts(pool: Pool, host_use: list[HostUse]) -> list[HostUse]:
+    """What contains the whole pool (a summary route, the LAN the pool was cut from) does not speak against it."""
+    return [
+        use
+        for use in host_use
+        if any(prefix.overlaps(use.prefix) and not use.prefix.contains(prefix) for prefix in pool.prefixes)
+    ]
+
+
+def _wanted(
+    pool: Pool, view: View, used: list[HostUse], taken: list[Prefix]
+) -> tuple[Prefix, int | None] | None:
+    if pool.wanted is None:
+        return None
+    for use in used:
+        if use.prefix.overlaps(pool.wanted):
+            raise SubnetConflict(
+                f"lease {pool.wanted}: overlaps {use.what}", "ask for another, or set allowHostOverlap"
+            )
+    mine = any(lease.subnet == str(pool.wanted) for lease in view.kept)
+    if (not mine and view.conflict(pool.wanted)) or any(pool.wanted.overlaps(other) for other in taken):
+        raise SubnetConflict(
+            f"lease {pool.wanted}: taken, or overlaps a subnet that is",
+            "see `sriovctl leases`",
+            "" if any(pool.wanted.overlaps(other) for other in taken) else str(pool.wanted),
+        )
+    return pool.wanted, pool.wanted_address
+
+
+def _kept(
+    pool: Pool, view: View, used: list[HostUse], taken: list[Prefix]
+) -> tuple[Prefix, int | None] | None:
+    """The sticky lease, if the configuration would still give it."""
+    for lease in view.kept:
+        subnet, address = parse_prefix(lease.subnet), parse_interface(lease.address)[1]
+        if subnet.length != pool.length or not pool.holds(subnet):
+            continue
+        others = [use.prefix for use in used] + taken
+        if (
+            any(subnet.overlaps(other) for other in others)
+            or _blocking(subnet.value, subnet.last, _barred(pool, [])) >= 0
+        ):
+            continue
+        first, last = pool.usable(subnet)
+        return subnet, address if first <= address <= last and address != pool.gateway_of(subnet) else None
+    return None
+
+
+def _next_fit(pool: Pool, view: View, avoid: list[Prefix]) -> Prefix:
+    barred = _barred(pool, avoid)
+    for within, start in _search_order(pool.prefixes, view.cursor(pool.key)):
+        subnet = _first_fit(view, within, pool.length, start, barred)
+        if subnet:
+            return subnet
+    names = ", ".join(str(prefix) for prefix in pool.prefixes)
+    raise PoolExhausted(
+        f"lease a /{pool.length} of {names}: no free subnet", "see `sriovctl leases`, `sriovctl gc`"
+    )
+
+
+def _search_order(prefixes: list[Prefix], cursor: int | None) -> list[tuple[Prefix, int]]:
+    """(prefix, where to begin in it): from the cursor to the end of the list, then round to where it began."""
+    whole = [(prefix, prefix.value) for prefix in prefixes]
+    for n, prefix in enumerate(prefixes):
+        if cursor is not None and prefix.has(prefix.version, cursor):
+            return [(prefix, cursor + 1), *whole[n + 1 :], *whole[: n + 1]]
+    return whole
+
+
+def _first_fit(view: View, within: Prefix, length: int, start: int, barred: list[Range]) -> Prefix | None:
+    """One look-up per barred range at most: behind each, the search goes on."""
+    size = 1 << (BITS[within.version] - length)
+    while start <= within.last:
+        value = view.first_free(within, length, start)
+        if value is None:
+            return None
+        blocked_to = _blocking(value, value + size - 1, barred)
+        if blocked_to < 0:
+            return Prefix(within.version, value, length)
+        start = blocked_to + 1
+    return None
+
+
+def _barred(pool: Pool, avoid: list[Prefix]) -> list[Range]:
+    """What the pool never leases, and what the host uses."""
+    return pool.barred + [(prefix.value, prefix.last) for prefix in avoid if prefix.version == pool.version]
+
+
+def _blocking(first: int, last: int, barred: list[Range]) -> int:
+    """The highest address of the ranges that touch first-last, -1 if none does."""
+    return max((high for low, high in barred if low <= last and first <= high), default=-1)
+
+
+def _lease(scope: str, pool: Pool, subnet: Prefix, address: int | None) -> Lease:
+    version, gateway = subnet.version, pool.gateway_of(subnet)
+    if address is None:
+        address = pool.address_of(subnet)
+    return Lease(
+        scope,
+        str(subnet),
+        f"{render_address(version, address)}/{subnet.length}",
+        "" if gateway is None else render_address(version, gateway),
+        str(pool.holds(subnet)),
+    )
+
+
+def check_main_plugin(conf: IpamConf, foreign: bool) -> None:
+    """What a main plugin that is not ours cannot do is refused before anything is reserved."""
+    if not foreign:
+        return
+    remedy = 'set "gateway": "none" in each pool, or use type sriov'
+    if conf.onlink and any(pool.gateway != "none" for pool in conf.pools):
+        raise BadConfig(
+            "ipam.onlink true: under this main plugin the pool's route would go to the gateway, not to the link",
+            remedy,
+        )
+    for n, route in enumerate(conf.routes):
+        version = 6 if ":" in route.dst else 4
+        has_gateway = any(pool.gateway != "none" and pool.version == version for pool in conf.pools)
+        if has_gateway and route.scope is not None and route.scope >= LINK:
+            raise BadConfig(
+                f"ipam.routes[{n}].scope {route.scope}: under this main plugin the route would go to the gateway",
+                remedy,
+            )
+
+
+def routes(conf: IpamConf, leases: list[Lease], foreign: bool = False) -> list[Route]:
+    """The routes of a Result. A foreign main plugin knows no link scope and routes to the gateway by itself."""
+    found = []
+    for pool, lease in zip(conf.pools, leases, strict=True):
+        onlink = pool.prefixes if conf.onlink else []
+        found += [_link_route(str(prefix), lease) for prefix in onlink]
+        hop = pool.next_hop
+        if hop is not None and not foreign and not any(prefix.has(pool.version, hop) for prefix in onlink):
+            found.append(_link_route(f"{lease.gateway}/{BITS[pool.version]}", lease))
+    gateways = [lease.gateway for lease in leases if lease.gateway]
+    for route in conf.routes:
+        found.append(routeconf.complete(route, gateways))
+    return found
+
+
+def _link_route(dst: str, lease: Lease) -> Route:
+    return Route(dst, src=lease.address.partition("/")[0], scope=LINK)

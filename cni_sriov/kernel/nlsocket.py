@@ -1,0 +1,162 @@
+"""The transport under kernel/netlink.py: one netlink socket, requests, acknowledgements, dumps, events.
+
+Imported on every CNI call. It knows nothing of what the messages mean. A socket stays in the netns it was made in.
+"""
+
+from __future__ import annotations
+
+import time
+from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
+from collections.abc import Iterator
+from errno import EBADMSG, EBUSY, EINTR, ENOBUFS
+from select import POLLIN, poll
+from sys import byteorder
+
+from ..words.errors import KernelRefused
+from .rtnl import HEADER, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, Malformed, attrs_of, message, text_of
+
+_AF_NETLINK, _SOL_NETLINK = 16, 270  # linux/socket.h
+_SOCK_RAW, _SOCK_CLOEXEC = 3, 0o2000000  # linux/net.h
+_MSG_PEEK, _MSG_TRUNC, _MSG_DONTWAIT = 0x2, 0x20, 0x40  # linux/socket.h
+NETLINK_ROUTE, NETLINK_GENERIC = 0, 16  # linux/netlink.h
+_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_DUMP_INTR, _NLM_F_CAPPED, _NLM_F_ACK_TLVS, _NLMSGERR_ATTR_MSG = 0x10, 0x100, 0x200, 1
+_DUMP_TRIES = 20
+
+Message = tuple[int, int, int, bytes]  # type, flags, sequence, body
+
+
+class NetlinkSocket:
+    """`groups` (RTMGRP_*): also hear of what changes."""
+
+    __slots__ = ("_buffer", "_sequence", "raw")
+
+    def __init__(self, groups: int = 0, protocol: int = NETLINK_ROUTE) -> None:
+        try:
+            self.raw = Socket(_AF_NETLINK, _SOCK_RAW | _SOCK_CLOEXEC, protocol)
+            self.raw.bind((0, groups))
+        except OSError as error:
+            raise KernelRefused("open a netlink socket", error.errno or 0) from error
+        self._buffer = bytearray(1 << 15)
+        self._sequence = 0
+        for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
+            try:
+                self.raw.setsockopt(_SOL_NETLINK, option, 1)
+            except OSError:
+                pass  # before 4.20: errors have no sentence, dumps no filter; callers filter again
+
+    def close(self) -> None:
+        self.raw.close()
+
+    def ask(self, verb: str, kind: int, body: bytes, flags: int = 0) -> bytes:
+        """One request; the answer's body, b"" for a change. The change has happened when this returns."""
+        sequence = self._send(verb, kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
+        answer = b""
+        for reply, reply_flags, reply_body in self._replies(verb, sequence):
+            if reply == _NLMSG_ERROR:
+                raise_refusal(verb, reply_flags, reply_body)
+                break
+            answer = reply_body
+        return answer
+
+    def dump(self, verb: str, kind: int, body: bytes) -> list[bytes]:
+        """Every answer's body. A dump that a change interrupted is asked again, a bounded number of times."""
+        for _ in range(_DUMP_TRIES):
+            try:
+                bodies = self._dump_once(verb, kind, body)
+            except KernelRefused as refused:
+                if refused.errno not in {EBUSY, ENOBUFS}:
+                    raise
+                self._drain()  # EBUSY: a signal left an earlier dump unread
+                continue
+            if bodies is not None:
+                return bodies
+        raise KernelRefused(verb, EINTR, "the list changed again and again while it was read")
+
+    def events(self, deadline: float) -> Iterator[Message | None]:
+        """Messages until `deadline` (time.monotonic). None = some were lost: look at everything again."""
+        waiter = poll()
+        waiter.register(self.raw.fileno(), POLLIN)
+        while (left := deadline - time.monotonic()) > 0 and waiter.poll(left * 1000):
+            try:
+                yield from messages(self._receive())
+            except Malformed as error:
+                raise KernelRefused("listen for link changes", EBADMSG, str(error)) from error
+            except OSError as error:
+                if error.errno != ENOBUFS:
+                    raise KernelRefused("listen for link changes", error.errno or 0) from error
+                yield None
+
+    def _dump_once(self, verb: str, kind: int, body: bytes) -> list[bytes] | None:
+        """None = interrupted (NLM_F_DUMP_INTR): the parts need not fit together."""
+        sequence = self._send(verb, kind, NLM_F_REQUEST | NLM_F_DUMP, body)
+        bodies = []
+        interrupted = False
+        for reply, flags, reply_body in self._replies(verb, sequence):
+            interrupted = interrupted or bool(flags & _NLM_F_DUMP_INTR)
+            if reply in {_NLMSG_ERROR, _NLMSG_DONE}:
+                raise_refusal(verb, flags, reply_body)
+                break
+            bodies.append(reply_body)
+        return None if interrupted else bodies
+
+    def _send(self, verb: str, kind: int, flags: int, body: bytes) -> int:
+        self._sequence += 1
+        try:
+            self.raw.send(message(kind, flags, self._sequence, body))
+        except OSError as error:
+            raise KernelRefused(verb, error.errno or 0) from error
+        return self._sequence
+
+    def _replies(self, verb: str, sequence: int) -> Iterator[tuple[int, int, bytes]]:
+        """What answers that request; leftovers of one that an exception cut off are dropped."""
+        while True:
+            try:
+                for kind, flags, answered, body in messages(self._receive()):
+                    if answered == sequence:
+                        yield kind, flags, body
+            except OSError as error:
+                raise KernelRefused(verb, error.errno or 0) from error
+            except Malformed as error:
+                raise KernelRefused(verb, EBADMSG, str(error)) from error
+
+    def _receive(self, flags: int = 0) -> bytes:
+        """One datagram, whole: a PF with 256 VFs answers with more than 64 KiB."""
+        size = self.raw.recv_into(self._buffer, 0, _MSG_PEEK | _MSG_TRUNC | flags)
+        if size > len(self._buffer):
+            self._buffer = bytearray(size)
+        size = self.raw.recv_into(self._buffer, 0, flags)
+        return bytes(memoryview(self._buffer)[:size])
+
+    def _drain(self) -> None:
+        try:
+            while True:
+                self._receive(_MSG_DONTWAIT)
+        except OSError:
+            pass  # EAGAIN: nothing is left
+
+
+def messages(datagram: bytes) -> Iterator[Message]:
+    start = 0
+    while start + HEADER.size <= len(datagram):
+        size, kind, flags, sequence, _ = HEADER.unpack_from(datagram, start)
+        if size < HEADER.size or start + size > len(datagram):
+            raise Malformed(f"message of length {size} in {len(datagram) - start} bytes")
+        yield kind, flags, sequence, datagram[start + HEADER.size : start + size]
+        start += (size + 3) & ~3
+
+
+def raise_refusal(verb: str, flags: int, body: bytes) -> None:
+    """Body of NLMSG_ERROR: errno, the request's header (and body, if not capped), attributes; of NLMSG_DONE: errno."""
+    number = -int.from_bytes(body[:4], byteorder, signed=True)
+    if not number:
+        return
+    sentence = ""
+    if flags & _NLM_F_ACK_TLVS and len(body) >= 4 + HEADER.size:
+        request_size = HEADER.size if flags & _NLM_F_CAPPED else HEADER.unpack_from(body, 4)[0]
+        try:
+            sentence = text_of(attrs_of(body, 4 + request_size).get(_NLMSGERR_ATTR_MSG, b""))
+        except Malformed:
+            pass  # the refusal counts; only its sentence is lost
+    raise KernelRefused(verb, number, sentence)

@@ -1,0 +1,291 @@
+"""The lease files of one scope in one data directory. The truth about leases is here and nowhere else.
+
+    <dataDir>/<scope>/<boot id>/owners/<cid>@<ifname>   who holds which leases (JSON), and the same file again as
+    <dataDir>/<scope>/<boot id>/leases/10.10.1.0_24     hard links, one for each lease
+    <dataDir>/<scope>/sticky/{owners,leases}/...        the same, for what is kept for a pod: fsynced, owner = its key
+
+So a reboot frees all but the sticky ones at once. One inode per attachment: it costs one file creation, the file
+appears whole (rename), a second taker of a subnet gets EEXIST from link(), and whether a lease is the owner's is a
+question of the inode number. Owner before leases on the way in, leases before owner on the way out: every lease has
+its owner, whenever the process dies. Directories must be real ones that nobody but root (or we) can write to, looked
+at once per session: then nobody else can put a symlink into them, and paths are as good as directory fds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ..state import files
+from ..words.errors import InputOutput
+from .holding import DamagedLease, Holding, parse_holding
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LARGEST = 1 << 16
+_BOOT_ID_LENGTH = 36  # a UUID: /proc/sys/kernel/random/boot_id
+_SET_ASIDE = ".damaged-"
+_DROPPED = ".dropped-"
+STICKY = "sticky"
+
+
+class ScopeDirectory:
+    """<dataDir>/<scope>: the shelves."""
+
+    __slots__ = ("data_dir", "path", "scope")
+
+    def __init__(self, data_dir: str, scope: str) -> None:
+        self.data_dir = data_dir
+        self.scope = scope
+        self.path = f"{data_dir}/{scope}"
+
+    def shelves(self) -> list[str]:
+        """By their look, so that a dataDir that points somewhere else costs nothing there."""
+        if not (_is_safe(self.data_dir) and _is_safe(self.path)):
+            return []
+        return [
+            name for name in _list(self.path) if len(name) == _BOOT_ID_LENGTH and Shelf(self, name).exists
+        ]
+
+    def drop(self, shelf: str) -> int:
+        """Put a whole shelf out of use; the answer is how many leases it had."""
+        count = len(Shelf(self, shelf).names())
+        os.rename(f"{self.path}/{shelf}", f"{self.path}/{_DROPPED}{shelf}")
+        return count
+
+    def sweep(self) -> None:
+        """Remove the files of dropped shelves; needs no lock, since nobody looks at them any more."""
+        dropped = [name for name in os.listdir(self.path) if name.startswith(_DROPPED)]
+        if dropped:
+            for name in dropped:
+                for top, _, files in os.walk(f"{self.path}/{name}", topdown=False):
+                    _sweep(top, files)
+
+
+class Shelf:
+    """A pair of directories, owners and leases; the sticky one must outlive power loss."""
+
+    __slots__ = ("_scope", "exists", "leases", "name", "owners", "path")
+
+    def __init__(self, scope: ScopeDirectory, name: str, strict: bool = True) -> None:
+        """InputOutput if a directory is not what it should be; a missing one is an empty shelf. Not strict: to list."""
+        self._scope = scope
+        self.name = name
+        self.path = f"{scope.path}/{name}"
+        self.owners = f"{self.path}/owners"
+        self.leases = f"{self.path}/leases"
+        self.exists = self._is_there() if strict else os.path.isdir(self.leases)
+
+    def _is_there(self) -> bool:
+        """`leases` is made last; killed in between, a shelf is not there yet."""
+        return _is_safe(self.leases) and _is_safe(self._scope.path) and _is_safe(self._scope.data_dir)
+
+    def create(self) -> None:
+        if not self.exists:
+            files.makedirs(self._scope.data_dir, 0o700)
+            for path in (self._scope.data_dir, self._scope.path, self.path, self.owners, self.leases):
+                if not _is_safe(path):
+                    os.mkdir(path, 0o700)
+            self.exists = True
+
+    # look ----------------------------------------------------------------------------------------
+
+    def has(self, name: str) -> bool:
+        """Whether somebody has the lease of that name."""
+        return self.exists and _inode(f"{self.leases}/{name}") != 0
+
+    def has_owner(self, owner: str) -> bool:
+        return self.exists and _inode(f"{self.owners}/{owner}") != 0
+
+    def holder(self, name: str) -> Holding | None:
+        """Who has that lease; DamagedLease if its file is not what we wrote."""
+        return _read(f"{self.leases}/{name}") if self.exists else None
+
+    def holding(self, owner: str) -> Holding | None:
+        """What the owner has; DamagedLease if its file is not what we wrote, or is another owner's."""
+        found = _read(f"{self.owners}/{owner}") if self.exists else None
+        if found is not None and found.attachment is not None and found.attachment.filename != owner:
+            raise DamagedLease(f"it is of {found.attachment}")
+        return found
+
+    def is_whole(self, owner: str, holding: Holding) -> bool:
+        """Whether every lease of the holding is there and the owner's."""
+        inode = _inode(f"{self.owners}/{owner}")
+        return all(self._is_own(owner, inode, name) for name in holding.names)
+
+    def _is_own(self, owner: str, inode: int, name: str) -> bool:
+        """One inode; or one text: the directory was restored from a backup that knows no hard links."""
+        if inode and _inode(f"{self.leases}/{name}") == inode:
+            return True
+        try:
+            holding, other = self.holding(owner), self.holder(name)
+        except DamagedLease:
+            return False
+        return holding is not None and holding == other
+
+    def names(self) -> list[str]:
+        """Of all leases."""
+        return _list(self.leases) if self.exists else []
+
+    def holdings(self) -> Iterator[tuple[str, Holding | DamagedLease]]:
+        """(owner, what it has) for all owners."""
+        for owner in _list(self.owners) if self.exists else []:
+            try:
+                holding = self.holding(owner)
+            except DamagedLease as error:
+                yield owner, error
+                continue
+            if holding is not None:
+                yield owner, holding
+
+    def names_of_damaged(self, owner: str) -> list[str]:
+        """Its leases by inode; where the owner's file was replaced, by what the leases say."""
+        inode = _inode(f"{self.owners}/{owner}")
+        names = [name for name in self.names() if _inode(f"{self.leases}/{name}") == inode]
+        return names or [name for name in self.names() if self._says(name, owner)]
+
+    def _says(self, name: str, owner: str) -> bool:
+        try:
+            holding = self.holder(name)
+        except DamagedLease:
+            return False
+        return holding is not None and holding.attachment is not None and holding.attachment.filename == owner
+
+    def owner_of(self, name: str) -> str:
+        """By inode; "" if no owner has it."""
+        inode = _inode(f"{self.leases}/{name}")
+        return next((owner for owner in _list(self.owners) if _inode(f"{self.owners}/{owner}") == inode), "")
+
+    def used_at(self, name: str) -> int:
+        """When the lease was made or its owner `touch`ed."""
+        return os.lstat(f"{self.leases}/{name}").st_mtime_ns
+
+    # change; under the node's lock ---------------------------------------------------------------
+
+    def add(self, owner: str, holding: Holding) -> None:
+        """FileExistsError if somebody has one of the leases; then the caller drops the owner."""
+        self.create()
+        path = f"{self.owners}/{owner}"
+        _write(f"{self.owners}/.tmp", holding.render(), self.name == STICKY)
+        os.rename(f"{self.owners}/.tmp", path)
+        for name in holding.names:
+            os.link(path, f"{self.leases}/{name}")
+        if self.name == STICKY:
+            _sync(self.owners)
+            _sync(self.leases)
+
+    def drop(self, owner: str, names: list[str]) -> None:
+        """Remove the owner and those of the named leases that are its own."""
+        if self.exists:
+            inode = _inode(f"{self.owners}/{owner}")
+            for name in names:
+                if self._is_own(owner, inode, name):
+                    _unlink(f"{self.leases}/{name}")
+                elif self._is_nobodys(name):  # whatever it is: a directory cannot be unlinked
+                    os.rename(f"{self.leases}/{name}", f"{self.leases}/{_SET_ASIDE}{name}")
+            _unlink(f"{self.owners}/{owner}")
+
+    def _is_nobodys(self, name: str) -> bool:
+        """A damaged lease that is no owner's by its inode: else its subnet would be lost until the reboot."""
+        try:
+            self.holder(name)
+        except DamagedLease:
+            return not self.owner_of(name)
+        return False
+
+    def set_aside(self, owner: str, names: list[str]) -> None:
+        """Keep a damaged owner's file for the operator and free its leases."""
+        for name in names:
+            _unlink(f"{self.leases}/{name}")
+        if owner:
+            os.rename(f"{self.owners}/{owner}", f"{self.owners}/{(_SET_ASIDE + owner)[:255]}")
+
+    def touch(self, owner: str) -> None:
+        if self.exists and _inode(f"{self.owners}/{owner}"):
+            os.utime(f"{self.owners}/{owner}", follow_symlinks=False)
+
+
+# files -------------------------------------------------------------------------------------------
+
+
+def _is_safe(path: str) -> bool:
+    """False if it is not there; InputOutput if it is no directory of ours alone."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    if found.st_mode & 0o170000 != 0o040000:  # S_IFMT, S_IFDIR: sys/stat.h
+        raise InputOutput(f"use directory {path}: it is not a directory (a symlink is not followed)")
+    if found.st_uid not in {0, os.geteuid()} or found.st_mode & 0o022:
+        raise InputOutput(f"use directory {path}: others can write to it", "chown root, chmod 0700")
+    return True
+
+
+def _inode(path: str) -> int:
+    """0 if it is not there."""
+    try:
+        return os.lstat(path).st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        if _inode(path):  # a read-only disk says EROFS also where there is nothing
+            raise
+
+
+def _list(path: str) -> list[str]:
+    return sorted(name for name in os.listdir(path) if not name.startswith("."))
+
+
+def _read(path: str) -> Holding | None:
+    try:
+        fd = os.open(path, _READ)
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # a symlink, a device
+        raise DamagedLease(error.strerror) from error
+    try:
+        return parse_holding(os.read(fd, _LARGEST))
+    except OSError as error:
+        raise DamagedLease(error.strerror) from error
+    finally:
+        os.close(fd)
+
+
+def _write(path: str, content: bytes, durable: bool) -> None:
+    try:
+        fd = os.open(path, _CREATE, 0o600)
+    except FileExistsError:  # left by a killed writer; we hold the lock
+        os.unlink(path)
+        fd = os.open(path, _CREATE, 0o600)
+    try:
+        while content:  # a nearly full disk takes a part, then says ENOSPC
+            content = content[os.write(fd, content) :]
+        if durable:
+            os.fsync(fd)
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _sync(directory: str) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sweep(top: str, files: list[str]) -> None:
+    try:
+        for file in files:
+            os.unlink(f"{top}/{file}")
+        os.rmdir(top)
+    except OSError:
+        pass  # another process sweeps too

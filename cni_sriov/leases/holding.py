@@ -1,0 +1,133 @@
+"""Who holds which leases, and its file form: what a lease file says, and what its name says."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ..words import jsontext
+from ..words.domain import Attachment, Lease, Noun
+from ..words.errors import BadEnvironment, BadJson
+from ..words.inet import Prefix, parse_prefix
+from ..words.jsontext import words
+
+
+class Holding(Noun):
+    """All leases of one attachment. `attachment` None = sticky leases that are kept for a pod, attached or not.
+
+    `netns_id` is the netns as [st_dev, st_ino], `netns_cookie` what tells it from the next one of that number, 0 = not
+    known: valid in the boot `boot_id` only.
+    """
+
+    __slots__ = ("attachment", "boot_id", "created", "leases", "netns", "netns_cookie", "netns_id", "network")
+
+    def __init__(
+        self,
+        attachment: Attachment | None,
+        leases: list[Lease],
+        network: str,
+        netns: str,
+        netns_id: list[int],
+        boot_id: str,
+        created: int = 0,
+        netns_cookie: int = 0,
+    ) -> None:
+        self.attachment = attachment
+        self.leases = leases
+        self.network = network
+        self.netns = netns
+        self.netns_id = netns_id
+        self.netns_cookie = netns_cookie
+        self.boot_id = boot_id
+        self.created = created or int(time.time())
+
+    @property
+    def names(self) -> list[str]:
+        return [name_of(lease.subnet) for lease in self.leases]
+
+    def render(self) -> bytes:
+        """Field by field: Noun.to_json walks the tree at three times the cost."""
+        who = self.attachment
+        raw = {
+            "attachment": {"container_id": who.container_id, "ifname": who.ifname} if who else None,
+            "leases": [{name: getattr(lease, name) for name in lease.__slots__} for lease in self.leases],
+        }
+        rest = {name: getattr(self, name) for name in _REST}
+        return jsontext.render(raw | rest).encode()
+
+
+class DamagedLease(Exception):
+    """A lease file that is not what was written."""
+
+
+_WHO = ("container_id", "ifname")
+_REST = {
+    "network": str,
+    "netns": str,
+    "netns_id": list,
+    "boot_id": str,
+    "created": int,
+    "netns_cookie": int,
+}
+_ABSENT = {"netns_cookie": 0}  # earlier versions did not write it
+
+
+def _checked(raw: dict[str, Any], name: str, kind: type) -> Any:
+    """Whoever wrote the file, no wrong type of it may get further."""
+    if not isinstance(raw[name], kind):
+        raise ValueError(f"{name} is {words(raw[name])}")
+    return raw[name]
+
+
+def parse_holding(text: bytes) -> Holding:
+    """DamagedLease if the text is not what `render` gives."""
+    try:
+        raw: dict[str, Any] = _ABSENT | jsontext.parse_object(text.decode())
+        who = raw["attachment"]
+        attachment = None if who is None else Attachment(*(_checked(who, key, str) for key in _WHO))
+        leases = [Lease.from_json(lease) for lease in raw["leases"]]
+        rest = [_checked(raw, name, kind) for name, kind in _REST.items()]
+        holding = Holding(attachment, leases, *rest)
+        for lease in leases:
+            parse_prefix(lease.subnet)
+    except (BadJson, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamagedLease(str(error) or type(error).__name__) from error
+    if not leases:
+        raise DamagedLease("it leases nothing")
+    return holding
+
+
+def name_of(prefix: Prefix | str) -> str:
+    """10.10.1.0/24 -> 10.10.1.0_24"""
+    return str(prefix).replace("/", "_")
+
+
+def prefix_of(name: str) -> Prefix | None:
+    """None if no lease can have that file name."""
+    try:
+        prefix = parse_prefix(name.replace("_", "/"))
+    except ValueError:
+        return None
+    return prefix if name_of(prefix) == name else None
+
+
+def owner_name(attachment: Attachment | None) -> str:
+    """The owner's file name; judged again here, since it must never leave its directory."""
+    name = attachment.filename if attachment else ""
+    if not (name[:1].isalnum() and "/" not in name and name.isprintable() and len(name.encode()) <= 255):
+        raise BadEnvironment(f"use attachment {words(name)}: containerID and ifname are no safe file name")
+    return name
+
+
+def key_name(sticky: str) -> str:
+    """A file name for network/namespace/pod/ifname; what is too long ends in a hash of the whole (FNV-1a, 64 bits).
+
+    The lease holds the whole key, so two keys of one hash cannot take each other's lease.
+    """
+    name = sticky.replace("/", "@")
+    if len(name.encode()) <= 255:
+        return name
+    number = 0xCBF29CE484222325
+    for byte in sticky.encode():
+        number = (number ^ byte) * 0x100000001B3 & (1 << 64) - 1
+    return f"{name[:200]}~{number:016x}"

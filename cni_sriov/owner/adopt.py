@@ -1,0 +1,261 @@
+"""Attachments that sriov-cni made before the binary was exchanged: a Record out of its cache file (wire/sriovcni.py).
+
+Lazy: its file stays the record until a DEL, GC or reclaim gives the VF back, and goes last (Ledger.forget); until then
+sriov-cni can be put back. Loaded only where such a file is. A file of an earlier boot, and one whose VF a newer file
+names too, say nothing of the VF any more: then only the addresses are given back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conf import hostsubnet
+from ..ipam import delegate
+from ..kernel.netns import Netns
+from ..vf.host import Host
+from ..wire import sriovcni
+from ..wire.sriovcni import BadCache, Cache
+from ..words.domain import Attachment, Link, Record
+from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
+from . import cachefiles
+from . import reclaim as from_dead
+from .cachefiles import Found
+
+
+def find(host: Host, attachment: Attachment) -> Record | None:
+    """The Record of an attachment that has none of ours; the caller holds its lock. None, and logged, if its file cannot
+    be trusted. BadConfig in DPDK mode.
+    """
+    name = f"{attachment.container_id}-{attachment.ifname}"
+    found = next((file for file in cachefiles.all_files(host, name) if file.name == name), None)
+    if found is None:
+        return None
+    if found.cache.is_dpdk:
+        raise BadConfig(
+            f"use VF {found.cache.vf}: sriov-cni attached it in DPDK mode, which is not supported yet; it is left alone",
+            f"delete the container with sriov-cni, or give the VF back by hand and remove {found.path}",
+        )
+    try:
+        return _record(host, attachment, found)
+    except BadCache as error:
+        cachefiles.complain(host, found.path, error)
+        return None
+
+
+def unknown(host: Host, network: str, keep: set[Attachment]) -> set[Attachment]:
+    """For GC: the network's attachments that nobody knows any more. One that may be meant in `keep` is not among them."""
+    gone = set()
+    for found in cachefiles.all_files(host):
+        possible = sriovcni.attachments(found.name)
+        if found.cache.network != network or keep.intersection(possible):
+            continue
+        attachment = _attachment(host, found, possible)
+        if attachment is None:
+            host.log.warning("left alone: container and interface cannot be told apart", file=found.path)
+        elif found.cache.is_dpdk:
+            host.log.warning("left alone: DPDK mode is not supported yet", file=found.path)
+        else:
+            gone.add(attachment)
+    return gone
+
+
+def records(host: Host) -> list[Record]:
+    """For the operator: whoever has a VF by sriov-cni's files, also in DPDK mode. Changes nothing."""
+    made = []
+    for found in cachefiles.all_files(host):
+        possible = sriovcni.attachments(found.name)
+        attachment = _attachment(host, found, possible) or possible[-1]
+        try:
+            made.append(_record(host, attachment, found))
+        except BadCache as error:
+            cachefiles.complain(host, found.path, error)
+    return [record for record in made if record.boot_id]
+
+
+def holder(host: Host, vf: str) -> str:
+    """Why a VF that bears sriov-cni's mark, but is in the host, cannot be taken; "" if the mark is stale."""
+    for found in cachefiles.all_files(host):
+        if found.cache.vf == vf and not found.outdated:
+            return f"sriov-cni attached it ({found.path})"
+    for path in filter(
+        None, (cachefiles.marked_netns(directory, vf) for directory in host.ledger.cache_dirs)
+    ):
+        try:
+            host.open_path(path).close()
+        except BadNetns:
+            continue
+        return f"sriov-cni attached it to {path}, which lives"
+    return ""
+
+
+def reclaim(
+    host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf: str = "", until: float = 0
+) -> list[str]:
+    """Give back what is provably dead, as for our own: an orphan's VLAN must not become the next one's baseline. Only of
+    these PFs, or that VF; the answer is which VFs. `until`: as in owner/reclaim.py.
+    """
+    taken = []
+    for found in cachefiles.all_files(host):
+        attachment = _attachment(host, found, sriovcni.attachments(found.name))
+        if attachment is None or found.cache.is_dpdk or vf not in {"", found.cache.vf}:
+            continue
+
+        def look(attachment: Attachment = attachment) -> Record | None:
+            record = host.record_of(attachment)
+            meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
+            return record if meant else None
+
+        if from_dead.take_back(host, attachment, look, verify_timeout_ms, until):
+            taken.append(found.cache.vf)
+    return taken
+
+
+def _attachment(host: Host, found: Found, possible: list[Attachment]) -> Attachment | None:
+    """Which of the possible ones it is: what the file says, else what the VF is called in the container."""
+    if len(possible) == 1:
+        return possible[0]
+    for ifname in (found.cache.ifname, _name_in_pod(host, found)):
+        named = [attachment for attachment in possible if attachment.ifname == ifname]
+        if named:
+            return named[0]
+    return None
+
+
+def _name_in_pod(host: Host, found: Found) -> str:
+    netns, link = _where(host, found.cache.vf, cachefiles.marked_netns(found.directory, found.cache.vf))
+    if netns is not None:
+        netns.close()
+    return link.ifname if netns is not None and link is not None else ""
+
+
+# a Record ------------------------------------------------------------------------------------------------------------
+
+
+def _record(host: Host, attachment: Attachment, found: Found) -> Record:
+    """BadCache where the file says what cannot be. `boot_id` "" = it has nothing to do with the VF any more."""
+    cache = found.cache
+    if cache.ifname not in {"", attachment.ifname}:
+        raise BadCache(f"it is of interface {cache.ifname}")
+    pf = host.sysfs.pf_of_vf(cache.vf)
+    if pf is None and host.sysfs.exists(cache.vf):
+        raise BadCache(f"its deviceID {cache.vf} is no VF")
+    index = host.sysfs.vf_index(cache.vf)
+    record = Record(
+        attachment,
+        cache.network,
+        pf.pci_address if pf else "",
+        cache.vf,
+        index or 0,
+        _told_netns(host, attachment),
+        [],
+        "" if found.outdated or pf is None or index is None else host.ledger.boot_id,
+        status="done",
+        driver=host.sysfs.driver(cache.vf),
+        parent_dev=cache.vf,
+        settings=cache.settings,
+        ipam=_ipam(host, cache),
+        addresses=sriovcni.promised(host.conf.get("prevResult"), attachment.ifname),
+        adopted=found.directory,
+    )
+    if record.boot_id and not cache.is_dpdk:
+        record.baseline = cache.baseline
+        _complete(host, record)
+    elif found.outdated in {"", cachefiles.EARLIER_BOOT}:  # then the VF's mark is its own, and goes with it
+        record.netns = cachefiles.marked_netns(record.adopted, record.vf) or record.netns
+    return record
+
+
+def _told_netns(host: Host, attachment: Attachment) -> str:
+    """CNI_NETNS, if the call is for that container: versions without pci/ recorded none."""
+    env = host.environment
+    return env.get("CNI_NETNS", "") if env.get("CNI_CONTAINERID") == attachment.container_id else ""
+
+
+def _complete(host: Host, record: Record) -> None:
+    """What sriov-cni did not record is taken for what it was: as it is now. Also where the VF is."""
+    base = record.baseline
+    assert base is not None
+    marked = cachefiles.marked_netns(record.adopted, record.vf)
+    netns, link = None, None
+    for path in (marked, record.netns):
+        if link is None:
+            netns, link = _where(host, record.vf, path)
+    record.netns = netns.path if netns is not None else marked or record.netns
+    if netns is not None:
+        record.netns_identity, record.netns_cookie = list(netns.identity), netns.cookie
+        netns.close()
+    if link is not None:
+        record.parent_dev = link.parent_dev
+        base.own_mac = base.own_mac or link.mac
+        base.mtu = base.mtu or link.mtu
+        base.altnames = [
+            name for name in link.altnames if name not in {base.ifname, record.attachment.ifname}
+        ]
+    if not base.own_mac:
+        raise BadCache("it has no EffectiveMAC, and the VF cannot be seen")
+    _leave_out_unreported(host, record)
+
+
+def _leave_out_unreported(host: Host, record: Record) -> None:
+    """Where a driver tells nothing of a knob, Go's netlink has false or 0, and that is not what it was."""
+    pf, base = host.sysfs.pf_by_pci(record.pf), record.baseline
+    if pf is None or not pf.ifindex or base is None:
+        return
+    try:
+        now = host.netlink.vf_state(pf.ifindex, record.vf_index)
+    except KernelRefused:
+        return
+    for knob in ("mac", "vlan", "min_tx_rate", "max_tx_rate", "spoofchk", "trust", "link_state"):
+        if getattr(now, knob) is None:
+            setattr(base, knob, None)
+
+
+def _where(host: Host, vf: str, path: str) -> tuple[Netns | None, Link | None]:
+    """(the pod's netns, the VF's netdev there); no netns if it is in the host, nothing if neither there nor at `path`."""
+    link = host.vf_link(vf)
+    if link is not None or not path:
+        return None, link
+    try:
+        netns = host.open_path(path)
+    except BadNetns:
+        return None, None
+    try:
+        if not netns.is_own():
+            with host.pod(netns) as pod:
+                link = pod.link_by_pci(vf)
+    except KernelRefused:
+        link = None
+    if link is None:
+        netns.close()
+        return None, None
+    return netns, link
+
+
+def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
+    """Of the IPAM its cache has the type alone: the rest is in the conf of the call, if that is of the same network."""
+    conf = host.conf if host.conf.get("name") == cache.network else {}
+    section = conf.get("ipam")
+    section = section if isinstance(section, dict) else {}
+    if section.get("type") == "host-subnet":  # from the start, or imported since (sriovctl import)
+        try:
+            scope, data_dir = hostsubnet.parse_place(section)
+        except CniError:
+            return {}
+        return {"dataDir": data_dir, "scope": scope}
+    if not cache.ipam_type:
+        return {}
+    given = host.raw
+    if section.get("type") != cache.ipam_type:
+        given = {
+            "cniVersion": "0.4.0",
+            "name": cache.network,
+            "type": "sriov",
+            "ipam": {"type": cache.ipam_type},
+        }
+    args = host.environment.get("CNI_ARGS", "")
+    return {
+        "type": cache.ipam_type,
+        "conf": delegate.kept(given),
+        "args": args,
+        "path": ":".join(host.cni_path),
+    }

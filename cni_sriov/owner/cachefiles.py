@@ -1,0 +1,81 @@
+"""sriov-cni's files on this node: which there are, what they say, and which of them still count.
+
+It keeps <directory>/<containerID>-<ifname> and <directory>/pci/<VF>. A cache file has no boot id in it, so its age
+counts; and of two that name one VF, the newer is right.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from ..state import files
+from ..vf.host import Host
+from ..wire import sriovcni
+from ..wire.sriovcni import BadCache, Cache
+from ..words.errors import InputOutput
+
+EARLIER_BOOT = "it is of an earlier boot"
+_SLACK_S = 60.0  # between two clocks that are read one after the other, and small steps of NTP
+
+
+class Found:
+    """One cache file. `outdated` says in words why it tells nothing of the VF any more, "" if it does."""
+
+    __slots__ = ("cache", "directory", "mtime", "name", "outdated")
+
+    def __init__(self, directory: str, name: str, cache: Cache, mtime: float) -> None:
+        self.directory = directory
+        self.name = name
+        self.cache = cache
+        self.mtime = mtime
+        self.outdated = ""
+
+    @property
+    def path(self) -> str:
+        return f"{self.directory}/{self.name}"
+
+
+def all_files(host: Host, wanted: str = "") -> list[Found]:
+    """Every cache file that can be read. What is none is passed over in silence, but for the one that is `wanted`: the
+    directory may be somebody else's too.
+    """
+    found = []
+    for directory, name in host.ledger.cache_names():
+        if not sriovcni.attachments(name):
+            continue
+        path = f"{directory}/{name}"
+        try:
+            text = files.read(path)
+            if text is not None:
+                found.append(Found(directory, name, sriovcni.parse(text), os.lstat(path).st_mtime))
+        except (BadCache, InputOutput, OSError) as error:
+            if name == wanted:
+                complain(host, path, error)
+    _judge_age(found)
+    return found
+
+
+def _judge_age(found_files: list[Found]) -> None:
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - _SLACK_S
+    newest: dict[str, Found] = {}
+    for found in sorted(found_files, key=lambda found: found.mtime):
+        newest[found.cache.vf] = found
+    for found in found_files:
+        if found.mtime < booted:
+            found.outdated = EARLIER_BOOT
+        elif newest[found.cache.vf] is not found:
+            found.outdated = f"{newest[found.cache.vf].name} has the VF since"
+
+
+def complain(host: Host, path: str, reason: Exception) -> None:
+    host.log.error("sriov-cni's file cannot be used; it is left alone", file=path, reason=reason)
+
+
+def marked_netns(directory: str, vf: str) -> str:
+    """Of <directory>/pci/<VF>; "" if there is none, or no path in it."""
+    try:
+        text = files.read(f"{directory}/pci/{vf}") or ""
+    except InputOutput:
+        return ""
+    return text if text.startswith("/") and text.isprintable() else ""

@@ -1,0 +1,27 @@
+"""DEL: give back what this attachment holds, from its Record. Nothing there is success, again and again."""
+
+from __future__ import annotations
+
+from ..conf.netconf import NetConf
+from ..ipam import reservation
+from ..owner import giveback
+from ..vf.host import Host
+from ..words.domain import Request
+
+
+def run(request: Request, conf: NetConf, lease_place: tuple[str, str] | None, host: Host) -> None:
+    """Works from the Record, not from CNI_NETNS: runtimes send "", and the VF may be back in the host already."""
+    host.ledger.open_for(request.attachment)
+    with host.ledger.attachment_lock(request.attachment, "DEL") as lock:
+        record = host.record_of(request.attachment)
+        # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)
+        place = lease_place if record is None or "type" in record.ipam else None
+        try:
+            done = record is None or giveback.give_back(host, record, conf.verify_timeout_ms)
+        finally:
+            if place is not None:
+                reservation.release_attachment(host, request.attachment, *place)
+        if record is None:
+            host.log.debug("nothing to delete", attachment=request.attachment)
+        if done:
+            lock.forget()  # else it stays, as the Record does

@@ -1,0 +1,93 @@
+"""STATUS: could an ADD be served now? Takes no lock, reclaims nothing, changes nothing.
+
+Runtimes make a node NotReady on any error here, so exhaustion is one only if `statusOnFull` says so.
+"""
+
+from __future__ import annotations
+
+import os
+
+from ..conf.hostsubnet import IpamConf
+from ..conf.netconf import NetConf
+from ..ipam import reservation
+from ..vf import claim
+from ..vf.host import Host
+from ..words.domain import PF
+from ..words.errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted
+
+
+def run(conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> None:
+    """NotAvailable (50, or 51 where running attachments suffer too) says which and the remedy."""
+    _check_directory(conf.name, conf.state_dir)
+    if conf.device or conf.master or conf.pf:
+        pfs = _usable_pfs(conf, host)
+        _check_room(conf, host, pfs)
+    if ipam_conf is not None:
+        check_ipam(conf.name, ipam_conf, host, conf.status_on_full == "error")
+
+
+def check_ipam(network: str, conf: IpamConf, host: Host, full_is_error: bool = False) -> None:
+    """What STATUS asks of host-subnet; also its answer at its own door."""
+    _check_directory(network, conf.data_dir)
+    if full_is_error:
+        try:
+            reservation.check_room(host, conf)
+        except PoolExhausted as error:
+            raise NotAvailable(f"serve {network}: {error.msg}", error.details) from error
+
+
+def _check_directory(network: str, path: str) -> None:
+    if os.path.isdir(path) and not os.access(path, os.W_OK):
+        raise NotAvailable(f"serve {network}: {path} cannot be written", "is its file system read-only?")
+
+
+def _usable_pfs(conf: NetConf, host: Host) -> list[PF]:
+    try:
+        pfs = claim.eligible_pfs(host, conf)
+    except (PfUnusable, BadConfig) as error:
+        raise _unavailable(conf, host, None, error.msg, error.details) from error
+    problems = [(pf, problem) for pf in pfs if (problem := _problem(conf, host, pf))]
+    if len(problems) == len(pfs):
+        pf, problem = problems[0]
+        raise _unavailable(conf, host, pf, problem, "")
+    return pfs
+
+
+def _problem(conf: NetConf, host: Host, pf: PF) -> str:
+    if not pf.pci_address:
+        return ""  # a VF whose PF is not visible (vf/lone.py)
+    link = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
+    if link is None:
+        return f"PF {pf.pci_address} has no netdev in the host"
+    if not pf.numvfs:
+        return f"PF {pf.ifname} has no VFs: create them with `sriovctl vfs {pf.ifname} N`"
+    if not link.is_up and (not conf.pf_up or _attached(conf, host, pf)):
+        return f"PF {pf.ifname} is down: bring it up with `ip link set {pf.ifname} up`"
+    return ""
+
+
+def _attached(conf: NetConf, host: Host, pf: PF | None) -> bool:
+    """Whether attachments of this network run on that PF (None = on any)."""
+    return any(
+        record.network == conf.name
+        and record.status == "done"
+        and (pf is None or record.pf == pf.pci_address)
+        for record in host.ledger.claims()
+    )
+
+
+def _unavailable(conf: NetConf, host: Host, pf: PF | None, problem: str, remedy: str) -> NotAvailable:
+    code = 51 if _attached(conf, host, pf) else 50
+    return NotAvailable(f"serve {conf.name}: {problem}", remedy, code)
+
+
+def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
+    """That all VFs are taken is an error only where `statusOnFull` says so; that none can ever be taken is always one."""
+    try:
+        claim.check_room(host, conf, pfs)
+    except NoFreeVf as error:
+        if conf.status_on_full == "error":
+            told = claim.with_holders(host, error)
+            raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
+    except (PfUnusable, BadConfig) as error:
+        raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error

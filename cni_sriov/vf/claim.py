@@ -1,0 +1,242 @@
+"""Choosing a VF and claiming it: facts are gathered and the claim is written under one short node lock.
+
+What is in the way of it and provably nobody's is given back first (owner/reclaim.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from ..conf.netconf import NetConf
+from ..decide import choose
+from ..kernel import devlink
+from ..kernel.netns import Netns
+from ..state.files import LOCK_DEADLINE_S
+from ..words.domain import PF, VF, Attachment, Record, Request
+from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
+from . import lone
+from .host import Host
+
+
+def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
+    """A VF for this attachment, claimed; NoFreeVf (11) lists the reason of each. Of others' things only what is provably
+    nobody's is changed.
+    """
+    pfs = eligible_pfs(host, conf)
+    until = time.monotonic() + LOCK_DEADLINE_S
+    came_home = time.monotonic() if conf.device else 0.0  # a DEL may have ended just now
+    while True:
+        try:
+            return _choose_and_claim(host, request, conf, netns, pfs)
+        except (NoFreeVf, MacInUse) as error:
+            if _is_unnamed(error) and time.monotonic() < came_home + NAMING_S:
+                time.sleep(0.02)
+            elif _make_way(host, conf, pfs, error, until):
+                came_home = time.monotonic()
+            else:
+                raise with_holders(host, error) from None
+        host.forget_addresses()  # what was given back may have had some
+
+
+NAMING_S = 2.0  # lab.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
+_UNNAMED = "is not named by udev yet"
+
+
+def _is_unnamed(error: CniError) -> bool:
+    """Whether time alone makes a VF free."""
+    return isinstance(error, NoFreeVf) and any(reason.endswith(_UNNAMED) for _, _, reason in error.seen)
+
+
+def _make_way(host: Host, conf: NetConf, pfs: list[PF], error: NoFreeVf | MacInUse, until: float) -> bool:
+    """Give back what is in the way, exactly that where it was asked for by name. False: nothing could be done."""
+    from ..owner import reclaim  # seldom
+
+    if time.monotonic() >= until:
+        return False
+    if isinstance(error, MacInUse):
+        return bool(error.vf) and reclaim.of_vf(host, error.vf, error.claimed, conf.verify_timeout_ms, until)
+    if conf.device:
+        claimed = any(reason == choose.CLAIMED for _, _, reason in error.seen)
+        return reclaim.of_vf(host, conf.device, claimed, conf.verify_timeout_ms, until)
+    return reclaim.sweep(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms)
+
+
+def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
+    """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
+    from ..owner.reclaim import REMEDY, holder
+
+    if isinstance(error, MacInUse):
+        claim = host.ledger.claim_on(error.vf) if error.claimed else None
+        if claim is not None:
+            error.msg += f": {holder(claim)}"
+            error.details = f"DEL that, or ask for another; {REMEDY}"
+        return error
+    claimed = {address for _, address, reason in error.seen if reason == choose.CLAIMED}
+    holders = {claim.vf: f" by {holder(claim)}" for claim in host.ledger.claims() if claim.vf in claimed}
+    remedy = f"; DEL one of them, or ask for another; {REMEDY}" if claimed else ""
+    error.details = (choose.told(error.seen, holders) or error.details) + remedy
+    return error
+
+
+def eligible_pfs(host: Host, conf: NetConf) -> list[PF]:
+    """The PFs to choose from: those that the conf means, without those in switchdev mode."""
+    meant = _meant_pfs(host, conf)
+    legacy = [pf for pf in meant if not _in_switchdev(host, pf)]
+    if not legacy:
+        raise PfUnusable(
+            f"use PF {', '.join(pf.ifname for pf in meant)}: it is in switchdev mode",
+            f"`devlink dev eswitch set pci/{meant[0].pci_address} mode legacy`, or use a plugin for representors",
+        )
+    return legacy
+
+
+def _in_switchdev(host: Host, pf: PF) -> bool:
+    """By devlink, which is asked only where the PF has a switch ID; ice has one in legacy mode, too."""
+    if not host.sysfs.switch_id(pf.ifname):
+        return False
+    return devlink.eswitch_mode(pf.pci_address) == "switchdev"
+
+
+def _meant_pfs(host: Host, conf: NetConf) -> list[PF]:
+    if conf.device:
+        pf = host.sysfs.pf_of_vf(conf.device)
+        if pf is None:
+            pf = lone.pf_of(host, conf)
+        return [pf]
+    if conf.pf is not None:
+        pfs = host.sysfs.pfs()
+        for found in pfs:
+            found.vendor, found.device = (
+                int(digits or "0", 16) for digits in host.sysfs.ids(found.pci_address)
+            )
+        return choose.matching_pfs(pfs, conf.pf, map(host.netlink.ifindex, conf.pf.names or []))
+    pf = host.sysfs.pf_by_name(conf.master) or _pf_by_altname(host, conf.master)
+    if pf is None:
+        raise _no_pf(host, conf.master)
+    return [pf]
+
+
+def _pf_by_altname(host: Host, name: str) -> PF | None:
+    """A PF that was renamed keeps its predictable name as an altname: udev gives it one."""
+    ifindex = host.netlink.ifindex(name)
+    return host.sysfs.pf_by_name(host.netlink.ifname(ifindex)) if ifindex else None
+
+
+def _no_pf(host: Host, name: str) -> CniError:
+    ifindex = host.netlink.ifindex(name)
+    ports = host.sysfs.bond_ports(host.netlink.ifname(ifindex)) if ifindex else []
+    if ports:
+        return BadConfig(f"use master {name}: it is a bond", f"name one of its ports: {', '.join(ports)}")
+    if not ifindex:
+        return PfUnusable(
+            f"use master {name}: no such interface in the host", "list PFs with `sriovctl status`"
+        )
+    return PfUnusable(f"use master {name}: its device cannot have VFs (no sriov_totalvfs)")
+
+
+def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
+    with host.ledger.node_lock(request.verb):
+        pf, vf = _find_free(host, conf, pfs, request.attachment)
+        if conf.settings.mac:
+            vf = _judge_mac(host, conf, pf, vf, conf.settings.mac)
+        record = Record(
+            request.attachment,
+            conf.name,
+            pf.pci_address,
+            vf.pci_address,
+            vf.index,
+            request.netns,
+            list(netns.identity),
+            host.ledger.boot_id,
+            driver=vf.driver,
+            settings=conf.settings,
+            vf_inode=host.sysfs.inode(vf.pci_address),
+            netns_cookie=netns.cookie,
+        )
+        host.ledger.claim(record)
+    return record
+
+
+def check_room(host: Host, conf: NetConf, pfs: list[PF]) -> None:
+    """NoFreeVf (11) with the reason of each VF if an ADD would find none now, BadConfig or PfUnusable if it never will."""
+    _find_free(host, conf, pfs)
+
+
+def _find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | None = None) -> tuple[PF, VF]:
+    claimed = host.ledger.claimed()
+    with_address = _with_global_address(host)
+    own = host.ledger.pfs_of_container(asking) if asking is not None and len(pfs) > 1 else []
+    ordered = choose.fewest_claims_first(pfs, claimed, own)
+    candidates = ((pf, _vfs(host, conf, pf, claimed, with_address)) for pf in ordered)
+    return choose.free_vf(candidates, claimed, conf.pf)
+
+
+def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_address: set[int]) -> Iterator[VF]:
+    """The PF's VFs that the conf admits, each judged when it is looked at."""
+    virtfns = host.sysfs.virtfns(pf.pci_address) if pf.pci_address else [(0, conf.device)]
+    for index, pci_address in virtfns:
+        if conf.device not in {"", pci_address} or not choose.has_index(conf.pf, index):
+            continue
+        if pci_address in claimed:
+            yield VF(index, pci_address, "", "")  # 256 VFs under the node's lock: what is known is not read
+        else:
+            vf = host.sysfs.vf(index, pci_address)
+            vf.busy = vf.busy or _busy(host, vf, with_address)
+            if not vf.busy and not pf.pci_address:
+                vf.busy = lone.use(host, vf)
+            yield vf
+        if conf.device:
+            return
+
+
+def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
+    """What keeps a VF from a pod, besides what sysfs told. UP or link-local alone does not: NetworkManager does that."""
+    if not vf.ifname:
+        return f"driver {vf.driver} makes no netdev"
+    ifindex = host.netlink.ifindex(vf.ifname)
+    if ifindex in with_address:
+        return f"{vf.ifname} has a global address in the host"
+    if not host.sysfs.udev_named(ifindex):
+        return f"{vf.ifname} {_UNNAMED}"
+    if host.ledger.is_marked(vf.pci_address):
+        from ..owner import adopt
+
+        return adopt.holder(host, vf.pci_address)
+    return ""
+
+
+def _with_global_address(host: Host) -> set[int]:
+    return {address.ifindex for address in host.addresses if address.is_global}
+
+
+def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
+    """igb and others accept one MAC on two VFs (lab.md 6.5), and then neither gets all of its traffic. So where a free VF
+    has the MAC already, that is the one to take.
+    """
+    port = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
+    if port is not None and port.mac == mac:
+        raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it", "ask for another")
+    states = host.netlink.vf_states(pf.ifindex) if pf.ifindex else {}
+    having = [index for index, state in states.items() if index != vf.index and state.mac == mac]
+    for other, pf_address in host.ledger.claimed().items():
+        if pf_address == pf.pci_address and other != vf.pci_address:
+            claim = host.ledger.claim_of(pf_address, other)
+            if claim is not None and (claim.settings.mac == mac or claim.vf_index in having):
+                where = f"vf {claim.vf_index} of {pf.ifname}" if pf.ifname else f"VF {other}"
+                raise MacInUse(f"use MAC {mac}: {where} has it", vf=other, claimed=True)
+    return _having_mac(host, conf, pf, having[0], mac) if having else vf
+
+
+def _having_mac(host: Host, conf: NetConf, pf: PF, index: int, mac: str) -> VF:
+    """A VF that nobody has claimed, and which the PF shows with that MAC."""
+    claimed = host.ledger.claimed()
+    for vf in _vfs(host, conf, pf, claimed, _with_global_address(host)):
+        if vf.index == index and not vf.busy and vf.pci_address not in claimed:
+            return vf
+    address = dict(host.sysfs.virtfns(pf.pci_address)).get(index, "")
+    raise MacInUse(
+        f"use MAC {mac}: vf {index} of {pf.ifname} has it",
+        f"nobody has claimed that VF: ask for it (deviceID {address}), or give it another address",
+        vf=address,
+    )

@@ -1,0 +1,116 @@
+"""A VF's own name in the host, where another link had it when the VF came home: it gets it back at the next call.
+
+Until then a file below /run/cni-sriov/names says which name that is, so that the odd one, under which the VF waits,
+becomes nobody's baseline. The file is of one VF instance (Sysfs.inode), and goes when the VF has its name.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from ..state import files
+from ..words import jsontext
+from ..words.domain import Link
+from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
+from .host import Host
+
+
+def remember(host: Host, vf: str, name: str) -> None:
+    """A full /run costs the VF its name, and no DEL its end."""
+    text = jsontext.render({"ifname": name, "inode": host.sysfs.inode(vf)})
+    try:
+        files.ensure_directory(_directory(host))
+        files.replace(f"{_directory(host)}/{vf}", text)
+    except CniError as error:
+        host.log.warning("the VF's name is not remembered", vf=vf, name=name, reason=error)
+
+
+def of(host: Host, vf: str) -> str:
+    """The name that it is to get back, "" if that is the one it has."""
+    path = f"{_directory(host)}/{vf}"
+    try:
+        text = files.read(path)
+        raw = jsontext.parse_object(text) if text is not None else {}
+    except (BadJson, InputOutput) as error:
+        host.log.warning("the name that a VF should get back cannot be read", file=path, reason=error)
+        return ""
+    name, inode = raw.get("ifname"), raw.get("inode")
+    return name if isinstance(name, str) and _is_name(name) and inode == host.sysfs.inode(vf) else ""
+
+
+def _is_name(name: str) -> bool:
+    """dev_valid_name, net/core/dev.c: what the kernel refuses would keep every DEL of the VF from its end."""
+    short = 0 < len(name.encode("utf-8", "surrogateescape")) < 16
+    return short and name not in {".", ".."} and not any(c in "/:" or c.isspace() for c in name)
+
+
+def forget(host: Host, vf: str) -> None:
+    files.forget(f"{_directory(host)}/{vf}")
+
+
+def settle(host: Host) -> None:
+    """Give the VFs that wait for it in the host their names, where these are free now. Never fails."""
+    try:
+        waiting = files.names(_directory(host))
+    except CniError as error:
+        host.log.warning("VFs that wait for their names are not known", reason=error)
+        return
+    for vf in waiting:
+        try:
+            with host.ledger.node_lock("give a VF its name"):
+                if vf not in host.ledger.claimed():
+                    _settle(host, vf)
+        except (CniError, KernelRefused) as error:
+            host.log.warning("the VF keeps its odd name", vf=vf, reason=error)
+
+
+def _settle(host: Host, vf: str) -> None:
+    name = of(host, vf)
+    link = host.vf_link(vf) if name else None
+    if link is None:
+        if not name:
+            forget(host, vf)
+        return
+    other = host.netlink.ifindex(name)
+    if link.ifname != name and (other in {0, link.ifindex} and rename(host, link, name)):
+        host.log.info("the VF has its name again", vf=vf, name=name, had=link.ifname)
+        if link.is_up:
+            host.netlink.set_up(link.ifindex)
+    if host.netlink.ifname(link.ifindex) == name:
+        forget(host, vf)
+
+
+def rename(host: Host, link: Link, name: str) -> bool:
+    """False, and logged, if another link has the name. Sets it down. udev may rename it, or have given it the name as
+    an altname (lab.md 6.8), while we do it.
+    """
+    if link.is_up:
+        host.netlink.set_down(link.ifindex)
+    for again in (True, False):
+        try:
+            host.netlink.set_name(link.ifindex, name)
+            return True
+        except KernelRefused as refused:
+            if not (refused.errno == errno.EEXIST or (again and refused.errno == errno.EBUSY)):
+                raise
+            if refused.errno == errno.EBUSY:  # NetworkManager set it UP since; kernels before 6.2 refuse then
+                host.netlink.set_down(link.ifindex)
+                continue
+        if again and host.netlink.ifindex(name) == link.ifindex:  # udev gave it as an altname just now
+            ignoring(host.netlink.del_altname, link.ifindex, name)
+    host.log.warning("the VF's name is taken in the host; it keeps another", wanted=name, has=link.ifname)
+    return False
+
+
+def ignoring(verb: Any, ifindex: int, name: str) -> None:
+    """udev changes altnames beside us: what it did first is done."""
+    try:
+        verb(ifindex, name)
+    except KernelRefused as refused:
+        if refused.errno not in {errno.EEXIST, errno.ENOENT, errno.EINVAL}:
+            raise
+
+
+def _directory(host: Host) -> str:
+    return f"{host.ledger.run_dir}/names"

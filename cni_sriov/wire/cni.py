@@ -1,0 +1,312 @@
+"""CNI on the wire: environment and standard input to a Request, a Result or CniError to JSON per cniVersion.
+
+Pure. What each verb needs and since which version it exists stands in one table. Source: CNI SPEC 1.1.0 (sections
+"Parameters", "Result types", "Error") and what libcni and skel really do (a bad name is code 4, in a conf code 7).
+
+ADD and STATUS refuse what is wrong with a call's form. DEL, CHECK and GC are about what is recorded: they note it
+(Request.warnings) and go on, for an attachment must not live for ever because its conf was changed since.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conf import netconf
+from ..conf.keycase import Folded, value_of
+from ..words import jsontext
+from ..words.domain import Attachment, IPConfig, Request, Result, Route
+from ..words.errors import BadConfig, BadEnvironment, BadJson, CniError, IncompatibleVersion
+from ..words.jsontext import words
+from ..words.versions import VERSIONS
+
+_NEEDS = {  # verb: (variables it cannot do without, first cniVersion that has it)
+    "ADD": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.1.0"),
+    "CHECK": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.4.0"),
+    "DEL": (("CNI_CONTAINERID", "CNI_IFNAME"), "0.1.0"),
+    "GC": ((), "1.1.0"),
+    "STATUS": ((), "1.1.0"),
+}
+_KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and containerd's and CRI-O's sources
+    "IgnoreUnknown",
+    "MAC",
+    "IP",
+    "SUBNET",
+    "GATEWAY",
+    "K8S_POD_NAMESPACE",
+    "K8S_POD_NAME",
+    "K8S_POD_INFRA_CONTAINER_ID",
+    "K8S_POD_UID",
+)
+_ID_LIMIT = 200  # of a container ID: with an ifname it must fit a file name (255 bytes)
+_STRICT = ("ADD", "STATUS")
+_FIRST = "0.1.0"  # the spec's default for a conf without cniVersion
+
+
+def parse_request(env: dict[str, str], stdin: str, door: str = "sriov") -> Request:
+    """Judge one call's environment (code 4), JSON (6), cniVersion (1) and network name (7)."""
+    verb = env.get("CNI_COMMAND", "")
+    if verb not in _NEEDS:
+        raise BadEnvironment(f"read CNI_COMMAND {words(verb)}: must be one of {', '.join(_NEEDS)} or VERSION")
+    needed, since = _NEEDS[verb]
+    missing = [name for name in needed if not env.get(name)]
+    if missing:
+        raise BadEnvironment(f"read environment for {verb}: {', '.join(missing)} missing")
+    attachment = Attachment("", "")  # GC and STATUS are about a network; libcni sends them empty variables
+    if needed:
+        attachment = Attachment(env["CNI_CONTAINERID"], env["CNI_IFNAME"])
+    path = [entry for entry in env.get("CNI_PATH", "").split(":") if entry]
+    request = Request(verb, attachment, env.get("CNI_NETNS", ""), {}, path, {})
+    if needed:
+        _check_attachment(request)
+    notes = None if verb in _STRICT else request.warnings
+    request.args = parse_args(env.get("CNI_ARGS", ""), notes)
+    request.raw = _parse_conf(request, stdin)
+    request.conf = _fold(request, door, notes)
+    check_version(request.conf, verb, since, notes)
+    if verb in {"DEL", "CHECK"}:
+        _note_name(request)
+    else:  # GC is for all of a network
+        check_name(request.conf.get("name"))
+    return request
+
+
+def _fold(request: Request, door: str, notes: list[str] | None) -> dict[str, Any]:
+    folded = Folded(request.raw, netconf.known(door))
+    request.respelled = folded.respelled
+    try:
+        folded.refuse_clashes()
+    except BadConfig as error:
+        _fault(notes, error)
+    return folded.conf
+
+
+def _note_name(request: Request) -> None:
+    try:
+        check_name(request.conf.get("name"))
+    except BadConfig as error:
+        request.conf["name"] = ""
+        if request.fault is None:
+            request.warnings.append(str(error))
+
+
+def _fault(notes: list[str] | None, error: CniError) -> None:
+    if notes is None:
+        raise error
+    notes.append(str(error))
+
+
+def _check_attachment(request: Request) -> None:
+    container_id, ifname = request.attachment.container_id, request.attachment.ifname
+    try:
+        check_container_id(container_id)
+        check_ifname(ifname)
+    except BadEnvironment:
+        # a runtime's DEL after ADD refused a name that skel lets pass must not fail for ever
+        if request.verb != "DEL" or not is_name(container_id) or not _is_skels(ifname):
+            raise
+        request.is_void = True
+
+
+def _is_skels(ifname: str) -> bool:
+    """What containernetworking/cni, pkg/utils/utils.go (3f51e88) takes for an interface name."""
+    short = len(ifname.encode("utf-8", "surrogateescape")) <= 15
+    return short and ifname not in {".", ".."} and not any(c in "/:" or c.isspace() for c in ifname)
+
+
+def _parse_conf(request: Request, stdin: str) -> dict[str, Any]:
+    """A DEL without any conf still has its Record; the others need what the conf says."""
+    try:
+        return jsontext.parse_object(stdin)
+    except BadJson as error:
+        if request.verb in _STRICT:
+            raise
+        request.warnings.append(str(error))
+        try:
+            return jsontext.salvage(stdin)
+        except BadJson:
+            if request.verb != "DEL":
+                raise error from None
+            request.fault = error
+            return {}
+
+
+def version_of(stdin: str) -> object:
+    """What an error must speak when the call was refused before its conf was read; None if that cannot be told."""
+    try:
+        version = value_of(jsontext.salvage(stdin), "cniVersion")
+    except BadJson:
+        return None
+    return _FIRST if version in (None, "") else version
+
+
+def check_container_id(text: str) -> None:
+    if not is_name(text) or len(text) > _ID_LIMIT:
+        raise BadEnvironment(
+            f"read CNI_CONTAINERID {words(text[:_ID_LIMIT])}: must be letters, digits, '_', '.', '-', begin with a letter"
+            f" or digit, and have at most {_ID_LIMIT} characters"
+        )
+
+
+def check_ifname(text: str) -> None:
+    """As dev_valid_name() of the kernel's net/core/dev.c, and printable (it becomes a file name and a log line).
+
+    '%' is refused because the kernel takes "eth%d" for a pattern when a link arrives under a taken name.
+    """
+    if text in {".", ".."} or not text.isprintable() or any(c in "/:% \t" for c in text):
+        raise BadEnvironment(
+            f"read CNI_IFNAME {words(text)}: must be printable, without '/', ':', '%' and blanks, not '.' or '..'"
+        )
+    if len(text.encode()) > 15:  # IFNAMSIZ - 1, linux/if.h
+        raise BadEnvironment(f"read CNI_IFNAME {words(text)}: must have at most 15 bytes")
+
+
+def check_name(name: Any) -> None:
+    if not isinstance(name, str) or not name:
+        raise BadConfig("read name: the configuration has no network name")
+    if len(name) > _ID_LIMIT:
+        raise BadConfig(
+            f"read name {words(name, 20)}: has {len(name)} characters, and at most {_ID_LIMIT} are possible"
+        )
+    if not is_name(name):
+        raise BadConfig(
+            f"read name {words(name)}: must be letters, digits, '_', '.', '-', and begin with none of '_.-'"
+        )
+
+
+def is_name(text: str) -> bool:
+    r"""The spec's `^[A-Za-z0-9][A-Za-z0-9_.\-]*$` without the 8 ms of `re`."""
+    return text.isascii() and text[:1].isalnum() and all(c.isalnum() or c in "_.-" for c in text)
+
+
+def check_version(conf: dict[str, Any], verb: str, since: str, notes: list[str] | None = None) -> None:
+    """An empty one and null count as absent: libcni writes "" where the conf has none (buildOneConfig, libcni/api.go,
+    3f51e88), and create.DecodeVersion reads it as 0.1.0.
+    """
+    version = conf.get("cniVersion")
+    if version is None or version == "":
+        version = conf["cniVersion"] = _FIRST
+    if version not in VERSIONS:
+        details = f"supported: {', '.join(VERSIONS)}"
+        _fault(notes, IncompatibleVersion(f"read cniVersion {words(version)}: not supported", details))
+    elif VERSIONS.index(version) < VERSIONS.index(since):
+        raise IncompatibleVersion(f"{verb} with cniVersion {version}: the verb exists since {since}")
+
+
+def parse_args(text: str, notes: list[str] | None = None) -> dict[str, str]:
+    """CNI_ARGS "K=V;K=V"; an unknown key is an error unless IgnoreUnknown says otherwise (CNI CONVENTIONS.md).
+
+    The last one of a key counts, as for types.LoadArgs (containernetworking/cni, pkg/types/args.go, 3f51e88): Multus,
+    podman and ocicni append the CNI_ARGS of their own environment to what they set themselves.
+    """
+    args: dict[str, str] = {}
+    for pair in filter(None, text.split(";")):
+        key, equals, value = pair.partition("=")
+        if equals:
+            args[key] = value
+        else:
+            _fault(notes, BadEnvironment(f"read CNI_ARGS {words(pair)}: must be KEY=VALUE;KEY=VALUE"))
+    unknown = [key for key in args if key not in _KNOWN_ARGS]
+    if unknown and args.get("IgnoreUnknown", "").lower() not in {"1", "true"}:
+        remedy = "add IgnoreUnknown=1 to have it ignored"
+        _fault(notes, BadEnvironment(f"read CNI_ARGS: unknown key {', '.join(unknown)}", remedy))
+    return args
+
+
+def render_error(error: CniError, version: Any) -> str:
+    document = {
+        "cniVersion": version if version in VERSIONS else VERSIONS[-1],
+        "code": error.code,
+        "msg": error.msg,
+    }
+    if error.details:
+        document["details"] = error.details
+    return jsontext.render(document)
+
+
+def check_carries(version: str, families: list[int]) -> None:
+    """Before anything is changed: up to 0.2.0 a result has room for one address of each family."""
+    if version < "0.3.0" and len(set(families)) < len(families):
+        raise IncompatibleVersion(
+            f"add with cniVersion {version}: its result carries one address per family, and there would be more",
+            "use cniVersion 0.3.0 or later",
+        )
+
+
+def check_carries_routes(version: str, routes: list[Route]) -> None:
+    """Before anything is reserved: what a main plugin is not told, it does not do. type sriov does it by itself."""
+    for n, route in enumerate(routes):
+        for key in ("mtu", "advmss", "priority", "table", "scope") if version < "1.1.0" else ():
+            if getattr(route, key):
+                raise BadConfig(
+                    f"ipam.routes[{n}].{key} {getattr(route, key)}: a result of cniVersion {version} cannot tell it to the"
+                    " main plugin",
+                    "use cniVersion 1.1.0, or type sriov",
+                )
+
+
+def render_result(result: Result, version: str, prev: dict[str, Any] | None = None) -> str:
+    """SPEC "Success": up to 0.2.0 ip4 and ip6; 0.3.x and 0.4.0 want ips[].version; 1.1.0 has mtu, pciID, route scope.
+
+    `prev` is what plugins before us in the chain made, in the same form (wire/prevresult.py): passed on, with ours behind it.
+    """
+    if version < "0.3.0":
+        return _render_by_family(result, version, prev or {})
+    new = version == "1.1.0"
+    before = {key: _list_of(prev, key) for key in ("interfaces", "ips", "routes")}
+    document: dict[str, Any] = {"cniVersion": version}
+    interfaces = before["interfaces"] + [_interface(entry.to_json(), new) for entry in result.interfaces]
+    if interfaces:
+        document["interfaces"] = interfaces
+    document["ips"] = before["ips"] + [_ip(entry, version, len(before["interfaces"])) for entry in result.ips]
+    document["routes"] = before["routes"] + [_route(entry, new) for entry in result.routes]
+    document["dns"] = result.dns or (prev or {}).get("dns", {})
+    return jsontext.render(document)
+
+
+def _list_of(prev: dict[str, Any] | None, key: str) -> list[Any]:
+    value = (prev or {}).get(key)
+    return value if isinstance(value, list) else []
+
+
+def _render_by_family(result: Result, version: str, prev: dict[str, Any]) -> str:
+    document: dict[str, Any] = {"cniVersion": version}
+    document |= {key: prev[key] for key in ("ip4", "ip6") if prev.get(key)}
+    for entry in result.ips:
+        v6 = ":" in entry.address
+        family: dict[str, Any] = {"ip": entry.address}
+        if entry.gateway:
+            family["gateway"] = entry.gateway
+        family["routes"] = [_route(route, False) for route in result.routes if (":" in route.dst) == v6]
+        document["ip6" if v6 else "ip4"] = family
+    document["dns"] = result.dns or prev.get("dns", {})
+    return jsontext.render(document)
+
+
+def _interface(entry: dict[str, Any], new: bool) -> dict[str, Any]:
+    document = {"name": entry["name"], "mac": entry["mac"], "sandbox": entry["sandbox"]}
+    if new:
+        document |= {"mtu": entry["mtu"], "pciID": entry["pci_id"]}
+    return document
+
+
+def _ip(entry: IPConfig, version: str, offset: int) -> dict[str, Any]:
+    document: dict[str, Any] = {"address": entry.address}
+    if version < "1.0.0":
+        document["version"] = "6" if ":" in entry.address else "4"
+    if entry.gateway:
+        document["gateway"] = entry.gateway
+    if entry.interface is not None:
+        document["interface"] = offset + entry.interface
+    return document
+
+
+def _route(entry: Route, new: bool) -> dict[str, Any]:
+    """Before 1.1.0 a route has dst and gw alone. `table` is told all the same: without it the route would read as one of
+    the main table. Readers of those versions take it (types.Route of containernetworking/cni 1.3 is one for all).
+    """
+    document: dict[str, Any] = {"dst": entry.dst}
+    for key in ("gw", "scope", "priority", "table", "mtu", "advmss"):
+        value = getattr(entry, key)
+        if value and (new or key in {"gw", "table"}):
+            document[key] = value
+    return document
