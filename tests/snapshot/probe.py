@@ -27,7 +27,8 @@ def build(home: Path) -> Path:
     found = picture.closure([*picture.ALSO, *SEEN_BY_ALL])
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
     (home / "__init__.py").write_text("")
-    python |= {"cni_sriov": home / "__init__.py", "cni_sriov.doors.cni": HERE / "door.py"}
+    empty = home / "__init__.py"
+    python |= {"cni_sriov": empty, "cni_sriov.doors": empty, "cni_sriov.doors.cni": HERE / "door.py"}
     python |= {"preload": ROOT / "build" / "snapshot" / "preload.py"}
     picture.take(bundle.raw(), picture.frozen(python), home / "work", home / "probe")
     return home / "probe"
