@@ -24,6 +24,7 @@ from tests.pages import (
     text_of,
     wrong,
 )
+from tests.world import World
 
 CONFIGURATION = "docs/configuration.md"
 RUNS = {"runs: here", "runs: lab", "runs: lab host"}
@@ -102,6 +103,21 @@ def test_the_defaults_on_the_configuration_page_are_the_parsers() -> None:
     }.items() <= defaults.items()
 
 
+@pytest.mark.parametrize("said", range(4))
+def test_the_dns_of_the_result_is_the_first_that_says_anything(world: World, said: int) -> None:
+    """The order of the configuration page: runtimeConfig.dns, dns, the IPAM's, prevResult's."""
+    dns = [{"domain": f"{n}.example"} if n >= said else {} for n in range(4)]
+    runtime = {"searches": ["0.example"] if said == 0 else []}
+    before = {"cniVersion": "1.0.0", "dns": dns[3]}
+    conf = world.conf(
+        runtimeConfig={"dns": runtime}, dns=dns[1], ipam=world.ipam(dns=dns[2]), prevResult=before
+    )
+
+    found = world.call("ADD", conf).document["dns"]
+
+    assert found == ({"search": ["0.example"]} if said == 0 else dns[said])
+
+
 def test_every_code_is_on_the_errors_page_with_its_name_and_no_other_is() -> None:
     rows = [(int(row[0]), row[1]) for row in table_rows("docs/errors.md") if row[0].isdigit()]
 
@@ -178,31 +194,6 @@ def test_every_block_has_a_language() -> None:
     assert bare == []
 
 
-def test_references_in_comments_lead_somewhere() -> None:
-    """`lab.md 6.3` and `docs/...` in the code."""
-    sections = lab_sections()
-    missing = []
-    for path in [*ROOT.glob("cni_sriov/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("build/*")]:
-        text = path.read_text() if path.is_file() else ""
-        cited = re.findall(r"lab\.md (?:section )?([36](?:\.\d+)?)(?:-[36]\.\d+)?", text)
-        missing += [f"{path.name}: lab.md {section}" for section in cited if section not in sections]
-        names = re.findall(r"\bdocs/[\w/-]+\.md", text)
-        missing += [f"{path.name}: {name}" for name in names if not (ROOT / name).exists()]
-    assert missing == []
-
-
-def lab_sections() -> set[str]:
-    """Of docs/lab.md: "6" is a numbered heading, "6.3" a numbered line below it."""
-    found, heading = set(), ""
-    for line in text_of("docs/lab.md").splitlines():
-        if match := re.match(r"## (\d+)\.", line):
-            heading = match[1]
-            found.add(heading)
-        elif match := re.match(r"(\d+)\. ", line):
-            found.add(f"{heading}.{match[1]}")
-    return found
-
-
 DECISIONS = sorted(path.name for path in (ROOT / "docs" / "design").glob("[0-9]*.md"))
 
 
@@ -213,6 +204,34 @@ def test_every_decision_is_listed_and_has_its_five_parts(name: str) -> None:
     assert text.startswith(f"# {name[:4]} ")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == SECTIONS
     assert f"]({name})" in text_of("docs/design/README.md")
+
+
+def test_what_supersedes_a_decision_is_told_by_both_and_by_the_index() -> None:
+    told = {name[:4]: text_of(f"docs/design/{name}").split("## Context")[0] for name in DECISIONS}
+    by_new = {(old, new) for new in told for old in re.findall(r"\d{4}", _after("Supersedes", told[new]))}
+    by_old = {(old, new) for old in told for new in re.findall(r"\d{4}", _after("Superseded", told[old]))}
+    index = re.findall(
+        r"^\| \[(\d{4})\].*superseded by (\d{4}) \|$", text_of("docs/design/README.md"), re.MULTILINE
+    )
+
+    assert by_new
+    assert by_new == by_old == set(index)
+
+
+def _after(word: str, text: str) -> str:
+    """Without the links' targets."""
+    return re.sub(r"\([^)]*\)", "", text.partition(word)[2])
+
+
+def test_the_picture_of_the_house_has_every_folder_once() -> None:
+    """CONTRIBUTING.md, "Where things live": the picture, and the table below it."""
+    page = "CONTRIBUTING.md"
+    picture = next(block for block in blocks(page) if block.language == "text")
+    rows = [row[0] for row in table_rows(page) if row[0] != "folder"]
+    folders = sorted(path.parent.name for path in (ROOT / "cni_sriov").glob("*/__init__.py"))
+
+    assert sorted(re.findall(r"\b(\w+)/", picture.text)) == folders
+    assert sorted(name for row in rows for name in row.split(", ")) == folders
 
 
 class TestReader:
