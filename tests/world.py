@@ -160,7 +160,7 @@ class World:
         return {"kernel": self.kernel.snapshot(), "files": self.files()}
 
     def settled(self) -> dict[str, Any]:
-        """The same without what a PF shows as the MAC of a VF that set its own again (lab.md 6.3)."""
+        """The same without what a PF shows as the MAC of a VF that set its own again (kernels.md 6.3)."""
         found = self.snapshot()
         for vf in found["kernel"]["vfs"].values():
             vf["mac"] = vf["mac"] if vf["admin_mac"] else ""

@@ -1,4 +1,4 @@
-"""Why the kernel refused a number of VFs, in a sentence, and what to do about it. Every case was seen (lab.md 3)."""
+"""Why the kernel refused a number of VFs, in a sentence, and what to do about it. Every case was seen (kernels.md 3)."""
 
 from __future__ import annotations
 

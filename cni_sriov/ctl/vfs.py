@@ -1,7 +1,7 @@
 """`sriovctl vfs PF N`: make a PF have N VFs, and wait until they can be used.
 
 numvfs goes through 0 (the kernel wants that), which takes the VFs away from whoever uses them without a word
-(lab.md 6.11): so it is refused while one is in use. The node's claims lock is held meanwhile: no ADD can choose a VF
+(kernels.md 6.11): so it is refused while one is in use. The node's claims lock is held meanwhile: no ADD can choose a VF
 that is about to go.
 """
 
@@ -17,7 +17,7 @@ from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.pci import parse_pci_address
 from . import facts, node, refusal
 
-NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (lab.md 6.14); loading the VF driver's module is in it
+NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (kernels.md 6.14); loading the VF driver's module is in it
 _POLL_S = 0.05
 
 

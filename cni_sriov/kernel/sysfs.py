@@ -127,7 +127,7 @@ class Sysfs:
             return 0
 
     def has_netdev(self, pci_address: str) -> bool:
-        """Whether its driver made a netdev, in whatever netns that is now (lab.md 6.13)."""
+        """Whether its driver made a netdev, in whatever netns that is now (kernels.md 6.13)."""
         return _exists(f"{self.root}/{self._device(pci_address)}/net")
 
     def is_vf(self, pci_address: str) -> bool:

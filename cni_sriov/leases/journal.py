@@ -5,7 +5,7 @@
 `begin` names what is being changed before anything is. A process that dies leaves that behind, and whoever gets the
 lock next calls `finish`: it drops the owner and marks each prefix anew by whether its lease is there. That is one
 inverse for a killed reserve (nobody was told of its leases), a killed release, and a reserve that failed. So owners,
-leases and index agree whenever the lock is free. All of this wants the node's lock held (session.py).
+leases and index agree whenever the lock is free. All of this wants the node's lock held (transaction.py).
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Books:
 
     def _there(self, shelf: Shelf, names: list[str]) -> list[str]:
         """Without those whose lease is not there: that subnet may be another directory's by now, and only the files of
-        all of them know. A change that could not be finished (session.py) leaves such an owner.
+        all of them know. A change that could not be finished (transaction.py) leaves such an owner.
         """
         there = [name for name in names if shelf.has(name)]
         if len(there) < len(names):

@@ -1,4 +1,4 @@
-"""Leases of one scope in one data directory: reserve, release, look. Crash-safe (session.py), under one node-global lock.
+"""Leases of one scope in one data directory: reserve, release, look. Crash-safe (transaction.py), under one node-global lock.
 
 Policy stays outside: `choose` picks the leases, `is_dead` judges their holders.
 """

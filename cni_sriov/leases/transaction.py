@@ -1,6 +1,6 @@
 """The node's lock, from `with` to its end, and what a reserve decides while it is held.
 
-Whoever gets the lock first finishes what a killed process began; then the books (books.py) are in order.
+Whoever gets the lock first finishes what a killed process began; then the books (journal.py) are in order.
 """
 
 from __future__ import annotations

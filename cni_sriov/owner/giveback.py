@@ -21,7 +21,7 @@ from ..vf.host import Host, link_among, link_in_pod
 from ..words.domain import PF, Link, Record, VfState
 from ..words.errors import CniError, KernelRefused, TryAgain
 
-HOME_TIMEOUT_S = 2.0  # lab.md 6.7: a netns dies well under a second, unless a process lives in it
+HOME_TIMEOUT_S = 2.0  # kernels.md 6.7: a netns dies well under a second, unless a process lives in it
 
 
 class NotYet(Exception):
@@ -117,7 +117,7 @@ def _try(failed: list[str], inverse: Callable[..., None], *args: Any) -> NotYet 
 
 
 def pf_out_of_reach(host: Host, record: Record) -> str:
-    """What only the operator can change: igb refuses rates while the PF is down (lab.md 6.4) or its cable is out
+    """What only the operator can change: igb refuses rates while the PF is down (kernels.md 6.4) or its cable is out
     (igb_ndo_set_vf_bw wants E1000_STATUS_LU), and whoever moved the PF into another netns (6.16) took all settings of
     its VFs there. "" = the PF is not to blame.
     """
@@ -291,7 +291,7 @@ def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:
 
 def restore_mac(host: Host, record: Record, found: Found) -> None:
     """Admin MAC cleared, own address back, admin MAC back: with an admin MAC and trust off the VF may set none
-    (lab.md 6.2). Where the driver refuses to clear, the old own address becomes the admin MAC.
+    (kernels.md 6.2). Where the driver refuses to clear, the old own address becomes the admin MAC.
     """
     base, pf, link, admin = record.baseline, found.pf, found.link, found.admin
     if base is None:
@@ -328,7 +328,7 @@ def _put_off_mac(host: Host, link: Link) -> None:
 
 
 def _restore_admin_mac_alone(host: Host, record: Record, found: Found) -> None:
-    """The driver was unbound under the pod, and the own address went with the netdev (lab.md 6.12)."""
+    """The driver was unbound under the pod, and the own address went with the netdev (kernels.md 6.12)."""
     base, pf, admin = record.baseline, found.pf, found.admin
     if host.sysfs.has_netdev(record.vf) or base is None or pf is None or admin is None:
         return
@@ -337,7 +337,7 @@ def _restore_admin_mac_alone(host: Host, record: Record, found: Found) -> None:
 
 
 def admin_mac(admin: VfState, link: Link) -> str | None:
-    """Where the PF shows the VF's own address, that is no admin MAC: drivers show what the VF set (lab.md 6.3)."""
+    """Where the PF shows the VF's own address, that is no admin MAC: drivers show what the VF set (kernels.md 6.3)."""
     return "" if admin.mac == link.mac else admin.mac
 
 
@@ -361,7 +361,7 @@ def restore_modes(host: Host, record: Record, found: Found) -> None:
 
 
 def restore_name(host: Host, record: Record, found: Found) -> None:
-    """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (lab.md 6.8)."""
+    """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (kernels.md 6.8)."""
     base, link = record.baseline, found.link
     if base is None or link is None:
         return

@@ -39,7 +39,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
         host.forget_addresses()  # what was given back may have had some
 
 
-NAMING_S = 2.0  # lab.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
+NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
 _UNNAMED = "is not named by udev yet"
 
 
@@ -211,7 +211,7 @@ def _with_global_address(host: Host) -> set[int]:
 
 
 def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
-    """igb and others accept one MAC on two VFs (lab.md 6.5), and then neither gets all of its traffic. So where a free VF
+    """igb and others accept one MAC on two VFs (kernels.md 6.5), and then neither gets all of its traffic. So where a free VF
     has the MAC already, that is the one to take.
     """
     port = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None

@@ -83,7 +83,7 @@ def _settle(host: Host, vf: str) -> None:
 
 def rename(host: Host, link: Link, name: str) -> bool:
     """False, and logged, if another link has the name. Sets it down. udev may rename it, or have given it the name as
-    an altname (lab.md 6.8), while we do it.
+    an altname (kernels.md 6.8), while we do it.
     """
     if link.is_up:
         host.netlink.set_down(link.ifindex)

@@ -154,7 +154,7 @@ class Host:
 
     def lost_vf(self, record: Record) -> str:
         """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address,
-        which is not the attachment's and must not be touched for it (lab.md 6.11).
+        which is not the attachment's and must not be touched for it (kernels.md 6.11).
         """
         inode = self.sysfs.inode(record.vf)
         if not inode:

@@ -73,7 +73,7 @@ def _pf(host: Host, record: Record) -> tuple[Link, str]:
     """(its netdev, its driver)"""
     found = host.sysfs.pf_by_pci(record.pf)
     pf = host.netlink.link_by_index(found.ifindex) if found is not None and found.ifindex else None
-    if found is None or pf is None:  # gone, or in a netns itself (lab.md 6.16)
+    if found is None or pf is None:  # gone, or in a netns itself (kernels.md 6.16)
         raise PfUnusable(f"use PF {record.pf}: it has no netdev in the host netns")
     return pf, found.driver
 
@@ -144,7 +144,7 @@ def _check_mtu(card: Card, conf: NetConf) -> None:
 
 
 def bring_pf_up(card: Card, conf: NetConf) -> None:
-    """Without it all settings seem to succeed and nothing works (lab.md 6.4). Never undone: others may use it by now."""
+    """Without it all settings seem to succeed and nothing works (kernels.md 6.4). Never undone: others may use it by now."""
     if card.pf is not None and not card.pf.is_up and conf.pf_up:
         card.host.log.warning("the PF was down; bringing it up", pf=card.pf.ifname)
         with refusal(card, "pfUp"):
@@ -172,7 +172,7 @@ def _has_carrier(card: Card) -> bool:
 
 def set_mac(card: Card) -> None:
     """Existing admin MAC cleared, own address, then admin MAC: the other way round the VF keeps its old address and
-    loses all traffic, with no error (lab.md 6.1). An admin MAC equal to the own address cannot be seen, so it is
+    loses all traffic, with no error (kernels.md 6.1). An admin MAC equal to the own address cannot be seen, so it is
     always cleared; a driver that refuses that refuses the next step too if there was one.
     """
     mac, baseline, netlink = card.record.settings.mac, card.record.baseline, card.host.netlink

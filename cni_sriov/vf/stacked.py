@@ -20,7 +20,7 @@ from ..words.errors import BadNetns, KernelRefused
 from .host import Host
 
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
-ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (lab.md 6.14)
+ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
 _ALL_HOSTS = "01005e000001"  # 224.0.0.1 by RFC 1112: every netdev that is UP and has IPv4 wants it
 # those that tell the link below which groups they want (dev_mc_sync); a tunnel does not
 _TELLING = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"}

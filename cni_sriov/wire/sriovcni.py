@@ -99,7 +99,7 @@ def _baseline(orig: dict[str, Any], settings: VfSettings) -> VfState:
     own = _mac(orig, "EffectiveMAC")
     admin = _mac(orig, "AdminMAC")
     if admin and admin == own:
-        admin = ""  # the PF shows the VF's own address (lab.md 6.3)
+        admin = ""  # the PF shows the VF's own address (kernels.md 6.3)
     name = _text(orig, "HostIFName")
     if name:
         cni.check_ifname(name)

@@ -288,7 +288,7 @@ def test_a_promiscuous_pods_vf_is_as_it_was(one_vf: World, found: int) -> None:
 
 
 def test_the_admin_mac_goes_back_also_where_the_netdev_is_gone(one_vf: World) -> None:
-    """An unbound driver takes the netdev from under the pod (lab.md 6.12); the PF keeps the pod's MAC for the VF."""
+    """An unbound driver takes the netdev from under the pod (kernels.md 6.12); the PF keeps the pod's MAC for the VF."""
     assert one_vf.call("ADD", one_vf.conf(mac="02:00:00:00:aa:01")).code == 0
     one_vf.kernel.set_driver(vf_of(one_vf), "vfio-pci")
 
@@ -316,7 +316,7 @@ def test_the_name_may_come_up_in_the_pod_after_we_looked(
 
 
 def hide_pf(world: World) -> None:
-    """The PF into a netns of its own (lab.md 6.16)."""
+    """The PF into a netns of its own (kernels.md 6.16)."""
     host, pf = world.kernel.host, world.kernel.pfs[0].link
     elsewhere = world.kernel.add_pod("/run/netns/pf")
     world.kernel.move(host, world.kernel.netlink.ifindex(pf.name), elsewhere, pf.name, "", 0)
@@ -540,7 +540,7 @@ def test_killed_calls_leave_no_temporary_file(tmp_path: Path) -> None:
 
 
 def test_vfs_made_anew_under_a_pod_are_free_and_a_late_delete_spares_their_new_owner(one_vf: World) -> None:
-    """numvfs 0 and N again: the pod's interface vanished, and its PCI address is another VF (lab.md 6.11)."""
+    """numvfs 0 and N again: the pod's interface vanished, and its PCI address is another VF (kernels.md 6.11)."""
     assert one_vf.call("ADD", one_vf.conf(vlan=100, ipam=one_vf.ipam())).code == 0
     pf = one_vf.kernel.pfs[0]
     one_vf.kernel.change_numvfs(pf, 0)

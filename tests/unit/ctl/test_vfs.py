@@ -1,4 +1,4 @@
-"""`sriovctl vfs`: the kernel's rules (lab.md 3 and 6), each refusal a sentence with a remedy."""
+"""`sriovctl vfs`: the kernel's rules (kernels.md 3 and 6), each refusal a sentence with a remedy."""
 
 from __future__ import annotations
 
