@@ -5,6 +5,7 @@ What is in the file, and how a call wakes, is in tests/integration/test_snapshot
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -53,6 +54,7 @@ STRICT = (
     ),
     "-Wno-analyzer-malloc-leak",  # an allocator gives it away, and the builder keeps its table to the end
 )
+VALGRIND = ("valgrind", "-q", "--error-exitcode=9", "--leak-check=no")
 
 
 # the C ---------------------------------------------------------------------------------------------------------------
@@ -87,10 +89,9 @@ def test_the_c_is_laid_out_as_cpythons(source: str) -> None:
 @pytest.mark.parametrize(
     ("options", "tool"),
     [
-        (("-fsanitize=undefined", "-fno-sanitize-recover"), ()),
-        ((), ("valgrind", "-q", "--error-exitcode=9", "--leak-check=no")),
+        pytest.param(("-fsanitize=undefined", "-fno-sanitize-recover"), (), id="sanitizer"),
+        pytest.param((), VALGRIND, id="valgrind", marks=pytest.mark.slow),
     ],
-    ids=["sanitizer", "valgrind"],
 )
 def test_the_heap_keeps_blocks_apart(tmp_path: Path, options: tuple[str, ...], tool: tuple[str, ...]) -> None:
     if tool and shutil.which(tool[0]) is None:
@@ -185,9 +186,14 @@ sys.stdout.write(json.dumps([opened, trapped]))
 """
 
 
+@functools.cache
+def python_modules() -> dict[str, Path]:
+    python: dict[str, Path] = picture.modules(set(sys.builtin_module_names) | {"_json"})[0]
+    return python
+
+
 def all_modules() -> list[str]:
-    python, _ = picture.modules(set(sys.builtin_module_names) | {"_json"})
-    return [name for name in python if name != "preload"]
+    return [name for name in python_modules() if name != "preload"]
 
 
 def test_no_module_reads_the_world_when_it_is_imported() -> None:
@@ -228,8 +234,6 @@ def test_every_module_of_the_cni_path_is_in_it_and_none_of_sriovctl() -> None:
 
 
 def test_what_is_compiled_names_no_path_of_this_machine() -> None:
-    python, _ = picture.modules(set(sys.builtin_module_names) | {"_json"})
-
-    table = picture.frozen(python)
+    table = picture.frozen(python_modules())
 
     assert [word for word in (str(ROOT), os.path.expanduser("~"), sys.prefix) if word.encode() in table] == []

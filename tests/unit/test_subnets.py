@@ -1,5 +1,6 @@
 """The allocator and its index against a brute-force model that knows nothing but the stdlib's ipaddress."""
 
+import functools
 import os
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -325,6 +326,11 @@ def overlaps(a: Network, b: Network) -> bool:
     return a.version == b.version and a.overlaps(b)
 
 
+@functools.cache
+def in_order(ranges: tuple[str, ...], length: int) -> list[Network]:
+    return [net for text in ranges for net in ip_network(text).subnets(new_prefix=length)]
+
+
 class Model:
     """All subnets of the pool in order, begun behind the cursor; the first that overlaps nothing."""
 
@@ -333,12 +339,12 @@ class Model:
         self.cursor: dict[str, Network] = {}
 
     def next(self, asked: dict[str, Any], avoid: list[Network]) -> Network | None:
-        ranges = [ip_network(text) for text in asked["subnet"]]
-        order = [net for whole in ranges for net in whole.subnets(new_prefix=asked["prefixLength"])]
-        key = f"{ranges[0]}/{asked['prefixLength']}"
+        order = in_order(tuple(asked["subnet"]), asked["prefixLength"])
+        key = f"{asked['subnet'][0]}/{asked['prefixLength']}"
         begin = order.index(self.cursor[key]) + 1 if self.cursor.get(key) in order else 0
+        taken = self.leases + avoid
         for net in order[begin:] + order[:begin]:
-            if not any(overlaps(net, other) for other in self.leases + avoid):
+            if not any(overlaps(net, other) for other in taken):
                 self.cursor[key] = net
                 self.leases.append(net)
                 return net
@@ -462,12 +468,12 @@ def test_the_index_in_a_file_answers_as_the_model(
         assert index.conflict(parse_prefix(text)) == any(overlaps(within, other) for other in leases)
         length = min(within.prefixlen + deeper, within.max_prefixlen)
         start = int(within[0]) + (within.num_addresses // 3)
-        free = [
-            int(net[0])
+        free = (
+            int(net.network_address)
             for net in within.subnets(new_prefix=length)
-            if int(net[0]) >= start and not any(overlaps(net, other) for other in leases)
-        ]
-        assert index.first_free(parse_prefix(text), length, start) == (free[0] if free else None)
+            if int(net.network_address) >= start and not any(overlaps(net, other) for other in leases)
+        )
+        assert index.first_free(parse_prefix(text), length, start) == next(free, None)
     index.close()
 
 
