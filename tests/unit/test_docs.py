@@ -173,10 +173,10 @@ def test_the_first_conflist_of_the_readme_is_the_first_of_conf() -> None:
 
 @pytest.mark.parametrize("page", pages())
 def test_every_make_target_that_is_named_exists(page: str) -> None:
-    spans = re.findall(r"`make ([a-z-]+)(?: [A-Z]+=[^`]*)?`", prose(page))
+    spans = re.findall(r"`make ([a-z0-9-]+)(?: [A-Z]+=[^`]*)?`", prose(page))
     lines = [line for b in blocks(page) if b.language in COMMANDS for line in b.text.splitlines()]
-    spans += [match[1] for line in lines if (match := re.match(r"(?:# )?make ([a-z-]+)", line))]
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    spans += [match[1] for line in lines if (match := re.match(r"(?:# )?make ([a-z0-9-]+)", line))]
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(spans) - targets == set()
 
