@@ -14,20 +14,21 @@ from tests.world import World
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 ALLOWED_SKIPS = Path(__file__).parent / "allowed_skips"
-_HANDLERS: dict[int, Callable[..., Any] | signal.Handlers] = {
+_HANDLERS: dict[int, Callable[..., Any]] = {
     signal.SIGINT: signal.default_int_handler,
-    signal.SIGQUIT: signal.SIG_DFL,
-    signal.SIGHUP: lambda *_: None,
+    signal.SIGHUP: lambda *_: None,  # survived, as the starter meant it, and as ever for children
 }
+_PYTHONS_OWN = {signal.SIGPIPE, signal.SIGXFSZ}  # every Python ignores these, and subprocess gives them back
 
 
 def pytest_configure() -> None:
-    """Started in the background (`&`, nohup), this process ignores these, and all that it starts would inherit that. With
-    a handler they are as ever for children, and a hang-up is survived all the same.
+    """What the starter ignores (`&` and nohup: SIGINT, SIGQUIT, SIGHUP; some a SIGCHLD, after which no child can be waited
+    for) or blocks would be inherited by all that the tests start. 32 and 33 are libc's own and stay as they are.
     """
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - _PYTHONS_OWN:
         if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, _HANDLERS[number])
+            signal.signal(number, _HANDLERS.get(number, signal.SIG_DFL))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
