@@ -175,9 +175,8 @@ class FakeKernel:
         self.host = Namespace(OWN, 4026531840, 1)
         self.pods: dict[str, Namespace] = {}
         self.pfs: list[FakePf] = []
-        self.durable: list[
-            Path
-        ] = []  # directories that a crash freezes: what a process writes later never was
+        # directories that a crash freezes: what a process writes later never was
+        self.durable: list[Path] = []
         self.held_inodes: set[int] = set()  # of netns that only a descriptor keeps
         self.later: list[Callable[[], None]] = []  # what the kernel still has to do; wait_link lets it happen
         self.effects: list[str] = []

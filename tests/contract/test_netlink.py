@@ -691,9 +691,8 @@ def test_announcing_tells_a_neighbour_the_new_mac_unless_the_address_is_a_second
         kernel.left.add_address(ifindex, address)
         stale = ["ip", "-n", right, "neigh", "replace", address.partition("/")[0], "lladdr", MAC, "dev", "w0"]
         subprocess.run([*stale, "nud", "stale"], check=True)
-    kernel.left.set_up(
-        ifindex
-    )  # its carrier comes later (net/core/link_watch.c); the kernel asks again, for 3 s
+    # its carrier comes later (net/core/link_watch.c); the kernel asks again, for 3 s
+    kernel.left.set_up(ifindex)
     own = kernel.left.link("v0")
     assert own is not None
 

@@ -100,9 +100,8 @@ def hung_up_terminal() -> int:
     return theirs
 
 
-INPUTS: dict[
-    str, tuple[Callable[[], int], int]
-] = {  # and the code; read(2) of such a terminal says "end of file"
+# how it is opened, and the code; read(2) of such a terminal says "end of file"
+INPUTS: dict[str, tuple[Callable[[], int], int]] = {
     "a directory": (lambda: os.open("/", os.O_RDONLY), 5),
     "for writing only": (lambda: os.open("/dev/null", os.O_WRONLY), 5),
     "closed": (lambda: -1, 5),

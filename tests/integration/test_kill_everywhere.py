@@ -327,9 +327,8 @@ def test_killed_at_any_call_nothing_is_lost(benches: Benches, scenario: Scenario
             if len(faults) >= ENOUGH:
                 return
             hit, wrong = task.run(benches.get(number, scenario.fresh))
-            if (
-                not hit and not wrong
-            ):  # the other rig had RTNL, and a restarted call came before it: not twice
+            # the other rig had RTNL, and a restarted call came before it: not twice
+            if not hit and not wrong:
                 hit, wrong = task.run(benches.get(number, scenario.fresh))
             if not hit:
                 astray.append(f"{task}\n    {bench_log(benches.get(number, scenario.fresh))}")

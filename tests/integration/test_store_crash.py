@@ -356,9 +356,8 @@ def test_killed_at_every_call_then_the_next_one_finds_nothing_amiss(
         world = world_copy(template, f"at{point}")
         assert in_child(lambda world=world: verb(world), Killer(point, torn)) is None  # type: ignore[misc]
 
-        world.reserve(
-            "next", ONE, data="data2"
-        )  # finds it from another directory, known before: no index is built anew
+        # finds it from another directory, known before: no index is built anew
+        world.reserve("next", ONE, data="data2")
 
         assert "dead@eth0" not in check_consistent(world), f"point {point}"
         world.release("victim")

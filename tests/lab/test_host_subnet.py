@@ -53,15 +53,13 @@ def detach_two(host: Node, conf: dict[str, Any], devices: tuple[str, str] | None
     """DEL twice each; no lease is left."""
     for n, container in enumerate(("c1", "c2")):
         own = conf | ({"device": devices[n]} if devices else {})
-        for _ in range(
-            2 if conf["type"] != "host-device" else 1
-        ):  # its second DEL misses the device: a known fault
+        # its second DEL misses the device: a known fault
+        for _ in range(2 if conf["type"] != "host-device" else 1):
             deleted = host.cni("DEL", own, container, plugin=f"/usr/lib/cni/{conf['type']}")
             assert deleted.code == 0, deleted.text
     host.clear()
-    host.vm.run(
-        "rm -rf /run/cni-sriov/subnets/default@10*"
-    )  # next-fit begins again, so that tests do not depend
+    # next-fit begins again, so that tests do not depend
+    host.vm.run("rm -rf /run/cni-sriov/subnets/default@10*")
     assert host.state_files() == []
 
 

@@ -44,9 +44,8 @@ def test_delete_gives_back_what_it_took(world: World, old: SriovCni, version: st
 
     replies = [world.call("DEL", conf, netns=netns).code for _ in range(2)]
 
-    if (
-        version == "oldest" and not netns
-    ):  # it recorded none, and the runtime tells none: when the pod is gone
+    # it recorded none, and the runtime tells none: when the pod is gone
+    if version == "oldest" and not netns:
         assert (replies, old.files()) == ([0, 0], ["c1-net1"])
         world.kernel.kill_netns(POD)
         world.kernel.add_pod(POD)

@@ -433,9 +433,8 @@ def test_a_stop_signal_while_add_undoes_itself_does_not_stop_the_undoing(
 
     monkeypatch.setattr(FakeNetlink, "set_vf_vlan", stopped)
 
-    reply = one_vf.call(
-        "ADD", one_vf.conf(vlan=100, trust="on", link_state="disable")
-    )  # igb refuses link_state
+    # igb refuses link_state
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100, trust="on", link_state="disable"))
 
     assert (reply.code, one_vf.snapshot()) == (11, before)
 

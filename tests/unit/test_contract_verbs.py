@@ -216,9 +216,8 @@ def test_two_interfaces_of_one_container_are_on_different_pfs(world: World) -> N
     for ifname in ("net1", "net2", "net3"):
         assert world.call("ADD", both, ifname=ifname).code == 0
         found = world.kernel.pods["/run/netns/pod1"].find(ifname)
-        pfs.append(
-            int(found[1].pci_address[-1]) % 2 if found else -1
-        )  # the fake lays out ports as an I350 does
+        # the fake lays out ports as an I350 does
+        pfs.append(int(found[1].pci_address[-1]) % 2 if found else -1)
     assert pfs == [0, 1, 0]
 
 

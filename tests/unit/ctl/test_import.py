@@ -242,9 +242,8 @@ def test_an_old_file_is_leased_to_the_interface_that_libcni_knows(node: Node) ->
     old_form(node, "10.1.0.3", "c3")
     old_form(node, "10.1.0.4", "c4")
     cache(node, "fast-c3-eth0", of("c3", "eth0"))
-    cache(
-        node, "fast-c4-net1", json.dumps({"cniVersion": "0.3.1", "ips": []})
-    )  # before 2019 only the name says it
+    # before 2019 only the name says it
+    cache(node, "fast-c4-net1", json.dumps({"cniVersion": "0.3.1", "ips": []}))
     cache(node, "fast-c4-5-net1", of("c4-5", "net1"))
     cache(node, "slow-c3-net7", of("c3", "net7", "slow"))
     cache(node, "fast-c3-net8", of("c3-net8", "x", "fast"))
