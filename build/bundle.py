@@ -12,17 +12,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import blob
 
 sys.path.insert(0, str(Path(__file__).with_name("snapshot")))
 import picture
 import source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "out"

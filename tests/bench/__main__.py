@@ -9,7 +9,9 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from rich.console import Console
 
 from tests import bundle
 from tests.bench import card, contenders, leases, measure, move, picture, report
@@ -17,9 +19,6 @@ from tests.bench.contenders import GO, HOST_DEVICE, HOST_LOCAL, PYTHON
 from tests.bench.measure import BenchError, Sample, Step
 from tests.integration.rig import ROOT, Rig, RigError, call
 from tests.lab.errors import LabError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 FEW = 10
 VFS = (8, 256)

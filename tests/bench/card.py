@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests import bundle
 from tests.bench import measure
 from tests.bench.contenders import HOST_DEVICE, PEER, POOL, RANGES
 from tests.bench.measure import TIMES, Sample, Samples
-from tests.integration.rig import call
+from tests.integration.rig import Call, call
 from tests.lab import ready
-
-if TYPE_CHECKING:
-    from tests.integration.rig import Call
-    from tests.lab.vm import Vm
+from tests.lab.vm import Vm
 
 PORT, POD, INSTALLED = "enp1s0f0", "/run/netns/pod0", "/opt/bundle/sriov"
 PEER_INSTALLED = "/opt/peer/sriov"

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.bench.measure import TIMES, BenchError, Step
-from tests.integration.rig import BUNDLE, call, conf, vf_pci
-
-if TYPE_CHECKING:
-    from tests.integration.rig import Call, Rig
+from tests.integration.rig import BUNDLE, Call, Rig, call, conf, vf_pci
 
 GO = "/usr/lib/cni"
 HOST_DEVICE, HOST_LOCAL = f"{GO}/host-device", f"{GO}/host-local"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from tests.bench.measure import ratios
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MET, NOT_MET, NOT_MEASURED = "met", "not met", "not measured"
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cni_sriov.conf import hostsubnet
 from cni_sriov.decide import subnets
 from cni_sriov.ipam.own import Place
 from cni_sriov.leases.directory import ScopeDirectory, Shelf
 from cni_sriov.leases.holding import Holding
+from cni_sriov.leases.store import Store
 from cni_sriov.state.ledger import RUN_DIR, read_boot_id
 from cni_sriov.words.domain import Attachment, Lease
 from cni_sriov.words.inet import Prefix, parse_prefix
@@ -19,11 +21,6 @@ from cni_sriov.words.log import Log
 from tests.bench.contenders import HOST_LOCAL, POD, ours
 from tests.bench.measure import Step
 from tests.integration.rig import STATE, call
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cni_sriov.leases.store import Store
 
 POOL = "10.0.0.0/8"
 DATA = f"{STATE}/host-subnet"

@@ -10,14 +10,12 @@ import json
 import os
 import random
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from tests.integration.rig import Call
+from tests.integration.rig import Call
 
 TIMES = "CNI_SRIOV_TIMES"  # cni_sriov/doors/times.py
 GAP_S = 0.06  # what a call left to the kernel (RCU callbacks) must not be paid by the next one

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 NAMES = {"ours": "cni-sriov", "go": "host-device\n+ host-local", "peer": "PEER_SRIOV\n+ host-local"}
 # What a peer cannot tell apart is one band, between the colours of the two.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,12 +12,7 @@ from rich.text import Text
 
 from cni_sriov.ctl import split
 from tests.bench import goals
-from tests.bench.measure import middle, quantile, ratios
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tests.bench.measure import Bursts, Samples
+from tests.bench.measure import Bursts, Samples, middle, quantile, ratios
 
 WIDTH = 108
 BAR = 60
