@@ -15,7 +15,7 @@ from ..ipam import own, reservation
 from ..leases.directory import STICKY, ScopeDirectory
 from ..leases.holding import Holding
 from ..leases.store import Store
-from ..owner import adopt, giveback, reclaim
+from ..owner import adopt, giveback, reclaim, records
 from ..state.files import Lock
 from ..vf import homename
 from ..vf.host import Host
@@ -85,7 +85,7 @@ def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
         yield Item("vf", what, str(record.attachment), False, "a running verb holds it")
         return
     try:
-        now = host.record_of(record.attachment)
+        now = records.record_of(host, record.attachment)
         if now is not None:
             taken, reason = _judge_vf(host, now, dry_run)
             yield Item("vf", what, str(record.attachment), taken, reason)

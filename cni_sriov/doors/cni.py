@@ -15,6 +15,7 @@ from ..conf import hostsubnet, netconf
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import delegate
+from ..owner import records
 from ..state.ledger import Ledger
 from ..verbs import add, check, delete, gc, status
 from ..vf.host import Host
@@ -295,7 +296,7 @@ def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
 
 def _del(request: Request, conf: NetConf, host: Host) -> str:
     _on_stop(None)
-    if request.fault is not None and host.record_of(request.attachment) is None:
+    if request.fault is not None and records.record_of(host, request.attachment) is None:
         raise request.fault
     delete.run(request, conf, _lease_place(request), host)
     return ""

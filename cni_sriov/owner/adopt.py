@@ -12,14 +12,13 @@ from typing import Any
 from ..conf import hostsubnet
 from ..ipam import delegate
 from ..kernel.netns import Netns
+from ..vf import cachefiles
+from ..vf.cachefiles import Found
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment, Link, Record
 from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
-from . import cachefiles
-from . import reclaim as from_dead
-from .cachefiles import Found
 
 
 def find(host: Host, attachment: Attachment) -> Record | None:
@@ -49,7 +48,7 @@ def unknown(host: Host, network: str, keep: set[Attachment]) -> set[Attachment]:
         possible = sriovcni.attachments(found.name)
         if found.cache.network != network or keep.intersection(possible):
             continue
-        attachment = _attachment(host, found, possible)
+        attachment = attachment_of(host, found, possible)
         if attachment is None:
             host.log.warning("left alone: container and interface cannot be told apart", file=found.path)
         elif found.cache.is_dpdk:
@@ -64,7 +63,7 @@ def records(host: Host) -> list[Record]:
     made = []
     for found in cachefiles.all_files(host):
         possible = sriovcni.attachments(found.name)
-        attachment = _attachment(host, found, possible) or possible[-1]
+        attachment = attachment_of(host, found, possible) or possible[-1]
         try:
             made.append(_record(host, attachment, found))
         except BadCache as error:
@@ -72,45 +71,7 @@ def records(host: Host) -> list[Record]:
     return [record for record in made if record.boot_id]
 
 
-def holder(host: Host, vf: str) -> str:
-    """Why a VF that bears sriov-cni's mark, but is in the host, cannot be taken; "" if the mark is stale."""
-    for found in cachefiles.all_files(host):
-        if found.cache.vf == vf and not found.outdated:
-            return f"sriov-cni attached it ({found.path})"
-    for path in filter(
-        None, (cachefiles.marked_netns(directory, vf) for directory in host.ledger.cache_dirs)
-    ):
-        try:
-            host.open_path(path).close()
-        except BadNetns:
-            continue
-        return f"sriov-cni attached it to {path}, which lives"
-    return ""
-
-
-def reclaim(
-    host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf: str = "", until: float = 0
-) -> list[str]:
-    """Give back what is provably dead, as for our own: an orphan's VLAN must not become the next one's baseline. Only of
-    these PFs, or that VF; the answer is which VFs. `until`: as in owner/reclaim.py.
-    """
-    taken = []
-    for found in cachefiles.all_files(host):
-        attachment = _attachment(host, found, sriovcni.attachments(found.name))
-        if attachment is None or found.cache.is_dpdk or vf not in {"", found.cache.vf}:
-            continue
-
-        def look(attachment: Attachment = attachment) -> Record | None:
-            record = host.record_of(attachment)
-            meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
-            return record if meant else None
-
-        if from_dead.take_back(host, attachment, look, verify_timeout_ms, until):
-            taken.append(found.cache.vf)
-    return taken
-
-
-def _attachment(host: Host, found: Found, possible: list[Attachment]) -> Attachment | None:
+def attachment_of(host: Host, found: Found, possible: list[Attachment]) -> Attachment | None:
     """Which of the possible ones it is: what the file says, else what the VF is called in the container."""
     if len(possible) == 1:
         return possible[0]

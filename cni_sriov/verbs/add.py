@@ -16,7 +16,15 @@ from ..state.files import Lock
 from ..vf import claim, pod, prepare
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result
-from ..words.errors import AttachedAlready, CniError, IfnameExists, KernelRefused, TryAgain
+from ..words.errors import (
+    AttachedAlready,
+    CniError,
+    IfnameExists,
+    KernelRefused,
+    MacInUse,
+    NoFreeVf,
+    TryAgain,
+)
 
 
 def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> Result:
@@ -71,7 +79,7 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
 def _attach(
     request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host, netns: Netns, inside_pod: Netlink
 ) -> Result:
-    record = claim.take(host, request, conf, netns)
+    record = _claim(request, conf, host, netns)
     try:
         record.ipam = _way_back(host, request, ipam_conf)
         card = prepare.find(host, record, conf)
@@ -96,6 +104,20 @@ def _attach(
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
         raise
+
+
+def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
+    """Of others' things only what is provably nobody's is changed; the error says who has what is in the way."""
+    pfs = claim.eligible_pfs(host, conf)
+    try:
+        return reclaim.then_again(
+            lambda: claim.take(host, request, conf, netns, pfs),
+            NoFreeVf,
+            MacInUse,
+            make_way=reclaim.WayToVf(host, conf, pfs),
+        )
+    except (NoFreeVf, MacInUse) as error:
+        raise reclaim.with_holders(host, error) from None
 
 
 def _way_back(host: Host, request: Request, ipam_conf: IpamConf | None) -> dict[str, Any]:

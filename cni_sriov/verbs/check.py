@@ -13,6 +13,7 @@ from ..ipam import delegate, reservation
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..kernel.rtnl import RT_TABLE_MAIN, KernelRoute
+from ..owner import records
 from ..vf import stacked
 from ..vf.host import Host
 from ..words.domain import ALLMULTI, PROMISC, Link, Record, Request
@@ -24,7 +25,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
     """Drift lists all that differs in its details."""
     host.ledger.open_for(request.attachment)
     with host.ledger.attachment_lock(request.attachment, "CHECK") as lock:
-        record = host.record_of(request.attachment)
+        record = records.record_of(host, request.attachment)
         if record is None:
             lock.forget()  # nothing is there, and nothing is left
         if record is None or record.status != "done":

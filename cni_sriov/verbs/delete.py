@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..conf.netconf import NetConf
 from ..ipam import reservation
-from ..owner import giveback
+from ..owner import giveback, records
 from ..vf.host import Host
 from ..words.domain import Request
 
@@ -13,7 +13,7 @@ def run(request: Request, conf: NetConf, lease_place: tuple[str, str] | None, ho
     """Works from the Record, not from CNI_NETNS: runtimes send "", and the VF may be back in the host already."""
     host.ledger.open_for(request.attachment)
     with host.ledger.attachment_lock(request.attachment, "DEL") as lock:
-        record = host.record_of(request.attachment)
+        record = records.record_of(host, request.attachment)
         # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)
         place = lease_place if record is None or "type" in record.ipam else None
         try:

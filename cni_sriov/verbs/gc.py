@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..ipam import reservation
-from ..owner import adopt, giveback, reclaim
+from ..owner import adopt, giveback, reclaim, records
 from ..vf import homename
 from ..vf.host import Host
 from ..words.domain import Attachment
@@ -67,7 +67,7 @@ def _alone(host: Host, attachment: Attachment, act: Callable[[Attachment], bool]
 def _give_back(
     attachment: Attachment, network: str, host: Host, verify_timeout_ms: int, by_proof: bool
 ) -> bool:
-    record = host.record_of(attachment)
+    record = records.record_of(host, attachment)
     if record is None:
         return True  # a DEL was quicker
     if record.network != network:

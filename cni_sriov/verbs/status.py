@@ -10,6 +10,7 @@ import os
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import reservation
+from ..owner import reclaim
 from ..vf import claim
 from ..vf.host import Host
 from ..words.domain import PF
@@ -87,7 +88,7 @@ def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
         claim.check_room(host, conf, pfs)
     except NoFreeVf as error:
         if conf.status_on_full == "error":
-            told = claim.with_holders(host, error)
+            told = reclaim.with_holders(host, error)
             raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
     except (PfUnusable, BadConfig) as error:
         raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error

@@ -10,10 +10,10 @@ import os
 import time
 
 from ..state import files
-from ..vf.host import Host
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
-from ..words.errors import InputOutput
+from ..words.errors import BadNetns, InputOutput
+from .host import Host
 
 EARLIER_BOOT = "it is of an earlier boot"
 _SLACK_S = 60.0  # between two clocks that are read one after the other, and small steps of NTP
@@ -79,3 +79,17 @@ def marked_netns(directory: str, vf: str) -> str:
     except InputOutput:
         return ""
     return text if text.startswith("/") and text.isprintable() else ""
+
+
+def holder(host: Host, vf: str) -> str:
+    """Why a VF that bears sriov-cni's mark, but is in the host, cannot be taken; "" if the mark is stale."""
+    for found in all_files(host):
+        if found.cache.vf == vf and not found.outdated:
+            return f"sriov-cni attached it ({found.path})"
+    for path in filter(None, (marked_netns(directory, vf) for directory in host.ledger.cache_dirs)):
+        try:
+            host.open_path(path).close()
+        except BadNetns:
+            continue
+        return f"sriov-cni attached it to {path}, which lives"
+    return ""
