@@ -1,11 +1,12 @@
 """`sriovctl gc`: take back what provably nobody owns, and say of the rest why it stays.
 
-The same proof and the same inverse as an ADD's own reclaim (reclaim.death_proof, release.give_back), over every stateDir
+The same proof and the same inverse as an ADD's own reclaim (owner/death.py, owner/giveback.py), over every stateDir
 and data directory in use; only what no running verb has locked.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,15 +16,15 @@ from ..ipam import own, reservation
 from ..leases.directory import STICKY, ScopeDirectory
 from ..leases.holding import Holding
 from ..leases.store import Store
-from ..owner import adopt, giveback, reclaim, records
-from ..state.files import Lock
+from ..owner import adopt, death, giveback, records
 from ..vf import homename
 from ..vf.host import Host
 from ..words.domain import Attachment, Record
-from ..words.errors import CniError, KernelRefused
+from ..words.failures import Failures
 from . import node
 
 Judge = Callable[[Holding], bool]
+Verdict = tuple[bool, str]  # taken (or to be), and why, or why not
 
 _VERIFY_TIMEOUT_MS = 2000
 
@@ -68,8 +69,7 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Item]:
     seen = set()
     for ledger in node.ledgers(host):
         of_directory = node.with_ledger(host, ledger)
-        adopted = adopt.records(of_directory) if ledger.cache_names() else []
-        for record in ledger.records() + adopted:
+        for record in ledger.records() + adopt.records(of_directory):
             if record.attachment not in seen:
                 seen.add(record.attachment)
                 yield from _vf(of_directory, record, dry_run)
@@ -80,25 +80,37 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Item]:
 
 def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
     what = f"{_pf_name(host, record)} vf {record.vf_index}" if record.pf else f"VF {record.vf}"
-    lock = _lock(host, record.attachment, dry_run)
-    if lock is None:
-        yield Item("vf", what, str(record.attachment), False, "a running verb holds it")
-        return
-    try:
+
+    def judge() -> Verdict | None:
         now = records.record_of(host, record.attachment)
-        if now is not None:
-            taken, reason = _judge_vf(host, now, dry_run)
-            yield Item("vf", what, str(record.attachment), taken, reason)
-            if taken and not dry_run:
-                lock.forget()
-    except (CniError, KernelRefused) as error:
-        yield Item("vf", what, str(record.attachment), False, str(error))
-    finally:
-        lock.release()
+        return None if now is None else _judge_vf(host, now, dry_run)
+
+    found = _surviving(lambda: _alone(host, record.attachment, dry_run, judge))
+    if found is not None:
+        yield Item("vf", what, str(record.attachment), *found)
+
+
+def _surviving(judge: Callable[[], Verdict | None]) -> Verdict | None:
+    failures = Failures()
+    with failures.of():
+        return judge()
+    return False, str(failures.reasons[0])
+
+
+def _alone(
+    host: Host, attachment: Attachment, dry_run: bool, judge: Callable[[], Verdict | None]
+) -> Verdict | None:
+    with records.alone(host, attachment, "sriovctl gc", dry_run=dry_run) as lock:
+        if lock is None:
+            return False, "a running verb holds it"
+        found = judge()
+        if found is not None and found[0] and not dry_run:
+            lock.forget()
+        return found
 
 
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
-    proof = reclaim.death_proof(host, record)
+    proof = death.proof(host, record)
     if not proof:
         return False, _STUCK if record.status == "released" else "the VF is in a pod"
     if not dry_run and not giveback.give_back(host, record, _VERIFY_TIMEOUT_MS):
@@ -117,14 +129,6 @@ def _pf_name(host: Host, record: Record) -> str:
     return pf.ifname if pf is not None and pf.ifname else record.pf
 
 
-def _lock(host: Host, attachment: Attachment, dry_run: bool) -> Lock | None:
-    """Gotten without waiting; None = whoever has it is alive. A dry run makes no file for it."""
-    lock = host.ledger.attachment_lock(attachment, "sriovctl gc")
-    if dry_run and not os.path.exists(lock.path):
-        return lock
-    return lock if lock.try_acquire() else None
-
-
 # leases --------------------------------------------------------------------------------------------------------------
 
 
@@ -138,26 +142,26 @@ def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Item]:
             reason = "it goes with its VF" if dry_run else "its attachment has a VF"
             yield Item("lease", what, str(holding.attachment), False, reason)
         else:
-            taken, reason = _judge_lease(host, store, holding, holding.attachment, dry_run, is_dead)
-            yield Item("lease", what, str(holding.attachment), taken, reason)
+            judge = functools.partial(
+                _judge_lease, host, store, holding, holding.attachment, dry_run, is_dead
+            )
+            found = _surviving(judge)
+            if found is not None:
+                yield Item("lease", what, str(holding.attachment), *found)
 
 
 def _judge_lease(
     host: Host, store: Store, holding: Holding, attachment: Attachment, dry_run: bool, is_dead: Judge
-) -> tuple[bool, str]:
+) -> Verdict | None:
     if not is_dead(holding):
         return False, _why_alive(holding, is_dead)
-    lock = _lock(host, attachment, dry_run)
-    if lock is None:
-        return False, "a running verb holds it"
-    try:
+
+    def release() -> Verdict:
         if not dry_run and not store.release_if(attachment, is_dead):
             return False, "it changed meanwhile"
-        if not dry_run:
-            lock.forget()
-    finally:
-        lock.release()
-    return True, f"no process is in its netns {holding.netns}, and no mount keeps it"
+        return True, f"no process is in its netns {holding.netns}, and no mount keeps it"
+
+    return _alone(host, attachment, dry_run, release)
 
 
 def _why_alive(holding: Holding, is_dead: Judge) -> str:

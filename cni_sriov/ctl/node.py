@@ -13,7 +13,7 @@ from typing import Any
 from ..ipam import own, reservation
 from ..leases.holding import Holding
 from ..leases.store import Store
-from ..owner import adopt, reclaim
+from ..owner import adopt, death
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.domain import PF, VF, Attachment, Lease, Link, Record, VfState
@@ -156,7 +156,7 @@ def _recorded_mac(record: Record | None) -> str:
 def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int]) -> str:
     if record is not None and record.status == "done":
         # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
-        return reclaim.death_proof(host, record) or "attached"
+        return death.proof(host, record) or "attached"
     if record is not None:
         return {"in-progress": "ADD in progress", "released": "released, not restored yet"}[record.status]
     if vf.busy:
@@ -206,8 +206,7 @@ def records(host: Host) -> list[Record]:
 def adopted(host: Host) -> Iterator[Record]:
     """Of attachments that sriov-cni made."""
     for ledger in ledgers(host):
-        if ledger.cache_names():
-            yield from adopt.records(with_ledger(host, ledger))
+        yield from adopt.records(with_ledger(host, ledger))
 
 
 def with_ledger(host: Host, ledger: Ledger) -> Host:

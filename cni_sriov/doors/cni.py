@@ -24,13 +24,12 @@ from ..words import versions
 from ..words.domain import Request
 from ..words.errors import (
     BadConfig,
-    BadJson,
     CniError,
     IncompatibleVersion,
     InputOutput,
-    KernelRefused,
     NotRealRoot,
 )
+from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import host_subnet, times
 
@@ -222,33 +221,6 @@ def _tell(request: Request, host: Host) -> None:
         host.log.warning("the call is not as it should be", reason=fault)
     for path, spelling in request.respelled:
         host.log.debug("a key is spelled otherwise", key=path, spelling=spelling)
-
-
-def as_cni_error(error: BaseException) -> CniError:
-    if isinstance(error, CniError):
-        return error
-    if isinstance(error, KernelRefused):
-        return CniError(str(error), "the kernel refused; its log (dmesg) may say more", code=5)
-    if isinstance(error, SystemExit | KeyboardInterrupt):
-        return CniError("stopped by a signal", "DEL gives back what may be left", code=11)
-    if isinstance(error, RecursionError):  # what the scanner just took is too deep for repr()
-        return BadJson("read configuration: nested too deeply")
-    if isinstance(error, OSError):
-        return InputOutput(f"use {error.filename or 'a file'}: {error.strerror}")
-    return _bug(error)
-
-
-def _bug(error: BaseException) -> CniError:
-    """Code 999 names the place in our code, since no traceback may reach stdout."""
-    place = "?"
-    trace = error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        place = f"{file.rpartition('/')[2]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return CniError(
-        f"bug in cni-sriov at {place}: {type(error).__name__}: {error}", "please report it", code=999
-    )
 
 
 def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ..conf import hostsubnet, netconf
 from ..ipam import own, reservation
 from ..leases.holding import Holding
+from ..owner import records
 from ..verbs import gc, status
 from ..vf.host import Host
 from ..wire import cni
@@ -26,13 +28,9 @@ def answer(request: Request, host: Host) -> str:
     if request.verb == "GC":
         _gc(request, host)
         return ""
-    with host.ledger.attachment_lock(request.attachment, request.verb) as lock:
-        try:
-            answer = _locked(request, section, host)
-        except CniError:
-            if not _holds(request, section, host):
-                lock.forget()  # a refused call leaves nothing, not even its lock's file
-            raise
+    is_known = functools.partial(_holds, request, section, host)
+    with records.held(host, request.attachment, request.verb, is_known) as lock:
+        answer = _locked(request, section, host)
         if request.verb == "DEL":
             lock.forget()
     return answer

@@ -45,10 +45,9 @@ def unknown(host: Host, network: str, keep: set[Attachment]) -> set[Attachment]:
     """For GC: the network's attachments that nobody knows any more. One that may be meant in `keep` is not among them."""
     gone = set()
     for found in cachefiles.all_files(host):
-        possible = sriovcni.attachments(found.name)
-        if found.cache.network != network or keep.intersection(possible):
+        if found.cache.network != network or keep.intersection(found.possible):
             continue
-        attachment = attachment_of(host, found, possible)
+        attachment = attachment_of(host, found)
         if attachment is None:
             host.log.warning("left alone: container and interface cannot be told apart", file=found.path)
         elif found.cache.is_dpdk:
@@ -62,8 +61,7 @@ def records(host: Host) -> list[Record]:
     """For the operator: whoever has a VF by sriov-cni's files, also in DPDK mode. Changes nothing."""
     made = []
     for found in cachefiles.all_files(host):
-        possible = sriovcni.attachments(found.name)
-        attachment = attachment_of(host, found, possible) or possible[-1]
+        attachment = attachment_of(host, found) or found.possible[-1]
         try:
             made.append(_record(host, attachment, found))
         except BadCache as error:
@@ -71,8 +69,9 @@ def records(host: Host) -> list[Record]:
     return [record for record in made if record.boot_id]
 
 
-def attachment_of(host: Host, found: Found, possible: list[Attachment]) -> Attachment | None:
+def attachment_of(host: Host, found: Found) -> Attachment | None:
     """Which of the possible ones it is: what the file says, else what the VF is called in the container."""
+    possible = found.possible
     if len(possible) == 1:
         return possible[0]
     for ifname in (found.cache.ifname, _name_in_pod(host, found)):

@@ -1,31 +1,28 @@
 """What makes a VF, a MAC, a lease free again when nobody says DEL: by proof only (rule 10 of the design).
 
-Loaded only where something is in the way. All of it acts on others' attachments, each under its own lock: gotten at
-once, or waited for where its holder is giving back already, which needs no other attachment's lock and so comes to
-an end.
+All of it acts on others' attachments, each under its own lock (records.alone).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from ..conf.netconf import NetConf
 from ..decide import choose
-from ..state.files import LOCK_DEADLINE_S, Lock
+from ..state.files import LOCK_DEADLINE_S
 from ..vf import cachefiles, claim
+from ..vf.cachefiles import Found
 from ..vf.host import Host
-from ..wire import sriovcni
 from ..words.domain import PF, Attachment, Record
-from ..words.errors import CniError, KernelRefused, MacInUse, NoFreeVf
-from . import adopt, giveback, records
+from ..words.errors import CniError, MacInUse, NoFreeVf
+from ..words.failures import Failures
+from . import adopt, death, giveback, records
 
 Done = TypeVar("Done")
 Failure = TypeVar("Failure", bound=CniError)
 
-GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc")  # verbs as locks name them
 REMEDY = "`sriovctl gc` takes back what is provably dead"
 
 
@@ -94,14 +91,16 @@ def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
 
 def sweep(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> bool:
     """Give back all that provably nobody owns, of these PFs (None = all); each is logged. False: there was nothing."""
-    taken = [
-        record.vf
-        for record in host.ledger.claims()
-        if (pfs is None or record.pf in pfs) and _of_claim(host, record, verify_timeout_ms, 0)
-    ]
-    if host.ledger.cache_names():
-        taken += _of_adopted(host, verify_timeout_ms, pfs)
-    return bool(taken)
+    taken = False
+    failures = Failures(host.log.warning, "reclaim failed")
+    for record in host.ledger.claims():
+        with failures.of(attachment=record.attachment):
+            if pfs is None or record.pf in pfs:
+                taken |= _of_claim(host, record, verify_timeout_ms, 0)
+    for found in cachefiles.all_files(host):
+        with failures.of(file=found.path):
+            taken |= _of_file(host, found, pfs, verify_timeout_ms)
+    return taken
 
 
 def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: float) -> bool:
@@ -113,7 +112,8 @@ def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: flo
         return _of_claim(host, claim, verify_timeout_ms, until)
     if claimed and vf not in host.ledger.claimed():
         return True  # it was given back just now
-    return bool(host.ledger.cache_names() and _of_adopted(host, verify_timeout_ms, vf=vf, until=until))
+    theirs = [found for found in cachefiles.all_files(host) if found.cache.vf == vf]
+    return any(_of_file(host, found, None, verify_timeout_ms, until) for found in theirs)
 
 
 def of_attachment(host: Host, attachment: Attachment, verify_timeout_ms: int, until: float) -> bool:
@@ -131,32 +131,25 @@ def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -
 
     if take_back(host, claim.attachment, look, verify_timeout_ms, until):
         return True
-    now = host.ledger.claim_of(
-        claim.pf, claim.vf
-    )  # a DEL, or the undo of an ADD, may have been quicker than we
+    # a DEL, or the undo of an ADD, may have been quicker than we
+    now = host.ledger.claim_of(claim.pf, claim.vf)
     return now is None or now.attachment != claim.attachment
 
 
-def _of_adopted(
-    host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf: str = "", until: float = 0
-) -> list[str]:
-    """What sriov-cni attached: an orphan's VLAN must not become the next one's baseline. Only of these PFs, or that VF;
-    the answer is which VFs.
-    """
-    taken = []
-    for found in cachefiles.all_files(host):
-        attachment = adopt.attachment_of(host, found, sriovcni.attachments(found.name))
-        if attachment is None or found.cache.is_dpdk or vf not in {"", found.cache.vf}:
-            continue
+def _of_file(
+    host: Host, found: Found, pfs: set[str] | None, verify_timeout_ms: int, until: float = 0
+) -> bool:
+    """What sriov-cni attached, by its file: an orphan's VLAN must not become the next one's baseline."""
+    attachment = None if found.cache.is_dpdk else adopt.attachment_of(host, found)
+    if attachment is None:
+        return False
 
-        def look(attachment: Attachment = attachment) -> Record | None:
-            record = records.record_of(host, attachment)
-            meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
-            return record if meant else None
+    def look() -> Record | None:
+        record = records.record_of(host, attachment)
+        meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
+        return record if meant else None
 
-        if take_back(host, attachment, look, verify_timeout_ms, until):
-            taken.append(found.cache.vf)
-    return taken
+    return take_back(host, attachment, look, verify_timeout_ms, until)
 
 
 def take_back(
@@ -167,70 +160,23 @@ def take_back(
     until: float = 0,
 ) -> bool:
     """Give back what `look` finds under the attachment's lock, if that is dead. True also where it is gone by then."""
-    lock = host.ledger.attachment_lock(attachment, "reclaim")
-    known = os.path.lexists(lock.path)
-    waited = _acquire(lock, until)
-    if waited is None:
-        return False
-    try:
+    failures = Failures(host.log.warning, "reclaim failed")
+    with records.alone(host, attachment, "reclaim", until) as lock, failures.of(attachment=attachment):
+        if lock is None:
+            return False
         record = look()
         if record is None:
-            if waited or not known:
+            if lock.waited or lock.is_new:
                 lock.forget()  # it is ours alone
-            return waited
-        reason = death_proof(host, record)
+            return lock.waited
+        reason = death.proof(host, record)
         if reason:
             host.ledger.open()  # host-subnet's door did not need it so far
-        if not reason or not giveback.give_back(host, record, verify_timeout_ms):
-            return False
-        host.log.warning("reclaimed", vf=record.vf, attachment=attachment, reason=reason)
-        lock.forget()
-        return True
-    except (CniError, KernelRefused) as error:
-        host.log.warning("reclaim failed", attachment=attachment, reason=error)
-        return False
-    finally:
-        lock.release()
-
-
-def _acquire(lock: Lock, until: float) -> bool | None:
-    """Whether we waited for it; None: whoever holds it is alive and not giving back. TryAgain names who takes too long."""
-    waited = False
-    while not lock.try_acquire():
-        left = until - time.monotonic()
-        verb = lock.held_for() if left > 0 else ""
-        if left <= 0 or verb not in {None, *GIVING_BACK}:
-            return None
-        waited = True
-        if verb:
-            lock.acquire(left)
-            break
-    return waited
-
-
-def death_proof(host: Host, record: Record) -> str:
-    """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
-    if record.boot_id != host.ledger.boot_id:
-        return "it is of an earlier boot"
-    lost = host.lost_vf(record)
-    if lost:
-        return lost
-    claimed = host.ledger.claim_of(record.pf, record.vf)
-    if claimed is not None and claimed.attachment != record.attachment:
-        return f"its VF is {claimed.attachment}'s by now"
-    if record.status == "in-progress":
-        return "its ADD died"
-    # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well
-    away = record.status == "released" or not host.is_in_own_netns(record)
-    if away and host.vf_link(record.vf) is not None:
-        return "the VF is back in the host"
-    # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
-    given_up = record.status == "released" or record.anew
-    return (
-        "its DEL gave it up, and it has no netdev"
-        if given_up and not host.sysfs.has_netdev(record.vf)
-        else ""
-    )
+        if reason and giveback.give_back(host, record, verify_timeout_ms):
+            host.log.warning("reclaimed", vf=record.vf, attachment=attachment, reason=reason)
+            lock.forget()
+            return True
+    return False
 
 
 def holder(record: Record) -> str:

@@ -156,12 +156,14 @@ class Lock:
     (`forget`), so whoever gets the lock looks whether the path still names what was locked.
     """
 
-    __slots__ = ("fd", "path", "verb")
+    __slots__ = ("fd", "is_new", "path", "verb", "waited")
 
     def __init__(self, path: str, verb: str) -> None:
         self.path = path
         self.verb = verb
         self.fd = -1
+        self.is_new = False  # nobody has signed the file before us
+        self.waited = False  # for the one who had it
 
     def acquire(self, deadline_s: float = LOCK_DEADLINE_S) -> None:
         """Wait for the lock; TryAgain (11) names the holder when the deadline passes. 0 = do not wait."""
@@ -227,6 +229,7 @@ class Lock:
             there, ours = os.lstat(self.path), os.fstat(self.fd)
         except FileNotFoundError:
             return False
+        self.is_new = ours.st_size == 0
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
     def __enter__(self) -> Lock:

@@ -113,20 +113,6 @@ class Ledger:
         """Guards the choice of a VF: short, never held while a VF is changed."""
         return files.Lock(f"{self.run_dir}/claims.lock", verb)
 
-    def sweep_locks(self) -> None:
-        """Lock files of attachments that are gone: a call killed in its last step leaves one, and no DEL follows a GC."""
-        for name in files.names(f"{self.run_dir}/locks"):
-            lock = files.Lock(f"{self.run_dir}/locks/{name}", "sweep")
-            if not self._is_known(name) and lock.try_acquire():
-                if not self._is_known(name):  # its ADD may have been quicker
-                    lock.forget()
-                lock.release()
-
-    def _is_known(self, filename: str) -> bool:
-        """By its Record here, or by a claim, whatever stateDir its Record is in."""
-        known = os.path.lexists(f"{self.state_dir}/{filename}")
-        return known or any(claim.attachment.filename == filename for claim in self.claims())
-
     # claims --------------------------------------------------------------------------------------
 
     def claimed(self) -> dict[str, str]:
@@ -187,6 +173,10 @@ class Ledger:
         text = jsontext.render(record.to_json())
         files.replace(self._record_path(record.attachment), text)
         files.replace(self._claim_path(record), text)
+
+    def has_record(self, attachment: Attachment) -> bool:
+        """Whether there is a file of it in this stateDir."""
+        return os.path.lexists(f"{self.state_dir}/{attachment.filename}")
 
     def find(self, attachment: Attachment) -> Record | None:
         """The Record of an attachment; where its file is damaged or in another stateDir, the claim's copy."""

@@ -10,9 +10,8 @@ from ..conf.netconf import NetConf
 from ..ipam import delegate, own, reservation
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..owner import giveback, reclaim
+from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..state.files import Lock
 from ..vf import claim, pod, prepare
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result
@@ -20,11 +19,11 @@ from ..words.errors import (
     AttachedAlready,
     CniError,
     IfnameExists,
-    KernelRefused,
     MacInUse,
     NoFreeVf,
     TryAgain,
 )
+from ..words.failures import REFUSED
 
 
 def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> Result:
@@ -33,23 +32,10 @@ def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host)
         own.read_dns(ipam_conf)
     with host.open_netns(request.netns) as netns, host.pod(netns) as inside_pod:
         host.ledger.open()
-        with host.ledger.attachment_lock(request.attachment, "ADD") as lock:
-            try:
-                _take_back_dead(request, conf, host)
-                _refuse_taken_name(request, inside_pod)
-                return _attach(request, conf, ipam_conf, host, netns, inside_pod)
-            except BaseException:
-                _forget_lock(request, host, lock)
-                raise
-
-
-def _forget_lock(request: Request, host: Host, lock: Lock) -> None:
-    """A refused ADD leaves nothing, not even its lock's file; the error that is on its way is told first."""
-    try:
-        if host.ledger.find(request.attachment) is None:
-            lock.forget()
-    except CniError as error:
-        host.log.warning("lock file stays", attachment=request.attachment, reason=error)
+        with records.held(host, request.attachment, "ADD"):
+            _take_back_dead(request, conf, host)
+            _refuse_taken_name(request, inside_pod)
+            return _attach(request, conf, ipam_conf, host, netns, inside_pod)
 
 
 def _refuse_taken_name(request: Request, inside_pod: Netlink) -> None:
@@ -63,7 +49,7 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
     record = host.ledger.find(request.attachment)
     if record is None:
         return
-    if record.status == "done" and not reclaim.death_proof(host, record):
+    if record.status == "done" and not death.proof(host, record):
         raise AttachedAlready(
             f"add {request.attachment}: it is attached already, to VF {record.vf}",
             "DEL it before it is added again",
@@ -141,7 +127,7 @@ def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> No
     try:
         if giveback.give_back(host, record, conf.verify_timeout_ms):
             host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
-    except (CniError, KernelRefused) as second:
+    except REFUSED as second:
         host.log.error("undo failed", attachment=record.attachment, vf=record.vf, reason=second)
         if isinstance(error, CniError):
             error.details = "; ".join(filter(None, [error.details, f"also: {second}"]))

@@ -24,10 +24,8 @@ from ..words.inet import parse_address, parse_interface, render_address
 def run(request: Request, conf: NetConf, host: Host) -> None:
     """Drift lists all that differs in its details."""
     host.ledger.open_for(request.attachment)
-    with host.ledger.attachment_lock(request.attachment, "CHECK") as lock:
+    with records.held(host, request.attachment, "CHECK"):
         record = records.record_of(host, request.attachment)
-        if record is None:
-            lock.forget()  # nothing is there, and nothing is left
         if record is None or record.status != "done":
             raise Drift(f"check {request.attachment}: it is not attached", "no finished ADD is recorded")
         _follow(host, record, conf)

@@ -12,6 +12,7 @@ import time
 from ..state import files
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
+from ..words.domain import Attachment
 from ..words.errors import BadNetns, InputOutput
 from .host import Host
 
@@ -20,13 +21,18 @@ _SLACK_S = 60.0  # between two clocks that are read one after the other, and sma
 
 
 class Found:
-    """One cache file. `outdated` says in words why it tells nothing of the VF any more, "" if it does."""
+    """One cache file, of one of the `possible` attachments. `outdated` says in words why it tells nothing of the VF any
+    more, "" if it does.
+    """
 
-    __slots__ = ("cache", "directory", "mtime", "name", "outdated")
+    __slots__ = ("cache", "directory", "mtime", "name", "outdated", "possible")
 
-    def __init__(self, directory: str, name: str, cache: Cache, mtime: float) -> None:
+    def __init__(
+        self, directory: str, name: str, possible: list[Attachment], cache: Cache, mtime: float
+    ) -> None:
         self.directory = directory
         self.name = name
+        self.possible = possible
         self.cache = cache
         self.mtime = mtime
         self.outdated = ""
@@ -42,13 +48,15 @@ def all_files(host: Host, wanted: str = "") -> list[Found]:
     """
     found = []
     for directory, name in host.ledger.cache_names():
-        if not sriovcni.attachments(name):
+        possible = sriovcni.attachments(name)
+        if not possible:
             continue
         path = f"{directory}/{name}"
         try:
             text = files.read(path)
             if text is not None:
-                found.append(Found(directory, name, sriovcni.parse(text), os.lstat(path).st_mtime))
+                cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
+                found.append(Found(directory, name, possible, cache, mtime))
         except (BadCache, InputOutput, OSError) as error:
             if name == wanted:
                 complain(host, path, error)
