@@ -1,7 +1,7 @@
 """Attachments that sriov-cni made before the binary was exchanged: a Record out of its cache file (wire/sriovcni.py).
 
 Lazy: its file stays the record until a DEL, GC or reclaim gives the VF back, and goes last (Ledger.forget); until then
-sriov-cni can be put back. Loaded only where such a file is. A file of an earlier boot, and one whose VF a newer file
+sriov-cni can be put back. A file of an earlier boot, and one whose VF a newer file
 names too, say nothing of the VF any more: then only the addresses are given back.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 from ..conf import hostsubnet
 from ..ipam import delegate
 from ..kernel.netns import Netns
+from ..state.sriovcni import marked_netns, name_of
 from ..vf import cachefiles
 from ..vf.cachefiles import Found
 from ..vf.host import Host
@@ -25,7 +26,7 @@ def find(host: Host, attachment: Attachment) -> Record | None:
     """The Record of an attachment that has none of ours; the caller holds its lock. None, and logged, if its file cannot
     be trusted. BadConfig in DPDK mode.
     """
-    name = f"{attachment.container_id}-{attachment.ifname}"
+    name = name_of(attachment)
     found = next((file for file in cachefiles.all_files(host, name) if file.name == name), None)
     if found is None:
         return None
@@ -82,7 +83,7 @@ def attachment_of(host: Host, found: Found) -> Attachment | None:
 
 
 def _name_in_pod(host: Host, found: Found) -> str:
-    netns, link = _where(host, found.cache.vf, cachefiles.marked_netns(found.directory, found.cache.vf))
+    netns, link = _where(host, found.cache.vf, marked_netns(found.directory, found.cache.vf))
     if netns is not None:
         netns.close()
     return link.ifname if netns is not None and link is not None else ""
@@ -121,7 +122,7 @@ def _record(host: Host, attachment: Attachment, found: Found) -> Record:
         record.baseline = cache.baseline
         _complete(host, record)
     elif found.outdated in {"", cachefiles.EARLIER_BOOT}:  # then the VF's mark is its own, and goes with it
-        record.netns = cachefiles.marked_netns(record.adopted, record.vf) or record.netns
+        record.netns = marked_netns(record.adopted, record.vf) or record.netns
     return record
 
 
@@ -135,7 +136,7 @@ def _complete(host: Host, record: Record) -> None:
     """What sriov-cni did not record is taken for what it was: as it is now. Also where the VF is."""
     base = record.baseline
     assert base is not None
-    marked = cachefiles.marked_netns(record.adopted, record.vf)
+    marked = marked_netns(record.adopted, record.vf)
     netns, link = None, None
     for path in (marked, record.netns):
         if link is None:

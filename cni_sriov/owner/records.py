@@ -20,7 +20,7 @@ GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc")  # verbs as locks name the
 def record_of(host: Host, attachment: Attachment) -> Record | None:
     """Its Record; where it has none, but sriov-cni left a file for it, one made of that."""
     record = host.ledger.find(attachment)
-    if record is None and host.ledger.has_cache(attachment):
+    if record is None and host.ledger.sriov_cni.has(attachment):
         return adopt.find(host, attachment)
     return record
 

@@ -16,7 +16,7 @@ from ..words.domain import Attachment, Record
 from ..words.errors import BadJson, InputOutput
 from ..words.log import Log
 from ..words.pci import parse_pci_address
-from . import deviceinfo, files
+from . import deviceinfo, files, sriovcni
 
 RUN_DIR = "/run/cni-sriov"
 
@@ -33,14 +33,14 @@ def read_boot_id() -> str:
 class Ledger:
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("_elsewhere", "boot_id", "cache_dirs", "log", "run_dir", "state_dir")
+    __slots__ = ("_elsewhere", "boot_id", "log", "run_dir", "sriov_cni", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         self.state_dir = state_dir
         self.run_dir = run_dir
         self.log = log
         self.boot_id = boot_id or read_boot_id()
-        self.cache_dirs = [state_dir]  # where sriov-cni's files may be
+        self.sriov_cni = sriovcni.SriovCniFiles(state_dir)
         self._elsewhere: dict[
             str, str
         ] = {}  # file name of a Record -> the stateDir it is in, where that is not ours
@@ -49,7 +49,7 @@ class Ledger:
         """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
         self.open_run_dir()
         files.ensure_directory(self.state_dir)
-        link = f"{self.run_dir}/dirs/{self.state_dir.replace('%', '%25').replace('/', '%2F')}"
+        link = f"{self.run_dir}/dirs/{files.as_name(self.state_dir)}"
         if os.path.lexists(link):
             return
         with self.node_lock("first use of a stateDir"):
@@ -205,33 +205,13 @@ class Ledger:
             files.forget(self._claim_path(record))
         files.forget(self._record_path(record.attachment))
         if record.adopted:
-            _forget_cache(record)
+            sriovcni.forget(record)
 
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read."""
         names = filter(_is_record, files.names(self.state_dir))
         found = (self._read(f"{self.state_dir}/{name}") for name in names)
         return [record for record in found if record is not None]
-
-    # sriov-cni's files (owner/adopt.py) ------------------------------------------------------------------
-
-    def has_cache(self, attachment: Attachment) -> bool:
-        """Whether sriov-cni left a file for the attachment."""
-        name = _cache_name(attachment)
-        return any(os.path.lexists(f"{directory}/{name}") for directory in self.cache_dirs)
-
-    def is_marked(self, vf: str) -> bool:
-        """Whether sriov-cni says that the VF is allocated; it may be wrong."""
-        return any(os.path.lexists(f"{directory}/pci/{vf}") for directory in self.cache_dirs)
-
-    def cache_names(self) -> list[tuple[str, str]]:
-        """(directory, name) of what can be a cache file by its name."""
-        return [
-            (directory, name)
-            for directory in self.cache_dirs
-            for name in files.names(directory)
-            if "-" in name and not _is_record(name)
-        ]
 
     def _record_path(self, attachment: Attachment) -> str:
         return f"{self._elsewhere.get(attachment.filename, self.state_dir)}/{attachment.filename}"
@@ -272,18 +252,3 @@ def _judge(record: Record) -> Record:
 def _is_record(name: str) -> bool:
     """By Attachment.filename. sriov-cni keeps its files in the same default directory; they are not ours to judge."""
     return "@" in name
-
-
-def _cache_name(attachment: Attachment) -> str:
-    return f"{attachment.container_id}-{attachment.ifname}"
-
-
-def _forget_cache(record: Record) -> None:
-    """What sriov-cni kept, its record last. The VF's mark may be of another container by now."""
-    mark = f"{record.adopted}/pci/{record.vf}"
-    try:
-        if files.read(mark) in {"", record.netns}:
-            files.remove(mark)
-    except files.NoFile:
-        pass  # nothing that sriov-cni wrote
-    files.remove(f"{record.adopted}/{_cache_name(record.attachment)}")

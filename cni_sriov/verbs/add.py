@@ -70,7 +70,7 @@ def _attach(
         record.ipam = _way_back(host, request, ipam_conf)
         card = prepare.find(host, record, conf)
         if conf.device_info_file:
-            deviceinfo.leave(host.ledger, record, conf.device_info_file)
+            deviceinfo.leave(host.ledger.put, record, conf.device_info_file)
         found = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
         prepare.bring_pf_up(card, conf)
         prepare.set_mac(card)

@@ -1,7 +1,6 @@
 """sriov-cni's files on this node: which there are, what they say, and which of them still count.
 
-It keeps <directory>/<containerID>-<ifname> and <directory>/pci/<VF>. A cache file has no boot id in it, so its age
-counts; and of two that name one VF, the newer is right.
+One has no boot id in it, so its age counts; and of two that name one VF, the newer is right.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import os
 import time
 
 from ..state import files
+from ..state.sriovcni import marked_netns
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment
@@ -47,7 +47,7 @@ def all_files(host: Host, wanted: str = "") -> list[Found]:
     directory may be somebody else's too.
     """
     found = []
-    for directory, name in host.ledger.cache_names():
+    for directory, name in host.ledger.sriov_cni.names():
         possible = sriovcni.attachments(name)
         if not possible:
             continue
@@ -80,21 +80,13 @@ def complain(host: Host, path: str, reason: Exception) -> None:
     host.log.error("sriov-cni's file cannot be used; it is left alone", file=path, reason=reason)
 
 
-def marked_netns(directory: str, vf: str) -> str:
-    """Of <directory>/pci/<VF>; "" if there is none, or no path in it."""
-    try:
-        text = files.read(f"{directory}/pci/{vf}") or ""
-    except InputOutput:
-        return ""
-    return text if text.startswith("/") and text.isprintable() else ""
-
-
 def holder(host: Host, vf: str) -> str:
     """Why a VF that bears sriov-cni's mark, but is in the host, cannot be taken; "" if the mark is stale."""
     for found in all_files(host):
         if found.cache.vf == vf and not found.outdated:
             return f"sriov-cni attached it ({found.path})"
-    for path in filter(None, (marked_netns(directory, vf) for directory in host.ledger.cache_dirs)):
+    marks = (marked_netns(directory, vf) for directory in host.ledger.sriov_cni.directories)
+    for path in filter(None, marks):
         try:
             host.open_path(path).close()
         except BadNetns:

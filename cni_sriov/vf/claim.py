@@ -143,7 +143,7 @@ def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
         return f"{vf.ifname} has a global address in the host"
     if not host.sysfs.udev_named(ifindex):
         return f"{vf.ifname} {_UNNAMED}"
-    if host.ledger.is_marked(vf.pci_address):
+    if host.ledger.sriov_cni.is_marked(vf.pci_address):
         return cachefiles.holder(host, vf.pci_address)
     return ""
 

@@ -20,7 +20,6 @@ FOLDERS = [folder for folders in LAYERS for folder in folders]
 NEVER_MEET = 1, 2  # what decides has no face, and no face decides
 STILL_UP = {  # to be mended: this set only shrinks, and the test of circles comes with its end
     "ipam/reservation": {"owner/reclaim"},
-    "state/deviceinfo": {"state/ledger"},
     "vf/prepare": {"owner/giveback"},
 }
 ONE_COLLECTOR = "words/failures"
