@@ -13,9 +13,9 @@ def proof(host: Host, record: Record) -> str:
     lost = host.lost_vf(record)
     if lost:
         return lost
-    claimed = host.ledger.claim_of(record.pf, record.vf)
-    if claimed is not None and claimed.attachment != record.attachment:
-        return f"its VF is {claimed.attachment}'s by now"
+    has = host.ledger.claimant(record)
+    if has not in {None, record.attachment}:
+        return f"its VF is {has}'s by now"
     if record.status == "in-progress":
         return "its ADD died"
     # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well

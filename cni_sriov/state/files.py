@@ -29,6 +29,8 @@ def ensure_directory(path: str) -> None:
             found = real_directory(path)
     except OSError as error:
         raise InputOutput(f"make directory {path}: {error.strerror}") from error
+    if found.st_mode == stat.S_IFDIR | 0o700 and found.st_uid == os.geteuid():
+        return
     if found.st_uid != os.geteuid():
         raise InputOutput(f"use directory {path}: it belongs to uid {found.st_uid}")
     if found.st_mode & 0o077:

@@ -33,7 +33,7 @@ def read_boot_id() -> str:
 class Ledger:
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("_elsewhere", "boot_id", "log", "run_dir", "sriov_cni", "state_dir")
+    __slots__ = ("_elsewhere", "_known", "boot_id", "log", "run_dir", "sriov_cni", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         self.state_dir = state_dir
@@ -41,9 +41,10 @@ class Ledger:
         self.log = log
         self.boot_id = boot_id or read_boot_id()
         self.sriov_cni = sriovcni.SriovCniFiles(state_dir)
-        self._elsewhere: dict[
-            str, str
-        ] = {}  # file name of a Record -> the stateDir it is in, where that is not ours
+        # file name of a Record -> the stateDir it is in, where that is not ours
+        self._elsewhere: dict[str, str] = {}
+        # path of a claim -> a text, of it or of its Record, and whose that is
+        self._known: dict[str, tuple[str, Attachment]] = {}
 
     def open(self) -> None:
         """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
@@ -122,7 +123,7 @@ class Ledger:
 
     def claim(self, record: Record) -> None:
         """Take the VF: the caller holds the node lock and has seen that no claim is there."""
-        files.replace(self._claim_path(record), jsontext.render(record.to_json()))
+        self._write(record, self._claim_path(record))
 
     def claim_of(self, pf: str, vf: str) -> Record | None:
         """The claim on that VF; a damaged one is set aside."""
@@ -147,14 +148,26 @@ class Ledger:
 
         Its claim stands under our lock. Where it is lost, the VF is taken again, unless somebody was quicker.
         """
-        claim = self.claim_of(record.pf, record.vf)
-        if claim is None:
+        has = self.claimant(record)
+        if has is None:
             with self.node_lock("take the claim again"):
-                claim = self.claim_of(record.pf, record.vf)
-                if claim is None:
+                has = self.claimant(record)
+                if has is None:
                     self.claim(record)
                     return True
-        return claim.attachment == record.attachment
+        return has == record.attachment
+
+    def claimant(self, record: Record) -> Attachment | None:
+        """Who has the Record's VF. Mostly it is whom this call has read or written the same text of: then that is all."""
+        path = self._claim_path(record)
+        text, attachment = self._known.get(path, ("", None))
+        try:
+            if text and files.read(path) == text:
+                return attachment
+        except files.NoFile:
+            pass  # set aside by:
+        claim = self.claim_of(record.pf, record.vf)
+        return None if claim is None else claim.attachment
 
     def _claim_path(self, record: Record) -> str:
         return f"{self.run_dir}/claims/{record.pf}+{record.vf}"
@@ -170,9 +183,13 @@ class Ledger:
 
     def put(self, record: Record) -> None:
         """Write both copies, the durable one first."""
+        self._write(record, self._record_path(record.attachment), self._claim_path(record))
+
+    def _write(self, record: Record, *paths: str) -> None:
         text = jsontext.render(record.to_json())
-        files.replace(self._record_path(record.attachment), text)
-        files.replace(self._claim_path(record), text)
+        for path in paths:
+            files.replace(path, text)
+        self._known[self._claim_path(record)] = text, record.attachment
 
     def has_record(self, attachment: Attachment) -> bool:
         """Whether there is a file of it in this stateDir."""
@@ -200,8 +217,7 @@ class Ledger:
 
     def forget(self, record: Record) -> None:
         """Drop the claim and the Record, the Record last: while it stands, a DEL can finish what is left."""
-        claim = self.claim_of(record.pf, record.vf)
-        if claim is not None and claim.attachment == record.attachment:
+        if self.claimant(record) == record.attachment:
             files.forget(self._claim_path(record))
         files.forget(self._record_path(record.attachment))
         if record.adopted:
@@ -227,9 +243,13 @@ class Ledger:
         """The Record, None if there is no file, or what is wrong with it."""
         try:
             text = files.read(path)
-            return None if text is None else _judge(Record.from_json(jsontext.parse_object(text)))
+            if text is None:
+                return None
+            record = _judge(Record.from_json(jsontext.parse_object(text)))
         except (BadJson, files.NoFile, ValueError, KeyError, TypeError) as error:
             return error
+        self._known[self._claim_path(record)] = text, record.attachment
+        return record
 
     def _set_aside(self, path: str, why: Exception) -> None:
         """A damaged file is named and kept for the operator; it costs its own attachment only."""
