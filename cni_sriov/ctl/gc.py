@@ -12,18 +12,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..conf import hostsubnet
-from ..ipam import own, reservation
-from ..leases.directory import STICKY, ScopeDirectory
+from ..ipam import own
+from ..ipam.death import DeathProof
+from ..leases import directory
 from ..leases.holding import Holding
 from ..leases.store import Store
+from ..leases.transaction import Judge
 from ..owner import adopt, death, giveback, records
 from ..vf import homename
 from ..vf.host import Host
 from ..words.domain import Attachment, Record
 from ..words.failures import Failures
+from ..words.lease import LeaseDir
 from . import node
 
-Judge = Callable[[Holding], bool]
 Verdict = tuple[bool, str]  # taken (or to be), and why, or why not
 
 _VERIFY_TIMEOUT_MS = 2000
@@ -58,7 +60,7 @@ def run(
     items = list(_vfs(host, dry_run))
     if not dry_run:
         homename.settle(host)
-    items += _leases(host, dry_run, is_dead or reservation.Deaths(host))
+    items += _leases(host, dry_run, is_dead or DeathProof(host))
     return items + list(_boots(host, dry_run, data_dir))
 
 
@@ -134,7 +136,7 @@ def _pf_name(host: Host, record: Record) -> str:
 
 def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Item]:
     with_vf = {record.attachment for record in node.records(host)}
-    for store, holding in list(own.all_holdings(reservation.place(host))):
+    for store, holding in list(own.all_holdings(host)):
         what = ", ".join(lease.subnet for lease in holding.leases)
         if holding.attachment is None:
             yield Item("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")
@@ -167,7 +169,7 @@ def _judge_lease(
 def _why_alive(holding: Holding, is_dead: Judge) -> str:
     if not holding.netns_id:
         return "nothing is known of its netns"
-    hidden = " ".join(is_dead.hidden) if isinstance(is_dead, reservation.Deaths) else ""
+    hidden = " ".join(is_dead.hidden) if isinstance(is_dead, DeathProof) else ""
     if hidden:
         return f"its network namespace lives, or may be that of a process that cannot be looked at ({hidden})"
     return "its network namespace lives"
@@ -179,9 +181,10 @@ def _why_alive(holding: Holding, is_dead: Judge) -> str:
 def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Item]:
     """Directories of earlier boots below the default dataDir; the others are known, and so cleared, at first use."""
     for scope in _scopes(data_dir):
-        old = sorted(set(ScopeDirectory(data_dir, scope).shelves()) - {STICKY, host.ledger.boot_id})
-        if old and not dry_run:  # a session's first use of a directory drops them
-            reservation.place(host).store(data_dir, scope).rebuild()
+        where = LeaseDir(data_dir, scope)
+        old = sorted(set(directory.boots(where)) - {host.ledger.boot_id})
+        if old and not dry_run:  # a transaction's first use of a directory drops them
+            own.store(host, where).rebuild()
         for name in old:
             yield Item("lease", f"{data_dir}/{scope}/{name}", "", True, "it is of an earlier boot")
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from ..ipam import own, reservation
+from ..ipam import own
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..owner import adopt, death
@@ -90,7 +90,7 @@ def look(host: Host) -> list[PfRow]:
     """Every PF of the node."""
     owners = {record.vf: record for record in records(host)}
     held: dict[Attachment, list[Lease]] = {}
-    for _, holding in own.all_holdings(reservation.place(host)):
+    for _, holding in own.all_holdings(host):
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
     addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global}
@@ -217,7 +217,7 @@ def with_ledger(host: Host, ledger: Ledger) -> Host:
 
 def leases(host: Host) -> list[dict[str, Any]]:
     """All leases of all data directories, by scope and subnet."""
-    everything = own.all_holdings(reservation.place(host))
+    everything = own.all_holdings(host)
     found = [_lease(store, holding, lease) for store, holding in everything for lease in holding.leases]
     return sorted(found, key=_by_subnet)
 
@@ -234,7 +234,7 @@ def _lease(store: Store, holding: Holding, lease: Lease) -> dict[str, Any]:
         "containerID": who.container_id if who else "",
         "ifname": who.ifname if who else "",
         "sticky": lease.sticky,
-        "dataDir": store.data_dir,
+        "dataDir": store.where.data_dir,
     }
 
 

@@ -30,6 +30,7 @@ from ..words.errors import (
     NotRealRoot,
 )
 from ..words.failures import as_cni_error
+from ..words.lease import LeaseDir
 from ..words.log import Log
 from . import host_subnet, times
 
@@ -270,17 +271,17 @@ def _del(request: Request, conf: NetConf, host: Host) -> str:
     _on_stop(None)
     if request.fault is not None and records.record_of(host, request.attachment) is None:
         raise request.fault
-    delete.run(request, conf, _lease_place(request), host)
+    delete.run(request, conf, _lease_dir(request), host)
     return ""
 
 
-def _lease_place(request: Request) -> tuple[str, str] | None:
+def _lease_dir(request: Request) -> LeaseDir | None:
     """Where the conf's leases are; None if it says nothing that can be used, which must not stop a DEL."""
     ipam = request.conf.get("ipam")
     if not isinstance(ipam, dict) or ipam.get("type") != "host-subnet":
         return None
     try:
-        return hostsubnet.parse_place(ipam)
+        return hostsubnet.parse_lease_dir(ipam)
     except CniError:
         return None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..conf import hostsubnet
-from ..ipam import delegate
+from ..ipam import delegate, own
 from ..kernel.netns import Netns
 from ..state.sriovcni import marked_netns, name_of
 from ..vf import cachefiles
@@ -199,10 +199,9 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
     section = section if isinstance(section, dict) else {}
     if section.get("type") == "host-subnet":  # from the start, or imported since (sriovctl import)
         try:
-            scope, data_dir = hostsubnet.parse_place(section)
+            return own.stored(hostsubnet.parse_lease_dir(section))
         except CniError:
             return {}
-        return {"dataDir": data_dir, "scope": scope}
     if not cache.ipam_type:
         return {}
     given = host.raw
@@ -213,10 +212,4 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
             "type": "sriov",
             "ipam": {"type": cache.ipam_type},
         }
-    args = host.environment.get("CNI_ARGS", "")
-    return {
-        "type": cache.ipam_type,
-        "conf": delegate.kept(given),
-        "args": args,
-        "path": ":".join(host.cni_path),
-    }
+    return delegate.stored(host, cache.ipam_type, given)

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from ..conf.netconf import NetConf
 from ..decide import choose
+from ..ipam import own
+from ..ipam.death import DeathProof
+from ..leases.holding import Holding
+from ..leases.store import Store
 from ..state.files import LOCK_DEADLINE_S
 from ..vf import cachefiles, claim
 from ..vf.cachefiles import Found
 from ..vf.host import Host
-from ..words.domain import PF, Attachment, Record
-from ..words.errors import CniError, MacInUse, NoFreeVf
+from ..words.domain import PF, Attachment, IpamResult, Record
+from ..words.errors import CniError, MacInUse, NoFreeVf, PoolExhausted, SubnetConflict
 from ..words.failures import Failures
 from . import adopt, death, giveback, records
 
@@ -72,6 +77,70 @@ class WayToVf:
             claimed = any(reason == choose.CLAIMED for _, _, reason in error.seen)
             return of_vf(self.host, self.conf.device, claimed, timeout_ms, until)
         return sweep(self.host, self.pfs, timeout_ms)
+
+
+RECLAIM_TIMEOUT_MS = 2000
+
+
+class WayToLeases:
+    """Gives back what is in the way of a reserve: the very leases where they were asked for or are kept for the pod, else
+    all of the pools that are provably nobody's, and then all VFs, since with them go leases.
+    """
+
+    __slots__ = ("asked", "host", "is_dead", "tried")
+
+    def __init__(self, host: Host, asked: own.Asked) -> None:
+        self.host = host
+        self.asked = asked
+        self.is_dead = DeathProof(host)
+        self.tried: set[str] = set()
+
+    def __call__(self, error: CniError, until: float) -> bool:
+        if isinstance(error, SubnetConflict):
+            if not error.wanted or error.wanted in self.tried:
+                return False
+            self.tried.add(error.wanted)
+            held = list(own.in_the_way(self.host, self.asked.conf, error.wanted))
+            return all(self.free(store, holding, until) for store, holding in held)
+        ours = own.store(self.host, self.asked.conf.lease_dir)
+        return bool(ours.reclaim(self.is_dead, self.asked.prefixes)) or sweep(
+            self.host, None, RECLAIM_TIMEOUT_MS
+        )
+
+    def free(self, store: Store, holding: Holding, until: float) -> bool:
+        """Whether the holder had to give back, and did: with its VF, if it has one."""
+        if holding.attachment is None:
+            return False  # kept for its pod
+        if self.is_dead(holding):
+            store.release_if(holding.attachment, self.is_dead)
+            return True
+        return (
+            of_attachment(self.host, holding.attachment, RECLAIM_TIMEOUT_MS, until)
+            or store.find(holding.attachment) != holding
+        )
+
+    def free_kept(self) -> None:
+        """What is kept for the pod may still be in the hands of its last container."""
+        store, until = own.store(self.host, self.asked.conf.lease_dir), time.monotonic() + LOCK_DEADLINE_S
+        for holding in store.holders_of_kept(self.asked.sticky):
+            if holding.attachment != self.asked.attachment:
+                self.free(store, holding, until)
+
+
+def reserve(host: Host, asked: own.Asked) -> IpamResult:
+    """Leases for an attachment, the same through both doors. Of others' things only what is provably nobody's is changed;
+    the error says who has what is in the way.
+    """
+    way = WayToLeases(host, asked)
+    if asked.sticky:
+        way.free_kept()
+    act = partial(own.reserve, host, asked, way.is_dead)
+    try:
+        found = then_again(act, PoolExhausted, SubnetConflict, make_way=way)
+    except SubnetConflict as error:
+        raise own.with_holders(host, asked.conf, error) from None
+    way.is_dead.forget_locks()
+    return found
 
 
 def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
 
+from .. import ipam
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
-from ..ipam import delegate, own, reservation
+from ..ipam import own
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
@@ -67,11 +67,11 @@ def _attach(
 ) -> Result:
     record = _claim(request, conf, host, netns)
     try:
-        record.ipam = _way_back(host, request, ipam_conf)
+        record.ipam = ipam.to_store(host, ipam_conf)
         card = prepare.find(host, record, conf)
         if conf.device_info_file:
             deviceinfo.leave(host.ledger.put, record, conf.device_info_file)
-        found = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
+        found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record)) if ipam_conf else None
         prepare.bring_pf_up(card, conf)
         prepare.set_mac(card)
         prepare.set_mtu(card)
@@ -81,8 +81,9 @@ def _attach(
         link = prepare.read_back(card, conf, inside_pod)
         pod.configure(host, netns, inside_pod, link, conf, found)
         prepare.refuse_shared(card, netns, link)
-        if "type" in record.ipam:
-            found = delegate.add(host, record, conf)
+        late = ipam.of(record).add(host, record, conf)
+        if late is not None:
+            found = late
             pod.add_late(host, netns, inside_pod, link, conf, found)
         pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
@@ -104,13 +105,6 @@ def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
         )
     except (NoFreeVf, MacInUse) as error:
         raise reclaim.with_holders(host, error) from None
-
-
-def _way_back(host: Host, request: Request, ipam_conf: IpamConf | None) -> dict[str, Any]:
-    """Record.ipam: how to give back what the IPAM will give."""
-    if ipam_conf is not None:
-        return {"dataDir": ipam_conf.data_dir, "scope": ipam_conf.scope}
-    return delegate.remember(host) if request.conf.get("ipam") else {}
 
 
 def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:

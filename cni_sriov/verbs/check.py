@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import ipam
 from ..conf.netconf import NetConf
 from ..decide import knobs
-from ..ipam import delegate, reservation
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..kernel.rtnl import RT_TABLE_MAIN, KernelRoute
@@ -37,9 +37,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
                 wrong += _addresses(pod, record, conf, link) + _routes(pod, conf)
                 wrong += _stacked(host, netns, pod, link)
             wrong += _admin(host, record, conf)
-        wrong += reservation.drift(host, record)
-        if "type" in record.ipam and not wrong:
-            delegate.check(host, record)
+        wrong = ipam.of(record).check(host, record, wrong)
     if wrong:
         raise Drift(
             f"check {request.attachment}: {len(wrong)} difference(s) from what ADD left", "; ".join(wrong)
@@ -48,7 +46,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
 
 def _follow(host: Host, record: Record, conf: NetConf) -> None:
     try:
-        reservation.follow(record, conf.ipam)
+        ipam.follow(record, conf.ipam)
     except BadConfig as error:  # the conf was spoiled since
         host.log.warning("the call is not as it should be", reason=error)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..ipam import reservation
+from ..ipam import own
+from ..ipam.death import DeathProof
 from ..owner import adopt, death, giveback, records
 from ..state.files import Lock
 from ..vf import homename
@@ -72,8 +73,8 @@ def _give_back(
 def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
     failures = Failures(host.log.error, "garbage stays")
-    place, is_dead = reservation.place(host), reservation.Deaths(host)
-    for scope, data_dir, attachment in reservation.leases_of(host, network):
+    is_dead = DeathProof(host)
+    for store, attachment in own.leases_of(host, network):
         if attachment in (keep or ()):
             continue
         with failures.of(attachment=attachment):
@@ -82,9 +83,9 @@ def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> li
             with _alone(host, attachment) as lock:
                 if lock is None:
                     continue
-                if keep is None and not place.store(data_dir, scope).release_if(attachment, is_dead):
+                if keep is None and not store.release_if(attachment, is_dead):
                     continue
                 if keep is not None:
-                    reservation.release_attachment(host, attachment, scope, data_dir)
+                    own.release_leases(host, attachment, store.where)
                 lock.forget()
     return failures.told

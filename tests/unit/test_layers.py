@@ -19,7 +19,6 @@ FLOOR = {folder: floor for floor, folders in enumerate(LAYERS) for folder in fol
 FOLDERS = [folder for folders in LAYERS for folder in folders]
 NEVER_MEET = 1, 2  # what decides has no face, and no face decides
 STILL_UP = {  # to be mended: this set only shrinks, and the test of circles comes with its end
-    "ipam/reservation": {"owner/reclaim"},
     "vf/prepare": {"owner/giveback"},
 }
 ONE_COLLECTOR = "words/failures"

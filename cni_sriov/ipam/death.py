@@ -1,0 +1,110 @@
+"""Proof that the holder of a lease is dead: another boot, or a netns that no process is in and no mount keeps."""
+
+from __future__ import annotations
+
+import os
+
+from ..kernel.netns import Netns
+from ..leases.holding import Holding
+from ..vf.host import Host
+from ..words.domain import Attachment
+from ..words.errors import BadNetns, KernelRefused
+
+
+class DeathProof:
+    """Judges one call's lease holders. The number of a netns may be another one's by now; the cookie tells.
+
+    Whoever has a VF is not judged here: an open descriptor may keep a netns that cannot be found, and then the VF is
+    not back in the host either. owner/reclaim.py knows.
+    """
+
+    __slots__ = ("_found", "_host", "_live", "_with_vf")
+
+    def __init__(self, host: Host) -> None:
+        self._found: set[Attachment] = set()
+        self._host = host
+        self._live: dict[int, list[str]] | None = None
+        self._with_vf: set[Attachment] = set()
+
+    def __call__(self, holding: Holding) -> bool:
+        dead = self._is_dead(holding)
+        if dead and holding.attachment is not None:
+            self._found.add(holding.attachment)
+        return dead
+
+    def forget_locks(self) -> None:
+        """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
+        for attachment in self._found:
+            lock = self._host.ledger.attachment_lock(attachment, "reclaim")
+            if os.path.lexists(lock.path) and lock.try_acquire():
+                lock.forget()
+                lock.release()
+
+    def _is_dead(self, holding: Holding) -> bool:
+        if holding.boot_id != self._host.ledger.boot_id:
+            return True
+        if not holding.netns_id:
+            return False
+        live_netns = self._look()
+        if holding.attachment in self._with_vf:
+            return False
+        inode = holding.netns_id[-1]
+        live = live_netns.get(inode, [])
+        netns = self._open(
+            [holding.netns, *live], inode
+        )  # its own path first: it may be younger than our look
+        if netns is None:
+            return not live and 0 not in live_netns
+        with netns:
+            return self._is_anothers(holding, netns)
+
+    @property
+    def hidden(self) -> list[str]:
+        """Processes that may be in any netns, as far as we may look."""
+        return self._look().get(0, [])
+
+    def _look(self) -> dict[int, list[str]]:
+        """Once."""
+        if self._live is None:
+            self._live = self._host.live_netns()
+            self._with_vf = {record.attachment for record in self._host.ledger.claims()}
+            if 0 in self._live:
+                pids = " ".join(self._live[0])
+                self._host.log.warning(
+                    "a lease is dead only by its cookie: processes cannot be seen", pids=pids
+                )
+        return self._live
+
+    def _is_anothers(self, holding: Holding, netns: Netns) -> bool:
+        """Whether the netns that has the holder's number is a later one. What cannot be known is no proof of it."""
+        if holding.netns_cookie and netns.cookie:
+            return netns.cookie != holding.netns_cookie
+        return not self._leads_to(holding, netns) and not self._has_address(holding, netns)
+
+    def _open(self, paths: list[str], inode: int) -> Netns | None:
+        for path in paths:
+            try:
+                netns = self._host.open_path(path)
+            except BadNetns:
+                continue
+            if netns.identity[-1] == inode:
+                return netns
+            netns.close()
+        return None
+
+    def _leads_to(self, holding: Holding, netns: Netns) -> bool:
+        """For kernels that tell no cookie, and leases that have none: the path that ADD was given leads there still."""
+        try:
+            with self._host.open_path(holding.netns) as there:
+                return there.identity == netns.identity
+        except BadNetns:
+            return False
+
+    def _has_address(self, holding: Holding, netns: Netns) -> bool:
+        """It lives on without its path, as the one who uses the lease."""
+        try:
+            with self._host.pod(netns) as pod:
+                used = {address.address.partition("/")[0] for address in pod.addresses()}
+        except KernelRefused:
+            return True
+        return any(lease.address.partition("/")[0] in used for lease in holding.leases)
