@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from ..conf import hostsubnet, netconf
-from ..ipam import hostuse, own
+from ..ipam import own
 from ..owner import reclaim, records
 from ..verbs import gc, status
 from ..vf.host import Host
@@ -118,7 +118,7 @@ def _add(request: Request, section: dict[str, Any], host: Host) -> str:
     own.read_dns(conf)
     with host.open_netns(request.netns) as netns:
         identity, cookie = list(netns.identity), netns.cookie
-    used = [] if conf.allow_host_overlap else hostuse.host_use(host, _parents(request, host))
+    used = [] if conf.allow_host_overlap else own.host_use(host, _parents(request, host))
     whose = request.attachment, request.conf["name"], request.netns
     found = reclaim.reserve(host, own.Asked(conf, *whose, identity, cookie, used, foreign=True))
     return cni.render_result(Result([], found.ips, found.routes, found.dns), request.conf["cniVersion"])
@@ -128,7 +128,7 @@ def _parents(request: Request, host: Host) -> set[int]:
     """macvlan's and ipvlan's `master`, by name or altname: a pool may be cut from the LAN that the parent itself is on."""
     master = request.conf.get("master")
     ifindex = host.netlink.ifindex(master) if isinstance(master, str) and master.isprintable() else 0
-    return hostuse.stacked_on(host, host.netlink.ifname(ifindex)) if ifindex else set()
+    return own.stacked_on(host, host.netlink.ifname(ifindex)) if ifindex else set()
 
 
 def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 
 from ..kernel.netns import Netns
 from ..leases.holding import Holding
@@ -11,6 +12,7 @@ from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
 
 
+@dataclass(slots=True)
 class DeathProof:
     """Judges one call's lease holders. The number of a netns may be another one's by now; the cookie tells.
 
@@ -18,13 +20,10 @@ class DeathProof:
     not back in the host either. owner/reclaim.py knows.
     """
 
-    __slots__ = ("_found", "_host", "_live", "_with_vf")
-
-    def __init__(self, host: Host) -> None:
-        self._found: set[Attachment] = set()
-        self._host = host
-        self._live: dict[int, list[str]] | None = None
-        self._with_vf: set[Attachment] = set()
+    host: Host
+    _found: set[Attachment] = field(default_factory=set)
+    _live: dict[int, list[str]] | None = None
+    _with_vf: set[Attachment] = field(default_factory=set)
 
     def __call__(self, holding: Holding) -> bool:
         dead = self._is_dead(holding)
@@ -35,13 +34,13 @@ class DeathProof:
     def forget_locks(self) -> None:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
         for attachment in self._found:
-            lock = self._host.ledger.attachment_lock(attachment, "reclaim")
+            lock = self.host.ledger.attachment_lock(attachment, "reclaim")
             if os.path.lexists(lock.path) and lock.try_acquire():
                 lock.forget()
                 lock.release()
 
     def _is_dead(self, holding: Holding) -> bool:
-        if holding.boot_id != self._host.ledger.boot_id:
+        if holding.boot_id != self.host.ledger.boot_id:
             return True
         if not holding.netns_id:
             return False
@@ -66,11 +65,11 @@ class DeathProof:
     def _look(self) -> dict[int, list[str]]:
         """Once."""
         if self._live is None:
-            self._live = self._host.live_netns()
-            self._with_vf = {record.attachment for record in self._host.ledger.claims()}
+            self._live = self.host.live_netns()
+            self._with_vf = {record.attachment for record in self.host.ledger.claims()}
             if 0 in self._live:
                 pids = " ".join(self._live[0])
-                self._host.log.warning(
+                self.host.log.warning(
                     "a lease is dead only by its cookie: processes cannot be seen", pids=pids
                 )
         return self._live
@@ -84,7 +83,7 @@ class DeathProof:
     def _open(self, paths: list[str], inode: int) -> Netns | None:
         for path in paths:
             try:
-                netns = self._host.open_path(path)
+                netns = self.host.open_path(path)
             except BadNetns:
                 continue
             if netns.identity[-1] == inode:
@@ -95,7 +94,7 @@ class DeathProof:
     def _leads_to(self, holding: Holding, netns: Netns) -> bool:
         """For kernels that tell no cookie, and leases that have none: the path that ADD was given leads there still."""
         try:
-            with self._host.open_path(holding.netns) as there:
+            with self.host.open_path(holding.netns) as there:
                 return there.identity == netns.identity
         except BadNetns:
             return False
@@ -103,7 +102,7 @@ class DeathProof:
     def _has_address(self, holding: Holding, netns: Netns) -> bool:
         """It lives on without its path, as the one who uses the lease."""
         try:
-            with self._host.pod(netns) as pod:
+            with self.host.pod(netns) as pod:
                 used = {address.address.partition("/")[0] for address in pod.addresses()}
         except KernelRefused:
             return True

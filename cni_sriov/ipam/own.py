@@ -25,7 +25,6 @@ from ..words.domain import Attachment, HostUse, IpamResult, IPConfig, Lease, Rec
 from ..words.errors import Drift, InputOutput, PoolExhausted, SubnetConflict
 from ..words.inet import Prefix, parse_prefix
 from ..words.lease import Choice, LeaseDir
-from .hostuse import host_use, own_links
 
 
 @dataclass(slots=True)
@@ -198,6 +197,35 @@ def check_leases(
 
 def _where(record: Record) -> LeaseDir:
     return LeaseDir(record.ipam["dataDir"], record.ipam["scope"])
+
+
+# what the host uses itself, which no lease may overlap --------------------------------------------------------------
+
+
+def host_use(host: Host, without: set[int]) -> list[HostUse]:
+    """Its addresses and connected routes, but for those of the links in `without`."""
+    return [
+        HostUse(prefix, words)
+        for prefix, ifindex, words in host.netlink.host_use(host.addresses)
+        if ifindex not in without
+    ]
+
+
+def own_links(host: Host, pf_address: str) -> set[int]:
+    """The PF, its VLANs, its bond, and theirs: a pool may be cut from the LAN that the PF itself is on."""
+    pf = host.sysfs.pf_by_pci(pf_address) if pf_address else None
+    return stacked_on(host, pf.ifname) if pf is not None and pf.ifname else set()
+
+
+def stacked_on(host: Host, ifname: str) -> set[int]:
+    """The interface and all that is stacked on it, as ifindexes."""
+    todo, names = [ifname], set()
+    while todo:
+        name = todo.pop()
+        if name not in names:
+            names.add(name)
+            todo += host.sysfs.uppers(name)
+    return {host.netlink.ifindex(name) for name in names}
 
 
 # the node --------------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ class Directory:
     __slots__ = ("_where", "exists", "leases", "name", "owners", "path")
 
     def __init__(self, where: LeaseDir, name: str, strict: bool = True) -> None:
-        """InputOutput if a directory is not what it should be; a missing one is empty. Not strict: to list."""
+        """InputOutput if it is not what it should be; a missing one is empty. Not strict: to list."""
         self._where = where
         self.name = name
         self.path = f"{where.path}/{name}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from ..state import files
 from ..words.lease import LeaseDir
-from .index import Index, open_index
+from .index import Index
 from .journal import Journal
 
 _CURSOR_WIDTH = 40  # 2^128 has 39 digits
@@ -64,13 +64,13 @@ class Node:
 
     # the index -----------------------------------------------------------------------------------
 
-    def index(self, scope: str, version: int) -> Index:
-        """The scope's index of that IP family; index.DamagedIndex if it must be built anew."""
-        return open_index(self._index_path(scope, version), version, self.boot_id)
+    def index_path(self, scope: str, version: int) -> str:
+        """Of the scope's index of that IP family."""
+        return f"{self.path}/{scope}@v{version}"
 
-    def put_index(self, scope: str, index: Index) -> Index:
-        """Replace the file by an index built in memory, and open it."""
-        path = self._index_path(scope, index.version)
+    def put_index(self, scope: str, index: Index) -> None:
+        """Replace the file by an index built in memory."""
+        path = self.index_path(scope, index.version)
         temporary = f"{path}.tmp"
         files.remove(temporary)
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -81,14 +81,10 @@ class Node:
         finally:
             os.close(fd)
         os.rename(temporary, path)
-        return open_index(path, index.version, self.boot_id)
 
     def drop_index(self, scope: str) -> None:
         for version in _VERSIONS:
-            files.remove(self._index_path(scope, version))
-
-    def _index_path(self, scope: str, version: int) -> str:
-        return f"{self.path}/{scope}@v{version}"
+            files.remove(self.index_path(scope, version))
 
     # cursors -------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from ..words.lease import LeaseDir
 from ..words.log import Log
 from .directory import STICKY, Directory
 from .holding import prefix_of
-from .index import DamagedIndex, Index, build
+from .index import DamagedIndex, Index, build, open_index
 from .node import Node
 
 
@@ -55,7 +55,8 @@ class Snapshot:
     def _index(self, version: int) -> Index:
         index = self.indexes.get(version)
         if index is None:
-            index = self.indexes[version] = self.node.index(self.scope, version)
+            path = self.node.index_path(self.scope, version)
+            index = self.indexes[version] = open_index(path, version, self.node.boot_id)
         return index
 
     def _anew(self, version: int, _why: object) -> Index:
@@ -116,8 +117,8 @@ class Current(Snapshot):
             raise why
         self.log.info("index built anew", scope=self.scope, family=f"IPv{version}", reason=why)
         self._drop(version)
-        self.indexes[version] = self.node.put_index(self.scope, build(version, self._claims()))
-        return self.indexes[version]
+        self.node.put_index(self.scope, build(version, self._claims()))
+        return self._index(version)
 
     def _claims(self) -> Iterator[Prefix]:
         """The prefixes of all leases of the scope on this node, by file name alone."""

@@ -34,7 +34,7 @@ class Store:
     def release(self, attachment: Attachment) -> list[Lease]:
         """Give back all leases of the attachment; [] if it has none. Only its own files are touched."""
         owner = owner_name(attachment)
-        if not self.has(attachment):
+        if not self._has(owner):
             return []
         with self.transaction(f"release for {attachment}") as transaction:
             return transaction.release(owner)
@@ -71,11 +71,12 @@ class Store:
     # look, without the lock ------------------------------------------------------------------------
 
     def has(self, attachment: Attachment) -> bool:
-        """Whether anything of the attachment is here, damaged or not.
+        """Whether anything of the attachment is here, damaged or not."""
+        return self._has(owner_name(attachment))
 
-        A DEL of what is not there makes no directory and waits for no lock.
-        """
-        path = f"{self.where.path}/{self.node.boot_id}/owners/{owner_name(attachment)}"
+    def _has(self, owner: str) -> bool:
+        """A DEL of what is not there makes no directory and waits for no lock."""
+        path = f"{self.where.path}/{self.node.boot_id}/owners/{owner}"
         try:
             os.lstat(path)
         except FileNotFoundError:
