@@ -13,7 +13,6 @@ from typing import Any
 
 from ..conf import hostsubnet
 from ..ipam import own
-from ..ipam.death import DeathProof
 from ..leases import directory
 from ..leases.holding import Holding
 from ..leases.store import Store
@@ -60,7 +59,7 @@ def run(
     items = list(_vfs(host, dry_run))
     if not dry_run:
         homename.settle(host)
-    items += _leases(host, dry_run, is_dead or DeathProof(host))
+    items += _leases(host, dry_run, is_dead or death.DeathProof(host))
     return items + list(_boots(host, dry_run, data_dir))
 
 
@@ -169,7 +168,7 @@ def _judge_lease(
 def _why_alive(holding: Holding, is_dead: Judge) -> str:
     if not holding.netns_id:
         return "nothing is known of its netns"
-    hidden = " ".join(is_dead.hidden) if isinstance(is_dead, DeathProof) else ""
+    hidden = " ".join(is_dead.hidden) if isinstance(is_dead, death.DeathProof) else ""
     if hidden:
         return f"its network namespace lives, or may be that of a process that cannot be looked at ({hidden})"
     return "its network namespace lives"

@@ -13,7 +13,6 @@ from typing import TypeVar
 from ..conf.netconf import NetConf
 from ..decide import choose
 from ..ipam import own
-from ..ipam.death import DeathProof
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..state.files import LOCK_DEADLINE_S
@@ -92,7 +91,7 @@ class WayToLeases:
     def __init__(self, host: Host, asked: own.Asked) -> None:
         self.host = host
         self.asked = asked
-        self.is_dead = DeathProof(host)
+        self.is_dead = death.DeathProof(host)
         self.tried: set[str] = set()
 
     def __call__(self, error: CniError, until: float) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..ipam import own
-from ..ipam.death import DeathProof
 from ..owner import adopt, death, giveback, records
 from ..state.files import Lock
 from ..vf import homename
@@ -73,7 +72,7 @@ def _give_back(
 def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
     failures = Failures(host.log.error, "garbage stays")
-    is_dead = DeathProof(host)
+    is_dead = death.DeathProof(host)
     for store, attachment in own.leases_of(host, network):
         if attachment in (keep or ()):
             continue
