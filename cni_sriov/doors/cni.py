@@ -173,7 +173,7 @@ class Call:
         host.cni_path, host.environment = request.path, env
         host.conf, host.raw = request.conf, request.raw
         if conf.cni_dir:
-            host.ledger.sriov_cni.directories.insert(0, conf.cni_dir)
+            host.ledger.cache_dirs.insert(0, conf.cni_dir)
         return _VERBS[request.verb](request, conf, host)
 
 

@@ -14,11 +14,11 @@ from ..ipam import delegate, own
 from ..kernel.netns import Netns
 from ..state.sriovcni import marked_netns, name_of
 from ..vf import cachefiles
-from ..vf.cachefiles import Found
+from ..vf.cachefiles import CacheFile
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
-from ..words.domain import Attachment, Link, Record
+from ..words.domain import Attachment, Link, Record, VfState
 from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
 
 
@@ -70,7 +70,7 @@ def records(host: Host) -> list[Record]:
     return [record for record in made if record.boot_id]
 
 
-def attachment_of(host: Host, found: Found) -> Attachment | None:
+def attachment_of(host: Host, found: CacheFile) -> Attachment | None:
     """Which of the possible ones it is: what the file says, else what the VF is called in the container."""
     possible = found.possible
     if len(possible) == 1:
@@ -82,7 +82,7 @@ def attachment_of(host: Host, found: Found) -> Attachment | None:
     return None
 
 
-def _name_in_pod(host: Host, found: Found) -> str:
+def _name_in_pod(host: Host, found: CacheFile) -> str:
     netns, link = _where(host, found.cache.vf, marked_netns(found.directory, found.cache.vf))
     if netns is not None:
         netns.close()
@@ -92,7 +92,7 @@ def _name_in_pod(host: Host, found: Found) -> str:
 # a Record ------------------------------------------------------------------------------------------------------------
 
 
-def _record(host: Host, attachment: Attachment, found: Found) -> Record:
+def _record(host: Host, attachment: Attachment, found: CacheFile) -> Record:
     """BadCache where the file says what cannot be. `boot_id` "" = it has nothing to do with the VF any more."""
     cache = found.cache
     if cache.ifname not in {"", attachment.ifname}:
@@ -101,6 +101,7 @@ def _record(host: Host, attachment: Attachment, found: Found) -> Record:
     if pf is None and host.sysfs.exists(cache.vf):
         raise BadCache(f"its deviceID {cache.vf} is no VF")
     index = host.sysfs.vf_index(cache.vf)
+    is_its = not found.outdated and pf is not None and index is not None
     record = Record(
         attachment,
         cache.network,
@@ -109,7 +110,7 @@ def _record(host: Host, attachment: Attachment, found: Found) -> Record:
         index or 0,
         _told_netns(host, attachment),
         [],
-        "" if found.outdated or pf is None or index is None else host.ledger.boot_id,
+        host.ledger.boot_id if is_its else "",
         status="done",
         driver=host.sysfs.driver(cache.vf),
         parent_dev=cache.vf,
@@ -118,11 +119,13 @@ def _record(host: Host, attachment: Attachment, found: Found) -> Record:
         addresses=sriovcni.promised(host.conf.get("prevResult"), attachment.ifname),
         adopted=found.directory,
     )
-    if record.boot_id and not cache.is_dpdk:
+    marked = marked_netns(found.directory, cache.vf)
+    if is_its and not cache.is_dpdk:
         record.baseline = cache.baseline
-        _complete(host, record)
+        _look_where_it_is(host, record, cache.baseline, marked)
+        _leave_out_unreported(host, record, cache.baseline)
     elif found.outdated in {"", cachefiles.EARLIER_BOOT}:  # then the VF's mark is its own, and goes with it
-        record.netns = marked_netns(record.adopted, record.vf) or record.netns
+        record.netns = marked or record.netns
     return record
 
 
@@ -132,11 +135,8 @@ def _told_netns(host: Host, attachment: Attachment) -> str:
     return env.get("CNI_NETNS", "") if env.get("CNI_CONTAINERID") == attachment.container_id else ""
 
 
-def _complete(host: Host, record: Record) -> None:
-    """What sriov-cni did not record is taken for what it was: as it is now. Also where the VF is."""
-    base = record.baseline
-    assert base is not None
-    marked = marked_netns(record.adopted, record.vf)
+def _look_where_it_is(host: Host, record: Record, base: VfState, marked: str) -> None:
+    """What sriov-cni did not record is taken for what it was: as it is now."""
     netns, link = None, None
     for path in (marked, record.netns):
         if link is None:
@@ -149,18 +149,16 @@ def _complete(host: Host, record: Record) -> None:
         record.parent_dev = link.parent_dev
         base.own_mac = base.own_mac or link.mac
         base.mtu = base.mtu or link.mtu
-        base.altnames = [
-            name for name in link.altnames if name not in {base.ifname, record.attachment.ifname}
-        ]
+        ours = {base.ifname, record.attachment.ifname}
+        base.altnames = [name for name in link.altnames if name not in ours]
     if not base.own_mac:
         raise BadCache("it has no EffectiveMAC, and the VF cannot be seen")
-    _leave_out_unreported(host, record)
 
 
-def _leave_out_unreported(host: Host, record: Record) -> None:
+def _leave_out_unreported(host: Host, record: Record, base: VfState) -> None:
     """Where a driver tells nothing of a knob, Go's netlink has false or 0, and that is not what it was."""
-    pf, base = host.sysfs.pf_by_pci(record.pf), record.baseline
-    if pf is None or not pf.ifindex or base is None:
+    pf = host.sysfs.pf_by_pci(record.pf)
+    if pf is None or not pf.ifindex:
         return
     try:
         now = host.netlink.vf_state(pf.ifindex, record.vf_index)

@@ -17,7 +17,7 @@ from ..leases.holding import Holding
 from ..leases.store import Store
 from ..state.files import LOCK_DEADLINE_S
 from ..vf import cachefiles, claim
-from ..vf.cachefiles import Found
+from ..vf.cachefiles import CacheFile
 from ..vf.host import Host
 from ..words.domain import PF, Attachment, IpamResult, Record
 from ..words.errors import CniError, MacInUse, NoFreeVf, PoolExhausted, SubnetConflict
@@ -205,7 +205,7 @@ def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -
 
 
 def _of_file(
-    host: Host, found: Found, pfs: set[str] | None, verify_timeout_ms: int, until: float = 0
+    host: Host, found: CacheFile, pfs: set[str] | None, verify_timeout_ms: int, until: float = 0
 ) -> bool:
     """What sriov-cni attached, by its file: an orphan's VLAN must not become the next one's baseline."""
     attachment = None if found.cache.is_dpdk else adopt.attachment_of(host, found)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ..state import files
+from ..state import files, sriovcni
 from ..state.files import Lock
 from ..vf.host import Host
 from ..words.domain import Attachment, Record
@@ -20,7 +20,7 @@ GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc")  # verbs as locks name the
 def record_of(host: Host, attachment: Attachment) -> Record | None:
     """Its Record; where it has none, but sriov-cni left a file for it, one made of that."""
     record = host.ledger.find(attachment)
-    if record is None and host.ledger.sriov_cni.has(attachment):
+    if record is None and sriovcni.has(host.ledger.cache_dirs, attachment):
         return adopt.find(host, attachment)
     return record
 

@@ -33,14 +33,14 @@ def read_boot_id() -> str:
 class Ledger:
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("_elsewhere", "_known", "boot_id", "log", "run_dir", "sriov_cni", "state_dir")
+    __slots__ = ("_elsewhere", "_known", "boot_id", "cache_dirs", "log", "run_dir", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         self.state_dir = state_dir
         self.run_dir = run_dir
         self.log = log
         self.boot_id = boot_id or read_boot_id()
-        self.sriov_cni = sriovcni.SriovCniFiles(state_dir)
+        self.cache_dirs = [state_dir]  # where sriov-cni's files may be: both have the same default
         # file name of a Record -> the stateDir it is in, where that is not ours
         self._elsewhere: dict[str, str] = {}
         # path of a claim -> a text, of it or of its Record, and whose that is

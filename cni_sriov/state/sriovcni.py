@@ -12,30 +12,24 @@ from ..words.errors import InputOutput
 from . import files
 
 
-class SriovCniFiles:
-    """In all directories where there may be some: the stateDir, since both plugins have the same default, and `cniDir`."""
+def has(directories: list[str], attachment: Attachment) -> bool:
+    name = name_of(attachment)
+    return any(os.path.lexists(f"{directory}/{name}") for directory in directories)
 
-    __slots__ = ("directories",)
 
-    def __init__(self, directory: str) -> None:
-        self.directories = [directory]
+def is_marked(directories: list[str], vf: str) -> bool:
+    """Whether sriov-cni says that the VF is allocated; it may be wrong."""
+    return any(os.path.lexists(f"{directory}/pci/{vf}") for directory in directories)
 
-    def has(self, attachment: Attachment) -> bool:
-        name = name_of(attachment)
-        return any(os.path.lexists(f"{directory}/{name}") for directory in self.directories)
 
-    def is_marked(self, vf: str) -> bool:
-        """Whether sriov-cni says that the VF is allocated; it may be wrong."""
-        return any(os.path.lexists(f"{directory}/pci/{vf}") for directory in self.directories)
-
-    def names(self) -> list[tuple[str, str]]:
-        """(directory, name) of what can be an attachment's file by its name; an "@" is in ours."""
-        return [
-            (directory, name)
-            for directory in self.directories
-            for name in files.names(directory)
-            if "-" in name and "@" not in name
-        ]
+def names(directories: list[str]) -> list[tuple[str, str]]:
+    """(directory, name) of what can be an attachment's file by its name; an "@" is in ours."""
+    return [
+        (directory, name)
+        for directory in directories
+        for name in files.names(directory)
+        if "-" in name and "@" not in name
+    ]
 
 
 def name_of(attachment: Attachment) -> str:

@@ -9,7 +9,7 @@ import os
 import time
 
 from ..state import files
-from ..state.sriovcni import marked_netns
+from ..state.sriovcni import marked_netns, names
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment
@@ -20,7 +20,7 @@ EARLIER_BOOT = "it is of an earlier boot"
 _SLACK_S = 60.0  # between two clocks that are read one after the other, and small steps of NTP
 
 
-class Found:
+class CacheFile:
     """One cache file, of one of the `possible` attachments. `outdated` says in words why it tells nothing of the VF any
     more, "" if it does.
     """
@@ -42,12 +42,12 @@ class Found:
         return f"{self.directory}/{self.name}"
 
 
-def all_files(host: Host, wanted: str = "") -> list[Found]:
+def all_files(host: Host, wanted: str = "") -> list[CacheFile]:
     """Every cache file that can be read. What is none is passed over in silence, but for the one that is `wanted`: the
     directory may be somebody else's too.
     """
     found = []
-    for directory, name in host.ledger.sriov_cni.names():
+    for directory, name in names(host.ledger.cache_dirs):
         possible = sriovcni.attachments(name)
         if not possible:
             continue
@@ -56,7 +56,7 @@ def all_files(host: Host, wanted: str = "") -> list[Found]:
             text = files.read(path)
             if text is not None:
                 cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
-                found.append(Found(directory, name, possible, cache, mtime))
+                found.append(CacheFile(directory, name, possible, cache, mtime))
         except (BadCache, InputOutput, OSError) as error:
             if name == wanted:
                 complain(host, path, error)
@@ -64,9 +64,9 @@ def all_files(host: Host, wanted: str = "") -> list[Found]:
     return found
 
 
-def _judge_age(found_files: list[Found]) -> None:
+def _judge_age(found_files: list[CacheFile]) -> None:
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - _SLACK_S
-    newest: dict[str, Found] = {}
+    newest: dict[str, CacheFile] = {}
     for found in sorted(found_files, key=lambda found: found.mtime):
         newest[found.cache.vf] = found
     for found in found_files:
@@ -85,7 +85,7 @@ def holder(host: Host, vf: str) -> str:
     for found in all_files(host):
         if found.cache.vf == vf and not found.outdated:
             return f"sriov-cni attached it ({found.path})"
-    marks = (marked_netns(directory, vf) for directory in host.ledger.sriov_cni.directories)
+    marks = (marked_netns(directory, vf) for directory in host.ledger.cache_dirs)
     for path in filter(None, marks):
         try:
             host.open_path(path).close()

@@ -8,6 +8,7 @@ from ..conf.netconf import NetConf
 from ..decide import choose
 from ..kernel import devlink
 from ..kernel.netns import Netns
+from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Record, Request
 from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
 from . import cachefiles, lone
@@ -143,7 +144,7 @@ def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
         return f"{vf.ifname} has a global address in the host"
     if not host.sysfs.udev_named(ifindex):
         return f"{vf.ifname} {_UNNAMED}"
-    if host.ledger.sriov_cni.is_marked(vf.pci_address):
+    if sriovcni.is_marked(host.ledger.cache_dirs, vf.pci_address):
         return cachefiles.holder(host, vf.pci_address)
     return ""
 
