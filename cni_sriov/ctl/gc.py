@@ -25,12 +25,12 @@ from ..words.failures import Failures
 from ..words.lease import LeaseDir
 from . import node
 
-Verdict = tuple[bool, str]  # taken (or to be), and why, or why not
+Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
 
 _VERIFY_TIMEOUT_MS = 2000
 
 
-class Item:
+class Verdict:
     """A VF or a lease: taken back (or, in a dry run, to be), or left, and why."""
 
     def __init__(self, kind: str, what: str, owner: str, taken: bool, reason: str) -> None:
@@ -52,7 +52,7 @@ class Item:
 
 def run(
     host: Host, dry_run: bool = False, is_dead: Judge | None = None, data_dir: str = hostsubnet.DATA_DIR
-) -> list[Item]:
+) -> list[Verdict]:
     """VFs first: with a VF go the leases of its attachment."""
     if not dry_run:
         host.ledger.open_run_dir()
@@ -66,7 +66,7 @@ def run(
 # VFs -----------------------------------------------------------------------------------------------------------------
 
 
-def _vfs(host: Host, dry_run: bool) -> Iterator[Item]:
+def _vfs(host: Host, dry_run: bool) -> Iterator[Verdict]:
     seen = set()
     for ledger in node.ledgers(host):
         of_directory = node.with_ledger(host, ledger)
@@ -79,19 +79,19 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Item]:
             yield from _vf(host, record, dry_run)
 
 
-def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Item]:
+def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:
     what = f"{_pf_name(host, record)} vf {record.vf_index}" if record.pf else f"VF {record.vf}"
 
-    def judge() -> Verdict | None:
+    def judge() -> Judgement | None:
         now = records.record_of(host, record.attachment)
         return None if now is None else _judge_vf(host, now, dry_run)
 
     found = _surviving(lambda: _alone(host, record.attachment, dry_run, judge))
     if found is not None:
-        yield Item("vf", what, str(record.attachment), *found)
+        yield Verdict("vf", what, str(record.attachment), *found)
 
 
-def _surviving(judge: Callable[[], Verdict | None]) -> Verdict | None:
+def _surviving(judge: Callable[[], Judgement | None]) -> Judgement | None:
     failures = Failures()
     with failures.of():
         return judge()
@@ -99,8 +99,8 @@ def _surviving(judge: Callable[[], Verdict | None]) -> Verdict | None:
 
 
 def _alone(
-    host: Host, attachment: Attachment, dry_run: bool, judge: Callable[[], Verdict | None]
-) -> Verdict | None:
+    host: Host, attachment: Attachment, dry_run: bool, judge: Callable[[], Judgement | None]
+) -> Judgement | None:
     with records.alone(host, attachment, "sriovctl gc", dry_run=dry_run) as lock:
         if lock is None:
             return False, "a running verb holds it"
@@ -133,31 +133,31 @@ def _pf_name(host: Host, record: Record) -> str:
 # leases --------------------------------------------------------------------------------------------------------------
 
 
-def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Item]:
+def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
     with_vf = {record.attachment for record in node.records(host)}
     for store, holding in list(own.all_holdings(host)):
         what = ", ".join(lease.subnet for lease in holding.leases)
         if holding.attachment is None:
-            yield Item("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")
+            yield Verdict("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")
         elif holding.attachment in with_vf:
             reason = "it goes with its VF" if dry_run else "its attachment has a VF"
-            yield Item("lease", what, str(holding.attachment), False, reason)
+            yield Verdict("lease", what, str(holding.attachment), False, reason)
         else:
             judge = functools.partial(
                 _judge_lease, host, store, holding, holding.attachment, dry_run, is_dead
             )
             found = _surviving(judge)
             if found is not None:
-                yield Item("lease", what, str(holding.attachment), *found)
+                yield Verdict("lease", what, str(holding.attachment), *found)
 
 
 def _judge_lease(
     host: Host, store: Store, holding: Holding, attachment: Attachment, dry_run: bool, is_dead: Judge
-) -> Verdict | None:
+) -> Judgement | None:
     if not is_dead(holding):
         return False, _why_alive(holding, is_dead)
 
-    def release() -> Verdict:
+    def release() -> Judgement:
         if not dry_run and not store.release_if(attachment, is_dead):
             return False, "it changed meanwhile"
         return True, f"no process is in its netns {holding.netns}, and no mount keeps it"
@@ -177,7 +177,7 @@ def _why_alive(holding: Holding, is_dead: Judge) -> str:
 # earlier boots -------------------------------------------------------------------------------------------------------
 
 
-def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Item]:
+def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Verdict]:
     """Directories of earlier boots below the default dataDir; the others are known, and so cleared, at first use."""
     for scope in _scopes(data_dir):
         where = LeaseDir(data_dir, scope)
@@ -185,7 +185,7 @@ def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Item]:
         if old and not dry_run:  # a transaction's first use of a directory drops them
             own.store(host, where).rebuild()
         for name in old:
-            yield Item("lease", f"{data_dir}/{scope}/{name}", "", True, "it is of an earlier boot")
+            yield Verdict("lease", f"{data_dir}/{scope}/{name}", "", True, "it is of an earlier boot")
 
 
 def _scopes(data_dir: str) -> list[str]:

@@ -96,10 +96,10 @@ def look(host: Host) -> list[PfRow]:
     addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global}
     rows = [_pf_row(host, pf, owners, held, addressed) for pf in host.sysfs.pfs()]
     alone = [record for record in owners.values() if not record.pf and record.boot_id]
-    return rows + ([_alone(host, alone, held, addressed)] if alone else [])
+    return rows + ([_without_pf(host, alone, held, addressed)] if alone else [])
 
 
-def _alone(
+def _without_pf(
     host: Host, records: list[Record], held: dict[Attachment, list[Lease]], addressed: set[int]
 ) -> PfRow:
     """Attached VFs whose PF is not visible, as those of one without name; free ones cannot be told from other cards."""

@@ -77,7 +77,7 @@ def sweep_locks(host: Host) -> None:
     known = {claim.attachment for claim in host.ledger.claims()}
     for name in files.names(f"{host.ledger.run_dir}/locks"):
         attachment = Attachment(*name.partition("@")[::2])
-        if attachment in known or host.ledger.has_record(attachment):
+        if "@" not in name or attachment in known or host.ledger.has_record(attachment):
             continue
         with failures.of(attachment=attachment), alone(host, attachment, "sweep") as lock:
             # by a claim too, whatever stateDir its Record is in; its ADD may have been quicker
