@@ -21,11 +21,7 @@ class Noun:
     __slots__: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        # most are text and numbers, and every ADD tells its Record three times
-        return {
-            name: value if type(value := getattr(self, name)) in _JSON else _plain(value)
-            for name in self.__slots__
-        }
+        return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
@@ -34,9 +30,6 @@ class Noun:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
-
-
-_JSON = {str, int, bool, type(None)}
 
 
 def _plain(value: Any) -> Any:
