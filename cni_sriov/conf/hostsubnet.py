@@ -13,6 +13,7 @@ from ..words.domain import Noun, Route
 from ..words.errors import BadConfig, BadEnvironment, UnsupportedField
 from ..words.inet import BITS, RESERVED, Prefix, parse_address, parse_length, parse_prefix
 from ..words.jsontext import words
+from ..words.lease import LeaseDir
 from . import routeconf
 from .keycase import Known
 from .pools import Pool, want_address, want_subnet
@@ -42,21 +43,19 @@ class IpamConf(Noun):
 
     __slots__ = (
         "allow_host_overlap",
-        "data_dir",
         "dns",
+        "lease_dir",
         "onlink",
         "pools",
         "resolv_conf",
         "routes",
-        "scope",
         "sticky",
         "wants_sticky",
     )
 
     def __init__(
         self,
-        scope: str,
-        data_dir: str,
+        lease_dir: LeaseDir,
         pools: list[Pool],
         routes: list[Route],
         dns: dict[str, Any],
@@ -66,8 +65,7 @@ class IpamConf(Noun):
         sticky: str = "",
         resolv_conf: str = "",
     ) -> None:
-        self.scope = scope
-        self.data_dir = data_dir
+        self.lease_dir = lease_dir
         self.pools = pools
         self.routes = routes
         self.dns = dns
@@ -91,12 +89,11 @@ def parse(
         raise BadConfig(
             f"ipam.pools: {len(pools)} entries, but an interface gets one lease of each: at most 16"
         )
-    scope, data_dir = parse_place(ipam)
+    lease_dir = parse_lease_dir(ipam)
     wants_sticky = _get(ipam, "sticky", bool, False)
     dns = _parse_dns(_get(ipam, "dns", dict, {}))
     conf = IpamConf(
-        scope,
-        data_dir,
+        lease_dir,
         pools,
         _parse_routes(ipam, {pool.version for pool in pools}),
         dns,
@@ -110,8 +107,8 @@ def parse(
     return conf
 
 
-def parse_place(ipam: dict[str, Any]) -> tuple[str, str]:
-    """(scope, data directory): all that DEL needs, so that a DEL goes through whatever else is wrong in the conf."""
+def parse_lease_dir(ipam: dict[str, Any]) -> LeaseDir:
+    """Where the leases are: all that DEL needs, so that a DEL goes through whatever else is wrong in the conf."""
     scope = _get(ipam, "scope", str, SCOPE)
     if not (0 < len(scope) <= 64 and _is_name(scope)):
         raise BadConfig(
@@ -126,7 +123,7 @@ def parse_place(ipam: dict[str, Any]) -> tuple[str, str]:
         raise BadConfig(
             f"ipam.dataDir {words(data_dir)}: must be an absolute path without . .. or doubled slashes, and not too long"
         )
-    return scope, data_dir
+    return LeaseDir(data_dir, scope)
 
 
 def _get(raw: dict[str, Any], key: str, kind: type, default: Any, where: str = "ipam") -> Any:

@@ -12,15 +12,16 @@ from typing import Any
 from ..conf import hostsubnet
 from ..conf.hostsubnet import IpamConf
 from ..conf.pools import Pool
-from ..decide.subnets import Choice, View
-from ..ipam import reservation
-from ..ipam.own import Glance
+from ..ipam import own
+from ..leases.holding import Holding
+from ..leases.snapshot import Snapshot
 from ..leases.store import Store
 from ..vf.host import Host
 from ..wire import cni
 from ..words.domain import Attachment, Lease
 from ..words.errors import BadConfig, SubnetConflict
 from ..words.inet import Prefix, parse_address, parse_prefix, render_address
+from ..words.lease import Choice, View
 from . import hostlocal, unclear, validate
 
 
@@ -88,7 +89,7 @@ def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Outco
     with hostlocal.Locked(directory):
         found = hostlocal.read(directory)
         unclear.name_owners(host, found, old, store)
-        ours = reservation.place(host).store(conf.data_dir, conf.scope)
+        ours = own.store(host, conf.lease_dir)
         plan = _plan(directory, name, conf, found, ours)
         if not dry_run:
             _write(host, conf, ours, plan, found.last)
@@ -148,7 +149,7 @@ def _lease(conf: IpamConf, address: str) -> Lease:
         raise ValueError(reason)
     gateway = pool.gateway_of(subnet)
     told = "" if gateway is None else render_address(version, gateway)
-    return Lease(conf.scope, str(subnet), f"{address}/{pool.length}", told, str(pool.holds(subnet)))
+    return Lease(conf.lease_dir.scope, str(subnet), f"{address}/{pool.length}", told, str(pool.holds(subnet)))
 
 
 def _place(conf: IpamConf, address: str) -> tuple[Pool, Prefix]:
@@ -185,16 +186,13 @@ def _taken(store: Store, items: list[Item], mine: set[str]) -> list[str]:
 
     `mine` is of an earlier import, and gone by then.
     """
-    view = Glance(store.node, store.scope)
-    try:
+    with Snapshot(store.node, store.where.scope) as view:
         return [
             f"{lease.address} of {item.attachment}: overlaps a lease; see `sriovctl leases`"
             for item in items
             for lease in item.leases
             if not item.done and lease.subnet not in mine and view.conflict(parse_prefix(lease.subnet))
         ]
-    finally:
-        view.close()
 
 
 def _holders_of(store: Store, network: str) -> list[Item]:
@@ -243,16 +241,22 @@ def _release(host: Host, store: Store, item: Item) -> None:
 
 def _reserve(host: Host, store: Store, conf: IpamConf, item: Item, last: list[str]) -> None:
     """The netns is not known: nobody but DEL, GC or a reboot frees it."""
+    who = item.attachment
+    holding = Holding(who, [], item.network, "", [], store.node.boot_id)
+    with (
+        host.ledger.attachment_lock(who, "sriovctl import"),
+        store.transaction(f"reserve for {who}") as transaction,
+    ):
+        transaction.refuse_second(who)
+        while not transaction.take(holding, _choose(conf, transaction, item, last)):
+            pass
 
-    def choose(view: View) -> Choice:
-        for lease in item.leases:
-            if view.conflict(parse_prefix(lease.subnet)):
-                raise SubnetConflict(f"lease {lease.subnet}: taken meanwhile", "see `sriovctl leases`")
-        return Choice(item.leases, _cursors(conf, view, last))
 
-    pools = [prefix for pool in conf.pools for prefix in pool.prefixes]
-    with host.ledger.attachment_lock(item.attachment, "sriovctl import"):
-        store.reserve(item.attachment, item.network, "", [], choose, pools)
+def _choose(conf: IpamConf, view: View, item: Item, last: list[str]) -> Choice:
+    for lease in item.leases:
+        if view.conflict(parse_prefix(lease.subnet)):
+            raise SubnetConflict(f"lease {lease.subnet}: taken meanwhile", "see `sriovctl leases`")
+    return Choice(item.leases, _cursors(conf, view, last))
 
 
 def _cursors(conf: IpamConf, view: View, last: list[str]) -> dict[str, int]:

@@ -16,11 +16,11 @@ from typing import Any, NoReturn, TextIO
 from .. import __version__
 from ..conf.hostsubnet import DATA_DIR
 from ..conf.netconf import STATE_DIR
-from ..doors.cni import as_cni_error
 from ..leases.holding import Holding
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
+from ..words.failures import as_cni_error
 from ..words.jsontext import words
 from ..words.log import Log
 

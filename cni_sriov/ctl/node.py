@@ -10,10 +10,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from ..ipam import own, reservation
+from ..ipam import own
 from ..leases.holding import Holding
 from ..leases.store import Store
-from ..owner import adopt, reclaim
+from ..owner import adopt, death
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.domain import PF, VF, Attachment, Lease, Link, Record, VfState
@@ -90,16 +90,16 @@ def look(host: Host) -> list[PfRow]:
     """Every PF of the node."""
     owners = {record.vf: record for record in records(host)}
     held: dict[Attachment, list[Lease]] = {}
-    for _, holding in own.all_holdings(reservation.place(host)):
+    for _, holding in own.all_holdings(host):
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
     addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global}
     rows = [_pf_row(host, pf, owners, held, addressed) for pf in host.sysfs.pfs()]
     alone = [record for record in owners.values() if not record.pf and record.boot_id]
-    return rows + ([_alone(host, alone, held, addressed)] if alone else [])
+    return rows + ([_without_pf(host, alone, held, addressed)] if alone else [])
 
 
-def _alone(
+def _without_pf(
     host: Host, records: list[Record], held: dict[Attachment, list[Lease]], addressed: set[int]
 ) -> PfRow:
     """Attached VFs whose PF is not visible, as those of one without name; free ones cannot be told from other cards."""
@@ -156,7 +156,7 @@ def _recorded_mac(record: Record | None) -> str:
 def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int]) -> str:
     if record is not None and record.status == "done":
         # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
-        return reclaim.death_proof(host, record) or "attached"
+        return death.proof(host, record) or "attached"
     if record is not None:
         return {"in-progress": "ADD in progress", "released": "released, not restored yet"}[record.status]
     if vf.busy:
@@ -206,8 +206,7 @@ def records(host: Host) -> list[Record]:
 def adopted(host: Host) -> Iterator[Record]:
     """Of attachments that sriov-cni made."""
     for ledger in ledgers(host):
-        if ledger.cache_names():
-            yield from adopt.records(with_ledger(host, ledger))
+        yield from adopt.records(with_ledger(host, ledger))
 
 
 def with_ledger(host: Host, ledger: Ledger) -> Host:
@@ -218,7 +217,7 @@ def with_ledger(host: Host, ledger: Ledger) -> Host:
 
 def leases(host: Host) -> list[dict[str, Any]]:
     """All leases of all data directories, by scope and subnet."""
-    everything = own.all_holdings(reservation.place(host))
+    everything = own.all_holdings(host)
     found = [_lease(store, holding, lease) for store, holding in everything for lease in holding.leases]
     return sorted(found, key=_by_subnet)
 
@@ -235,7 +234,7 @@ def _lease(store: Store, holding: Holding, lease: Lease) -> dict[str, Any]:
         "containerID": who.container_id if who else "",
         "ifname": who.ifname if who else "",
         "sticky": lease.sticky,
-        "dataDir": store.data_dir,
+        "dataDir": store.where.data_dir,
     }
 
 

@@ -13,7 +13,7 @@ from ..conf.hostsubnet import SCOPE
 from . import split
 from .explain import Outcome as Explained
 from .finding import Finding
-from .gc import Item
+from .gc import Verdict
 from .importer import Outcome
 from .node import PfRow, VfRow
 from .vfs import Outcome as VfsOutcome
@@ -153,7 +153,7 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def gc(out: TextIO, items: list[Item], dry_run: bool) -> None:
+def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
     console = _console(out)
     taken = [item for item in items if item.taken]
     verb = "would be taken back" if dry_run else "taken back"
@@ -161,7 +161,7 @@ def gc(out: TextIO, items: list[Item], dry_run: bool) -> None:
     for item in taken:
         owner = f" of {item.owner}" if item.owner else ""
         console.print(Text(f"  {item.what}{owner}: {item.reason}"))
-    left: dict[str, list[Item]] = {}
+    left: dict[str, list[Verdict]] = {}
     for item in items:
         if not item.taken:
             left.setdefault(item.reason, []).append(item)

@@ -1,4 +1,4 @@
-"""Which subnets an interface gets, and the routes that follow. Pure: the store hands in a View, gets a Choice back.
+"""Which subnets an interface gets, and the routes that follow. Pure: a View goes in, a Choice comes out.
 
 Next-fit: the search begins behind the pool's last automatic lease, so a released subnet is not reused until the pool
 wraps. The View answers in a time that does not grow with the number of leases (leases/index.py).
@@ -6,45 +6,16 @@ wraps. The View answers in a time that does not grow with the number of leases (
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from ..conf import routeconf
 from ..conf.hostsubnet import IpamConf
 from ..conf.pools import Pool
-from ..words.domain import HostUse, Lease, Noun, Route
+from ..words.domain import HostUse, Lease, Route
 from ..words.errors import BadConfig, PoolExhausted, SubnetConflict
 from ..words.inet import BITS, Prefix, parse_interface, parse_prefix, render_address
-
-
-class View(Protocol):
-    """What a store shows of the leases of one scope while its lock is held."""
-
-    @property
-    def kept(self) -> list[Lease]:
-        """Sticky leases of this pod that nobody else holds now."""
-
-    def conflict(self, prefix: Prefix) -> bool:
-        """Whether a lease contains, equals or lies in the prefix."""
-
-    def first_free(self, within: Prefix, length: int, start: int) -> int | None:
-        """The lowest free aligned subnet of that length at or above `start`."""
-
-    def cursor(self, key: str) -> int | None:
-        """The last address of the last automatic lease."""
-
+from ..words.lease import Choice, View
 
 LINK = 253  # RT_SCOPE_LINK, linux/rtnetlink.h
 Range = tuple[int, int]
-
-
-class Choice(Noun):
-    """The leases to take, one per pool, and where next-fit goes on ({pool key: last address})."""
-
-    __slots__ = ("cursors", "leases")
-
-    def __init__(self, leases: list[Lease], cursors: dict[str, int]) -> None:
-        self.leases = leases
-        self.cursors = cursors
 
 
 def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
@@ -58,7 +29,7 @@ def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
             subnet = _next_fit(pool, view, [use.prefix for use in used] + taken)
             choice.cursors[pool.key] = subnet.last
         taken.append(subnet)
-        choice.leases.append(_lease(conf.scope, pool, subnet, address))
+        choice.leases.append(_lease(conf.lease_dir.scope, pool, subnet, address))
     return choice
 
 

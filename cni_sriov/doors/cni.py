@@ -15,6 +15,7 @@ from ..conf import hostsubnet, netconf
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import delegate
+from ..owner import records
 from ..state.ledger import Ledger
 from ..verbs import add, check, delete, gc, status
 from ..vf.host import Host
@@ -23,13 +24,13 @@ from ..words import versions
 from ..words.domain import Request
 from ..words.errors import (
     BadConfig,
-    BadJson,
     CniError,
     IncompatibleVersion,
     InputOutput,
-    KernelRefused,
     NotRealRoot,
 )
+from ..words.failures import as_cni_error
+from ..words.lease import LeaseDir
 from ..words.log import Log
 from . import host_subnet, times
 
@@ -223,33 +224,6 @@ def _tell(request: Request, host: Host) -> None:
         host.log.debug("a key is spelled otherwise", key=path, spelling=spelling)
 
 
-def as_cni_error(error: BaseException) -> CniError:
-    if isinstance(error, CniError):
-        return error
-    if isinstance(error, KernelRefused):
-        return CniError(str(error), "the kernel refused; its log (dmesg) may say more", code=5)
-    if isinstance(error, SystemExit | KeyboardInterrupt):
-        return CniError("stopped by a signal", "DEL gives back what may be left", code=11)
-    if isinstance(error, RecursionError):  # what the scanner just took is too deep for repr()
-        return BadJson("read configuration: nested too deeply")
-    if isinstance(error, OSError):
-        return InputOutput(f"use {error.filename or 'a file'}: {error.strerror}")
-    return _bug(error)
-
-
-def _bug(error: BaseException) -> CniError:
-    """Code 999 names the place in our code, since no traceback may reach stdout."""
-    place = "?"
-    trace = error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        place = f"{file.rpartition('/')[2]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return CniError(
-        f"bug in cni-sriov at {place}: {type(error).__name__}: {error}", "please report it", code=999
-    )
-
-
 def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
     if not _is_real_root():
         raise NotRealRoot(
@@ -295,19 +269,19 @@ def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
 
 def _del(request: Request, conf: NetConf, host: Host) -> str:
     _on_stop(None)
-    if request.fault is not None and host.record_of(request.attachment) is None:
+    if request.fault is not None and records.record_of(host, request.attachment) is None:
         raise request.fault
-    delete.run(request, conf, _lease_place(request), host)
+    delete.run(request, conf, _lease_dir(request), host)
     return ""
 
 
-def _lease_place(request: Request) -> tuple[str, str] | None:
+def _lease_dir(request: Request) -> LeaseDir | None:
     """Where the conf's leases are; None if it says nothing that can be used, which must not stop a DEL."""
     ipam = request.conf.get("ipam")
     if not isinstance(ipam, dict) or ipam.get("type") != "host-subnet":
         return None
     try:
-        return hostsubnet.parse_place(ipam)
+        return hostsubnet.parse_lease_dir(ipam)
     except CniError:
         return None
 

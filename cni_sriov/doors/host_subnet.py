@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ..conf import hostsubnet, netconf
-from ..ipam import own, reservation
-from ..leases.holding import Holding
+from ..ipam import own
+from ..owner import reclaim, records
 from ..verbs import gc, status
 from ..vf.host import Host
 from ..wire import cni
 from ..words.domain import Request, Result
 from ..words.errors import BadConfig, CniError, TryAgain
 from ..words.jsontext import words
+from ..words.lease import LeaseDir
 
 _OURS = ("ips", "subnets")  # of allowRequests; what else a pod asks for is the main plugin's
 
@@ -26,13 +28,9 @@ def answer(request: Request, host: Host) -> str:
     if request.verb == "GC":
         _gc(request, host)
         return ""
-    with host.ledger.attachment_lock(request.attachment, request.verb) as lock:
-        try:
-            answer = _locked(request, section, host)
-        except CniError:
-            if not _holds(request, section, host):
-                lock.forget()  # a refused call leaves nothing, not even its lock's file
-            raise
+    is_known = functools.partial(_holds, request, section, host)
+    with records.held(host, request.attachment, request.verb, is_known) as lock:
+        answer = _locked(request, section, host)
         if request.verb == "DEL":
             lock.forget()
     return answer
@@ -53,39 +51,40 @@ def _section(request: Request, host: Host) -> dict[str, Any]:
 def _locked(request: Request, section: dict[str, Any], host: Host) -> str:
     if request.verb == "ADD":
         return _add(request, section, host)
-    place = _place(request, section, host)
+    where = _lease_dir(request, section, host)
     if request.verb == "CHECK":
-        scope, data_dir = place or hostsubnet.parse_place({})
-        own.check(reservation.place(host), request.attachment, request.conf["name"], data_dir, scope)
-    elif place is not None:
-        reservation.release_attachment(host, request.attachment, *place)
+        where = where or hostsubnet.parse_lease_dir({})
+        own.check_leases(host, request.attachment, request.conf["name"], where)
+    elif where is not None:
+        own.release_leases(host, request.attachment, where)
     elif request.fault is not None:
         raise request.fault
     return ""
 
 
-def _place(request: Request, section: dict[str, Any], host: Host) -> tuple[str, str] | None:
-    """(scope, data directory) of the attachment's leases, None if it has none. Where they are not as the conf says, it
-    was changed since, and this node knows where it keeps leases. Those of a Record are not this door's.
+def _lease_dir(request: Request, section: dict[str, Any], host: Host) -> LeaseDir | None:
+    """Where the attachment's leases are, None if it has none. Where they are not as the conf says, it was changed since,
+    and this node knows where it keeps leases. Those of a Record are not this door's.
     """
-    at = reservation.place(host)
     try:
-        scope, data_dir = hostsubnet.parse_place(section)
-        if at.store(data_dir, scope).has(request.attachment):
-            return scope, data_dir
+        where = hostsubnet.parse_lease_dir(section)
+        if own.store(host, where).has(request.attachment):
+            return where
     except BadConfig as error:
         host.log.warning("the call is not as it should be", reason=error)
-    found = own.where_held(at, request.attachment) if host.ledger.find(request.attachment) is None else None
+    found = own.where_held(host, request.attachment) if host.ledger.find(request.attachment) is None else None
     if found is not None:
-        host.log.warning("leases are not where the configuration says", scope=found[0], dataDir=found[1])
+        host.log.warning(
+            "leases are not where the configuration says", scope=found.scope, dataDir=found.data_dir
+        )
     return found
 
 
 def _holds(request: Request, section: dict[str, Any], host: Host) -> bool:
     """False also where that cannot be told: a lock's file is made again by whoever needs it."""
     try:
-        scope, data_dir = hostsubnet.parse_place(section)
-        return reservation.place(host).store(data_dir, scope).find(request.attachment) is not None
+        where = hostsubnet.parse_lease_dir(section)
+        return own.store(host, where).find(request.attachment) is not None
     except CniError:
         return False
 
@@ -119,11 +118,9 @@ def _add(request: Request, section: dict[str, Any], host: Host) -> str:
     own.read_dns(conf)
     with host.open_netns(request.netns) as netns:
         identity, cookie = list(netns.identity), netns.cookie
-    use = [] if conf.allow_host_overlap else reservation.host_use(host, _parents(request, host))
-    who = Holding(
-        request.attachment, [], request.conf["name"], request.netns, identity, "", netns_cookie=cookie
-    )
-    found = reservation.lease(host, conf, who, use, other_main=True)
+    used = [] if conf.allow_host_overlap else own.host_use(host, _parents(request, host))
+    whose = request.attachment, request.conf["name"], request.netns
+    found = reclaim.reserve(host, own.Asked(conf, *whose, identity, cookie, used, foreign=True))
     return cni.render_result(Result([], found.ips, found.routes, found.dns), request.conf["cniVersion"])
 
 
@@ -131,7 +128,7 @@ def _parents(request: Request, host: Host) -> set[int]:
     """macvlan's and ipvlan's `master`, by name or altname: a pool may be cut from the LAN that the parent itself is on."""
     master = request.conf.get("master")
     ifindex = host.netlink.ifindex(master) if isinstance(master, str) and master.isprintable() else 0
-    return reservation.stacked_on(host, host.netlink.ifname(ifindex)) if ifindex else set()
+    return own.stacked_on(host, host.netlink.ifname(ifindex)) if ifindex else set()
 
 
 def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:

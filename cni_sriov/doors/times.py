@@ -32,18 +32,18 @@ ACTS = {
     "vf.pod.add_late": "kernel",
     "vf.pod.announce": "kernel",
     "owner.giveback.return_vf": "kernel",
-    "ipam.reservation.reserve": "IPAM",
-    "ipam.reservation.release": "IPAM",
-    "ipam.reservation.release_attachment": "IPAM",
-    "ipam.reservation.drift": "IPAM",
-    "ipam.own.reserve": "IPAM",
+    "owner.reclaim.reserve": "IPAM",
+    "ipam.own.asked_for": "IPAM",
     "ipam.own.release": "IPAM",
+    "ipam.own.release_leases": "IPAM",
     "ipam.own.check": "IPAM",
+    "ipam.own.check_leases": "IPAM",
     "ipam.delegate.add": "IPAM",
+    "ipam.delegate.release": "IPAM",
     "ipam.delegate.check": "IPAM",
     "ipam.delegate.forward": "IPAM",
 }
-LOCKS = ("state.files.Lock", "leases.node.NodeLock")
+LOCKS = ("state.files.Lock", "leases.journal.Journal")
 
 
 class Sheet:

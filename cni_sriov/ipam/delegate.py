@@ -28,29 +28,33 @@ _USUAL_PATH = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
 
 
 def remember(host: Host) -> dict[str, Any]:
-    """The Record's `ipam`: the plugin's name, the conf, CNI_ARGS as it came, and where plugins are (`sriovctl gc` is told
-    no CNI_PATH). BadConfig if there is no such plugin, or if the conf is none that could be read back.
-    """
+    """The Record's `ipam`. BadConfig if there is no such plugin, or if the conf is none that could be read back."""
     name = host.conf["ipam"]["type"]
     process.find(name, host.cni_path)
-    conf = kept(host.raw)
-    size = len(jsontext.render(conf))
-    deep = jsontext.depth(conf, jsontext.DEEPEST)
+    found = stored(host, name, host.raw)
+    size = len(jsontext.render(found["conf"]))
+    deep = jsontext.depth(found["conf"], jsontext.DEEPEST)
     if size > _LIMIT or deep > _DEPTH:
         raise BadConfig(
             f"keep the configuration for the DEL of ipam {name}: {size} bytes, nested {deep} deep",
             f"at most {_LIMIT} bytes and {_DEPTH} levels",
         )
-    args = host.environment.get("CNI_ARGS", "")
-    return {"type": name, "conf": conf, "args": args, "path": ":".join(host.cni_path)}
+    return found
 
 
-def kept(conf: dict[str, Any]) -> dict[str, Any]:
-    """What a DEL without a conf of its own needs: all but what was of that call alone."""
-    return {key: value for key, value in conf.items() if key not in _NOT_KEPT}
+def stored(host: Host, name: str, conf: dict[str, Any]) -> dict[str, Any]:
+    """The plugin's name, what a DEL without a conf of its own needs (all but what was of that call alone), CNI_ARGS as it
+    came, and where plugins are (`sriovctl gc` is told no CNI_PATH).
+    """
+    return {
+        "type": name,
+        "conf": {key: value for key, value in conf.items() if key not in _NOT_KEPT},
+        "args": host.environment.get("CNI_ARGS", ""),
+        "path": ":".join(host.cni_path),
+    }
 
 
-def add(host: Host, record: Record, conf: NetConf) -> IpamResult:
+def add(host: Host, record: Record, conf: NetConf) -> IpamResult | None:
     """ADD of the delegate, in the netns where the interface is already, with its MAC and UP (dhcp needs that).
 
     IncompatibleVersion if the result of that version has no room for all its addresses.
@@ -89,13 +93,13 @@ def release(host: Host, record: Record) -> None:
     """The call's conf if its `ipam` is the one of ADD: beside it may be newer credentials. Else the Record's: the address
     is where ADD got it. If the first is refused and the other says something else, the other too.
     """
-    own, stored = _own(host, record), _stored(record)
-    if own is None:
-        ways = [stored]
-    elif value_of(own[0], "ipam") == value_of(stored[0], "ipam"):
-        ways = [own] if stored[0].items() <= own[0].items() else [own, stored]
+    called, kept = _of_call(host, record), _of_record(record)
+    if called is None:
+        ways = [kept]
+    elif value_of(called[0], "ipam") == value_of(kept[0], "ipam"):
+        ways = [called] if kept[0].items() <= called[0].items() else [called, kept]
     else:
-        ways = [stored, own]
+        ways = [kept, called]
     _delete(host, record, ways)
 
 
@@ -123,9 +127,12 @@ def _delete(host: Host, record: Record, ways: list[Way]) -> None:
             raise error from None
 
 
-def check(host: Host, record: Record) -> None:
-    way = _own(host, record) or _stored(record)
-    _answer(host, "CHECK", record.ipam["type"], way, _path(host, record))
+def check(host: Host, record: Record, wrong: list[str]) -> list[str]:
+    """It is asked where nothing else is wrong, and what it finds is an error of its own."""
+    if not wrong:
+        way = _of_call(host, record) or _of_record(record)
+        _answer(host, "CHECK", record.ipam["type"], way, _path(host, record))
+    return wrong
 
 
 def forward(host: Host, verb: str) -> None:
@@ -134,7 +141,7 @@ def forward(host: Host, verb: str) -> None:
     _answer(host, verb, host.conf["ipam"]["type"], (host.raw, no_attachment), host.cni_path)
 
 
-def _own(host: Host, record: Record) -> Way | None:
+def _of_call(host: Host, record: Record) -> Way | None:
     """Conf and environment of the call as they came, if it is about this attachment, this network and this IPAM."""
     env, section = host.environment, host.conf.get("ipam")
     told = (env.get("CNI_CONTAINERID"), env.get("CNI_IFNAME"), host.conf.get("name"))
@@ -150,7 +157,7 @@ def _variables(env: dict[str, str]) -> dict[str, str]:
     return {name: env.get(name, "") for name in names}
 
 
-def _stored(record: Record) -> Way:
+def _of_record(record: Record) -> Way:
     return record.ipam["conf"], {
         "CNI_CONTAINERID": record.attachment.container_id,
         "CNI_IFNAME": record.attachment.ifname,

@@ -1,50 +1,72 @@
-"""host-subnet's acts: in-process for `sriov`, and behind its own door for any other main plugin.
+"""host-subnet: in-process for `sriov`, and behind its own door for any other main plugin.
 
-The caller holds the attachment's lock, has parsed the conf (poolconf.parse), and hands in what the host uses
-(netlink) and who is dead (netns). DEL needs no more of the conf than where the leases are (poolconf.parse_place), so
-that it goes through whatever else is wrong there.
+The caller holds the attachment's lock and has parsed the conf (conf/hostsubnet.py). DEL needs no more of it than where
+the leases are (hostsubnet.parse_lease_dir), so that it goes through whatever else is wrong there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from ..conf.hostsubnet import IpamConf
+from ..conf.netconf import NetConf
 from ..decide import subnets
-from ..leases.holding import Holding
-from ..leases.index import DamagedIndex, Index
+from ..leases import sticky
+from ..leases.holding import Holding, owner_name
 from ..leases.node import Node
+from ..leases.snapshot import Snapshot
 from ..leases.store import Store, everywhere
+from ..leases.transaction import Judge, Transaction
 from ..state import resolvconf
-from ..words.domain import Attachment, HostUse, IpamResult, IPConfig, Lease
-from ..words.errors import Drift
-from ..words.inet import Prefix
-from ..words.log import Log
+from ..vf.host import Host
+from ..words.domain import Attachment, HostUse, IpamResult, IPConfig, Lease, Record
+from ..words.errors import Drift, InputOutput, PoolExhausted, SubnetConflict
+from ..words.inet import Prefix, parse_prefix
+from ..words.lease import Choice, LeaseDir
 
 
-class Place:
-    """Where the node's IPAM state is. `is_dead` judges a lease's holder, with proof; None = nobody is dead. `make_way`
-    has one give back all that it holds, if it is dead or is being deleted.
+@dataclass(slots=True)
+class Asked:
+    """One lease per pool of `conf` for an attachment that has none yet; its netns as Holding has it. `used` is what the
+    host uses itself; `foreign`: the main plugin is not ours.
     """
 
-    __slots__ = ("boot_id", "is_dead", "log", "make_way", "run_dir")
+    conf: IpamConf
+    attachment: Attachment
+    network: str
+    netns: str
+    netns_id: list[int]
+    netns_cookie: int
+    used: list[HostUse]
+    foreign: bool = False
 
-    def __init__(
-        self,
-        run_dir: str,
-        boot_id: str,
-        log: Log,
-        is_dead: Callable[[Holding], bool] | None = None,
-        make_way: Callable[[Holding], bool] | None = None,
-    ) -> None:
-        self.run_dir = run_dir
-        self.boot_id = boot_id
-        self.log = log
-        self.is_dead = is_dead
-        self.make_way = make_way
+    @property
+    def prefixes(self) -> list[Prefix]:
+        return [prefix for pool in self.conf.pools for prefix in pool.prefixes]
 
-    def store(self, data_dir: str, scope: str) -> Store:
-        return Store(data_dir, scope, self.run_dir, self.boot_id, self.log)
+    @property
+    def sticky(self) -> str:
+        """The key under which the leases are kept for the pod, "" = they are not."""
+        name = self.conf.sticky
+        return f"{self.network}/{name}/{self.attachment.ifname}" if name else ""
+
+
+def node(host: Host) -> Node:
+    return Node(host.ledger.run_dir, host.ledger.boot_id)
+
+
+def store(host: Host, where: LeaseDir) -> Store:
+    return Store(node(host), where, host.log)
+
+
+def stores(host: Host, scope: str | None = None) -> Iterator[Store]:
+    """Of every data directory in use on this node."""
+    return everywhere(node(host), host.log, scope)
+
+
+# add -----------------------------------------------------------------------------------------------------------------
 
 
 def read_dns(conf: IpamConf) -> None:
@@ -53,126 +75,182 @@ def read_dns(conf: IpamConf) -> None:
         conf.dns = resolvconf.read(conf.resolv_conf)
 
 
-def reserve(
-    place: Place,
-    conf: IpamConf,
-    attachment: Attachment,
-    network: str,
-    netns: str,
-    netns_id: list[int],
-    host_use: list[HostUse],
-    foreign: bool = False,
-    netns_cookie: int = 0,
-) -> IpamResult:
-    """One lease per pool, and the routes that follow. `foreign`: the main plugin is not ours."""
-    subnets.check_main_plugin(conf, foreign)
-    sticky = f"{network}/{conf.sticky}/{attachment.ifname}" if conf.sticky else ""
-    if conf.wants_sticky and not sticky:
-        place.log.warning("lease is not sticky: CNI_ARGS has no K8S_POD_NAME", attachment=attachment)
-    leases = place.store(conf.data_dir, conf.scope).reserve(
-        attachment,
-        network,
-        netns,
-        netns_id,
-        lambda view: subnets.choose(conf, view, host_use),
-        pools=[prefix for pool in conf.pools for prefix in pool.prefixes],
-        sticky=sticky,
-        is_dead=place.is_dead,
-        make_way=place.make_way,
-        netns_cookie=netns_cookie,
-    )
+def asked_for(host: Host, conf: IpamConf, record: Record) -> Asked:
+    """By an attachment of `sriov`; the LAN that its own PF is on is no use of the host's."""
+    used = [] if conf.allow_host_overlap else host_use(host, own_links(host, record.pf))
+    whose = record.attachment, record.network
+    return Asked(conf, *whose, record.netns, record.netns_identity, record.netns_cookie, used)
+
+
+def reserve(host: Host, asked: Asked, is_dead: Judge) -> IpamResult:
+    """The leases, and the routes that follow; errors as of `lease`."""
+    conf = asked.conf
+    subnets.check_main_plugin(conf, asked.foreign)
+    if conf.wants_sticky and not conf.sticky:
+        host.log.warning("lease is not sticky: CNI_ARGS has no K8S_POD_NAME", attachment=asked.attachment)
+    leases = lease(store(host, conf.lease_dir), asked, is_dead)
     ips = [IPConfig(lease.address, lease.gateway, None) for lease in leases]
-    return IpamResult(ips, subnets.routes(conf, leases, foreign), conf.dns, leases)
+    return IpamResult(ips, subnets.routes(conf, leases, asked.foreign), conf.dns, leases)
 
 
-def release(place: Place, attachment: Attachment, data_dir: str, scope: str) -> list[Lease]:
-    """Give back what the attachment holds; [] if that is nothing, which is success."""
-    return place.store(data_dir, scope).release(attachment)
+def lease(there: Store, asked: Asked, is_dead: Judge | None = None) -> list[Lease]:
+    """AttachedAlready while the attachment holds leases, unless it `is_dead`.
+
+    PoolExhausted, SubnetConflict: owner/reclaim.py may give back what is in the way. Sticky leases that wait for their
+    pod are in nobody's way: of an exhausted pool the oldest go.
+    """
+    owner_name(asked.attachment)  # judged before anything is made for it
+    where = asked.netns, asked.netns_id, there.node.boot_id
+    holding = Holding(asked.attachment, [], asked.network, *where, netns_cookie=asked.netns_cookie)
+    with there.transaction(f"reserve for {asked.attachment}") as transaction:
+        transaction.refuse_second(asked.attachment, is_dead)
+        key = asked.sticky if asked.sticky and sticky.find(transaction, asked.sticky) else ""
+        while not transaction.take(holding, _choose(asked, transaction), key):
+            pass
+    return holding.leases
 
 
-def check(
-    place: Place,
-    attachment: Attachment,
-    network: str,
-    data_dir: str,
-    scope: str,
-    addresses: list[str] | None = None,
-) -> list[Lease]:
-    """The reservation stands, is this network's, and is what `addresses` (the Result's ips) say; else Drift.
+def _choose(asked: Asked, transaction: Transaction) -> Choice:
+    while True:
+        try:
+            return subnets.choose(asked.conf, transaction, asked.used)
+        except PoolExhausted:
+            if not sticky.give_up(transaction, asked.prefixes):
+                raise
+
+
+def in_the_way(host: Host, conf: IpamConf, wanted: str) -> Iterator[tuple[Store, Holding]]:
+    """Whoever holds a lease that overlaps, in any data directory of the scope; without the lock."""
+    for there in stores(host, conf.lease_dir.scope):
+        try:
+            held = there.overlapping(parse_prefix(wanted))
+        except InputOutput as error:
+            host.log.error("data directory left out", directory=there.where.data_dir, reason=error)
+            continue
+        yield from ((there, holding) for holding in held)
+
+
+def with_holders(host: Host, conf: IpamConf, error: SubnetConflict) -> SubnetConflict:
+    """The error that is told: who has what is in the way, and what to do. Read only now, and without the lock."""
+    found = in_the_way(host, conf, error.wanted) if error.wanted else ()
+    words = [_words(holding) for _, holding in found]
+    if words:
+        error.msg = f"lease {error.wanted}: {'; '.join(words)}"
+        error.details = "ask for another, or DEL that; `sriovctl leases` lists all, `sriovctl gc` takes back what is provably dead"
+    return error
+
+
+def _words(holding: Holding) -> str:
+    leases = ", ".join(lease.subnet for lease in holding.leases)
+    if holding.attachment is None:
+        return f"{leases} is kept for {holding.leases[0].sticky} (sticky)"
+    return f"{holding.attachment} of network {holding.network} has {leases}"
+
+
+# what a Record's `ipam` stands for (ipam/__init__.py) ------------------------------------------------------------------
+
+
+def stored(where: LeaseDir) -> dict[str, Any]:
+    return {"dataDir": where.data_dir, "scope": where.scope}
+
+
+def add(host: Host, record: Record, conf: NetConf) -> IpamResult | None:
+    """None: the leases are reserved before the interface is in the pod."""
+
+
+def release(host: Host, record: Record) -> None:
+    release_leases(host, record.attachment, _where(record))
+
+
+def release_leases(host: Host, attachment: Attachment, where: LeaseDir) -> None:
+    """Give back what the attachment holds there; nothing is success."""
+    for lease in store(host, where).release(attachment):
+        host.log.info("lease released", attachment=attachment, subnet=lease.subnet)
+
+
+def check(host: Host, record: Record, wrong: list[str]) -> list[str]:
+    addresses = [lease.address for lease in record.leases]
+    try:
+        check_leases(host, record.attachment, record.network, _where(record), addresses)
+    except Drift as error:
+        return [*wrong, f"reservation: {error}"]
+    return wrong
+
+
+def check_leases(
+    host: Host, attachment: Attachment, network: str, where: LeaseDir, addresses: list[str] | None = None
+) -> None:
+    """The reservation stands, is this network's, and is what `addresses` say; else Drift.
 
     `network` "": the conf names none any more.
     """
-    holding = place.store(data_dir, scope).find(attachment)
+    holding = store(host, where).find(attachment)
     if holding is None:
-        raise Drift(f"check the reservation of {attachment}: there is none", f"in {data_dir}/{scope}")
+        raise Drift(f"check the reservation of {attachment}: there is none", f"in {where.path}")
     held = {lease.address for lease in holding.leases}
     wrong = [f"address {address}: not reserved" for address in addresses or [] if address not in held]
     if network and holding.network != network:
         wrong.append(f"leases: belong to network {holding.network}")
     if wrong:
         raise Drift(f"check the reservation of {attachment}: it is not as ADD left it", "; ".join(wrong))
-    return holding.leases
 
 
-def check_room(place: Place, conf: IpamConf, host_use: list[HostUse]) -> None:
-    """PoolExhausted if no free subnet is left; without the lock, so the answer may be old when it is read."""
-    view = Glance(Node(place.run_dir, place.boot_id), conf.scope)
-    try:
-        subnets.choose(conf, view, host_use)
-    finally:
-        view.close()
+def _where(record: Record) -> LeaseDir:
+    return LeaseDir(record.ipam["dataDir"], record.ipam["scope"])
 
 
-class Glance:
-    """A look at the overlap index without its lock: a View for subnets.choose that changes nothing.
-
-    A scope nobody used yet, or an index that must be built anew, counts as free.
-    """
-
-    __slots__ = ("_indexes", "_node", "_scope")
-
-    kept: list[Lease] = []
-
-    def __init__(self, node: Node, scope: str) -> None:
-        self._node = node
-        self._scope = scope
-        self._indexes: dict[int, Index] = {}
-
-    def conflict(self, prefix: Prefix) -> bool:
-        try:
-            return self._index(prefix.version).conflict(prefix)
-        except (DamagedIndex, OSError):
-            return False
-
-    def first_free(self, within: Prefix, length: int, start: int) -> int | None:
-        try:
-            return self._index(within.version).first_free(within, length, start)
-        except (DamagedIndex, OSError):
-            return start
-
-    def cursor(self, _key: str) -> None:
-        return None
-
-    def close(self) -> None:
-        for index in self._indexes.values():
-            index.close()
-
-    def _index(self, version: int) -> Index:
-        if version not in self._indexes:
-            self._indexes[version] = self._node.index(self._scope, version)
-        return self._indexes[version]
+# what the host uses itself, which no lease may overlap --------------------------------------------------------------
 
 
-def where_held(place: Place, attachment: Attachment) -> tuple[str, str] | None:
-    """(scope, data directory) of what the attachment holds, wherever this node keeps leases."""
-    for store in everywhere(Node(place.run_dir, place.boot_id), place.log):
-        if store.has(attachment):
-            return store.scope, store.data_dir
-    return None
+def host_use(host: Host, without: set[int]) -> list[HostUse]:
+    """Its addresses and connected routes, but for those of the links in `without`."""
+    return [
+        HostUse(prefix, words)
+        for prefix, ifindex, words in host.netlink.host_use(host.addresses)
+        if ifindex not in without
+    ]
 
 
-def all_holdings(place: Place) -> Iterator[tuple[Store, Holding]]:
-    """Every lease of every data directory in use on this node, with the Store it is in (for sriovctl and GC)."""
-    for store in everywhere(Node(place.run_dir, place.boot_id), place.log):
-        for holding in store.holdings():
-            yield store, holding
+def own_links(host: Host, pf_address: str) -> set[int]:
+    """The PF, its VLANs, its bond, and theirs: a pool may be cut from the LAN that the PF itself is on."""
+    pf = host.sysfs.pf_by_pci(pf_address) if pf_address else None
+    return stacked_on(host, pf.ifname) if pf is not None and pf.ifname else set()
+
+
+def stacked_on(host: Host, ifname: str) -> set[int]:
+    """The interface and all that is stacked on it, as ifindexes."""
+    todo, names = [ifname], set()
+    while todo:
+        name = todo.pop()
+        if name not in names:
+            names.add(name)
+            todo += host.sysfs.uppers(name)
+    return {host.netlink.ifindex(name) for name in names}
+
+
+# the node --------------------------------------------------------------------------------------------------------------
+
+
+def check_room(host: Host, conf: IpamConf) -> None:
+    """PoolExhausted if an ADD would find no free subnet now. Without the lock: the answer may be old when it is read."""
+    with Snapshot(node(host), conf.lease_dir.scope) as view:
+        subnets.choose(conf, view, host_use(host, set()))
+
+
+def where_held(host: Host, attachment: Attachment) -> LeaseDir | None:
+    """Where the attachment holds leases, of all places where this node keeps some."""
+    return next((there.where for there in stores(host) if there.has(attachment)), None)
+
+
+def all_holdings(host: Host) -> Iterator[tuple[Store, Holding]]:
+    """Every lease of this node, with the Store it is in."""
+    return ((there, holding) for there in stores(host) for holding in there.holdings())
+
+
+def leases_of(host: Host, network: str) -> list[tuple[Store, Attachment]]:
+    """The attachments of that network that hold leases."""
+    return [
+        (there, holding.attachment)
+        for there, holding in all_holdings(host)
+        if holding.network == network and holding.attachment is not None
+    ]

@@ -8,16 +8,18 @@ So a reboot frees all but the sticky ones at once. One inode per attachment: it 
 appears whole (rename), a second taker of a subnet gets EEXIST from link(), and whether a lease is the owner's is a
 question of the inode number. Owner before leases on the way in, leases before owner on the way out: every lease has
 its owner, whenever the process dies. Directories must be real ones that nobody but root (or we) can write to, looked
-at once per session: then nobody else can put a symlink into them, and paths are as good as directory fds.
+at once per transaction: then nobody else can put a symlink into them, and paths are as good as directory fds.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 
 from ..state import files
 from ..words.errors import InputOutput
+from ..words.lease import LeaseDir
 from .holding import DamagedLease, Holding, parse_holding
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -29,61 +31,52 @@ _DROPPED = ".dropped-"
 STICKY = "sticky"
 
 
-class ScopeDirectory:
-    """<dataDir>/<scope>: the shelves."""
-
-    __slots__ = ("data_dir", "path", "scope")
-
-    def __init__(self, data_dir: str, scope: str) -> None:
-        self.data_dir = data_dir
-        self.scope = scope
-        self.path = f"{data_dir}/{scope}"
-
-    def shelves(self) -> list[str]:
-        """By their look, so that a dataDir that points somewhere else costs nothing there."""
-        if not (_is_safe(self.data_dir) and _is_safe(self.path)):
-            return []
-        return [
-            name for name in _list(self.path) if len(name) == _BOOT_ID_LENGTH and Shelf(self, name).exists
-        ]
-
-    def drop(self, shelf: str) -> int:
-        """Put a whole shelf out of use; the answer is how many leases it had."""
-        count = len(Shelf(self, shelf).names())
-        os.rename(f"{self.path}/{shelf}", f"{self.path}/{_DROPPED}{shelf}")
-        return count
-
-    def sweep(self) -> None:
-        """Remove the files of dropped shelves; needs no lock, since nobody looks at them any more."""
-        dropped = [name for name in os.listdir(self.path) if name.startswith(_DROPPED)]
-        if dropped:
-            for name in dropped:
-                for top, _, files in os.walk(f"{self.path}/{name}", topdown=False):
-                    _sweep(top, files)
+def boots(where: LeaseDir) -> list[str]:
+    """The boots it has leases of. By their look, so that a dataDir that points somewhere else costs nothing there."""
+    if not (_is_safe(where.data_dir) and _is_safe(where.path)):
+        return []
+    return [
+        name for name in _list(where.path) if len(name) == _BOOT_ID_LENGTH and Directory(where, name).exists
+    ]
 
 
-class Shelf:
-    """A pair of directories, owners and leases; the sticky one must outlive power loss."""
+def drop(where: LeaseDir, boot: str) -> int:
+    """Put all leases of a boot out of use; the answer is how many there were."""
+    count = len(Directory(where, boot).names())
+    os.rename(f"{where.path}/{boot}", f"{where.path}/{_DROPPED}{boot}")
+    return count
 
-    __slots__ = ("_scope", "exists", "leases", "name", "owners", "path")
 
-    def __init__(self, scope: ScopeDirectory, name: str, strict: bool = True) -> None:
-        """InputOutput if a directory is not what it should be; a missing one is an empty shelf. Not strict: to list."""
-        self._scope = scope
+def sweep(where: LeaseDir) -> None:
+    """Remove what was dropped; needs no lock, since nobody looks at it any more."""
+    for name in os.listdir(where.path):
+        if name.startswith(_DROPPED):
+            for top, _, found in os.walk(f"{where.path}/{name}", topdown=False):
+                _sweep(top, found)
+
+
+class Directory:
+    """Owners and leases of one boot, or STICKY: what must outlive power loss."""
+
+    __slots__ = ("_where", "exists", "leases", "name", "owners", "path")
+
+    def __init__(self, where: LeaseDir, name: str, strict: bool = True) -> None:
+        """InputOutput if it is not what it should be; a missing one is empty. Not strict: to list."""
+        self._where = where
         self.name = name
-        self.path = f"{scope.path}/{name}"
+        self.path = f"{where.path}/{name}"
         self.owners = f"{self.path}/owners"
         self.leases = f"{self.path}/leases"
         self.exists = self._is_there() if strict else os.path.isdir(self.leases)
 
     def _is_there(self) -> bool:
-        """`leases` is made last; killed in between, a shelf is not there yet."""
-        return _is_safe(self.leases) and _is_safe(self._scope.path) and _is_safe(self._scope.data_dir)
+        """`leases` is made last; killed in between, a directory is not there yet."""
+        return _is_safe(self.leases) and _is_safe(self._where.path) and _is_safe(self._where.data_dir)
 
     def create(self) -> None:
         if not self.exists:
-            files.makedirs(self._scope.data_dir, 0o700)
-            for path in (self._scope.data_dir, self._scope.path, self.path, self.owners, self.leases):
+            files.makedirs(self._where.data_dir, 0o700)
+            for path in (self._where.data_dir, self._where.path, self.path, self.owners, self.leases):
                 if not _is_safe(path):
                     os.mkdir(path, 0o700)
             self.exists = True
@@ -214,7 +207,7 @@ def _is_safe(path: str) -> bool:
         found = os.lstat(path)
     except FileNotFoundError:
         return False
-    if found.st_mode & 0o170000 != 0o040000:  # S_IFMT, S_IFDIR: sys/stat.h
+    if not stat.S_ISDIR(found.st_mode):
         raise InputOutput(f"use directory {path}: it is not a directory (a symlink is not followed)")
     if found.st_uid not in {0, os.geteuid()} or found.st_mode & 0o022:
         raise InputOutput(f"use directory {path}: others can write to it", "chown root, chmod 0700")

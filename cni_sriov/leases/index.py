@@ -37,12 +37,14 @@ class Index:
 
     __slots__ = ("_count", "_fd", "_nodes", "_unused", "version")
 
-    def __init__(self, fd: int, version: int, count: int = 1, unused: int = 0) -> None:
+    def __init__(
+        self, fd: int, version: int, count: int = 1, unused: int = 0, root: bytearray | None = None
+    ) -> None:
         self._fd = fd
         self.version = version
         self._count = count
         self._unused = unused
-        self._nodes: dict[int, bytearray] = {}
+        self._nodes: dict[int, bytearray] = {} if root is None else {ROOT: root}
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -63,28 +65,31 @@ class Index:
         return node[first:last] != bytes((8 * (target + 1),)) * (last - first)
 
     def first_free(self, within: Prefix, length: int, start: int) -> int | None:
-        """The lowest free aligned subnet of that length in `within` at or above `start`."""
-        spare = BITS[self.version] - length
-        low = -(-max(start, within.value) >> spare) << spare
-        if low > within.last:
-            return None
-        return self._search(ROOT, 0, 0, low, within.last, length)
+        """The lowest free aligned subnet of that length in `within` at or above `start`.
 
-    def _search(self, number: int, depth: int, base: int, low: int, high: int, length: int) -> int | None:
-        """Only the slot that holds `low` can be entered in vain: what it has free may lie below."""
-        node, spare = self._node(number), BITS[self.version] - 8 * (depth + 1)
-        slot, last = max(low - base, 0) >> spare, min(high - base >> spare, 255)
-        if depth == _depth(length):
-            runs = _runs(node, 8 * (depth + 1), 8 * (depth + 1) - length) & (1 << 256 - slot) - 1
-            slot = 256 - runs.bit_length()
-            return base + (slot << spare) if runs and slot <= last else None
-        fits = node[:256].translate(b"\1" * (length + 1) + bytes(255 - length))
-        while (slot := fits.find(1, slot, last + 1)) >= 0:
-            child, begin = _child(node, slot), base + (slot << spare)
-            found = self._search(child, depth + 1, begin, low, high, length) if child else max(low, begin)
-            if found is not None:
-                return found
-            slot += 1
+        Each round goes down to where `low` is. Only there can a node be entered in vain, since what it has free may lie
+        below: then the search goes on behind it.
+        """
+        bits, target = BITS[self.version], _depth(length)
+        fits = b"\1" * (length + 1) + bytes(255 - length)
+        low = -(-max(start, within.value) >> bits - length) << bits - length
+        while low <= within.last:
+            number, base = ROOT, 0
+            for depth in range(target + 1):
+                node, spare = self._node(number), bits - 8 * (depth + 1)
+                slot, last = low - base >> spare, min(within.last - base >> spare, 255)
+                if depth == target:
+                    found = _first_run(node, 8 * (depth + 1), 8 * (depth + 1) - length, slot)
+                else:
+                    found = node[:256].translate(fits).find(1, slot)
+                if not 0 <= found <= last:
+                    break
+                low = max(low, base + (found << spare))
+                number = _child(node, found) if depth < target else 0
+                if not number:
+                    return low
+                base += found << spare
+            low = base + (256 << spare)
         return None
 
     def mark(self, prefix: Prefix, leased: bool) -> None:
@@ -171,19 +176,18 @@ def open_index(path: str, version: int, boot_id: str) -> Index:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise DamagedIndex("it is missing") from error
-    header = os.pread(fd, _HEADER.size, 0)
-    if len(header) == _HEADER.size:
-        magic, boot, count, unused = _HEADER.unpack(header)
+    start = os.pread(fd, (ROOT + 1) * NODE, 0)
+    if len(start) == (ROOT + 1) * NODE:
+        magic, boot, count, unused = _HEADER.unpack_from(start)
         if (magic, boot.rstrip(b"\0")) == (_magic(version), boot_id.encode()):
-            return Index(fd, version, count, unused)
+            return Index(fd, version, count, unused, bytearray(start[ROOT * NODE :]))
     os.close(fd)
     raise DamagedIndex("it is short, or of another boot or format")
 
 
 def build(version: int, prefixes: Iterable[Prefix]) -> Index:
     """An index in memory, of all prefixes of that family."""
-    index = Index(-1, version)
-    index._nodes[ROOT] = _empty_node(8)  # noqa: SLF001 # its own class
+    index = Index(-1, version, root=_empty_node(8))
     for prefix in prefixes:
         if prefix.version == version:
             index.mark(prefix, leased=True)
@@ -220,18 +224,24 @@ def _bits(node: bytearray, empty: int) -> int:
     return int(node[:256].translate(b"0" * empty + b"1" + b"0" * (255 - empty)), 2)
 
 
-def _runs(node: bytearray, empty: int, k: int) -> int:
-    """Where an aligned run of 2^k empty slots begins, as bits."""
+def _first_run(node: bytearray, empty: int, k: int, slot: int) -> int:
+    """Where the first aligned run of 2^k empty slots begins, at or behind `slot`; -1 if there is none."""
+    if k == 0:
+        return node.find(empty, slot, 256)
     bits = _bits(node, empty)
     for j in range(k):
         bits &= bits << (1 << j)
-    return bits & _ALIGNED[k]
+    bits &= _ALIGNED[k] & (1 << 256 - slot) - 1
+    return 256 - bits.bit_length() if bits else -1
 
 
 def _widest(node: bytearray, empty: int) -> int:
     """The length of the largest free subnet in a node whose slots are of length `empty`."""
     if node.find(empty, 0, 256) < 0:
         return min(node[:256])
+    half = bytes((empty,)) * 128
+    if node.startswith(half) or node.startswith(half, 128):  # as most are; else it takes longer to tell
+        return empty - 7 - (node[:128] == node[128:256])
     bits = _bits(node, empty)
     for k in range(8):
         bits &= bits << (1 << k) & _ALIGNED[k + 1]

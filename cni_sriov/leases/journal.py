@@ -1,202 +1,117 @@
-"""The books of one data directory and scope: its shelves, the scope's index, and the one way to change both.
+"""The node's lock, and in its page the journal: which change of leases is in the making.
 
-    pending -> owner, leases -> index marks -> no pending               release: the same way, undoing
-
-`begin` names what is being changed before anything is. A process that dies leaves that behind, and whoever gets the
-lock next calls `finish`: it drops the owner and marks each prefix anew by whether its lease is there. That is one
-inverse for a killed reserve (nobody was told of its leases), a killed release, and a reserve that failed. So owners,
-leases and index agree whenever the lock is free. All of this wants the node's lock held (transaction.py).
+It names what is being changed before anything is. A process that dies leaves that behind, and whoever gets the lock
+next finishes it (transaction.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import stat
+from dataclasses import dataclass
+from typing import Self
 
-from ..words.domain import Lease
-from ..words.errors import InputOutput
-from ..words.inet import Prefix, parse_prefix
-from ..words.log import Log
-from .directory import STICKY, ScopeDirectory, Shelf
-from .holding import DamagedLease, key_name, prefix_of
-from .index import DamagedIndex, Index, build
-from .node import Node, NodeLock, Pending
+from ..state import files
+from ..words.errors import InputOutput, TryAgain
+from ..words.lease import LeaseDir
+
+_PAGE = 4096
+_HOLDER = 512
+_LENGTH = 4
 
 
-class Books:
-    """`boot` has what attachments hold now, `sticky` what is kept for pods. Books of one scope may share `indexes`."""
+@dataclass(slots=True)
+class Change:
+    """Which owner and sticky key of which directory, and all lease names that the change touches."""
 
-    __slots__ = ("boot", "directory", "indexes", "lock", "log", "node", "sticky")
+    where: LeaseDir
+    owner: str
+    key: str
+    names: list[str]
 
-    def __init__(
-        self,
-        node: Node,
-        lock: NodeLock,
-        data_dir: str,
-        scope: str,
-        log: Log,
-        indexes: dict[int, Index] | None = None,
-    ) -> None:
-        self.node = node
-        self.lock = lock
-        self.log = log
-        self.indexes: dict[int, Index] = {} if indexes is None else indexes
-        self.directory = ScopeDirectory(data_dir, scope)
-        self.boot = Shelf(self.directory, node.boot_id)
-        self.sticky = Shelf(self.directory, STICKY)
 
-    def close(self) -> None:
-        for index in self.indexes.values():
-            index.close()
-        self.indexes.clear()
+class Journal:
+    """One page: who holds the lock, and the change in the making. The kernel drops the lock when its holder dies.
 
-    def of_scope(self) -> Iterator[Books]:
-        """Those of every data directory that has leases of this scope; a broken one costs only itself."""
-        for data_dir, scope in self.node.dirs():
-            if scope == self.directory.scope:
-                try:
-                    yield Books(self.node, self.lock, data_dir, scope, self.log, self.indexes)
-                except InputOutput as error:
-                    self.log.error("data directory left out", directory=data_dir, reason=error)
+    A change is a length, 0 = none, in front of its text; the text is written before the length. It was 60 us of every
+    reserve and release while it was a file of its own, and the page is there when the disk is full.
+    """
 
-    # the index -----------------------------------------------------------------------------------
+    __slots__ = ("fd", "path", "pending", "verb")
 
-    def conflict(self, prefix: Prefix) -> bool:
-        """Whether a lease contains, equals or lies in the prefix."""
-        try:
-            return self._index(prefix.version).conflict(prefix)
-        except DamagedIndex as error:
-            return self.rebuild(prefix.version, error).conflict(prefix)
+    def __init__(self, path: str, verb: str) -> None:
+        self.path = path
+        self.verb = verb
+        self.fd = -1
+        self.pending: Change | None = None
 
-    def first_free(self, within: Prefix, length: int, start: int) -> int | None:
-        """The lowest free aligned subnet of that length at or above `start`."""
-        try:
-            return self._index(within.version).first_free(within, length, start)
-        except DamagedIndex as error:
-            return self.rebuild(within.version, error).first_free(within, length, start)
-
-    def mark(self, names: list[str]) -> None:
-        """Make the index say of each name what the files say."""
-        for name in names:
+    def acquire(self, deadline_s: float = files.LOCK_DEADLINE_S) -> None:
+        """Wait for the lock; TryAgain (11) names the holder when the deadline passes."""
+        while True:
+            self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             try:
-                prefix = parse_prefix(name.replace("_", "/"))  # prefix_of, but the name is known to be one
-                self._index(prefix.version).mark(prefix, self.boot.has(name) or self.sticky.has(name))
-            except ValueError:
-                continue
-            except DamagedIndex as error:
-                self.rebuild(prefix.version, error)  # from the files, so what was to be marked is in it
+                files._flock(self.fd, deadline_s)  # noqa: SLF001 # the waiting is one thing, the file another
+            except TimeoutError as error:
+                holder = os.pread(self.fd, _HOLDER, 0).decode("utf-8", "replace").strip("\0 \n")
+                self.release()
+                raise TryAgain(
+                    f"lock {self.path}: held for more than {deadline_s:g} s by {holder or 'an unknown process'}"
+                ) from error
+            found = os.fstat(self.fd)
+            if not stat.S_ISREG(found.st_mode):  # a FIFO can be locked but has no page
+                self.release()
+                raise InputOutput(f"lock {self.path}: it is no regular file", "remove it")
+            if found.st_nlink:  # else somebody removed /run/cni-sriov while we waited
+                break
+            self.release()
+        self._sign()
 
-    def _index(self, version: int) -> Index:
-        index = self.indexes.get(version)
-        if index is None:
-            index = self.indexes[version] = self.node.index(self.directory.scope, version)
-        return index
+    def _sign(self) -> None:
+        page = os.pread(self.fd, _PAGE, 0)
+        ours = f"pid {os.getpid()} ({self.verb})\n".encode()[:_HOLDER].ljust(_HOLDER)
+        if len(page) < _PAGE:  # a new one, which takes its room on the disk now
+            page = page.ljust(_PAGE, b"\0")
+            ours += page[_HOLDER:]
+        os.pwrite(self.fd, ours, 0)
+        self.pending = _parse(page)
 
-    def rebuild(self, version: int, why: object) -> Index:
-        """The index anew, from the names of all lease files of the scope on this node."""
-        scope = self.directory.scope
-        self.log.info("index built anew", scope=scope, family=f"IPv{version}", reason=why)
-        old = self.indexes.pop(version, None)
-        if old is not None:
-            old.close()
-        index = self.indexes[version] = self.node.put_index(scope, build(version, self._claims()))
-        return index
+    def release(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
-    def _claims(self) -> Iterator[Prefix]:
-        """The prefixes of all leases of the scope on this node, by file name alone."""
-        for data_dir, scope in self.node.dirs():
-            directory = ScopeDirectory(data_dir, scope)
-            for name in (self.node.boot_id, STICKY) if scope == self.directory.scope else ():
-                yield from self._claims_of(Shelf(directory, name, strict=False))
-
-    def _claims_of(self, shelf: Shelf) -> Iterator[Prefix]:
-        for name in shelf.names():
-            prefix = prefix_of(name)
-            if prefix is None:
-                self.log.error("foreign file among the leases", file=f"{shelf.leases}/{name}")
-            else:
-                yield prefix
-
-    # change --------------------------------------------------------------------------------------
-
-    def begin(self, owner: str, key: str, names: list[str]) -> None:
+    def begin(self, change: Change) -> None:
         """Before the first change to this owner, this sticky key, and these leases."""
-        self.lock.set_pending(Pending(self.directory.data_dir, self.directory.scope, owner, key, names))
+        where = change.where
+        fields = (where.data_dir, where.scope, change.owner, change.key, " ".join(change.names))
+        text = "\n".join(fields).encode("utf-8", "surrogateescape")
+        if len(text) > _PAGE - _HOLDER - _LENGTH:
+            raise InputOutput(f"change {len(change.names)} leases of {change.owner}: too many for one step")
+        os.pwrite(self.fd, text, _HOLDER + _LENGTH)
+        os.pwrite(self.fd, len(text).to_bytes(_LENGTH, "little"), _HOLDER)
 
-    def finish(self, owner: str, key: str, names: list[str]) -> None:
-        """The one inverse, idempotent: the owner's leases go, then the index says what the files say."""
-        try:
-            if owner:
-                self.boot.drop(owner, names)
-            if key:
-                self._drop_part(key, names)
-        finally:  # where the files could not go, the index keeps saying so, and the owner's DEL tries again
-            self.mark(names)
-            self.lock.clear_pending()
+    def end(self) -> None:
+        os.pwrite(self.fd, bytes(_LENGTH), _HOLDER)
+        self.pending = None
 
-    def _drop_part(self, key: str, names: list[str]) -> None:
-        """What is kept for a pod is kept whole or not at all."""
-        kept = self.sticky.holding(key)
-        if kept is not None and not self.sticky.is_whole(key, kept):
-            self.sticky.drop(key, names)
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
 
-    def release(self, owner: str) -> list[Lease]:
-        """What the owner held; its sticky leases stay, kept for its pod."""
-        try:
-            holding = self.boot.holding(owner)
-        except DamagedLease as error:
-            self.set_aside(self.boot, owner, error)
-            return []
-        if holding is None:
-            return []
-        names = self._there(self.boot, holding.names)
-        self.begin(owner, "", names)
-        self.finish(owner, "", names)
-        if holding.leases[0].sticky:
-            self.sticky.touch(key_name(holding.leases[0].sticky))
-        return holding.leases
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
-    def _there(self, shelf: Shelf, names: list[str]) -> list[str]:
-        """Without those whose lease is not there: that subnet may be another directory's by now, and only the files of
-        all of them know. A change that could not be finished (transaction.py) leaves such an owner.
-        """
-        there = [name for name in names if shelf.has(name)]
-        if len(there) < len(names):
-            self.close()
-            self.node.drop_index(self.directory.scope)
-        return there
 
-    def set_aside(self, shelf: Shelf, owner: str, why: DamagedLease, names: list[str] | None = None) -> None:
-        """A damaged file is named and kept, and loses nobody else: only the leases that are its own are free."""
-        self.log.error("damaged lease file set aside", file=f"{shelf.owners}/{owner}", reason=why)
-        names = names or shelf.names_of_damaged(owner)
-        self.begin("", "", names)
-        try:
-            shelf.set_aside(owner, names)
-        finally:
-            self.finish("", "", names)
-
-    # sticky leases that wait for their pod -------------------------------------------------------
-
-    def waiting(self, pools: list[Prefix]) -> Iterator[tuple[int, str]]:
-        """(when it was last used, name) of those in the pools that no attachment has now."""
-        for name in self.sticky.names():
-            prefix = prefix_of(name)
-            if prefix and any(pool.overlaps(prefix) for pool in pools) and not self.boot.has(name):
-                yield self.sticky.used_at(name), name
-
-    def reclaim(self, name: str) -> None:
-        """Forget a lease that waits, and with it the others of its pod."""
-        self.log.info("sticky lease reclaimed", lease=name, directory=self.directory.path)
-        try:
-            kept = self.sticky.holder(name)
-        except DamagedLease as error:
-            self.set_aside(self.sticky, self.sticky.owner_of(name), error, [name])
-            return
-        if kept is not None:
-            self.forget(key_name(kept.leases[0].sticky), kept.names)
-
-    def forget(self, key: str, names: list[str]) -> None:
-        names = self._there(self.sticky, names)
-        self.begin("", key, names)
-        self.sticky.drop(key, names)
-        self.finish("", key, names)
+def _parse(page: bytes) -> Change | None:
+    """None also for what we never wrote: then the index may be behind, and the files are right."""
+    length = int.from_bytes(page[_HOLDER : _HOLDER + _LENGTH], "little")
+    if not length:
+        return None
+    text = page[_HOLDER + _LENGTH :][:length].decode("utf-8", "surrogateescape")
+    fields = text.split("\n")
+    if len(fields) != 5 or not all(field.isprintable() for field in fields):
+        return None
+    data_dir, scope, owner, key, names = fields
+    if not data_dir.startswith("/") or "/" in scope + owner + key + names:
+        return None  # they become parts of paths
+    return Change(LeaseDir(data_dir, scope), owner, key, names.split(" ") if names else [])

@@ -1,264 +1,265 @@
-"""The node's lock, from `with` to its end, and what a reserve decides while it is held.
+"""One change of the leases of a scope in a data directory, while the node's lock is held.
 
-Whoever gets the lock first finishes what a killed process began; then the books (journal.py) are in order.
+    begin -> owner, leases -> index marks -> end            release: the same way, undoing
+
+`begin` names in the journal what is being changed before anything is. A process that dies leaves that behind, and
+whoever gets the lock next calls `finish`: it drops the owner and marks each prefix anew by whether its lease is there.
+That is one inverse for a killed reserve (nobody was told of its leases), a killed release, and a reserve that failed.
+So owners, leases and index agree whenever the lock is free.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, Protocol, Self
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 
 from ..words.domain import Attachment, Lease
-from ..words.errors import AttachedAlready, CniError, InputOutput, PoolExhausted
-from ..words.inet import Prefix
+from ..words.errors import AttachedAlready, CniError, InputOutput
+from ..words.lease import Choice, LeaseDir
 from ..words.log import Log
-from .directory import STICKY
+from . import directory
+from .directory import Directory
 from .holding import DamagedLease, Holding, key_name, name_of, owner_name, prefix_of
-from .journal import Books
+from .index import Index
+from .journal import Change, Journal
 from .node import Node, read_cursor, write_cursor
+from .snapshot import Current
+
+Judge = Callable[[Holding], bool]  # whether the holder is dead, by proof
 
 
-class Choice(Protocol):
-    """What `choose` answers: the leases to take, and where next-fit goes on."""
-
-    @property
-    def leases(self) -> list[Lease]: ...
-
-    @property
-    def cursors(self) -> dict[str, int]: ...
-
-
-Chooser = Callable[["Session"], Choice]
-Judge = Callable[[Holding], bool]
-
-
-class HeldByAnother(Exception):
-    """An attachment that may be alive has what is kept for a pod."""
-
-    def __init__(self, holding: Holding) -> None:
-        super().__init__(str(holding.attachment))
-        self.holding = holding
-
-
-class Session:
-    """What `choose` may ask of it is in subnets.View: `conflict`, `first_free`, `cursor`, `kept`."""
-
-    __slots__ = (
-        "_cursors",
-        "_lock",
-        "_place",
-        "_sweep",
-        "_verb",
-        "books",
-        "conflict",
-        "first_free",
-        "kept",
-        "log",
-        "node",
-    )
-
-    def __init__(self, node: Node, data_dir: str, scope: str, log: Log, verb: str) -> None:
-        self.node = node
-        self.log = log
-        self.kept: list[Lease] = []
-        self._place = data_dir, scope
-        self._verb = verb
-        self._lock = node.lock(verb)
-        self._cursors: dict[str, int] = {}
-        self._sweep = False
-
-    def __enter__(self) -> Self:
+@contextmanager
+def begin(node: Node, where: LeaseDir, log: Log, verb: str) -> Iterator[Transaction]:
+    """The node's lock from here to the end of the `with`; what a killed process began is finished first."""
+    known = node.is_registered(where)
+    dropped = False
+    try:
+        if not known:
+            node.ensure()
         try:
-            known = self.node.is_registered(*self._place)
-            if not known:
-                self.node.ensure()
-            self._lock.acquire()
-            self._finish_what_was_begun()
-            self.books = Books(self.node, self._lock, *self._place, self.log)
-            self.conflict, self.first_free = self.books.conflict, self.books.first_free
-            if not (known and self.books.boot.exists):
-                self._first_use(known)
-        except BaseException as error:
-            self.__exit__(type(error), error, None)
-            raise
-        return self
+            with node.journal(verb) as journal:
+                _finish_what_was_begun(node, journal, log)
+                with closing(Transaction(node, journal, where, log)) as transaction:
+                    if not (known and transaction.boot.exists):
+                        dropped = transaction.drop_earlier_boots()
+                        transaction.first_use(known)
+                    yield transaction
+        finally:
+            if dropped:
+                directory.sweep(where)
+    except OSError as error:
+        raise failed(f"{verb} in {where.path}", error) from error
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: object) -> None:
+
+def _finish_what_was_begun(node: Node, journal: Journal, log: Log) -> None:
+    change = journal.pending
+    if change is None:
+        return
+    names = " ".join(change.names)
+    log.warning("finishing what a killed process began", owner=change.owner, leases=names)
+    try:
+        with closing(Transaction(node, journal, change.where, log)) as transaction:
+            transaction.finish(change.owner, change.key, change.names)
+    except (OSError, CniError, DamagedLease) as error:
+        # another's broken directory must not stop this one
+        log.error("could not finish it", directory=change.where.path, reason=error)
+        node.drop_index(change.where.scope)  # it will be built anew from the names of the files
+        journal.end()
+
+
+class Transaction(Current):
+    """`boot` has what attachments hold now, `sticky` what is kept for pods. Those of one scope's other data directories
+    share `indexes`.
+    """
+
+    __slots__ = ("_cursors", "_was_wrong", "journal", "where")
+
+    def __init__(
+        self,
+        node: Node,
+        journal: Journal,
+        where: LeaseDir,
+        log: Log,
+        indexes: dict[int, Index] | None = None,
+    ) -> None:
+        super().__init__(node, where, log, indexes)
+        self.journal = journal
+        self.where = where
+        self._cursors: dict[str, int] = {}
+        self._was_wrong = False
+
+    def close(self) -> None:
         for fd in self._cursors.values():
             os.close(fd)
-        if hasattr(self, "books"):
-            self.books.close()
-        self._lock.release()
-        if self._sweep:
-            self.books.directory.sweep()
-        if isinstance(error, OSError):
-            raise failed(f"{self._verb} in {'/'.join(self._place)}", error) from error
+        super().close()
 
-    def _finish_what_was_begun(self) -> None:
-        change = self._lock.pending
-        if change is None:
-            return
-        names = " ".join(change.names)
-        self.log.warning("finishing what a killed process began", owner=change.owner, leases=names)
-        try:
-            books = Books(self.node, self._lock, change.data_dir, change.scope, self.log)
-            books.finish(change.owner, change.key, change.names)
-            books.close()
-        except (OSError, CniError, DamagedLease) as error:
-            # another's broken directory must not stop this one
-            self.log.error("could not finish it", directory=f"{change.data_dir}/{change.scope}", reason=error)
-            self.node.drop_index(change.scope)  # it will be built anew from the names of the files
-            self._lock.clear_pending()
-
-    def _first_use(self, known: bool) -> None:
-        """Of this directory in this boot, or since somebody removed it or /run/cni-sriov."""
-        directory = self.books.directory
-        for shelf in directory.shelves():
-            if shelf not in {self.node.boot_id, STICKY}:  # another boot id is proof of death
-                self._sweep = True
-                count = directory.drop(shelf)
-                self.log.info("leases of an earlier boot dropped", directory=directory.path, leases=count)
-        if not known:
-            self._drop_overtaken()
-        self.node.register(*self._place)
-        self.books.boot.create()  # last: until it is there, this is the first use
-
-    def _drop_overtaken(self) -> None:
-        """Sticky leases whose subnet another data directory gave away before this one was first used."""
-        for key, kept in self.books.sticky.holdings():
-            names = [] if isinstance(kept, DamagedLease) else kept.names
-            if any((prefix := prefix_of(name)) and self.conflict(prefix) for name in names):
-                self.log.warning("sticky leases dropped: leased meanwhile", leases=" ".join(names))
-                self.books.sticky.drop(key, names)
-        self.books.close()
+    def elsewhere(self, where: LeaseDir) -> Transaction:
+        """In another data directory of the scope, under the same lock."""
+        return Transaction(self.node, self.journal, where, self.log, self.indexes)
 
     def cursor(self, key: str) -> int | None:
         """The last address of the last automatic lease."""
         fd = self._cursors.get(key)
         if fd is None:
-            fd = self._cursors[key] = self.node.open_cursor(self._place[1], key)
+            fd = self._cursors[key] = self.node.open_cursor(self.scope, key)
         return read_cursor(fd)
+
+    # the first use of a directory in this boot, or since somebody removed it or /run/cni-sriov ------
+
+    def drop_earlier_boots(self) -> bool:
+        """Another boot id is proof of death."""
+        dead = [name for name in directory.boots(self.where) if name != self.node.boot_id]
+        for name in dead:
+            count = directory.drop(self.where, name)
+            self.log.info("leases of an earlier boot dropped", directory=self.where.path, leases=count)
+        return bool(dead)
+
+    def first_use(self, known: bool) -> None:
+        if not known:
+            self._drop_overtaken()
+        self.node.register(self.where)
+        self.boot.create()  # last: until it is there, this is the first use
+
+    def _drop_overtaken(self) -> None:
+        """Sticky leases whose subnet another data directory gave away before this one was first used."""
+        for key, kept in self.sticky.holdings():
+            names = [] if isinstance(kept, DamagedLease) else kept.names
+            if any((prefix := prefix_of(name)) and self.conflict(prefix) for name in names):
+                self.log.warning("sticky leases dropped: leased meanwhile", leases=" ".join(names))
+                self.sticky.drop(key, names)
+        self.close()
 
     # reserve -------------------------------------------------------------------------------------
 
-    def is_dead(self, owner: str, judge: Judge | None) -> bool:
-        """By the judge's proof; a damaged lease may be alive."""
-        try:
-            holding = self.books.boot.holding(owner)
-        except DamagedLease as error:
-            self.log.error("damaged lease file", file=f"{self.books.boot.owners}/{owner}", reason=error)
-            return False
-        return holding is None or (judge is not None and judge(holding))
-
-    def refuse_second(self, attachment: Attachment, judge: Judge | None) -> None:
+    def refuse_second(self, attachment: Attachment, is_dead: Judge | None = None) -> None:
         """AttachedAlready unless what stands under the same name is dead."""
         owner = owner_name(attachment)
-        if not self.books.boot.has_owner(owner):
+        if not self.boot.has_owner(owner):
             return
-        if not self.is_dead(owner, judge):
+        if not self.is_dead(owner, is_dead):
             raise AttachedAlready(
                 f"reserve for {attachment}: it holds leases already",
                 "DEL it first; `sriovctl leases` lists them",
             )
-        self.books.release(owner)
+        self.release(owner)
         self.log.info("leases of a dead namesake released", attachment=attachment)
 
-    def find_kept(self, sticky: str, judge: Judge | None, insist: bool = False) -> bool:
-        """Fill `kept`; False if the pod's leases are in another attachment's hands: then the new ones are not kept.
-        `insist`: HeldByAnother in that case.
-        """
-        key, shelf = key_name(sticky), self.books.sticky
+    def is_dead(self, owner: str, judge: Judge | None) -> bool:
+        """By the judge's proof; a damaged lease may be alive."""
         try:
-            kept = shelf.holding(key)
+            holding = self.boot.holding(owner)
         except DamagedLease as error:
-            self.books.set_aside(shelf, key, error)
-            return True
-        if kept is None:
-            return True
-        if kept.leases[0].sticky != sticky:  # another key of the same hash
+            self.log.error("damaged lease file", file=f"{self.boot.owners}/{owner}", reason=error)
             return False
-        if not all(self._is_free(name, judge, insist) for name in kept.names):
-            return False
-        if shelf.is_whole(key, kept):
-            self.kept = kept.leases
-        else:
-            self.books.forget(key, kept.names)
-        return True
+        return holding is None or (judge is not None and judge(holding))
 
-    def _is_free(self, name: str, judge: Judge | None, insist: bool) -> bool:
-        """Whether no attachment has that lease now; a dead one gives it back."""
+    def take(self, holding: Holding, choice: Choice, sticky: str = "") -> bool:
+        """Make the choice true for `holding`, all of it or nothing. False: the index was wrong; it is right now, so choose
+        again.
+        """
+        holding.leases = choice.leases
+        for lease in holding.leases:
+            lease.sticky = sticky
         try:
-            held = self.books.boot.holder(name)
-        except DamagedLease:
+            self._write(holding, sticky, choice.cursors)
+        except FileExistsError as error:  # the truth beats the index
+            self.log.error("index out of step with the leases", lease=error.filename2 or error.filename)
+            if self._was_wrong:
+                raise
+            self._was_wrong = True
+            self.rebuild(self.journal.verb)
             return False
-        if held is None:
-            return True
-        owner = owner_name(held.attachment)
-        if not self.is_dead(owner, judge):
-            if insist:
-                raise HeldByAnother(held)
-            self.log.warning("sticky lease is in use", lease=name, owner=owner)
-            return False
-        self.books.release(owner)
         return True
 
-    def reserve(self, holding: Holding, sticky: str, choose: Chooser, pools: list[Prefix]) -> None:
-        """Fill the holding with what is chosen, and make it true."""
-        for again in (True, False):
-            choice = self._choose(choose, pools)
-            holding.leases = choice.leases
-            for lease in holding.leases:
-                lease.sticky = sticky
-            try:
-                self._take(holding, sticky, choice.cursors)
-                return
-            except FileExistsError as error:  # the truth beats the index
-                self.log.error("index out of step with the leases", lease=error.filename2 or error.filename)
-                if not again:
-                    raise
-            self.rebuild()
-
-    def rebuild(self) -> None:
-        for version in (4, 6):
-            self.books.rebuild(version, self._verb)
-
-    def _choose(self, choose: Chooser, pools: list[Prefix]) -> Choice:
-        while True:
-            try:
-                return choose(self)
-            except PoolExhausted:
-                if not self._reclaim_waiting(pools):
-                    raise
-
-    def _reclaim_waiting(self, pools: list[Prefix]) -> bool:
-        """Those that wait longest for their pod; a batch, so that a pool full of them is seldom searched."""
-        waiting = [(*entry, books) for books in self.books.of_scope() for entry in books.waiting(pools)]
-        waiting.sort(key=lambda entry: entry[:2])
-        for _, name, books in waiting[: 1 + len(waiting) // 256]:
-            books.reclaim(name)
-        return bool(waiting)
-
-    def _take(self, holding: Holding, sticky: str, cursors: dict[str, int]) -> None:
-        """All of it or nothing. What is kept for the pod but was not chosen again is forgotten."""
-        books, owner, names = self.books, owner_name(holding.attachment), holding.names
+    def _write(self, holding: Holding, sticky: str, cursors: dict[str, int]) -> None:
+        """What is kept for the pod but was not chosen again is forgotten."""
+        owner, names = owner_name(holding.attachment), holding.names
         before = [name_of(lease.subnet) for lease in self.kept]
         key = key_name(sticky) if sticky and before != names else ""
-        books.begin(owner, key, sorted({*names, *before}))
+        self._begin(owner, key, sorted({*names, *before}))
         try:
             if key:
-                books.sticky.drop(key, before)
-                books.sticky.add(key, _unattached(holding))
-            books.boot.add(owner, holding)
-            books.mark(names + before)
+                self.sticky.drop(key, before)
+                self.sticky.add(key, _unattached(holding))
+            self.boot.add(owner, holding)
+            self.mark(names, leased=True)
+            self.mark(before)
             for pool, address in cursors.items():
                 write_cursor(self._cursors[pool], address)
-            self._lock.clear_pending()
+            self.journal.end()
         except BaseException:
             if key:
-                books.sticky.drop(key, names)
-            books.finish(owner, key, names + before)
+                self.sticky.drop(key, names)
+            self.finish(owner, key, names + before)
             raise
+
+    # release -------------------------------------------------------------------------------------
+
+    def release(self, owner: str) -> list[Lease]:
+        """What the owner held; its sticky leases stay, kept for its pod."""
+        try:
+            holding = self.boot.holding(owner)
+        except DamagedLease as error:
+            self.set_aside(self.boot, owner, error)
+            return []
+        if holding is None:
+            return []
+        names = self._there(self.boot, holding.names)
+        self._begin(owner, "", names)
+        self.finish(owner, "", names)
+        if holding.leases[0].sticky:
+            self.sticky.touch(key_name(holding.leases[0].sticky))
+        return holding.leases
+
+    def _there(self, where: Directory, names: list[str]) -> list[str]:
+        """Without those whose lease is not there: that subnet may be another directory's by now, and only the files of
+        all of them know. A change that could not be finished leaves such an owner.
+        """
+        there = [name for name in names if where.has(name)]
+        if len(there) < len(names):
+            super().close()
+            self.node.drop_index(self.scope)
+        return there
+
+    def set_aside(
+        self, where: Directory, owner: str, why: DamagedLease, names: list[str] | None = None
+    ) -> None:
+        """A damaged file is named and kept, and loses nobody else: only the leases that are its own are free."""
+        self.log.error("damaged lease file set aside", file=f"{where.owners}/{owner}", reason=why)
+        names = names or where.names_of_damaged(owner)
+        self._begin("", "", names)
+        try:
+            where.set_aside(owner, names)
+        finally:
+            self.finish("", "", names)
+
+    def _begin(self, owner: str, key: str, names: list[str]) -> None:
+        self.journal.begin(Change(self.where, owner, key, names))
+
+    def finish(self, owner: str, key: str, names: list[str]) -> None:
+        """The one inverse, idempotent: the owner's leases go, then the index says what the files say."""
+        try:
+            if owner:
+                self.boot.drop(owner, names)
+            if key:
+                self._drop_part(key, names)
+        finally:  # where the files could not go, the index keeps saying so, and the owner's DEL tries again
+            self.mark(names)
+            self.journal.end()
+
+    def _drop_part(self, key: str, names: list[str]) -> None:
+        """What is kept for a pod is kept whole or not at all."""
+        kept = self.sticky.holding(key)
+        if kept is not None and not self.sticky.is_whole(key, kept):
+            self.sticky.drop(key, names)
+
+    def forget(self, key: str, names: list[str]) -> None:
+        """What is kept under that key, whole."""
+        names = self._there(self.sticky, names)
+        self._begin("", key, names)
+        self.sticky.drop(key, names)
+        self.finish("", key, names)
 
 
 def _unattached(holding: Holding) -> Holding:

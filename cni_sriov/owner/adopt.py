@@ -1,7 +1,7 @@
 """Attachments that sriov-cni made before the binary was exchanged: a Record out of its cache file (wire/sriovcni.py).
 
 Lazy: its file stays the record until a DEL, GC or reclaim gives the VF back, and goes last (Ledger.forget); until then
-sriov-cni can be put back. Loaded only where such a file is. A file of an earlier boot, and one whose VF a newer file
+sriov-cni can be put back. A file of an earlier boot, and one whose VF a newer file
 names too, say nothing of the VF any more: then only the addresses are given back.
 """
 
@@ -10,23 +10,23 @@ from __future__ import annotations
 from typing import Any
 
 from ..conf import hostsubnet
-from ..ipam import delegate
+from ..ipam import delegate, own
 from ..kernel.netns import Netns
+from ..state.sriovcni import marked_netns, name_of
+from ..vf import cachefiles
+from ..vf.cachefiles import CacheFile
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
-from ..words.domain import Attachment, Link, Record
+from ..words.domain import Attachment, Link, Record, VfState
 from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
-from . import cachefiles
-from . import reclaim as from_dead
-from .cachefiles import Found
 
 
 def find(host: Host, attachment: Attachment) -> Record | None:
     """The Record of an attachment that has none of ours; the caller holds its lock. None, and logged, if its file cannot
     be trusted. BadConfig in DPDK mode.
     """
-    name = f"{attachment.container_id}-{attachment.ifname}"
+    name = name_of(attachment)
     found = next((file for file in cachefiles.all_files(host, name) if file.name == name), None)
     if found is None:
         return None
@@ -46,10 +46,9 @@ def unknown(host: Host, network: str, keep: set[Attachment]) -> set[Attachment]:
     """For GC: the network's attachments that nobody knows any more. One that may be meant in `keep` is not among them."""
     gone = set()
     for found in cachefiles.all_files(host):
-        possible = sriovcni.attachments(found.name)
-        if found.cache.network != network or keep.intersection(possible):
+        if found.cache.network != network or keep.intersection(found.possible):
             continue
-        attachment = _attachment(host, found, possible)
+        attachment = attachment_of(host, found)
         if attachment is None:
             host.log.warning("left alone: container and interface cannot be told apart", file=found.path)
         elif found.cache.is_dpdk:
@@ -63,8 +62,7 @@ def records(host: Host) -> list[Record]:
     """For the operator: whoever has a VF by sriov-cni's files, also in DPDK mode. Changes nothing."""
     made = []
     for found in cachefiles.all_files(host):
-        possible = sriovcni.attachments(found.name)
-        attachment = _attachment(host, found, possible) or possible[-1]
+        attachment = attachment_of(host, found) or found.possible[-1]
         try:
             made.append(_record(host, attachment, found))
         except BadCache as error:
@@ -72,46 +70,9 @@ def records(host: Host) -> list[Record]:
     return [record for record in made if record.boot_id]
 
 
-def holder(host: Host, vf: str) -> str:
-    """Why a VF that bears sriov-cni's mark, but is in the host, cannot be taken; "" if the mark is stale."""
-    for found in cachefiles.all_files(host):
-        if found.cache.vf == vf and not found.outdated:
-            return f"sriov-cni attached it ({found.path})"
-    for path in filter(
-        None, (cachefiles.marked_netns(directory, vf) for directory in host.ledger.cache_dirs)
-    ):
-        try:
-            host.open_path(path).close()
-        except BadNetns:
-            continue
-        return f"sriov-cni attached it to {path}, which lives"
-    return ""
-
-
-def reclaim(
-    host: Host, verify_timeout_ms: int, pfs: set[str] | None = None, vf: str = "", until: float = 0
-) -> list[str]:
-    """Give back what is provably dead, as for our own: an orphan's VLAN must not become the next one's baseline. Only of
-    these PFs, or that VF; the answer is which VFs. `until`: as in owner/reclaim.py.
-    """
-    taken = []
-    for found in cachefiles.all_files(host):
-        attachment = _attachment(host, found, sriovcni.attachments(found.name))
-        if attachment is None or found.cache.is_dpdk or vf not in {"", found.cache.vf}:
-            continue
-
-        def look(attachment: Attachment = attachment) -> Record | None:
-            record = host.record_of(attachment)
-            meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
-            return record if meant else None
-
-        if from_dead.take_back(host, attachment, look, verify_timeout_ms, until):
-            taken.append(found.cache.vf)
-    return taken
-
-
-def _attachment(host: Host, found: Found, possible: list[Attachment]) -> Attachment | None:
+def attachment_of(host: Host, found: CacheFile) -> Attachment | None:
     """Which of the possible ones it is: what the file says, else what the VF is called in the container."""
+    possible = found.possible
     if len(possible) == 1:
         return possible[0]
     for ifname in (found.cache.ifname, _name_in_pod(host, found)):
@@ -121,8 +82,8 @@ def _attachment(host: Host, found: Found, possible: list[Attachment]) -> Attachm
     return None
 
 
-def _name_in_pod(host: Host, found: Found) -> str:
-    netns, link = _where(host, found.cache.vf, cachefiles.marked_netns(found.directory, found.cache.vf))
+def _name_in_pod(host: Host, found: CacheFile) -> str:
+    netns, link = _where(host, found.cache.vf, marked_netns(found.directory, found.cache.vf))
     if netns is not None:
         netns.close()
     return link.ifname if netns is not None and link is not None else ""
@@ -131,7 +92,7 @@ def _name_in_pod(host: Host, found: Found) -> str:
 # a Record ------------------------------------------------------------------------------------------------------------
 
 
-def _record(host: Host, attachment: Attachment, found: Found) -> Record:
+def _record(host: Host, attachment: Attachment, found: CacheFile) -> Record:
     """BadCache where the file says what cannot be. `boot_id` "" = it has nothing to do with the VF any more."""
     cache = found.cache
     if cache.ifname not in {"", attachment.ifname}:
@@ -140,6 +101,7 @@ def _record(host: Host, attachment: Attachment, found: Found) -> Record:
     if pf is None and host.sysfs.exists(cache.vf):
         raise BadCache(f"its deviceID {cache.vf} is no VF")
     index = host.sysfs.vf_index(cache.vf)
+    is_its = not found.outdated and pf is not None and index is not None
     record = Record(
         attachment,
         cache.network,
@@ -148,7 +110,7 @@ def _record(host: Host, attachment: Attachment, found: Found) -> Record:
         index or 0,
         _told_netns(host, attachment),
         [],
-        "" if found.outdated or pf is None or index is None else host.ledger.boot_id,
+        host.ledger.boot_id if is_its else "",
         status="done",
         driver=host.sysfs.driver(cache.vf),
         parent_dev=cache.vf,
@@ -157,11 +119,13 @@ def _record(host: Host, attachment: Attachment, found: Found) -> Record:
         addresses=sriovcni.promised(host.conf.get("prevResult"), attachment.ifname),
         adopted=found.directory,
     )
-    if record.boot_id and not cache.is_dpdk:
+    marked = marked_netns(found.directory, cache.vf)
+    if is_its and not cache.is_dpdk:
         record.baseline = cache.baseline
-        _complete(host, record)
+        _look_where_it_is(host, record, cache.baseline, marked)
+        _leave_out_unreported(host, record, cache.baseline)
     elif found.outdated in {"", cachefiles.EARLIER_BOOT}:  # then the VF's mark is its own, and goes with it
-        record.netns = cachefiles.marked_netns(record.adopted, record.vf) or record.netns
+        record.netns = marked or record.netns
     return record
 
 
@@ -171,11 +135,8 @@ def _told_netns(host: Host, attachment: Attachment) -> str:
     return env.get("CNI_NETNS", "") if env.get("CNI_CONTAINERID") == attachment.container_id else ""
 
 
-def _complete(host: Host, record: Record) -> None:
-    """What sriov-cni did not record is taken for what it was: as it is now. Also where the VF is."""
-    base = record.baseline
-    assert base is not None
-    marked = cachefiles.marked_netns(record.adopted, record.vf)
+def _look_where_it_is(host: Host, record: Record, base: VfState, marked: str) -> None:
+    """What sriov-cni did not record is taken for what it was: as it is now."""
     netns, link = None, None
     for path in (marked, record.netns):
         if link is None:
@@ -188,18 +149,16 @@ def _complete(host: Host, record: Record) -> None:
         record.parent_dev = link.parent_dev
         base.own_mac = base.own_mac or link.mac
         base.mtu = base.mtu or link.mtu
-        base.altnames = [
-            name for name in link.altnames if name not in {base.ifname, record.attachment.ifname}
-        ]
+        ours = {base.ifname, record.attachment.ifname}
+        base.altnames = [name for name in link.altnames if name not in ours]
     if not base.own_mac:
         raise BadCache("it has no EffectiveMAC, and the VF cannot be seen")
-    _leave_out_unreported(host, record)
 
 
-def _leave_out_unreported(host: Host, record: Record) -> None:
+def _leave_out_unreported(host: Host, record: Record, base: VfState) -> None:
     """Where a driver tells nothing of a knob, Go's netlink has false or 0, and that is not what it was."""
-    pf, base = host.sysfs.pf_by_pci(record.pf), record.baseline
-    if pf is None or not pf.ifindex or base is None:
+    pf = host.sysfs.pf_by_pci(record.pf)
+    if pf is None or not pf.ifindex:
         return
     try:
         now = host.netlink.vf_state(pf.ifindex, record.vf_index)
@@ -238,10 +197,9 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
     section = section if isinstance(section, dict) else {}
     if section.get("type") == "host-subnet":  # from the start, or imported since (sriovctl import)
         try:
-            scope, data_dir = hostsubnet.parse_place(section)
+            return own.stored(hostsubnet.parse_lease_dir(section))
         except CniError:
             return {}
-        return {"dataDir": data_dir, "scope": scope}
     if not cache.ipam_type:
         return {}
     given = host.raw
@@ -252,10 +210,4 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
             "type": "sriov",
             "ipam": {"type": cache.ipam_type},
         }
-    args = host.environment.get("CNI_ARGS", "")
-    return {
-        "type": cache.ipam_type,
-        "conf": delegate.kept(given),
-        "args": args,
-        "path": ":".join(host.cni_path),
-    }
+    return delegate.stored(host, cache.ipam_type, given)

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from .. import ipam
 from ..decide import knobs
-from ..ipam import reservation
 from ..kernel.netlink import ZERO_MAC, Netlink
 from ..kernel.netns import Netns
 from ..state import deviceinfo
@@ -38,7 +38,7 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     finishes. Raises after having done all it could; the Record then stays as it was.
     """
     failed = None
-    for inverse in (reservation.release, _forget_device_info):
+    for inverse in (ipam.release, _forget_device_info):
         try:
             inverse(host, record)
         except CniError as error:

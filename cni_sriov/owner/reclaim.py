@@ -1,38 +1,174 @@
 """What makes a VF, a MAC, a lease free again when nobody says DEL: by proof only (rule 10 of the design).
 
-Loaded only where something is in the way. All of it acts on others' attachments, each under its own lock: gotten at
-once, or waited for where its holder is giving back already, which needs no other attachment's lock and so comes to
-an end.
+All of it acts on others' attachments, each under its own lock (records.alone).
 """
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
-from ..state.files import Lock
+from ..conf.netconf import NetConf
+from ..decide import choose
+from ..ipam import own
+from ..leases.holding import Holding
+from ..leases.store import Store
+from ..state.files import LOCK_DEADLINE_S
+from ..vf import cachefiles, claim
+from ..vf.cachefiles import CacheFile
 from ..vf.host import Host
-from ..words.domain import Attachment, Record
-from ..words.errors import CniError, KernelRefused
-from . import giveback
+from ..words.domain import PF, Attachment, IpamResult, Record
+from ..words.errors import CniError, MacInUse, NoFreeVf, PoolExhausted, SubnetConflict
+from ..words.failures import Failures
+from . import adopt, death, giveback, records
 
-GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc")  # verbs as locks name them
+Done = TypeVar("Done")
+Failure = TypeVar("Failure", bound=CniError)
+
 REMEDY = "`sriovctl gc` takes back what is provably dead"
+
+
+def then_again(
+    act: Callable[[], Done], *errors: type[Failure], make_way: Callable[[Failure, float], bool]
+) -> Done:
+    """`act`. Fails it with one of the errors, make way for it, and then again: as long as `make_way` can do something, but
+    not for longer than anybody waits for a lock. `make_way` gets the error and that deadline (time.monotonic).
+    """
+    until = time.monotonic() + LOCK_DEADLINE_S
+    while True:
+        try:
+            return act()
+        except errors as error:
+            if time.monotonic() >= until or not make_way(error, until):
+                raise
+
+
+class WayToVf:
+    """Gives back what is in the way of an ADD: exactly that where it was asked for by name, else all of its PFs. What came
+    home just now, here or by a DEL, it waits for until udev has named it.
+    """
+
+    __slots__ = ("came_home", "conf", "host", "pfs")
+
+    def __init__(self, host: Host, conf: NetConf, pfs: list[PF]) -> None:
+        self.host = host
+        self.conf = conf
+        self.pfs = {pf.pci_address for pf in pfs}
+        self.came_home = time.monotonic() if conf.device else 0.0
+
+    def __call__(self, error: CniError, until: float) -> bool:
+        if claim.is_unnamed(error) and time.monotonic() < self.came_home + claim.NAMING_S:
+            time.sleep(0.02)
+        elif self._make(error, until):
+            self.came_home = time.monotonic()
+        else:
+            return False
+        self.host.forget_addresses()  # what was given back may have had some
+        return True
+
+    def _make(self, error: CniError, until: float) -> bool:
+        timeout_ms = self.conf.verify_timeout_ms
+        if isinstance(error, MacInUse):
+            return bool(error.vf) and of_vf(self.host, error.vf, error.claimed, timeout_ms, until)
+        if self.conf.device and isinstance(error, NoFreeVf):
+            claimed = any(reason == choose.CLAIMED for _, _, reason in error.seen)
+            return of_vf(self.host, self.conf.device, claimed, timeout_ms, until)
+        return sweep(self.host, self.pfs, timeout_ms)
+
+
+RECLAIM_TIMEOUT_MS = 2000
+
+
+class WayToLeases:
+    """Gives back what is in the way of a reserve: the very leases where they were asked for or are kept for the pod, else
+    all of the pools that are provably nobody's, and then all VFs, since with them go leases.
+    """
+
+    __slots__ = ("asked", "host", "is_dead", "tried")
+
+    def __init__(self, host: Host, asked: own.Asked) -> None:
+        self.host = host
+        self.asked = asked
+        self.is_dead = death.DeathProof(host)
+        self.tried: set[str] = set()
+
+    def __call__(self, error: CniError, until: float) -> bool:
+        if isinstance(error, SubnetConflict):
+            if not error.wanted or error.wanted in self.tried:
+                return False
+            self.tried.add(error.wanted)
+            held = list(own.in_the_way(self.host, self.asked.conf, error.wanted))
+            return all(self.free(store, holding, until) for store, holding in held)
+        ours = own.store(self.host, self.asked.conf.lease_dir)
+        return bool(ours.reclaim(self.is_dead, self.asked.prefixes)) or sweep(
+            self.host, None, RECLAIM_TIMEOUT_MS
+        )
+
+    def free(self, store: Store, holding: Holding, until: float) -> bool:
+        """Whether the holder had to give back, and did: with its VF, if it has one."""
+        if holding.attachment is None:
+            return False  # kept for its pod
+        if self.is_dead(holding):
+            store.release_if(holding.attachment, self.is_dead)
+            return True
+        return (
+            of_attachment(self.host, holding.attachment, RECLAIM_TIMEOUT_MS, until)
+            or store.find(holding.attachment) != holding
+        )
+
+    def free_kept(self) -> None:
+        """What is kept for the pod may still be in the hands of its last container."""
+        store, until = own.store(self.host, self.asked.conf.lease_dir), time.monotonic() + LOCK_DEADLINE_S
+        for holding in store.holders_of_kept(self.asked.sticky):
+            if holding.attachment != self.asked.attachment:
+                self.free(store, holding, until)
+
+
+def reserve(host: Host, asked: own.Asked) -> IpamResult:
+    """Leases for an attachment, the same through both doors. Of others' things only what is provably nobody's is changed;
+    the error says who has what is in the way.
+    """
+    way = WayToLeases(host, asked)
+    if asked.sticky:
+        way.free_kept()
+    act = partial(own.reserve, host, asked, way.is_dead)
+    try:
+        found = then_again(act, PoolExhausted, SubnetConflict, make_way=way)
+    except SubnetConflict as error:
+        raise own.with_holders(host, asked.conf, error) from None
+    way.is_dead.forget_locks()
+    return found
+
+
+def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
+    """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
+    if isinstance(error, MacInUse):
+        claim = host.ledger.claim_on(error.vf) if error.claimed else None
+        if claim is not None:
+            error.msg += f": {holder(claim)}"
+            error.details = f"DEL that, or ask for another; {REMEDY}"
+        return error
+    claimed = {address for _, address, reason in error.seen if reason == choose.CLAIMED}
+    holders = {claim.vf: f" by {holder(claim)}" for claim in host.ledger.claims() if claim.vf in claimed}
+    remedy = f"; DEL one of them, or ask for another; {REMEDY}" if claimed else ""
+    error.details = (choose.told(error.seen, holders) or error.details) + remedy
+    return error
 
 
 def sweep(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> bool:
     """Give back all that provably nobody owns, of these PFs (None = all); each is logged. False: there was nothing."""
-    taken = [
-        record.vf
-        for record in host.ledger.claims()
-        if (pfs is None or record.pf in pfs) and _of_claim(host, record, verify_timeout_ms, 0)
-    ]
-    if host.ledger.cache_names():
-        from . import adopt
-
-        taken += adopt.reclaim(host, verify_timeout_ms, pfs)
-    return bool(taken)
+    taken = False
+    failures = Failures(host.log.warning, "reclaim failed")
+    for record in host.ledger.claims():
+        with failures.of(attachment=record.attachment):
+            if pfs is None or record.pf in pfs:
+                taken |= _of_claim(host, record, verify_timeout_ms, 0)
+    for found in cachefiles.all_files(host):
+        with failures.of(file=found.path):
+            taken |= _of_file(host, found, pfs, verify_timeout_ms)
+    return taken
 
 
 def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: float) -> bool:
@@ -44,16 +180,13 @@ def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: flo
         return _of_claim(host, claim, verify_timeout_ms, until)
     if claimed and vf not in host.ledger.claimed():
         return True  # it was given back just now
-    if not host.ledger.cache_names():
-        return False
-    from . import adopt
-
-    return bool(adopt.reclaim(host, verify_timeout_ms, vf=vf, until=until))
+    theirs = [found for found in cachefiles.all_files(host) if found.cache.vf == vf]
+    return any(_of_file(host, found, None, verify_timeout_ms, until) for found in theirs)
 
 
 def of_attachment(host: Host, attachment: Attachment, verify_timeout_ms: int, until: float) -> bool:
     """The same for whoever holds a lease, with the VF that it has, if any."""
-    return take_back(host, attachment, lambda: host.record_of(attachment), verify_timeout_ms, until)
+    return take_back(host, attachment, lambda: records.record_of(host, attachment), verify_timeout_ms, until)
 
 
 def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -> bool:
@@ -66,10 +199,25 @@ def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -
 
     if take_back(host, claim.attachment, look, verify_timeout_ms, until):
         return True
-    now = host.ledger.claim_of(
-        claim.pf, claim.vf
-    )  # a DEL, or the undo of an ADD, may have been quicker than we
+    # a DEL, or the undo of an ADD, may have been quicker than we
+    now = host.ledger.claim_of(claim.pf, claim.vf)
     return now is None or now.attachment != claim.attachment
+
+
+def _of_file(
+    host: Host, found: CacheFile, pfs: set[str] | None, verify_timeout_ms: int, until: float = 0
+) -> bool:
+    """What sriov-cni attached, by its file: an orphan's VLAN must not become the next one's baseline."""
+    attachment = None if found.cache.is_dpdk else adopt.attachment_of(host, found)
+    if attachment is None:
+        return False
+
+    def look() -> Record | None:
+        record = records.record_of(host, attachment)
+        meant = record is not None and record.adopted and (pfs is None or record.pf in pfs)
+        return record if meant else None
+
+    return take_back(host, attachment, look, verify_timeout_ms, until)
 
 
 def take_back(
@@ -80,70 +228,23 @@ def take_back(
     until: float = 0,
 ) -> bool:
     """Give back what `look` finds under the attachment's lock, if that is dead. True also where it is gone by then."""
-    lock = host.ledger.attachment_lock(attachment, "reclaim")
-    known = os.path.lexists(lock.path)
-    waited = _acquire(lock, until)
-    if waited is None:
-        return False
-    try:
+    failures = Failures(host.log.warning, "reclaim failed")
+    with records.alone(host, attachment, "reclaim", until) as lock, failures.of(attachment=attachment):
+        if lock is None:
+            return False
         record = look()
         if record is None:
-            if waited or not known:
+            if lock.waited or lock.is_new:
                 lock.forget()  # it is ours alone
-            return waited
-        reason = death_proof(host, record)
+            return lock.waited
+        reason = death.proof(host, record)
         if reason:
             host.ledger.open()  # host-subnet's door did not need it so far
-        if not reason or not giveback.give_back(host, record, verify_timeout_ms):
-            return False
-        host.log.warning("reclaimed", vf=record.vf, attachment=attachment, reason=reason)
-        lock.forget()
-        return True
-    except (CniError, KernelRefused) as error:
-        host.log.warning("reclaim failed", attachment=attachment, reason=error)
-        return False
-    finally:
-        lock.release()
-
-
-def _acquire(lock: Lock, until: float) -> bool | None:
-    """Whether we waited for it; None: whoever holds it is alive and not giving back. TryAgain names who takes too long."""
-    waited = False
-    while not lock.try_acquire():
-        left = until - time.monotonic()
-        verb = lock.held_for() if left > 0 else ""
-        if left <= 0 or verb not in {None, *GIVING_BACK}:
-            return None
-        waited = True
-        if verb:
-            lock.acquire(left)
-            break
-    return waited
-
-
-def death_proof(host: Host, record: Record) -> str:
-    """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
-    if record.boot_id != host.ledger.boot_id:
-        return "it is of an earlier boot"
-    lost = host.lost_vf(record)
-    if lost:
-        return lost
-    claimed = host.ledger.claim_of(record.pf, record.vf)
-    if claimed is not None and claimed.attachment != record.attachment:
-        return f"its VF is {claimed.attachment}'s by now"
-    if record.status == "in-progress":
-        return "its ADD died"
-    # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well
-    away = record.status == "released" or not host.is_in_own_netns(record)
-    if away and host.vf_link(record.vf) is not None:
-        return "the VF is back in the host"
-    # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
-    given_up = record.status == "released" or record.anew
-    return (
-        "its DEL gave it up, and it has no netdev"
-        if given_up and not host.sysfs.has_netdev(record.vf)
-        else ""
-    )
+        if reason and giveback.give_back(host, record, verify_timeout_ms):
+            host.log.warning("reclaimed", vf=record.vf, attachment=attachment, reason=reason)
+            lock.forget()
+            return True
+    return False
 
 
 def holder(record: Record) -> str:

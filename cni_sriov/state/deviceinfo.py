@@ -7,27 +7,23 @@ only compared. Else we write it, and the Record says so before it is there. It i
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from ..words import jsontext
 from ..words.domain import Record
 from ..words.errors import BadConfig, BadJson, InputOutput
 from . import files
 
-if TYPE_CHECKING:
-    from .ledger import Ledger
 
-
-def leave(ledger: Ledger, record: Record, path: str) -> None:
-    """Write it, or see that what is there means this VF. BadConfig (7) if it means another one."""
+def leave(put: Callable[[Record], None], record: Record, path: str) -> None:
+    """Write it, and `put` the Record before, or see that what is there means this VF. BadConfig (7) if it means another."""
     found = files.read(path)
     if found is None:
         _check_directory(path.rpartition("/")[0] or "/")
-        files.remove(
-            files.beside(path, "tmp")
-        )  # a name too long for that could be recorded and never removed
+        # a name too long for that could be recorded and never removed
+        files.remove(files.beside(path, "tmp"))
         record.device_info = path
-        ledger.put(record)
+        put(record)
         found = _write(path, _text(record))
         if found != _text(record):
             record.device_info = ""
@@ -72,11 +68,9 @@ def _check_directory(path: str) -> None:
                 files.makedirs(path, 0o755)
             finally:
                 os.umask(mask)
-        found = os.lstat(path)
+        found = files.real_directory(path)
     except OSError as error:
         raise InputOutput(f"make directory {path}: {error.strerror}") from error
-    if (found.st_mode & 0o170000) != 0o040000:  # S_IFMT, S_IFDIR
-        raise InputOutput(f"use directory {path}: it is not a directory (a symlink is not followed)")
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise InputOutput(f"use directory {path}: others may write to it", "chmod 755 it, with our owner")
 
@@ -85,23 +79,12 @@ def _write(path: str, text: str) -> str:
     """What is there then: ours as a whole, or what somebody else put there meanwhile, which is never replaced."""
     temporary = files.beside(path, "tmp")
     try:
-        files.remove(temporary)  # left by a killed writer
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            rest = text.encode()
-            while rest:  # a nearly full disk takes a part, then says ENOSPC
-                rest = rest[os.write(fd, rest) :]
-            os.fchmod(fd, 0o644)
-        finally:
-            os.close(fd)
+        files.create(temporary, text.encode(), 0o644)
         try:
             os.link(temporary, path, follow_symlinks=False)
         except FileExistsError:
             pass
         files.remove(temporary)
-        text = (
-            files.read(path) or ""
-        )  # also where another ADD of that path put its text into our temporary file
     except OSError as error:
         raise InputOutput(f"write runtimeConfig.CNIDeviceInfoFile {path}: {error.strerror}") from error
-    return text
+    return files.read(path) or ""  # also where another ADD of that path put its text into our temporary file

@@ -9,7 +9,9 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import time
+from typing import Self
 
 from ..words.errors import InputOutput, TryAgain
 
@@ -20,17 +22,27 @@ LIMIT = 16 << 20  # a Record keeps a foreign IPAM's conf, and standard input may
 def ensure_directory(path: str) -> None:
     """Make `path` and its missing parents; the last one must be a real directory of ours, mode 0700."""
     try:
-        if not os.path.isdir(path):
+        try:
+            found = real_directory(path)
+        except FileNotFoundError:
             makedirs(path, 0o700)
-        found = os.lstat(path)
+            found = real_directory(path)
     except OSError as error:
         raise InputOutput(f"make directory {path}: {error.strerror}") from error
-    if (found.st_mode & 0o170000) != 0o040000:  # S_IFMT, S_IFDIR
-        raise InputOutput(f"use directory {path}: it is not a directory (a symlink is not followed)")
+    if found.st_mode == stat.S_IFDIR | 0o700 and found.st_uid == os.geteuid():
+        return
     if found.st_uid != os.geteuid():
         raise InputOutput(f"use directory {path}: it belongs to uid {found.st_uid}")
     if found.st_mode & 0o077:
         _close_to_others(path)
+
+
+def real_directory(path: str) -> os.stat_result:
+    """Its owner and mode, for the caller to judge; InputOutput if it is no directory, OSError as lstat."""
+    found = os.lstat(path)
+    if not stat.S_ISDIR(found.st_mode):
+        raise InputOutput(f"use directory {path}: it is not a directory (a symlink is not followed)")
+    return found
 
 
 def makedirs(path: str, mode: int) -> None:
@@ -76,7 +88,7 @@ def read(path: str) -> str | None:
             raise NoFile(f"read {path}: a symlink is not followed") from error
         raise InputOutput(f"read {path}: {error.strerror}") from error
     try:
-        if os.fstat(fd).st_mode & 0o170000 != 0o100000:  # S_IFMT, S_IFREG
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise NoFile(f"read {path}: it is no regular file")
         chunks, size = [], 0
         while chunk := os.read(fd, 1 << 16):
@@ -98,21 +110,35 @@ def replace(path: str, text: str) -> None:
     """
     temporary = beside(path, "tmp")
     try:
-        try:
-            os.unlink(temporary)  # left by a killed writer
-        except FileNotFoundError:
-            pass
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            rest = text.encode("utf-8", "surrogateescape")
-            while rest:  # a nearly full disk takes a part, then says ENOSPC
-                rest = rest[os.write(fd, rest) :]
-        finally:
-            os.close(fd)
+        create(temporary, text.encode("utf-8", "surrogateescape"))
         os.rename(temporary, path)
     except OSError as error:
         remove(temporary)
         raise InputOutput(f"write {path}: {error.strerror}") from error
+
+
+def create(path: str, content: bytes, mode: int = 0o600, durable: bool = False) -> None:
+    """A new file; one that a killed writer left there goes, since the caller holds the lock. OSError as the kernel says."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(path, flags, 0o600)
+    except FileExistsError:
+        os.unlink(path)
+        fd = os.open(path, flags, 0o600)
+    try:
+        while content:  # a nearly full disk takes a part, then says ENOSPC
+            content = content[os.write(fd, content) :]
+        if mode != 0o600:
+            os.fchmod(fd, mode)
+        if durable:
+            os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def as_name(path: str) -> str:
+    """A path as the name of one file, for directories of links to what is in use."""
+    return path.replace("%", "%25").replace("/", "%2F")
 
 
 def beside(path: str, what: str) -> str:
@@ -156,12 +182,14 @@ class Lock:
     (`forget`), so whoever gets the lock looks whether the path still names what was locked.
     """
 
-    __slots__ = ("fd", "path", "verb")
+    __slots__ = ("fd", "is_new", "path", "verb", "waited")
 
     def __init__(self, path: str, verb: str) -> None:
         self.path = path
         self.verb = verb
         self.fd = -1
+        self.is_new = False  # nobody has signed the file before us
+        self.waited = False  # for the one who had it
 
     def acquire(self, deadline_s: float = LOCK_DEADLINE_S) -> None:
         """Wait for the lock; TryAgain (11) names the holder when the deadline passes. 0 = do not wait."""
@@ -170,7 +198,7 @@ class Lock:
             try:
                 _flock(self.fd, deadline_s)
             except TimeoutError as error:
-                holder = os.pread(self.fd, 200, 0).decode("ascii", "replace").strip()
+                holder = os.pread(self.fd, 512, 0).decode("utf-8", "replace").strip("\0 \n")
                 self.release()
                 raise TryAgain(
                     f"lock {self.path}: held for more than {deadline_s:g} s by {holder or 'an unknown process'}"
@@ -178,9 +206,12 @@ class Lock:
             if self._is_current():
                 break
             self.release()
+        self._sign(f"pid {os.getpid()} ({self.verb})\n".encode())
+
+    def _sign(self, ours: bytes) -> None:
         try:
             os.ftruncate(self.fd, 0)
-            os.pwrite(self.fd, f"pid {os.getpid()} ({self.verb})\n".encode(), 0)
+            os.pwrite(self.fd, ours, 0)
         except OSError:
             pass  # on a full /run the lock holds all the same, and a DEL must go through: it frees
 
@@ -227,9 +258,10 @@ class Lock:
             there, ours = os.lstat(self.path), os.fstat(self.fd)
         except FileNotFoundError:
             return False
+        self.is_new = ours.st_size == 0
         return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
-    def __enter__(self) -> Lock:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 

@@ -16,7 +16,7 @@ from ..words.domain import Attachment, Record
 from ..words.errors import BadJson, InputOutput
 from ..words.log import Log
 from ..words.pci import parse_pci_address
-from . import deviceinfo, files
+from . import deviceinfo, files, sriovcni
 
 RUN_DIR = "/run/cni-sriov"
 
@@ -33,23 +33,24 @@ def read_boot_id() -> str:
 class Ledger:
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("_elsewhere", "boot_id", "cache_dirs", "log", "run_dir", "state_dir")
+    __slots__ = ("_elsewhere", "_known", "boot_id", "cache_dirs", "log", "run_dir", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         self.state_dir = state_dir
         self.run_dir = run_dir
         self.log = log
         self.boot_id = boot_id or read_boot_id()
-        self.cache_dirs = [state_dir]  # where sriov-cni's files may be
-        self._elsewhere: dict[
-            str, str
-        ] = {}  # file name of a Record -> the stateDir it is in, where that is not ours
+        self.cache_dirs = [state_dir]  # where sriov-cni's files may be: both have the same default
+        # file name of a Record -> the stateDir it is in, where that is not ours
+        self._elsewhere: dict[str, str] = {}
+        # path of a claim -> a text, of it or of its Record, and whose that is
+        self._known: dict[str, tuple[str, Attachment]] = {}
 
     def open(self) -> None:
         """Make the directories and register ours, so that `sriovctl` finds it. Needed before anything is written."""
         self.open_run_dir()
         files.ensure_directory(self.state_dir)
-        link = f"{self.run_dir}/dirs/{self.state_dir.replace('%', '%25').replace('/', '%2F')}"
+        link = f"{self.run_dir}/dirs/{files.as_name(self.state_dir)}"
         if os.path.lexists(link):
             return
         with self.node_lock("first use of a stateDir"):
@@ -113,20 +114,6 @@ class Ledger:
         """Guards the choice of a VF: short, never held while a VF is changed."""
         return files.Lock(f"{self.run_dir}/claims.lock", verb)
 
-    def sweep_locks(self) -> None:
-        """Lock files of attachments that are gone: a call killed in its last step leaves one, and no DEL follows a GC."""
-        for name in files.names(f"{self.run_dir}/locks"):
-            lock = files.Lock(f"{self.run_dir}/locks/{name}", "sweep")
-            if not self._is_known(name) and lock.try_acquire():
-                if not self._is_known(name):  # its ADD may have been quicker
-                    lock.forget()
-                lock.release()
-
-    def _is_known(self, filename: str) -> bool:
-        """By its Record here, or by a claim, whatever stateDir its Record is in."""
-        known = os.path.lexists(f"{self.state_dir}/{filename}")
-        return known or any(claim.attachment.filename == filename for claim in self.claims())
-
     # claims --------------------------------------------------------------------------------------
 
     def claimed(self) -> dict[str, str]:
@@ -136,7 +123,7 @@ class Ledger:
 
     def claim(self, record: Record) -> None:
         """Take the VF: the caller holds the node lock and has seen that no claim is there."""
-        files.replace(self._claim_path(record), jsontext.render(record.to_json()))
+        self._write(record, self._claim_path(record))
 
     def claim_of(self, pf: str, vf: str) -> Record | None:
         """The claim on that VF; a damaged one is set aside."""
@@ -161,14 +148,26 @@ class Ledger:
 
         Its claim stands under our lock. Where it is lost, the VF is taken again, unless somebody was quicker.
         """
-        claim = self.claim_of(record.pf, record.vf)
-        if claim is None:
+        has = self.claimant(record)
+        if has is None:
             with self.node_lock("take the claim again"):
-                claim = self.claim_of(record.pf, record.vf)
-                if claim is None:
+                has = self.claimant(record)
+                if has is None:
                     self.claim(record)
                     return True
-        return claim.attachment == record.attachment
+        return has == record.attachment
+
+    def claimant(self, record: Record) -> Attachment | None:
+        """Who has the Record's VF. Mostly it is whom this call has read or written the same text of: then that is all."""
+        path = self._claim_path(record)
+        text, attachment = self._known.get(path, ("", None))
+        try:
+            if text and files.read(path) == text:
+                return attachment
+        except files.NoFile:
+            pass  # set aside by:
+        claim = self.claim_of(record.pf, record.vf)
+        return None if claim is None else claim.attachment
 
     def _claim_path(self, record: Record) -> str:
         return f"{self.run_dir}/claims/{record.pf}+{record.vf}"
@@ -184,9 +183,17 @@ class Ledger:
 
     def put(self, record: Record) -> None:
         """Write both copies, the durable one first."""
+        self._write(record, self._record_path(record.attachment), self._claim_path(record))
+
+    def _write(self, record: Record, *paths: str) -> None:
         text = jsontext.render(record.to_json())
-        files.replace(self._record_path(record.attachment), text)
-        files.replace(self._claim_path(record), text)
+        for path in paths:
+            files.replace(path, text)
+        self._known[self._claim_path(record)] = text, record.attachment
+
+    def has_record(self, attachment: Attachment) -> bool:
+        """Whether there is a file of it in this stateDir."""
+        return os.path.lexists(f"{self.state_dir}/{attachment.filename}")
 
     def find(self, attachment: Attachment) -> Record | None:
         """The Record of an attachment; where its file is damaged or in another stateDir, the claim's copy."""
@@ -210,38 +217,17 @@ class Ledger:
 
     def forget(self, record: Record) -> None:
         """Drop the claim and the Record, the Record last: while it stands, a DEL can finish what is left."""
-        claim = self.claim_of(record.pf, record.vf)
-        if claim is not None and claim.attachment == record.attachment:
+        if self.claimant(record) == record.attachment:
             files.forget(self._claim_path(record))
         files.forget(self._record_path(record.attachment))
         if record.adopted:
-            _forget_cache(record)
+            sriovcni.forget(record)
 
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read."""
         names = filter(_is_record, files.names(self.state_dir))
         found = (self._read(f"{self.state_dir}/{name}") for name in names)
         return [record for record in found if record is not None]
-
-    # sriov-cni's files (owner/adopt.py) ------------------------------------------------------------------
-
-    def has_cache(self, attachment: Attachment) -> bool:
-        """Whether sriov-cni left a file for the attachment."""
-        name = _cache_name(attachment)
-        return any(os.path.lexists(f"{directory}/{name}") for directory in self.cache_dirs)
-
-    def is_marked(self, vf: str) -> bool:
-        """Whether sriov-cni says that the VF is allocated; it may be wrong."""
-        return any(os.path.lexists(f"{directory}/pci/{vf}") for directory in self.cache_dirs)
-
-    def cache_names(self) -> list[tuple[str, str]]:
-        """(directory, name) of what can be a cache file by its name."""
-        return [
-            (directory, name)
-            for directory in self.cache_dirs
-            for name in files.names(directory)
-            if "-" in name and not _is_record(name)
-        ]
 
     def _record_path(self, attachment: Attachment) -> str:
         return f"{self._elsewhere.get(attachment.filename, self.state_dir)}/{attachment.filename}"
@@ -257,9 +243,13 @@ class Ledger:
         """The Record, None if there is no file, or what is wrong with it."""
         try:
             text = files.read(path)
-            return None if text is None else _judge(Record.from_json(jsontext.parse_object(text)))
+            if text is None:
+                return None
+            record = _judge(Record.from_json(jsontext.parse_object(text)))
         except (BadJson, files.NoFile, ValueError, KeyError, TypeError) as error:
             return error
+        self._known[self._claim_path(record)] = text, record.attachment
+        return record
 
     def _set_aside(self, path: str, why: Exception) -> None:
         """A damaged file is named and kept for the operator; it costs its own attachment only."""
@@ -282,18 +272,3 @@ def _judge(record: Record) -> Record:
 def _is_record(name: str) -> bool:
     """By Attachment.filename. sriov-cni keeps its files in the same default directory; they are not ours to judge."""
     return "@" in name
-
-
-def _cache_name(attachment: Attachment) -> str:
-    return f"{attachment.container_id}-{attachment.ifname}"
-
-
-def _forget_cache(record: Record) -> None:
-    """What sriov-cni kept, its record last. The VF's mark may be of another container by now."""
-    mark = f"{record.adopted}/pci/{record.vf}"
-    try:
-        if files.read(mark) in {"", record.netns}:
-            files.remove(mark)
-    except files.NoFile:
-        pass  # nothing that sriov-cni wrote
-    files.remove(f"{record.adopted}/{_cache_name(record.attachment)}")

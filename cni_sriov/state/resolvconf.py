@@ -7,12 +7,12 @@ search list and options add up, the last domain counts, whatever else is there i
 from __future__ import annotations
 
 import os
+import stat
 from typing import Any
 
 from ..words.errors import InputOutput
 
 _LARGEST = 1 << 16
-_S_IFMT, _S_IFREG = 0o170000, 0o100000  # linux/stat.h
 
 
 def read(path: str) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def read(path: str) -> dict[str, Any]:
 def _text(path: str) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a FIFO must not make ADD wait
     try:
-        if os.fstat(fd).st_mode & _S_IFMT != _S_IFREG:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise InputOutput(f"read ipam.resolvConf {path}: it is no regular file")
         found = b""
         while len(found) <= _LARGEST and (part := os.read(fd, _LARGEST + 1 - len(found))):

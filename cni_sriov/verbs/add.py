@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
 
+from .. import ipam
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
-from ..ipam import delegate, own, reservation
+from ..ipam import own
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..owner import giveback, reclaim
+from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..state.files import Lock
 from ..vf import claim, pod, prepare
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result
-from ..words.errors import AttachedAlready, CniError, IfnameExists, KernelRefused, TryAgain
+from ..words.errors import (
+    AttachedAlready,
+    CniError,
+    IfnameExists,
+    MacInUse,
+    NoFreeVf,
+    TryAgain,
+)
+from ..words.failures import REFUSED
 
 
 def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> Result:
@@ -25,23 +32,10 @@ def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host)
         own.read_dns(ipam_conf)
     with host.open_netns(request.netns) as netns, host.pod(netns) as inside_pod:
         host.ledger.open()
-        with host.ledger.attachment_lock(request.attachment, "ADD") as lock:
-            try:
-                _take_back_dead(request, conf, host)
-                _refuse_taken_name(request, inside_pod)
-                return _attach(request, conf, ipam_conf, host, netns, inside_pod)
-            except BaseException:
-                _forget_lock(request, host, lock)
-                raise
-
-
-def _forget_lock(request: Request, host: Host, lock: Lock) -> None:
-    """A refused ADD leaves nothing, not even its lock's file; the error that is on its way is told first."""
-    try:
-        if host.ledger.find(request.attachment) is None:
-            lock.forget()
-    except CniError as error:
-        host.log.warning("lock file stays", attachment=request.attachment, reason=error)
+        with records.held(host, request.attachment, "ADD"):
+            _take_back_dead(request, conf, host)
+            _refuse_taken_name(request, inside_pod)
+            return _attach(request, conf, ipam_conf, host, netns, inside_pod)
 
 
 def _refuse_taken_name(request: Request, inside_pod: Netlink) -> None:
@@ -55,7 +49,7 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
     record = host.ledger.find(request.attachment)
     if record is None:
         return
-    if record.status == "done" and not reclaim.death_proof(host, record):
+    if record.status == "done" and not death.proof(host, record):
         raise AttachedAlready(
             f"add {request.attachment}: it is attached already, to VF {record.vf}",
             "DEL it before it is added again",
@@ -71,13 +65,13 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
 def _attach(
     request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host, netns: Netns, inside_pod: Netlink
 ) -> Result:
-    record = claim.take(host, request, conf, netns)
+    record = _claim(request, conf, host, netns)
     try:
-        record.ipam = _way_back(host, request, ipam_conf)
+        record.ipam = ipam.to_store(host, ipam_conf)
         card = prepare.find(host, record, conf)
         if conf.device_info_file:
-            deviceinfo.leave(host.ledger, record, conf.device_info_file)
-        found = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
+            deviceinfo.leave(host.ledger.put, record, conf.device_info_file)
+        found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record)) if ipam_conf else None
         prepare.bring_pf_up(card, conf)
         prepare.set_mac(card)
         prepare.set_mtu(card)
@@ -87,8 +81,9 @@ def _attach(
         link = prepare.read_back(card, conf, inside_pod)
         pod.configure(host, netns, inside_pod, link, conf, found)
         prepare.refuse_shared(card, netns, link)
-        if "type" in record.ipam:
-            found = delegate.add(host, record, conf)
+        late = ipam.of(record).add(host, record, conf)
+        if late is not None:
+            found = late
             pod.add_late(host, netns, inside_pod, link, conf, found)
         pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
@@ -98,11 +93,18 @@ def _attach(
         raise
 
 
-def _way_back(host: Host, request: Request, ipam_conf: IpamConf | None) -> dict[str, Any]:
-    """Record.ipam: how to give back what the IPAM will give."""
-    if ipam_conf is not None:
-        return {"dataDir": ipam_conf.data_dir, "scope": ipam_conf.scope}
-    return delegate.remember(host) if request.conf.get("ipam") else {}
+def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
+    """Of others' things only what is provably nobody's is changed; the error says who has what is in the way."""
+    pfs = claim.eligible_pfs(host, conf)
+    try:
+        return reclaim.then_again(
+            lambda: claim.take(host, request, conf, netns, pfs),
+            NoFreeVf,
+            MacInUse,
+            make_way=reclaim.WayToVf(host, conf, pfs),
+        )
+    except (NoFreeVf, MacInUse) as error:
+        raise reclaim.with_holders(host, error) from None
 
 
 def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:
@@ -119,7 +121,7 @@ def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> No
     try:
         if giveback.give_back(host, record, conf.verify_timeout_ms):
             host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
-    except (CniError, KernelRefused) as second:
+    except REFUSED as second:
         host.log.error("undo failed", attachment=record.attachment, vf=record.vf, reason=second)
         if isinstance(error, CniError):
             error.details = "; ".join(filter(None, [error.details, f"also: {second}"]))

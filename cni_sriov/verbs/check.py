@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import ipam
 from ..conf.netconf import NetConf
 from ..decide import knobs
-from ..ipam import delegate, reservation
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..kernel.rtnl import RT_TABLE_MAIN, KernelRoute
+from ..owner import records
 from ..vf import stacked
 from ..vf.host import Host
 from ..words.domain import ALLMULTI, PROMISC, Link, Record, Request
@@ -23,10 +24,8 @@ from ..words.inet import parse_address, parse_interface, render_address
 def run(request: Request, conf: NetConf, host: Host) -> None:
     """Drift lists all that differs in its details."""
     host.ledger.open_for(request.attachment)
-    with host.ledger.attachment_lock(request.attachment, "CHECK") as lock:
-        record = host.record_of(request.attachment)
-        if record is None:
-            lock.forget()  # nothing is there, and nothing is left
+    with records.held(host, request.attachment, "CHECK"):
+        record = records.record_of(host, request.attachment)
         if record is None or record.status != "done":
             raise Drift(f"check {request.attachment}: it is not attached", "no finished ADD is recorded")
         _follow(host, record, conf)
@@ -38,9 +37,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
                 wrong += _addresses(pod, record, conf, link) + _routes(pod, conf)
                 wrong += _stacked(host, netns, pod, link)
             wrong += _admin(host, record, conf)
-        wrong += reservation.drift(host, record)
-        if "type" in record.ipam and not wrong:
-            delegate.check(host, record)
+        wrong = ipam.of(record).check(host, record, wrong)
     if wrong:
         raise Drift(
             f"check {request.attachment}: {len(wrong)} difference(s) from what ADD left", "; ".join(wrong)
@@ -49,7 +46,7 @@ def run(request: Request, conf: NetConf, host: Host) -> None:
 
 def _follow(host: Host, record: Record, conf: NetConf) -> None:
     try:
-        reservation.follow(record, conf.ipam)
+        ipam.follow(record, conf.ipam)
     except BadConfig as error:  # the conf was spoiled since
         host.log.warning("the call is not as it should be", reason=error)
 

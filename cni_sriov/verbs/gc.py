@@ -5,14 +5,17 @@ Without a list (cnitool, and ocicni's null: netconf.valid_attachments) only what
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from ..ipam import reservation
-from ..owner import adopt, giveback, reclaim
+from ..ipam import own
+from ..owner import adopt, death, giveback, records
+from ..state.files import Lock
 from ..vf import homename
 from ..vf.host import Host
 from ..words.domain import Attachment
-from ..words.errors import CniError, KernelRefused, TryAgain
+from ..words.errors import TryAgain
+from ..words.failures import Failures
 
 
 def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_ms: int) -> None:
@@ -20,17 +23,14 @@ def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_m
     if keep is None:
         say_no_list(network, host)
     host.ledger.open()
-    failed = []
-
-    def act(gone: Attachment) -> bool:
-        return _give_back(gone, network, host, verify_timeout_ms, by_proof=keep is None)
-
+    failures = Failures(host.log.error, "garbage stays")
     for attachment in sorted(_unknown(network, keep or set(), host), key=str):
-        problem = _alone(host, attachment, act)
-        failed += [problem] if problem else []
-    failed += collect_leases(network, keep, host)
+        with failures.of(attachment=attachment), _alone(host, attachment) as lock:
+            if lock and _give_back(attachment, network, host, verify_timeout_ms, by_proof=keep is None):
+                lock.forget()
+    failed = failures.told + collect_leases(network, keep, host)
     homename.settle(host)
-    host.ledger.sweep_locks()
+    records.sweep_locks(host)
     if failed:
         raise TryAgain(f"collect garbage of {network}: {len(failed)} attachment(s) failed", "; ".join(failed))
 
@@ -40,39 +40,28 @@ def say_no_list(network: str, host: Host) -> None:
 
 
 def _unknown(network: str, keep: set[Attachment], host: Host) -> set[Attachment]:
-    records = [*host.ledger.records(), *host.ledger.claims()]
-    gone = {record.attachment for record in records if record.network == network} - keep
-    if host.ledger.cache_names():
-        gone |= adopt.unknown(host, network, keep)
-    return gone
+    recorded = [*host.ledger.records(), *host.ledger.claims()]
+    gone = {record.attachment for record in recorded if record.network == network} - keep
+    return gone | adopt.unknown(host, network, keep)
 
 
-def _alone(host: Host, attachment: Attachment, act: Callable[[Attachment], bool]) -> str:
-    """Run `act` under the attachment's lock, if nobody has it: whoever holds it is alive and finishes by himself."""
-    lock = host.ledger.attachment_lock(attachment, "GC")
-    if not lock.try_acquire():
-        host.log.info("left alone: a call for it is running", attachment=attachment)
-        return ""
-    try:
-        if act(attachment):
-            lock.forget()
-        return ""
-    except (CniError, KernelRefused) as error:
-        host.log.error("garbage stays", attachment=attachment, reason=error)
-        return f"{attachment}: {error}"
-    finally:
-        lock.release()
+@contextmanager
+def _alone(host: Host, attachment: Attachment) -> Iterator[Lock | None]:
+    with records.alone(host, attachment, "GC") as lock:
+        if lock is None:
+            host.log.info("left alone: a call for it is running", attachment=attachment)
+        yield lock
 
 
 def _give_back(
     attachment: Attachment, network: str, host: Host, verify_timeout_ms: int, by_proof: bool
 ) -> bool:
-    record = host.record_of(attachment)
+    record = records.record_of(host, attachment)
     if record is None:
         return True  # a DEL was quicker
     if record.network != network:
         return False  # an ADD of another network was, too
-    if by_proof and not reclaim.death_proof(host, record):
+    if by_proof and not death.proof(host, record):
         return False
     if not giveback.give_back(host, record, verify_timeout_ms):
         return False
@@ -82,18 +71,20 @@ def _give_back(
 
 def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
-    failed = []
-    place, is_dead = reservation.place(host), reservation.Deaths(host)
-    for scope, data_dir, attachment in reservation.leases_of(host, network):
-        if attachment in (keep or ()) or host.ledger.find(attachment) is not None:
+    failures = Failures(host.log.error, "garbage stays")
+    is_dead = death.DeathProof(host)
+    for store, attachment in own.leases_of(host, network):
+        if attachment in (keep or ()):
             continue
-
-        def act(gone: Attachment, scope: str = scope, data_dir: str = data_dir) -> bool:
-            if keep is None:
-                return bool(place.store(data_dir, scope).release_if(gone, is_dead))
-            reservation.release_attachment(host, gone, scope, data_dir)
-            return True
-
-        problem = _alone(host, attachment, act)
-        failed += [problem] if problem else []
-    return failed
+        with failures.of(attachment=attachment):
+            if host.ledger.find(attachment) is not None:
+                continue
+            with _alone(host, attachment) as lock:
+                if lock is None:
+                    continue
+                if keep is None and not store.release_if(attachment, is_dead):
+                    continue
+                if keep is not None:
+                    own.release_leases(host, attachment, store.where)
+                lock.forget()
+    return failures.told

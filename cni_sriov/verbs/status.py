@@ -9,7 +9,8 @@ import os
 
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
-from ..ipam import reservation
+from ..ipam import own
+from ..owner import reclaim
 from ..vf import claim
 from ..vf.host import Host
 from ..words.domain import PF
@@ -28,10 +29,10 @@ def run(conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> None:
 
 def check_ipam(network: str, conf: IpamConf, host: Host, full_is_error: bool = False) -> None:
     """What STATUS asks of host-subnet; also its answer at its own door."""
-    _check_directory(network, conf.data_dir)
+    _check_directory(network, conf.lease_dir.data_dir)
     if full_is_error:
         try:
-            reservation.check_room(host, conf)
+            own.check_room(host, conf)
         except PoolExhausted as error:
             raise NotAvailable(f"serve {network}: {error.msg}", error.details) from error
 
@@ -87,7 +88,7 @@ def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
         claim.check_room(host, conf, pfs)
     except NoFreeVf as error:
         if conf.status_on_full == "error":
-            told = claim.with_holders(host, error)
+            told = reclaim.with_holders(host, error)
             raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
     except (PfUnusable, BadConfig) as error:
         raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error

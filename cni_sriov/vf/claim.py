@@ -1,82 +1,26 @@
-"""Choosing a VF and claiming it: facts are gathered and the claim is written under one short node lock.
-
-What is in the way of it and provably nobody's is given back first (owner/reclaim.py).
-"""
+"""Choosing a VF and claiming it: facts are gathered and the claim is written under one short node lock."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from ..conf.netconf import NetConf
 from ..decide import choose
 from ..kernel import devlink
 from ..kernel.netns import Netns
-from ..state.files import LOCK_DEADLINE_S
+from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Record, Request
 from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
-from . import lone
+from . import cachefiles, lone
 from .host import Host
-
-
-def take(host: Host, request: Request, conf: NetConf, netns: Netns) -> Record:
-    """A VF for this attachment, claimed; NoFreeVf (11) lists the reason of each. Of others' things only what is provably
-    nobody's is changed.
-    """
-    pfs = eligible_pfs(host, conf)
-    until = time.monotonic() + LOCK_DEADLINE_S
-    came_home = time.monotonic() if conf.device else 0.0  # a DEL may have ended just now
-    while True:
-        try:
-            return _choose_and_claim(host, request, conf, netns, pfs)
-        except (NoFreeVf, MacInUse) as error:
-            if _is_unnamed(error) and time.monotonic() < came_home + NAMING_S:
-                time.sleep(0.02)
-            elif _make_way(host, conf, pfs, error, until):
-                came_home = time.monotonic()
-            else:
-                raise with_holders(host, error) from None
-        host.forget_addresses()  # what was given back may have had some
-
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
 _UNNAMED = "is not named by udev yet"
 
 
-def _is_unnamed(error: CniError) -> bool:
+def is_unnamed(error: CniError) -> bool:
     """Whether time alone makes a VF free."""
     return isinstance(error, NoFreeVf) and any(reason.endswith(_UNNAMED) for _, _, reason in error.seen)
-
-
-def _make_way(host: Host, conf: NetConf, pfs: list[PF], error: NoFreeVf | MacInUse, until: float) -> bool:
-    """Give back what is in the way, exactly that where it was asked for by name. False: nothing could be done."""
-    from ..owner import reclaim  # seldom
-
-    if time.monotonic() >= until:
-        return False
-    if isinstance(error, MacInUse):
-        return bool(error.vf) and reclaim.of_vf(host, error.vf, error.claimed, conf.verify_timeout_ms, until)
-    if conf.device:
-        claimed = any(reason == choose.CLAIMED for _, _, reason in error.seen)
-        return reclaim.of_vf(host, conf.device, claimed, conf.verify_timeout_ms, until)
-    return reclaim.sweep(host, {pf.pci_address for pf in pfs}, conf.verify_timeout_ms)
-
-
-def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
-    """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
-    from ..owner.reclaim import REMEDY, holder
-
-    if isinstance(error, MacInUse):
-        claim = host.ledger.claim_on(error.vf) if error.claimed else None
-        if claim is not None:
-            error.msg += f": {holder(claim)}"
-            error.details = f"DEL that, or ask for another; {REMEDY}"
-        return error
-    claimed = {address for _, address, reason in error.seen if reason == choose.CLAIMED}
-    holders = {claim.vf: f" by {holder(claim)}" for claim in host.ledger.claims() if claim.vf in claimed}
-    remedy = f"; DEL one of them, or ask for another; {REMEDY}" if claimed else ""
-    error.details = (choose.told(error.seen, holders) or error.details) + remedy
-    return error
 
 
 def eligible_pfs(host: Host, conf: NetConf) -> list[PF]:
@@ -135,7 +79,8 @@ def _no_pf(host: Host, name: str) -> CniError:
     return PfUnusable(f"use master {name}: its device cannot have VFs (no sriov_totalvfs)")
 
 
-def _choose_and_claim(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
+def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
+    """A VF of these PFs for this attachment, claimed. NoFreeVf and MacInUse say what is in the way (owner/reclaim.py)."""
     with host.ledger.node_lock(request.verb):
         pf, vf = _find_free(host, conf, pfs, request.attachment)
         if conf.settings.mac:
@@ -199,10 +144,8 @@ def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
         return f"{vf.ifname} has a global address in the host"
     if not host.sysfs.udev_named(ifindex):
         return f"{vf.ifname} {_UNNAMED}"
-    if host.ledger.is_marked(vf.pci_address):
-        from ..owner import adopt
-
-        return adopt.holder(host, vf.pci_address)
+    if sriovcni.is_marked(host.ledger.cache_dirs, vf.pci_address):
+        return cachefiles.holder(host, vf.pci_address)
     return ""
 
 

@@ -13,6 +13,7 @@ from ..state import files
 from ..words import jsontext
 from ..words.domain import Link
 from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
+from ..words.failures import Failures
 from .host import Host
 
 
@@ -56,13 +57,11 @@ def settle(host: Host) -> None:
     except CniError as error:
         host.log.warning("VFs that wait for their names are not known", reason=error)
         return
+    failures = Failures(host.log.warning, "the VF keeps its odd name")
     for vf in waiting:
-        try:
-            with host.ledger.node_lock("give a VF its name"):
-                if vf not in host.ledger.claimed():
-                    _settle(host, vf)
-        except (CniError, KernelRefused) as error:
-            host.log.warning("the VF keeps its odd name", vf=vf, reason=error)
+        with failures.of(vf=vf), host.ledger.node_lock("give a VF its name"):
+            if vf not in host.ledger.claimed():
+                _settle(host, vf)
 
 
 def _settle(host: Host, vf: str) -> None:

@@ -11,7 +11,7 @@ from ..kernel.netns import OWN, Netns, inside, proc_net
 from ..kernel.rtnl import Address
 from ..kernel.sysfs import Sysfs
 from ..state.ledger import Ledger
-from ..words.domain import Attachment, Link, Record
+from ..words.domain import Link, Record
 from ..words.errors import BadNetns
 from ..words.log import Log
 
@@ -84,15 +84,6 @@ class Host:
                 "set CNI_NETNS_OVERRIDE=1 if that is meant",
             )
         return netns
-
-    def record_of(self, attachment: Attachment) -> Record | None:
-        """Its Record; where it has none, but sriov-cni left a file for it, one made of that (owner/adopt.py)."""
-        record = self.ledger.find(attachment)
-        if record is None and self.ledger.has_cache(attachment):
-            from ..owner import adopt
-
-            return adopt.find(self, attachment)
-        return record
 
     def find_pod(self, record: Record) -> tuple[Netns, Netlink, str] | None:
         """The pod's netns, with what `visit` tells of it, if its path still leads to the one that ADD saw: another pod may

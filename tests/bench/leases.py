@@ -9,14 +9,15 @@ from itertools import islice
 from typing import Any
 
 from cni_sriov.conf import hostsubnet
-from cni_sriov.decide import subnets
-from cni_sriov.ipam.own import Place
-from cni_sriov.leases.directory import ScopeDirectory, Shelf
+from cni_sriov.ipam import own
+from cni_sriov.leases.directory import Directory
 from cni_sriov.leases.holding import Holding
+from cni_sriov.leases.node import Node
 from cni_sriov.leases.store import Store
 from cni_sriov.state.ledger import RUN_DIR, read_boot_id
 from cni_sriov.words.domain import Attachment, Lease
 from cni_sriov.words.inet import Prefix, parse_prefix
+from cni_sriov.words.lease import LeaseDir
 from cni_sriov.words.log import Log
 from tests.bench.contenders import HOST_LOCAL, POD, ours
 from tests.bench.measure import Step
@@ -37,23 +38,22 @@ def ipam(count: int) -> dict[str, Any]:
 
 
 def store(count: int) -> Store:
-    log = Log("error")
-    return Place(RUN_DIR, read_boot_id(), log).store(DATA, scope(count))
+    return Store(Node(RUN_DIR, read_boot_id()), LeaseDir(DATA, scope(count)), Log("error"))
 
 
 def fill(count: int) -> float:
     """That many leases, one attachment each, as an ADD leaves them; the index is built from the files. Seconds."""
     start = time.perf_counter()
     found = store(count)
-    with found._session("fill"):  # noqa: SLF001 # makes and registers the directories, as the first ADD does
+    with found.transaction("fill"):  # makes and registers the directories, as the first ADD does
         pass
     boot_id = read_boot_id()
-    shelf = Shelf(ScopeDirectory(DATA, scope(count)), boot_id)
+    directory = Directory(found.where, boot_id)
     for number, prefix in enumerate(islice(_prefixes(), count)):
         holding = Holding(
             Attachment(f"fill{number}", "net1"), [_lease(prefix)], "bench", "", [4, 1], boot_id, 1
         )
-        shelf.add(f"fill{number}@net1", holding)
+        directory.add(f"fill{number}@net1", holding)
     found.rebuild()
     return time.perf_counter() - start
 
@@ -82,11 +82,11 @@ def in_process(count: int, repeat: int) -> list[float]:
     """Milliseconds of reserve and release in this process, each with its own lock, as ADD and DEL do them."""
     conf = hostsubnet.parse(ipam(count), {}, {}, {})
     found, me = store(count), Attachment("bench", "net1")
-    pools = [prefix for pool in conf.pools for prefix in pool.prefixes]
+    asked = own.Asked(conf, me, "bench", POD, [4, 1], 0, [])
     taken = []
     for _ in range(repeat):
         start = time.perf_counter()
-        found.reserve(me, "bench", POD, [4, 1], lambda view: subnets.choose(conf, view, []), pools)
+        own.lease(found, asked)
         found.release(me)
         taken.append((time.perf_counter() - start) * 1000)
     return taken

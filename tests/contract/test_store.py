@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from cni_sriov.conf import hostsubnet
 from cni_sriov.decide import subnets
 from cni_sriov.ipam import own
 from cni_sriov.leases.holding import Holding
+from cni_sriov.leases.node import Node
 from cni_sriov.leases.store import Store
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.vf.host import Host
 from cni_sriov.words.domain import Attachment, Lease
 from cni_sriov.words.errors import (
     AttachedAlready,
@@ -25,6 +29,7 @@ from cni_sriov.words.errors import (
     TryAgain,
 )
 from cni_sriov.words.inet import Prefix, parse_prefix
+from cni_sriov.words.lease import Choice, LeaseDir
 from cni_sriov.words.log import Log
 
 BOOT = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -58,49 +63,42 @@ class MemoryStore:
     def cursor(self, key: str) -> int | None:
         return self.cursors.get(key)
 
-    def reserve(
-        self,
-        attachment: Attachment,
-        network: str,
-        netns: str,
-        netns_id: list[int],
-        choose: Callable[[Any], subnets.Choice],
-        pools: list[Prefix],
-        sticky: str = "",
-        is_dead: Judge | None = None,
-    ) -> list[Lease]:
+    def lease(self, asked: own.Asked, is_dead: Judge | None) -> list[Lease]:
         is_dead = is_dead or (lambda _: False)
+        attachment, sticky = asked.attachment, asked.sticky
         if attachment in self.held and not is_dead(self.held[attachment]):
             raise AttachedAlready(str(attachment))
         self.release(attachment)
         self.kept = self.sticky.get(sticky, [])
         if any(lease in holding.leases for lease in self.kept for holding in self.held.values()):
             sticky, self.kept = "", []
-        choice = self._choose(choose, is_dead)
+        choice = self._choose(asked)
         for lease in choice.leases:
             lease.sticky = sticky
         if sticky:
             self.sticky[sticky] = choice.leases
-        self.held[attachment] = Holding(attachment, choice.leases, network, netns, netns_id, BOOT)
+        self.held[attachment] = Holding(
+            attachment, choice.leases, asked.network, asked.netns, asked.netns_id, BOOT
+        )
         self.cursors |= choice.cursors
         return choice.leases
 
-    def _choose(self, choose: Callable[[Any], subnets.Choice], is_dead: Judge) -> subnets.Choice:
+    def _choose(self, asked: own.Asked) -> Choice:
         while True:
             try:
-                return choose(self)
+                return subnets.choose(asked.conf, self, [])
             except PoolExhausted:
                 held = [lease for holding in self.held.values() for lease in holding.leases]
                 waiting = [
                     key for key, leases in self.sticky.items() if not any(lease in held for lease in leases)
                 ]
-                dead = [attachment for attachment, holding in self.held.items() if is_dead(holding)]
-                if waiting:
-                    del self.sticky[waiting[0]]
-                elif dead:
-                    self.release(dead[0])
-                else:
+                if not waiting:
                     raise
+                del self.sticky[waiting[0]]
+
+    def reclaim(self, is_dead: Judge, _pools: list[Prefix]) -> list[Lease]:
+        dead = [attachment for attachment, holding in self.held.items() if is_dead(holding)]
+        return [lease for attachment in dead for lease in self.release(attachment)]
 
     def release(self, attachment: Attachment) -> list[Lease]:
         holding = self.held.pop(attachment, None)
@@ -111,8 +109,8 @@ class MemoryStore:
             self.sticky[key] = self.sticky.pop(key)
         return holding.leases
 
-    def lease_of(self, attachment: Attachment) -> list[Lease]:
-        return self.held[attachment].leases if attachment in self.held else []
+    def find(self, attachment: Attachment) -> Holding | None:
+        return self.held.get(attachment)
 
     def holdings(self) -> Iterator[Holding]:
         yield from self.held.values()
@@ -133,7 +131,10 @@ class World:
         os.mkdir(self.run_dir, 0o700)
 
     def store(self, data_dir: str = "", scope: str = "default", boot: str = BOOT) -> Store:
-        return Store(data_dir or self.data_dir, scope, self.run_dir, boot, self.log)
+        return Store(Node(self.run_dir, boot), LeaseDir(data_dir or self.data_dir, scope), self.log)
+
+    def host(self) -> Host:
+        return Host(Ledger(f"{self.data_dir}/records", self.log, self.run_dir, BOOT), self.log)
 
     def file(self, kind: str, name: str, boot: str = BOOT) -> Path:
         return Path(self.data_dir) / "default" / boot / kind / name
@@ -159,24 +160,23 @@ def conf(*pools: dict[str, Any], ip: str = "") -> hostsubnet.IpamConf:
     return hostsubnet.parse({"pools": list(pools) or [POOL]}, {}, {}, {"IP": ip} if ip else {})
 
 
+def asking(cid: str, asked: hostsubnet.IpamConf, sticky: str = "", ifname: str = "eth0") -> own.Asked:
+    asked.sticky = sticky
+    return own.Asked(asked, Attachment(cid, ifname), "net", f"/run/netns/{cid}", [4, 4026532000], 0, [])
+
+
 def reserve(
     store: Any,
     cid: str,
     asked: hostsubnet.IpamConf | None = None,
     sticky: str = "",
     is_dead: Judge | None = None,
+    ifname: str = "eth0",
 ) -> list[str]:
-    asked = asked or conf()
-    found: list[Lease] = store.reserve(
-        Attachment(cid, "eth0"),
-        "net",
-        f"/run/netns/{cid}",
-        [4, 4026532000],
-        lambda view: subnets.choose(asked, view, []),
-        [prefix for pool in asked.pools for prefix in pool.prefixes],
-        sticky,
-        is_dead,
-    )
+    """`sticky` is namespace/pod."""
+    question = asking(cid, asked or conf(), sticky, ifname)
+    lease = store.lease if isinstance(store, MemoryStore) else partial(own.lease, store)
+    found: list[Lease] = lease(question, is_dead)
     return [lease.subnet for lease in found]
 
 
@@ -185,7 +185,8 @@ def release(store: Any, cid: str) -> list[str]:
 
 
 def lease_of(store: Any, cid: str) -> list[str]:
-    return [lease.subnet for lease in store.lease_of(Attachment(cid, "eth0"))]
+    found = store.find(Attachment(cid, "eth0"))
+    return [lease.subnet for lease in found.leases] if found else []
 
 
 # both --------------------------------------------------------------------------------------------
@@ -216,16 +217,8 @@ def test_a_second_reserve_of_one_attachment_is_106_and_changes_nothing(store: An
 
 
 def test_two_interfaces_of_one_container_are_two_attachments(store: Any) -> None:
-    asked = conf()
     for ifname in ("eth0", "eth1"):
-        store.reserve(
-            Attachment("a", ifname),
-            "net",
-            "",
-            [],
-            lambda view: subnets.choose(asked, view, []),
-            asked.pools[0].prefixes,
-        )
+        reserve(store, "a", ifname=ifname)
 
     assert release(store, "a") == ["10.10.0.0/24"]
     assert [holding.leases[0].subnet for holding in store.holdings()] == ["10.10.1.0/24"]
@@ -287,47 +280,50 @@ def test_the_dead_give_way_when_a_pool_is_full(store: Any) -> None:
     def dead(holding: Holding) -> bool:
         return holding.attachment is not None and holding.attachment.container_id == "b"
 
+    with pytest.raises(PoolExhausted):
+        reserve(store, "e", is_dead=dead)
+    assert [lease.subnet for lease in store.reclaim(dead, conf().pools[0].prefixes)] == ["10.10.1.0/24"]
     assert reserve(store, "e", is_dead=dead) == ["10.10.1.0/24"]
     assert lease_of(store, "b") == []
     assert lease_of(store, "a") == ["10.10.0.0/24"]
 
 
 def test_a_sticky_lease_waits_for_its_pod(store: Any) -> None:
-    reserve(store, "a", sticky="net/ns/web/eth0")
+    reserve(store, "a", sticky="ns/web")
     release(store, "a")
 
     assert reserve(store, "b") == ["10.10.1.0/24"]
-    assert reserve(store, "c", sticky="net/ns/web/eth0") == ["10.10.0.0/24"]
+    assert reserve(store, "c", sticky="ns/web") == ["10.10.0.0/24"]
     assert [holding.attachment is None for holding in store.holdings()] == [False, False]
 
 
 def test_sticky_leases_that_wait_are_reclaimed_oldest_first(store: Any) -> None:
     for cid in "abcd":
-        reserve(store, cid, sticky=f"net/ns/{cid}/eth0")
+        reserve(store, cid, sticky=f"ns/{cid}")
     for cid in "cab":
         release(store, cid)
 
     assert reserve(store, "e") == ["10.10.2.0/24"]
-    assert reserve(store, "b2", sticky="net/ns/b/eth0") == ["10.10.1.0/24"]
+    assert reserve(store, "b2", sticky="ns/b") == ["10.10.1.0/24"]
     assert reserve(store, "f") == ["10.10.0.0/24"]
     with pytest.raises(PoolExhausted):
         reserve(store, "g")
 
 
 def test_a_sticky_lease_in_use_is_not_given_twice(store: Any) -> None:
-    reserve(store, "a", sticky="net/ns/web/eth0")
+    reserve(store, "a", sticky="ns/web")
 
-    assert reserve(store, "b", sticky="net/ns/web/eth0") == ["10.10.1.0/24"]
+    assert reserve(store, "b", sticky="ns/web") == ["10.10.1.0/24"]
     assert release(store, "b") == ["10.10.1.0/24"]
     release(store, "a")
-    assert reserve(store, "c", sticky="net/ns/web/eth0") == ["10.10.0.0/24"]
+    assert reserve(store, "c", sticky="ns/web") == ["10.10.0.0/24"]
 
 
 def test_a_sticky_lease_that_no_longer_fits_is_free(store: Any) -> None:
-    reserve(store, "a", sticky="net/ns/web/eth0")
+    reserve(store, "a", sticky="ns/web")
     release(store, "a")
 
-    assert reserve(store, "b", conf({"subnet": "10.20.0.0/16", "prefixLength": 24}), "net/ns/web/eth0") == [
+    assert reserve(store, "b", conf({"subnet": "10.20.0.0/16", "prefixLength": 24}), "ns/web") == [
         "10.20.0.0/24"
     ]
     assert reserve(store, "c", conf(ip="10.10.0.9")) == ["10.10.0.0/24"]
@@ -349,18 +345,17 @@ def test_scopes_are_apart_and_data_directories_are_not(world: World) -> None:
 def test_every_lease_is_found_from_the_run_directory(world: World) -> None:
     reserve(world.store(), "a")
     reserve(world.store(data_dir=f"{world.data_dir}2", scope="other"), "b")
-    place = own.Place(world.run_dir, BOOT, world.log)
 
-    found = [(store.data_dir, store.scope, holding.names) for store, holding in own.all_holdings(place)]
+    found = [(store.where, holding.names) for store, holding in own.all_holdings(world.host())]
 
     assert found == [
-        (world.data_dir, "default", ["10.10.0.0_24"]),
-        (f"{world.data_dir}2", "other", ["10.10.0.0_24"]),
+        (LeaseDir(world.data_dir, "default"), ["10.10.0.0_24"]),
+        (LeaseDir(f"{world.data_dir}2", "other"), ["10.10.0.0_24"]),
     ]
 
 
 def test_state_is_private(world: World) -> None:
-    reserve(world.store(), "a", sticky="net/ns/web/eth0")
+    reserve(world.store(), "a", sticky="ns/web")
 
     for base in (world.data_dir, f"{world.run_dir}/subnets"):
         for top, directories, files in os.walk(base):
@@ -422,23 +417,23 @@ def test_leases_of_an_earlier_boot_are_dropped_as_a_whole_and_logged(world: Worl
 
 def test_sticky_leases_survive_a_reboot(world: World) -> None:
     before = world.store(boot="bbbbbbbb-0000-0000-0000-000000000000")
-    reserve(before, "a", sticky="net/ns/web/eth0")
+    reserve(before, "a", sticky="ns/web")
     reserve(before, "b")
     reboot(world)
 
     assert reserve(world.store(), "c") == ["10.10.1.0/24"]
-    assert reserve(world.store(), "d", sticky="net/ns/web/eth0") == ["10.10.0.0/24"]
+    assert reserve(world.store(), "d", sticky="ns/web") == ["10.10.0.0/24"]
     assert release(world.store(), "a") == []
 
 
 def test_a_sticky_lease_that_another_directory_gave_away_meanwhile_is_dropped(world: World) -> None:
     before = world.store(boot="bbbbbbbb-0000-0000-0000-000000000000")
-    reserve(before, "a", sticky="net/ns/web/eth0")
+    reserve(before, "a", sticky="ns/web")
     reboot(world)
     other = world.store(data_dir=f"{world.data_dir}2")
 
     assert reserve(other, "b") == ["10.10.0.0/24"]
-    assert reserve(world.store(), "c", sticky="net/ns/web/eth0") == ["10.10.1.0/24"]
+    assert reserve(world.store(), "c", sticky="ns/web") == ["10.10.1.0/24"]
     assert "sticky leases dropped" in world.logged()
 
 
@@ -498,7 +493,7 @@ def test_a_lease_file_that_is_a_symlink_counts_as_damaged(world: World, tmp_path
 @pytest.mark.parametrize("damage", [b"", b"x", b"\0" * 5000, None])
 def test_a_damaged_index_is_built_anew(world: World, damage: bytes | None) -> None:
     reserve(world.store(), "a")
-    reserve(world.store(), "b", sticky="net/ns/web/eth0")
+    reserve(world.store(), "b", sticky="ns/web")
     path = Path(f"{world.run_dir}/subnets/default@v4")
     path.unlink() if damage is None else path.write_bytes(damage)
     Path(f"{world.run_dir}/subnets/default@10.10.0.0_22_24").write_bytes(b"torn")
@@ -507,15 +502,18 @@ def test_a_damaged_index_is_built_anew(world: World, damage: bytes | None) -> No
     assert "index built anew" in world.logged()
 
 
+def spoil(world: World) -> None:
+    """The index says that the first subnet is free."""
+    with world.store().transaction("spoil") as transaction:
+        transaction._index(4).mark(parse_prefix("10.10.0.0/24"), leased=False)  # noqa: SLF001 # no caller can do this
+
+
 def test_the_lease_files_beat_a_wrong_index(world: World) -> None:
     reserve(world.store(), "a")
-    session = world.store()._session("spoil")  # noqa: SLF001 # no caller can do this
-    with session:
-        session.books._index(4).mark(parse_prefix("10.10.0.0/24"), leased=False)  # noqa: SLF001
+    spoil(world)
 
     assert reserve(world.store(), "b") == ["10.10.1.0/24"]
-    with session:
-        session.books._index(4).mark(parse_prefix("10.10.0.0/24"), leased=False)  # noqa: SLF001
+    spoil(world)
     with pytest.raises(SubnetConflict):
         reserve(world.store(), "c", conf(ip="10.10.0.9"))
     assert lease_of(world.store(), "a") == ["10.10.0.0/24"]
@@ -545,8 +543,8 @@ def test_a_lease_in_other_hands_is_not_released(world: World) -> None:
 def test_a_lock_that_is_held_too_long_names_its_holder(world: World) -> None:
     reserve(world.store(), "a")
 
-    with world.store().node.lock("a verb that hangs"), pytest.raises(TryAgain) as caught:
-        world.store().node.lock("another").acquire(0.05)
+    with world.store().node.journal("a verb that hangs"), pytest.raises(TryAgain) as caught:
+        world.store().node.journal("another").acquire(0.05)
 
     assert (caught.value.code, f"pid {os.getpid()} (a verb that hangs)" in caught.value.msg) == (11, True)
     assert reserve(world.store(), "b") == ["10.10.1.0/24"]
@@ -557,21 +555,19 @@ def test_a_lock_that_is_held_too_long_names_its_holder(world: World) -> None:
 
 def act(world: World, cid: str, *, sticky: bool = False) -> list[str]:
     asked = hostsubnet.parse({"dataDir": world.data_dir, "pools": [POOL], "sticky": sticky}, {}, {}, {})
-    place = own.Place(world.run_dir, BOOT, world.log)
-    found = own.reserve(
-        place, asked, Attachment(cid, "eth0"), "net", "/run/netns/x", [4, 1], [], foreign=True
-    )
+    question = own.Asked(asked, Attachment(cid, "eth0"), "net", "/run/netns/x", [4, 1], 0, [], foreign=True)
+    found = own.reserve(world.host(), question, lambda _: False)
     return [ip.address for ip in found.ips]
 
 
 def test_check_finds_what_add_made_and_names_what_is_not_so(world: World) -> None:
     act(world, "a")
-    place, attachment = own.Place(world.run_dir, BOOT, world.log), Attachment("a", "eth0")
+    attachment, where = Attachment("a", "eth0"), LeaseDir(world.data_dir, "default")
 
-    def check(network: str = "net", address: str = "10.10.0.2/24") -> list[Lease]:
-        return own.check(place, attachment, network, world.data_dir, "default", [address])
+    def check(network: str = "net", address: str = "10.10.0.2/24") -> None:
+        own.check_leases(world.host(), attachment, network, where, [address])
 
-    assert [lease.subnet for lease in check()] == ["10.10.0.0/24"]
+    check()
     with pytest.raises(Drift, match="a/eth0") as caught:
         check(network="other")
     assert "network net" in caught.value.details

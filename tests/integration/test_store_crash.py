@@ -23,12 +23,14 @@ from typing import Any
 import pytest
 
 from cni_sriov.conf import hostsubnet
-from cni_sriov.decide import subnets
+from cni_sriov.ipam import own
+from cni_sriov.leases.node import Node
 from cni_sriov.leases.store import Store
 from cni_sriov.words import jsontext
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.errors import BadJson, CniError, InputOutput, PoolExhausted
 from cni_sriov.words.inet import parse_prefix
+from cni_sriov.words.lease import LeaseDir
 from cni_sriov.words.log import Log
 
 BOOT = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -61,28 +63,25 @@ class World:
         self.boot = BOOT
 
     def store(self, data: str = "data") -> Store:
-        return Store(f"{self.path}/{data}", "default", self.run_dir, self.boot, self.log)
+        return Store(Node(self.run_dir, self.boot), LeaseDir(f"{self.path}/{data}", "default"), self.log)
 
     def reserve(
         self, cid: str, pools: list[dict[str, Any]] | None = None, sticky: str = "", data: str = "data"
     ) -> list[str]:
+        """`sticky` is network/namespace/pod/ifname."""
+        network, _, rest = sticky.partition("/")
+        pod, _, ifname = rest.rpartition("/")
         conf = hostsubnet.parse({"pools": pools or DUAL}, {}, {}, {})
-        leases = self.store(data).reserve(
-            Attachment(cid, "eth0"),
-            "net",
-            "",
-            [],
-            lambda view: subnets.choose(conf, view, []),
-            [prefix for pool in conf.pools for prefix in pool.prefixes],
-            sticky,
-        )
-        return [lease.subnet for lease in leases]
+        conf.sticky = pod
+        asked = own.Asked(conf, Attachment(cid, ifname or "eth0"), network or "net", "", [], 0, [])
+        return [lease.subnet for lease in own.lease(self.store(data), asked)]
 
     def release(self, cid: str, data: str = "data") -> list[str]:
         return [lease.subnet for lease in self.store(data).release(Attachment(cid, "eth0"))]
 
     def find(self, cid: str) -> list[str]:
-        return [lease.subnet for lease in self.store().lease_of(Attachment(cid, "eth0"))]
+        found = self.store().find(Attachment(cid, "eth0"))
+        return [lease.subnet for lease in found.leases] if found else []
 
 
 # the independent checker: reads files only --------------------------------------------------------
@@ -315,10 +314,12 @@ def world_copy(world: World, name: str) -> World:
         path = f"{copy.path}/{data}"
         os.symlink(path, f"{copy.run_dir}/subnets/dirs/default@{path.replace('/', '%2F')}")
     copy.store().node.ensure()
-    with copy.store().node.lock("copy") as lock:
-        if lock.pending:
-            lock.pending.data_dir = lock.pending.data_dir.replace(str(world.path), str(copy.path))
-            lock.set_pending(lock.pending)
+    with copy.store().node.journal("copy") as journal:
+        change = journal.pending
+        if change:
+            data_dir = change.where.data_dir.replace(str(world.path), str(copy.path))
+            change.where = LeaseDir(data_dir, change.where.scope)
+            journal.begin(change)
     return copy
 
 
@@ -467,7 +468,7 @@ def test_the_lock_of_a_killed_holder_is_free(tmp_path: Path) -> None:
     ready, told = os.pipe()
 
     def hold() -> None:
-        lock = world.store().node.lock("hang")
+        lock = world.store().node.journal("hang")
         lock.acquire()
         os.write(told, b"x")
         time.sleep(60)
@@ -490,12 +491,12 @@ def test_a_lock_that_was_removed_while_we_waited_is_not_believed(tmp_path: Path)
 
     def wait() -> None:
         os.read(ready, 1)
-        lock = world.store().node.lock("wait")
+        lock = world.store().node.journal("wait")
         lock.acquire()
         assert os.fstat(lock.fd).st_ino == os.stat(path).st_ino
 
     pid = start(wait)  # before the lock is taken: a fork would hold it too
-    with world.store().node.lock("hold"):
+    with world.store().node.journal("hold"):
         os.write(told, b"x")
         time.sleep(0.2)  # until it waits; too short a sleep only makes the test easier to pass
         os.unlink(path)

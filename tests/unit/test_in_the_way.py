@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
@@ -232,7 +232,7 @@ def test_no_free_vf_names_every_holder_and_reads_them_after_the_lock(
     lock, claim_of = Ledger.node_lock, Ledger.claim_of
 
     class Watched(files.Lock):
-        def __enter__(self) -> files.Lock:
+        def __enter__(self) -> Self:
             held.append("x")
             return super().__enter__()
 

@@ -19,13 +19,9 @@ FLOOR = {folder: floor for floor, folders in enumerate(LAYERS) for folder in fol
 FOLDERS = [folder for folders in LAYERS for folder in folders]
 NEVER_MEET = 1, 2  # what decides has no face, and no face decides
 STILL_UP = {  # to be mended: this set only shrinks, and the test of circles comes with its end
-    "ipam/reservation": {"owner/reclaim"},
-    "owner/reclaim": {"owner/adopt"},
-    "state/deviceinfo": {"state/ledger"},
-    "vf/claim": {"owner/reclaim", "owner/adopt"},
-    "vf/host": {"owner/adopt"},
     "vf/prepare": {"owner/giveback"},
 }
+ONE_COLLECTOR = "words/failures"
 MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py"))
 
 
@@ -80,16 +76,11 @@ def test_there_are_no_circles() -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_only_doors_print_exit_or_catch_everything(module: str) -> None:
+    """What a loop over many goes on past is for words/failures.py to decide."""
     if FLOOR[folder_of(module)] == FLOOR["doors"]:
         return
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
-    catches = [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ExceptHandler)
-        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "BaseException"))
-        and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
-    ]
+    swallows = [ast.unparse(node) for node in ast.walk(tree) if swallows_everything(node)]
     calls = [
         node.lineno
         for node in ast.walk(tree)
@@ -97,4 +88,22 @@ def test_only_doors_print_exit_or_catch_everything(module: str) -> None:
         and isinstance(node.func, ast.Name)
         and node.func.id in {"print", "exit", "quit", "eval", "exec"}
     ]
-    assert (catches, calls) == ([], [])
+    assert (len(swallows), calls) == (module == ONE_COLLECTOR, []), swallows
+
+
+def swallows_everything(node: ast.AST) -> bool:
+    """`except Exception` without raising again, in whatever tuple; suppress(Exception); an __exit__ that may say True."""
+    everything = {"Exception", "BaseException"}
+    if isinstance(node, ast.ExceptHandler):
+        caught = (
+            {name.id for name in ast.walk(node.type) if isinstance(name, ast.Name)}
+            if node.type
+            else everything
+        )
+        return bool(caught & everything) and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+    if isinstance(node, ast.Call):
+        given = {argument.id for argument in node.args if isinstance(argument, ast.Name)}
+        return ast.unparse(node.func).endswith("suppress") and bool(given & everything)
+    if isinstance(node, ast.FunctionDef) and node.name == "__exit__":
+        return node.returns is not None and ast.unparse(node.returns) != "None"
+    return False

@@ -12,6 +12,7 @@ from cni_sriov.words import inet
 from cni_sriov.words.domain import Route
 from cni_sriov.words.errors import BadConfig, BadEnvironment
 from cni_sriov.words.inet import parse_address, parse_prefix
+from cni_sriov.words.lease import LeaseDir
 from tests.world import World
 
 POOL: dict[str, Any] = {"subnet": "10.10.0.0/16", "prefixLength": 24}
@@ -32,7 +33,7 @@ def with_pool(**keys: Any) -> dict[str, Any]:
 def test_defaults() -> None:
     conf = parse()
 
-    assert (conf.scope, conf.data_dir) == ("default", "/var/lib/cni/host-subnet")
+    assert conf.lease_dir == LeaseDir("/var/lib/cni/host-subnet", "default")
     assert (conf.routes, conf.dns, conf.onlink, conf.allow_host_overlap, conf.sticky) == (
         [],
         {},

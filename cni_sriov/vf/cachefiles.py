@@ -1,7 +1,6 @@
 """sriov-cni's files on this node: which there are, what they say, and which of them still count.
 
-It keeps <directory>/<containerID>-<ifname> and <directory>/pci/<VF>. A cache file has no boot id in it, so its age
-counts; and of two that name one VF, the newer is right.
+One has no boot id in it, so its age counts; and of two that name one VF, the newer is right.
 """
 
 from __future__ import annotations
@@ -10,23 +9,30 @@ import os
 import time
 
 from ..state import files
-from ..vf.host import Host
+from ..state.sriovcni import marked_netns, names
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
-from ..words.errors import InputOutput
+from ..words.domain import Attachment
+from ..words.errors import BadNetns, InputOutput
+from .host import Host
 
 EARLIER_BOOT = "it is of an earlier boot"
 _SLACK_S = 60.0  # between two clocks that are read one after the other, and small steps of NTP
 
 
-class Found:
-    """One cache file. `outdated` says in words why it tells nothing of the VF any more, "" if it does."""
+class CacheFile:
+    """One cache file, of one of the `possible` attachments. `outdated` says in words why it tells nothing of the VF any
+    more, "" if it does.
+    """
 
-    __slots__ = ("cache", "directory", "mtime", "name", "outdated")
+    __slots__ = ("cache", "directory", "mtime", "name", "outdated", "possible")
 
-    def __init__(self, directory: str, name: str, cache: Cache, mtime: float) -> None:
+    def __init__(
+        self, directory: str, name: str, possible: list[Attachment], cache: Cache, mtime: float
+    ) -> None:
         self.directory = directory
         self.name = name
+        self.possible = possible
         self.cache = cache
         self.mtime = mtime
         self.outdated = ""
@@ -36,19 +42,21 @@ class Found:
         return f"{self.directory}/{self.name}"
 
 
-def all_files(host: Host, wanted: str = "") -> list[Found]:
+def all_files(host: Host, wanted: str = "") -> list[CacheFile]:
     """Every cache file that can be read. What is none is passed over in silence, but for the one that is `wanted`: the
     directory may be somebody else's too.
     """
     found = []
-    for directory, name in host.ledger.cache_names():
-        if not sriovcni.attachments(name):
+    for directory, name in names(host.ledger.cache_dirs):
+        possible = sriovcni.attachments(name)
+        if not possible:
             continue
         path = f"{directory}/{name}"
         try:
             text = files.read(path)
             if text is not None:
-                found.append(Found(directory, name, sriovcni.parse(text), os.lstat(path).st_mtime))
+                cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
+                found.append(CacheFile(directory, name, possible, cache, mtime))
         except (BadCache, InputOutput, OSError) as error:
             if name == wanted:
                 complain(host, path, error)
@@ -56,9 +64,9 @@ def all_files(host: Host, wanted: str = "") -> list[Found]:
     return found
 
 
-def _judge_age(found_files: list[Found]) -> None:
+def _judge_age(found_files: list[CacheFile]) -> None:
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - _SLACK_S
-    newest: dict[str, Found] = {}
+    newest: dict[str, CacheFile] = {}
     for found in sorted(found_files, key=lambda found: found.mtime):
         newest[found.cache.vf] = found
     for found in found_files:
@@ -72,10 +80,16 @@ def complain(host: Host, path: str, reason: Exception) -> None:
     host.log.error("sriov-cni's file cannot be used; it is left alone", file=path, reason=reason)
 
 
-def marked_netns(directory: str, vf: str) -> str:
-    """Of <directory>/pci/<VF>; "" if there is none, or no path in it."""
-    try:
-        text = files.read(f"{directory}/pci/{vf}") or ""
-    except InputOutput:
-        return ""
-    return text if text.startswith("/") and text.isprintable() else ""
+def holder(host: Host, vf: str) -> str:
+    """Why a VF that bears sriov-cni's mark, but is in the host, cannot be taken; "" if the mark is stale."""
+    for found in all_files(host):
+        if found.cache.vf == vf and not found.outdated:
+            return f"sriov-cni attached it ({found.path})"
+    marks = (marked_netns(directory, vf) for directory in host.ledger.cache_dirs)
+    for path in filter(None, marks):
+        try:
+            host.open_path(path).close()
+        except BadNetns:
+            continue
+        return f"sriov-cni attached it to {path}, which lives"
+    return ""

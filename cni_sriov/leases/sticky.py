@@ -1,0 +1,81 @@
+"""What is kept for a pod between its containers: found again, or given up when the pools are full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..words.errors import InputOutput
+from ..words.inet import Prefix
+from .holding import DamagedLease, key_name, owner_name, prefix_of
+from .transaction import Transaction
+
+
+def find(transaction: Transaction, key: str) -> bool:
+    """Fill the View's `kept`. False: they are in another attachment's hands, so the new leases cannot be kept."""
+    name, there = key_name(key), transaction.sticky
+    try:
+        kept = there.holding(name)
+    except DamagedLease as error:
+        transaction.set_aside(there, name, error)
+        return True
+    if kept is None:
+        return True
+    if kept.leases[0].sticky != key:  # another key of the same hash
+        return False
+    if not all(_is_free(transaction, lease) for lease in kept.names):
+        return False
+    if there.is_whole(name, kept):
+        transaction.kept = kept.leases
+    else:
+        transaction.forget(name, kept.names)
+    return True
+
+
+def _is_free(transaction: Transaction, lease: str) -> bool:
+    """Whether no attachment has it now; a damaged one may."""
+    try:
+        held = transaction.boot.holder(lease)
+    except DamagedLease:
+        return False
+    if held is not None:
+        owner = owner_name(held.attachment)
+        transaction.log.warning("sticky lease is in use", lease=lease, owner=owner)
+    return held is None
+
+
+def give_up(transaction: Transaction, pools: list[Prefix]) -> bool:
+    """Those that wait longest for their pod; a batch, so that a pool full of them is seldom searched. False: none."""
+    waiting = [(*entry, there) for there in _everywhere(transaction) for entry in _waiting(there, pools)]
+    waiting.sort(key=lambda entry: entry[:2])
+    for _, name, there in waiting[: 1 + len(waiting) // 256]:
+        _forget(there, name)
+    return bool(waiting)
+
+
+def _everywhere(transaction: Transaction) -> Iterator[Transaction]:
+    """The same transaction in every data directory that has leases of the scope; a broken one costs only itself."""
+    for where in transaction.dirs():
+        try:
+            yield transaction.elsewhere(where)
+        except InputOutput as error:
+            transaction.log.error("data directory left out", directory=where.data_dir, reason=error)
+
+
+def _waiting(there: Transaction, pools: list[Prefix]) -> Iterator[tuple[int, str]]:
+    """(when it was last used, name) of those in the pools that no attachment has now."""
+    for name in there.sticky.names():
+        prefix = prefix_of(name)
+        if prefix and any(pool.overlaps(prefix) for pool in pools) and not there.boot.has(name):
+            yield there.sticky.used_at(name), name
+
+
+def _forget(there: Transaction, lease: str) -> None:
+    """A lease that waits, and with it the others of its pod."""
+    there.log.info("sticky lease reclaimed", lease=lease, directory=there.where.path)
+    try:
+        kept = there.sticky.holder(lease)
+    except DamagedLease as error:
+        there.set_aside(there.sticky, there.sticky.owner_of(lease), error, [lease])
+        return
+    if kept is not None:
+        there.forget(key_name(kept.leases[0].sticky), kept.names)

@@ -1,0 +1,133 @@
+"""Proofs that nobody can own an attachment any more (rule 10 of the design): nothing is taken back without one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..kernel.netns import Netns
+from ..leases.holding import Holding
+from ..vf.host import Host
+from ..words.domain import Attachment, Record
+from ..words.errors import BadNetns, KernelRefused
+from . import records
+
+
+def proof(host: Host, record: Record) -> str:
+    """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
+    if record.boot_id != host.ledger.boot_id:
+        return "it is of an earlier boot"
+    lost = host.lost_vf(record)
+    if lost:
+        return lost
+    has = host.ledger.claimant(record)
+    if has not in {None, record.attachment}:
+        return f"its VF is {has}'s by now"
+    if record.status == "in-progress":
+        return "its ADD died"
+    # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well
+    away = record.status == "released" or not host.is_in_own_netns(record)
+    if away and host.vf_link(record.vf) is not None:
+        return "the VF is back in the host"
+    # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
+    given_up = record.status == "released" or record.anew
+    return (
+        "its DEL gave it up, and it has no netdev"
+        if given_up and not host.sysfs.has_netdev(record.vf)
+        else ""
+    )
+
+
+@dataclass(slots=True)
+class DeathProof:
+    """Judges one call's lease holders: dead is who is of another boot, or of a netns that no process is in and no mount
+    keeps. The number of a netns may be another one's by now; the cookie tells.
+
+    Whoever has a VF is not judged here: an open descriptor may keep a netns that cannot be found, and then the VF is
+    not back in the host either (`proof`).
+    """
+
+    host: Host
+    _found: set[Attachment] = field(default_factory=set)
+    _live: dict[int, list[str]] | None = None
+    _with_vf: set[Attachment] = field(default_factory=set)
+
+    def __call__(self, holding: Holding) -> bool:
+        dead = self._is_dead(holding)
+        if dead and holding.attachment is not None:
+            self._found.add(holding.attachment)
+        return dead
+
+    def forget_locks(self) -> None:
+        """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
+        for attachment in self._found:
+            with records.alone(self.host, attachment, "reclaim") as lock:
+                if lock is not None:
+                    lock.forget()
+
+    def _is_dead(self, holding: Holding) -> bool:
+        if holding.boot_id != self.host.ledger.boot_id:
+            return True
+        if not holding.netns_id:
+            return False
+        live_netns = self._look()
+        if holding.attachment in self._with_vf:
+            return False
+        inode = holding.netns_id[-1]
+        live = live_netns.get(inode, [])
+        # its own path first: it may be younger than our look
+        netns = self._open([holding.netns, *live], inode)
+        if netns is None:
+            return not live and 0 not in live_netns
+        with netns:
+            return self._is_anothers(holding, netns)
+
+    @property
+    def hidden(self) -> list[str]:
+        """Processes that may be in any netns, as far as we may look."""
+        return self._look().get(0, [])
+
+    def _look(self) -> dict[int, list[str]]:
+        """Once."""
+        if self._live is None:
+            self._live = self.host.live_netns()
+            self._with_vf = {record.attachment for record in self.host.ledger.claims()}
+            if 0 in self._live:
+                pids = " ".join(self._live[0])
+                self.host.log.warning(
+                    "a lease is dead only by its cookie: processes cannot be seen", pids=pids
+                )
+        return self._live
+
+    def _is_anothers(self, holding: Holding, netns: Netns) -> bool:
+        """Whether the netns that has the holder's number is a later one. What cannot be known is no proof of it."""
+        if holding.netns_cookie and netns.cookie:
+            return netns.cookie != holding.netns_cookie
+        return not self._leads_to(holding, netns) and not self._has_address(holding, netns)
+
+    def _open(self, paths: list[str], inode: int) -> Netns | None:
+        for path in paths:
+            try:
+                netns = self.host.open_path(path)
+            except BadNetns:
+                continue
+            if netns.identity[-1] == inode:
+                return netns
+            netns.close()
+        return None
+
+    def _leads_to(self, holding: Holding, netns: Netns) -> bool:
+        """For kernels that tell no cookie, and leases that have none: the path that ADD was given leads there still."""
+        try:
+            with self.host.open_path(holding.netns) as there:
+                return there.identity == netns.identity
+        except BadNetns:
+            return False
+
+    def _has_address(self, holding: Holding, netns: Netns) -> bool:
+        """It lives on without its path, as the one who uses the lease."""
+        try:
+            with self.host.pod(netns) as pod:
+                used = {address.address.partition("/")[0] for address in pod.addresses()}
+        except KernelRefused:
+            return True
+        return any(lease.address.partition("/")[0] in used for lease in holding.leases)

@@ -1,0 +1,85 @@
+"""An attachment's Record and its lock: for the call about it, and for one of many that may be nobody's any more."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from ..state import files, sriovcni
+from ..state.files import Lock
+from ..vf.host import Host
+from ..words.domain import Attachment, Record
+from ..words.failures import Failures
+from . import adopt
+
+GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc")  # verbs as locks name them
+
+
+def record_of(host: Host, attachment: Attachment) -> Record | None:
+    """Its Record; where it has none, but sriov-cni left a file for it, one made of that."""
+    record = host.ledger.find(attachment)
+    if record is None and sriovcni.has(host.ledger.cache_dirs, attachment):
+        return adopt.find(host, attachment)
+    return record
+
+
+@contextmanager
+def held(
+    host: Host, attachment: Attachment, verb: str, is_known: Callable[[], bool] | None = None
+) -> Iterator[Lock]:
+    """The lock of the call's own attachment. A refused call leaves nothing, not even its lock's file, unless something is
+    recorded of the attachment (`is_known`: a Record of ours); the error that is on its way is told first.
+    """
+    with host.ledger.attachment_lock(attachment, verb) as lock:
+        try:
+            yield lock
+        except BaseException:
+            with Failures(host.log.warning, "lock file stays").of(attachment=attachment):
+                if not (is_known() if is_known else host.ledger.find(attachment)):
+                    lock.forget()
+            raise
+
+
+@contextmanager
+def alone(
+    host: Host, attachment: Attachment, verb: str, until: float = 0, dry_run: bool = False
+) -> Iterator[Lock | None]:
+    """The lock of one of many attachments. None: whoever holds it is alive and finishes by himself; but who is giving it
+    back, which needs no other attachment's lock and so comes to an end, is waited for until then (time.monotonic), and
+    TryAgain names who takes too long. A dry run makes no file for it.
+    """
+    lock = host.ledger.attachment_lock(attachment, verb)
+    try:
+        is_ours = (dry_run and not os.path.lexists(lock.path)) or _acquire(lock, until)
+        yield lock if is_ours else None
+    finally:
+        lock.release()
+
+
+def _acquire(lock: Lock, until: float) -> bool:
+    while not lock.try_acquire():
+        left = until - time.monotonic()
+        verb = lock.held_for() if left > 0 else ""
+        if left <= 0 or verb not in {None, *GIVING_BACK}:
+            return False
+        lock.waited = True
+        if verb:
+            lock.acquire(left)
+            break
+    return True
+
+
+def sweep_locks(host: Host) -> None:
+    """Lock files of attachments that are gone: a call killed in its last step leaves one, and no DEL follows a GC."""
+    failures = Failures(host.log.warning, "lock file stays")
+    known = {claim.attachment for claim in host.ledger.claims()}
+    for name in files.names(f"{host.ledger.run_dir}/locks"):
+        attachment = Attachment(*name.partition("@")[::2])
+        if "@" not in name or attachment in known or host.ledger.has_record(attachment):
+            continue
+        with failures.of(attachment=attachment), alone(host, attachment, "sweep") as lock:
+            # by a claim too, whatever stateDir its Record is in; its ADD may have been quicker
+            if lock is not None and host.ledger.find(attachment) is None:
+                lock.forget()

@@ -1,0 +1,46 @@
+"""What is said of leases between who keeps them (leases/) and who chooses them (decide/subnets.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from .domain import Lease
+from .inet import Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseDir:
+    """Where leases are: <data_dir>/<scope>. No two leases of one scope overlap, in whatever data directories."""
+
+    data_dir: str
+    scope: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.data_dir}/{self.scope}"
+
+
+@dataclass(slots=True)
+class Choice:
+    """The leases to take, one per pool, and where next-fit goes on ({pool key: last address})."""
+
+    leases: list[Lease]
+    cursors: dict[str, int]
+
+
+class View(Protocol):
+    """What is to be seen of the leases of one scope."""
+
+    @property
+    def kept(self) -> list[Lease]:
+        """Sticky leases of this pod that nobody else holds now."""
+
+    def conflict(self, prefix: Prefix) -> bool:
+        """Whether a lease contains, equals or lies in the prefix."""
+
+    def first_free(self, within: Prefix, length: int, start: int) -> int | None:
+        """The lowest free aligned subnet of that length at or above `start`."""
+
+    def cursor(self, key: str) -> int | None:
+        """The last address of the last automatic lease."""
