@@ -183,7 +183,7 @@ class Transaction(Current):
                 self.sticky.drop(key, before)
                 self.sticky.add(key, _unattached(holding))
             self.boot.add(owner, holding)
-            self.mark(names, leased=True)
+            self.mark(names, held=True)
             self.mark(before)
             for pool, address in cursors.items():
                 write_cursor(self._cursors[pool], address)
@@ -239,13 +239,14 @@ class Transaction(Current):
 
     def finish(self, owner: str, key: str, names: list[str]) -> None:
         """The one inverse, idempotent: the owner's leases go, then the index says what the files say."""
+        gone: set[str] = set()
         try:
             if owner:
-                self.boot.drop(owner, names)
+                gone = self.boot.drop(owner, names)
             if key:
                 self._drop_part(key, names)
         finally:  # where the files could not go, the index keeps saying so, and the owner's DEL tries again
-            self.mark(names)
+            self.mark(names, gone=gone)
             self.journal.end()
 
     def _drop_part(self, key: str, names: list[str]) -> None:
