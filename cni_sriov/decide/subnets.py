@@ -53,11 +53,12 @@ def _wanted(
                 f"lease {pool.wanted}: overlaps {use.what}", "ask for another, or set allowHostOverlap"
             )
     mine = any(lease.subnet == str(pool.wanted) for lease in view.kept)
-    if (not mine and view.conflict(pool.wanted)) or any(pool.wanted.overlaps(other) for other in taken):
+    twice = any(pool.wanted.overlaps(other) for other in taken)
+    if twice or (not mine and view.conflict(pool.wanted)):
         raise SubnetConflict(
             f"lease {pool.wanted}: taken, or overlaps a subnet that is",
             "see `sriovctl leases`",
-            "" if any(pool.wanted.overlaps(other) for other in taken) else str(pool.wanted),
+            "" if twice else str(pool.wanted),
         )
     return pool.wanted, pool.wanted_address
 

@@ -43,7 +43,7 @@ ACTS = {
     "ipam.delegate.check": "IPAM",
     "ipam.delegate.forward": "IPAM",
 }
-LOCKS = ("state.files.Lock", "leases.journal.Journal")
+LOCKS = ("state.files.Lock",)
 
 
 class Sheet:

@@ -23,7 +23,6 @@ from ..words.lease import LeaseDir
 from .holding import DamagedLease, Holding, parse_holding
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LARGEST = 1 << 16
 _BOOT_ID_LENGTH = 36  # a UUID: /proc/sys/kernel/random/boot_id
 _SET_ASIDE = ".damaged-"
@@ -158,25 +157,33 @@ class Directory:
     def add(self, owner: str, holding: Holding) -> None:
         """FileExistsError if somebody has one of the leases; then the caller drops the owner."""
         self.create()
-        path = f"{self.owners}/{owner}"
-        _write(f"{self.owners}/.tmp", holding.render(), self.name == STICKY)
-        os.rename(f"{self.owners}/.tmp", path)
+        path, temporary = f"{self.owners}/{owner}", f"{self.owners}/.tmp"
+        try:
+            files.create(temporary, holding.render(), durable=self.name == STICKY)
+        except OSError:
+            _unlink(temporary)
+            raise
+        os.rename(temporary, path)
         for name in holding.names:
             os.link(path, f"{self.leases}/{name}")
         if self.name == STICKY:
             _sync(self.owners)
             _sync(self.leases)
 
-    def drop(self, owner: str, names: list[str]) -> None:
-        """Remove the owner and those of the named leases that are its own."""
+    def drop(self, owner: str, names: list[str]) -> set[str]:
+        """Remove the owner and those of the named leases that are its own. The answer: the names that nobody has now."""
+        gone: set[str] = set()
         if self.exists:
             inode = _inode(f"{self.owners}/{owner}")
             for name in names:
                 if self._is_own(owner, inode, name):
                     _unlink(f"{self.leases}/{name}")
+                    gone.add(name)
                 elif self._is_nobodys(name):  # whatever it is: a directory cannot be unlinked
                     os.rename(f"{self.leases}/{name}", f"{self.leases}/{_SET_ASIDE}{name}")
+                    gone.add(name)
             _unlink(f"{self.owners}/{owner}")
+        return gone
 
     def _is_nobodys(self, name: str) -> bool:
         """A damaged lease that is no owner's by its inode: else its subnet would be lost until the reboot."""
@@ -245,24 +252,6 @@ def _read(path: str) -> Holding | None:
         return parse_holding(os.read(fd, _LARGEST))
     except OSError as error:
         raise DamagedLease(error.strerror) from error
-    finally:
-        os.close(fd)
-
-
-def _write(path: str, content: bytes, durable: bool) -> None:
-    try:
-        fd = os.open(path, _CREATE, 0o600)
-    except FileExistsError:  # left by a killed writer; we hold the lock
-        os.unlink(path)
-        fd = os.open(path, _CREATE, 0o600)
-    try:
-        while content:  # a nearly full disk takes a part, then says ENOSPC
-            content = content[os.write(fd, content) :]
-        if durable:
-            os.fsync(fd)
-    except OSError:
-        os.unlink(path)
-        raise
     finally:
         os.close(fd)
 

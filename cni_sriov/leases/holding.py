@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..words import jsontext
-from ..words.domain import Attachment, Lease, Noun
+from ..words.domain import Attachment, Lease
 from ..words.errors import BadEnvironment, BadJson
 from ..words.inet import Prefix, parse_prefix
 from ..words.jsontext import words
 
 
-class Holding(Noun):
+def _now() -> int:
+    return int(time.time())
+
+
+@dataclass(slots=True)
+class Holding:
     """All leases of one attachment. `attachment` None = sticky leases that are kept for a pod, attached or not.
 
     `netns_id` is the netns as [st_dev, st_ino], `netns_cookie` what tells it from the next one of that number, 0 = not
     known: valid in the boot `boot_id` only.
     """
 
-    __slots__ = ("attachment", "boot_id", "created", "leases", "netns", "netns_cookie", "netns_id", "network")
-
-    def __init__(
-        self,
-        attachment: Attachment | None,
-        leases: list[Lease],
-        network: str,
-        netns: str,
-        netns_id: list[int],
-        boot_id: str,
-        created: int = 0,
-        netns_cookie: int = 0,
-    ) -> None:
-        self.attachment = attachment
-        self.leases = leases
-        self.network = network
-        self.netns = netns
-        self.netns_id = netns_id
-        self.netns_cookie = netns_cookie
-        self.boot_id = boot_id
-        self.created = created or int(time.time())
+    attachment: Attachment | None
+    leases: list[Lease]
+    network: str
+    netns: str
+    netns_id: list[int]
+    boot_id: str
+    created: int = field(default_factory=_now)
+    netns_cookie: int = 0
 
     @property
     def names(self) -> list[str]:

@@ -20,6 +20,7 @@ from ..words.inet import BITS, Prefix, pack_address
 NODE = 1024
 FULL = 255
 ROOT = 1  # the header is where node 0 would be
+_START = 16 * NODE  # read at once: a request of its own costs as much, and most indexes are no longer
 _MAGIC = b"cni-sriov index 1"
 _HEADER = Struct("<24s40sII")  # magic and family, boot id, number of nodes, first of the unused ones
 _COUNTERS = Struct("<II")
@@ -35,16 +36,15 @@ class DamagedIndex(Exception):
 class Index:
     """An open index file; nodes are cached, so it lives no longer than the lock it is used under."""
 
-    __slots__ = ("_count", "_fd", "_nodes", "_unused", "version")
+    __slots__ = ("_count", "_fd", "_nodes", "_start", "_unused", "version")
 
-    def __init__(
-        self, fd: int, version: int, count: int = 1, unused: int = 0, root: bytearray | None = None
-    ) -> None:
+    def __init__(self, fd: int, version: int, count: int = 1, unused: int = 0, start: bytes = b"") -> None:
         self._fd = fd
         self.version = version
         self._count = count
         self._unused = unused
-        self._nodes: dict[int, bytearray] = {} if root is None else {ROOT: root}
+        self._start = start
+        self._nodes: dict[int, bytearray] = {}
 
     def close(self) -> None:
         if self._fd >= 0:
@@ -134,7 +134,10 @@ class Index:
     def _node(self, number: int) -> bytearray:
         node = self._nodes.get(number)
         if node is None:
-            node = bytearray(os.pread(self._fd, NODE, number * NODE) if self._fd >= 0 else b"")
+            at = number * NODE
+            node = bytearray(self._start[at : at + NODE])
+            if not node and self._fd >= 0:
+                node = bytearray(os.pread(self._fd, NODE, at))
             if len(node) != NODE or not 0 < number <= self._count:
                 raise DamagedIndex(f"node {number} is missing")
             self._nodes[number] = node
@@ -176,18 +179,19 @@ def open_index(path: str, version: int, boot_id: str) -> Index:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise DamagedIndex("it is missing") from error
-    start = os.pread(fd, (ROOT + 1) * NODE, 0)
-    if len(start) == (ROOT + 1) * NODE:
+    start = os.pread(fd, _START, 0)
+    if len(start) >= NODE:
         magic, boot, count, unused = _HEADER.unpack_from(start)
         if (magic, boot.rstrip(b"\0")) == (_magic(version), boot_id.encode()):
-            return Index(fd, version, count, unused, bytearray(start[ROOT * NODE :]))
+            return Index(fd, version, count, unused, start)
     os.close(fd)
     raise DamagedIndex("it is short, or of another boot or format")
 
 
 def build(version: int, prefixes: Iterable[Prefix]) -> Index:
     """An index in memory, of all prefixes of that family."""
-    index = Index(-1, version, root=_empty_node(8))
+    index = Index(-1, version)
+    index._nodes[ROOT] = _empty_node(8)  # noqa: SLF001 # its own class
     for prefix in prefixes:
         if prefix.version == version:
             index.mark(prefix, leased=True)

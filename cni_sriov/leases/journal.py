@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from typing import Self
 
-from ..state import files
-from ..words.errors import InputOutput, TryAgain
+from ..state.files import Lock
+from ..words.errors import InputOutput
 from ..words.lease import LeaseDir
 
 _PAGE = 4096
@@ -30,55 +29,34 @@ class Change:
     names: list[str]
 
 
-class Journal:
-    """One page: who holds the lock, and the change in the making. The kernel drops the lock when its holder dies.
+class Journal(Lock):
+    """One page: who holds the lock, and the change in the making.
 
     A change is a length, 0 = none, in front of its text; the text is written before the length. It was 60 us of every
     reserve and release while it was a file of its own, and the page is there when the disk is full.
     """
 
-    __slots__ = ("fd", "path", "pending", "verb")
+    __slots__ = ("pending",)
 
     def __init__(self, path: str, verb: str) -> None:
-        self.path = path
-        self.verb = verb
-        self.fd = -1
+        super().__init__(path, verb)
         self.pending: Change | None = None
 
-    def acquire(self, deadline_s: float = files.LOCK_DEADLINE_S) -> None:
-        """Wait for the lock; TryAgain (11) names the holder when the deadline passes."""
-        while True:
-            self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            try:
-                files._flock(self.fd, deadline_s)  # noqa: SLF001 # the waiting is one thing, the file another
-            except TimeoutError as error:
-                holder = os.pread(self.fd, _HOLDER, 0).decode("utf-8", "replace").strip("\0 \n")
-                self.release()
-                raise TryAgain(
-                    f"lock {self.path}: held for more than {deadline_s:g} s by {holder or 'an unknown process'}"
-                ) from error
-            found = os.fstat(self.fd)
-            if not stat.S_ISREG(found.st_mode):  # a FIFO can be locked but has no page
-                self.release()
-                raise InputOutput(f"lock {self.path}: it is no regular file", "remove it")
-            if found.st_nlink:  # else somebody removed /run/cni-sriov while we waited
-                break
+    def _is_current(self) -> bool:
+        """Not if somebody removed /run/cni-sriov while we waited. It is never unlinked by its holder, so one look will do."""
+        found = os.fstat(self.fd)
+        if not stat.S_ISREG(found.st_mode):  # a FIFO can be locked but has no page
             self.release()
-        self._sign()
+            raise InputOutput(f"lock {self.path}: it is no regular file", "remove it")
+        return found.st_nlink > 0
 
-    def _sign(self) -> None:
+    def _sign(self, ours: bytes) -> None:
         page = os.pread(self.fd, _PAGE, 0)
-        ours = f"pid {os.getpid()} ({self.verb})\n".encode()[:_HOLDER].ljust(_HOLDER)
+        text = ours[:_HOLDER].ljust(_HOLDER)
         if len(page) < _PAGE:  # a new one, which takes its room on the disk now
-            page = page.ljust(_PAGE, b"\0")
-            ours += page[_HOLDER:]
-        os.pwrite(self.fd, ours, 0)
+            text += page.ljust(_PAGE, b"\0")[_HOLDER:]
+        os.pwrite(self.fd, text, 0)
         self.pending = _parse(page)
-
-    def release(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
     def begin(self, change: Change) -> None:
         """Before the first change to this owner, this sticky key, and these leases."""
@@ -93,13 +71,6 @@ class Journal:
     def end(self) -> None:
         os.pwrite(self.fd, bytes(_LENGTH), _HOLDER)
         self.pending = None
-
-    def __enter__(self) -> Self:
-        self.acquire()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
 
 
 def _parse(page: bytes) -> Change | None:

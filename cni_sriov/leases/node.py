@@ -60,7 +60,7 @@ class Node:
                 yield LeaseDir(data_dir, name.partition("@")[0])
 
     def _dir_link(self, where: LeaseDir) -> str:
-        return f"{self.path}/dirs/{where.scope}@{where.data_dir.replace('%', '%25').replace('/', '%2F')}"
+        return f"{self.path}/dirs/{where.scope}@{files.as_name(where.data_dir)}"
 
     # the index -----------------------------------------------------------------------------------
 
@@ -72,14 +72,7 @@ class Node:
         """Replace the file by an index built in memory."""
         path = self.index_path(scope, index.version)
         temporary = f"{path}.tmp"
-        files.remove(temporary)
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            rest = memoryview(index.to_bytes(self.boot_id))
-            while rest:
-                rest = rest[os.write(fd, rest) :]
-        finally:
-            os.close(fd)
+        files.create(temporary, index.to_bytes(self.boot_id))
         os.rename(temporary, path)
 
     def drop_index(self, scope: str) -> None:

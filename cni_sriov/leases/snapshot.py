@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import Self
 
@@ -91,15 +91,18 @@ class Current(Snapshot):
         self.sticky = Directory(where, STICKY)
         self.log = log
 
-    def mark(self, names: list[str], leased: bool = False) -> None:
-        """Make the index say of each name what the files say; `leased`: they say it of all."""
+    def mark(self, names: list[str], held: bool = False, gone: Container[str] = ()) -> None:
+        """Make the index say of each name what the files say. `held`: attachments have all of them; `gone`: no attachment
+        has these.
+        """
         for name in names:
             try:
                 prefix = parse_prefix(name.replace("_", "/"))  # prefix_of, but the name is known to be one
-                is_leased = leased or self.boot.has(name) or self.sticky.has(name)
-                self._index(prefix.version).mark(prefix, is_leased)
             except ValueError:
                 continue
+            leased = held or (name not in gone and self.boot.has(name)) or self.sticky.has(name)
+            try:
+                self._index(prefix.version).mark(prefix, leased)
             except DamagedIndex as error:
                 self._anew(prefix.version, error)  # from the files, so what was to be marked is in it
 

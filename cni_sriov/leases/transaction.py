@@ -33,7 +33,7 @@ Judge = Callable[[Holding], bool]  # whether the holder is dead, by proof
 def begin(node: Node, where: LeaseDir, log: Log, verb: str) -> Iterator[Transaction]:
     """The node's lock from here to the end of the `with`; what a killed process began is finished first."""
     known = node.is_registered(where)
-    dropped = False
+    dead: list[str] = []
     try:
         if not known:
             node.ensure()
@@ -42,11 +42,11 @@ def begin(node: Node, where: LeaseDir, log: Log, verb: str) -> Iterator[Transact
                 _finish_what_was_begun(node, journal, log)
                 with closing(Transaction(node, journal, where, log)) as transaction:
                     if not (known and transaction.boot.exists):
-                        dropped = transaction.drop_earlier_boots()
-                        transaction.first_use(known)
+                        dead = [boot for boot in directory.boots(where) if boot != node.boot_id]
+                        transaction.first_use(known, dead)
                     yield transaction
         finally:
-            if dropped:
+            if dead:
                 directory.sweep(where)
     except OSError as error:
         raise failed(f"{verb} in {where.path}", error) from error
@@ -90,8 +90,8 @@ class Transaction(Current):
         self._was_wrong = False
 
     def close(self) -> None:
-        for fd in self._cursors.values():
-            os.close(fd)
+        while self._cursors:
+            os.close(self._cursors.popitem()[1])
         super().close()
 
     def elsewhere(self, where: LeaseDir) -> Transaction:
@@ -105,17 +105,11 @@ class Transaction(Current):
             fd = self._cursors[key] = self.node.open_cursor(self.scope, key)
         return read_cursor(fd)
 
-    # the first use of a directory in this boot, or since somebody removed it or /run/cni-sriov ------
-
-    def drop_earlier_boots(self) -> bool:
-        """Another boot id is proof of death."""
-        dead = [name for name in directory.boots(self.where) if name != self.node.boot_id]
-        for name in dead:
-            count = directory.drop(self.where, name)
+    def first_use(self, known: bool, dead: list[str]) -> None:
+        """Of the directory in this boot, or since somebody removed it or /run/cni-sriov; `dead` are its earlier boots."""
+        for boot in dead:  # another boot id is proof of death
+            count = directory.drop(self.where, boot)
             self.log.info("leases of an earlier boot dropped", directory=self.where.path, leases=count)
-        return bool(dead)
-
-    def first_use(self, known: bool) -> None:
         if not known:
             self._drop_overtaken()
         self.node.register(self.where)
@@ -183,7 +177,7 @@ class Transaction(Current):
                 self.sticky.drop(key, before)
                 self.sticky.add(key, _unattached(holding))
             self.boot.add(owner, holding)
-            self.mark(names, leased=True)
+            self.mark(names, held=True)
             self.mark(before)
             for pool, address in cursors.items():
                 write_cursor(self._cursors[pool], address)
@@ -239,13 +233,14 @@ class Transaction(Current):
 
     def finish(self, owner: str, key: str, names: list[str]) -> None:
         """The one inverse, idempotent: the owner's leases go, then the index says what the files say."""
+        gone: set[str] = set()
         try:
             if owner:
-                self.boot.drop(owner, names)
+                gone = self.boot.drop(owner, names)
             if key:
                 self._drop_part(key, names)
         finally:  # where the files could not go, the index keeps saying so, and the owner's DEL tries again
-            self.mark(names)
+            self.mark(names, gone=gone)
             self.journal.end()
 
     def _drop_part(self, key: str, names: list[str]) -> None:

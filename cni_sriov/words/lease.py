@@ -11,7 +11,7 @@ from .inet import Prefix
 
 @dataclass(frozen=True, slots=True)
 class LeaseDir:
-    """Where leases are: <data_dir>/<scope>. No two leases of one scope overlap, in whatever data directories."""
+    """Where leases are. No two leases of one scope overlap, in whatever data directories."""
 
     data_dir: str
     scope: str

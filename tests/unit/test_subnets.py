@@ -495,6 +495,18 @@ def test_the_index_gives_its_nodes_back(tmp_path: Path, version: int, whole: str
     assert again.first_free(parse_prefix("0.0.0.0/0" if version == 4 else "::/0"), 0, 0) == 0
 
 
+@pytest.mark.parametrize("last", ["10.0.0.255", "10.0.255.255", "10.1.2.191"])
+def test_the_search_goes_on_behind_what_is_free_only_below_its_start(tmp_path: Path, last: str) -> None:
+    """The first subnet is free, all behind it up to `last` are leased: whatever has it looks as if it had room."""
+    whole, end = parse_prefix("10.0.0.0/8"), parse_prefix(f"{last}/32").value
+    leased = [Prefix(4, value, 26) for value in range(whole.value + 64, end, 64)]
+    index = stored(tmp_path / "index", 4, leased)
+
+    assert index.first_free(whole, 26, whole.value) == whole.value
+    assert index.first_free(whole, 26, whole.value + 64) == end + 1
+    assert index.first_free(parse_prefix("10.0.0.0/24"), 26, whole.value + 64) is None
+
+
 def test_the_search_in_a_full_pool_reads_no_more_than_two_paths(tmp_path: Path) -> None:
     whole = parse_prefix("10.0.0.0/12")
     hole = parse_prefix("10.3.77.128/26")
