@@ -17,7 +17,7 @@ from ..leases.holding import Holding
 from ..leases.store import Store
 from ..owner import adopt, giveback, reclaim, records
 from ..state.files import Lock
-from ..vf import homename
+from ..vf import homename, restore
 from ..vf.host import Host
 from ..words.domain import Attachment, Record
 from ..words.errors import CniError, KernelRefused
@@ -105,7 +105,7 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
         stuck = (
             _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
         )
-        return False, giveback.pf_out_of_reach(host, record) or stuck
+        return False, restore.pf_out_of_reach(host, record) or stuck
     return True, proof
 
 

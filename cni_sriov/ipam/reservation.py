@@ -230,7 +230,7 @@ class Deaths:
     def _has_address(self, holding: Holding, netns: Netns) -> bool:
         """It lives on without its path, as the one who uses the lease."""
         try:
-            with self._host.pod(netns) as pod:
+            with self._host.netlink_in(netns) as pod:
                 used = {address.address.partition("/")[0] for address in pod.addresses()}
         except KernelRefused:
             return True

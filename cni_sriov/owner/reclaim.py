@@ -15,7 +15,7 @@ from typing import TypeVar
 from ..conf.netconf import NetConf
 from ..decide import choose
 from ..state.files import LOCK_DEADLINE_S, Lock
-from ..vf import cachefiles, claim
+from ..vf import cachefiles, card, claim, handover
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..words.domain import PF, Attachment, Record
@@ -212,7 +212,7 @@ def death_proof(host: Host, record: Record) -> str:
     """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
     if record.boot_id != host.ledger.boot_id:
         return "it is of an earlier boot"
-    lost = host.lost_vf(record)
+    lost = card.lost(host, record)
     if lost:
         return lost
     claimed = host.ledger.claim_of(record.pf, record.vf)
@@ -220,9 +220,7 @@ def death_proof(host: Host, record: Record) -> str:
         return f"its VF is {claimed.attachment}'s by now"
     if record.status == "in-progress":
         return "its ADD died"
-    # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well
-    away = record.status == "released" or not host.is_in_own_netns(record)
-    if away and host.vf_link(record.vf) is not None:
+    if handover.of(record.driver).is_home(host, record):
         return "the VF is back in the host"
     # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
     given_up = record.status == "released" or record.anew

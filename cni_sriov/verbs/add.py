@@ -13,7 +13,7 @@ from ..kernel.netns import Netns
 from ..owner import giveback, reclaim
 from ..state import deviceinfo
 from ..state.files import Lock
-from ..vf import claim, pod, prepare
+from ..vf import admin, baseline, claim, handover
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result
 from ..words.errors import (
@@ -31,7 +31,7 @@ def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host)
     """Hold the attachment's lock, refuse a second attachment, then attach."""
     if ipam_conf is not None:
         own.read_dns(ipam_conf)
-    with host.open_netns(request.netns) as netns, host.pod(netns) as inside_pod:
+    with host.open_netns(request.netns) as netns, host.netlink_in(netns) as inside_pod:
         host.ledger.open()
         with host.ledger.attachment_lock(request.attachment, "ADD") as lock:
             try:
@@ -79,28 +79,22 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
 def _attach(
     request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host, netns: Netns, inside_pod: Netlink
 ) -> Result:
-    record = _claim(request, conf, host, netns)
+    record, kind = _claim(request, conf, host, netns), handover.of(conf.driver)
     try:
         record.ipam = _way_back(host, request, ipam_conf)
-        card = prepare.find(host, record, conf)
+        card = baseline.find(host, record, conf)
         if conf.device_info_file:
             deviceinfo.leave(host.ledger, record, conf.device_info_file)
         found = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
-        prepare.bring_pf_up(card, conf)
-        prepare.set_mac(card)
-        prepare.set_mtu(card)
-        prepare.set_netdev(card)
-        prepare.set_knobs(card)
-        prepare.move(card, netns)
-        link = prepare.read_back(card, conf, inside_pod)
-        pod.configure(host, netns, inside_pod, link, conf, found)
-        prepare.refuse_shared(card, netns, link)
+        admin.bring_pf_up(card, conf)
+        given = kind.hand_over(card, netns, inside_pod, conf)
+        kind.configure(given, record, conf, found)
         if "type" in record.ipam:
             found = delegate.add(host, record, conf)
-            pod.add_late(host, netns, inside_pod, link, conf, found)
-        pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
+            kind.add_late(given, conf, found)
+        kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
-        return _result(record, conf, link, found)
+        return _result(record, conf, given.link, found)
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
         raise

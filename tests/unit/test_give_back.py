@@ -13,7 +13,7 @@ from cni_sriov.kernel.netns import OWN
 from cni_sriov.kernel.rtnl import Address
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.verbs import add
-from cni_sriov.vf import prepare
+from cni_sriov.vf import netdev
 from cni_sriov.words.errors import CniError, KernelRefused
 from tests import fakes
 
@@ -111,7 +111,7 @@ def test_an_undo_that_must_wait_is_not_told_as_done(world: World, monkeypatch: p
         pull_cable(world)
         raise CniError("move it: the test said no", code=5)
 
-    monkeypatch.setattr(prepare, "move", fail)
+    monkeypatch.setattr(netdev, "move", fail)
 
     assert world.call("ADD", world.conf(max_tx_rate=100)).code == 5
 

@@ -21,7 +21,6 @@ NEVER_MEET = 1, 2  # what decides has no face, and no face decides
 STILL_UP = {  # to be mended: this set only shrinks, and the test of circles comes with its end
     "ipam/reservation": {"owner/reclaim"},
     "state/deviceinfo": {"state/ledger"},
-    "vf/prepare": {"owner/giveback"},
 }
 MODULES = sorted(str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py"))
 
