@@ -13,12 +13,12 @@ _PLAIN = ("spoofchk", "trust", "link_state")
 class Step:
     """`knob` is what the kernel sets in one request (vf/admin.py knows by which), `label` the conf's key, for errors."""
 
-    __slots__ = ("args", "knob", "label")
+    __slots__ = ("knob", "label", "values")
 
-    def __init__(self, label: str, knob: str, *args: object) -> None:
+    def __init__(self, label: str, knob: str, *values: object) -> None:
         self.label = label
         self.knob = knob
-        self.args = args
+        self.values = values
 
 
 def steps(now: VfState, wanted: VfState | VfSettings) -> list[Step]:

@@ -59,7 +59,7 @@ def set_mac(card: Card) -> None:
             _set_by_pf(card, ZERO_MAC)
         except KernelRefused as refused:
             card.host.log.debug("admin MAC not cleared", vf=card.record.vf, reason=refused)
-        card.host.netlink.set_mac(link.ifindex, mac)  # whoever has an invisible PF may refuse it
+        _set_own(card, link, mac)  # whoever has a PF that is not visible may refuse it
         _set_by_pf(card, mac)
 
 
@@ -88,21 +88,27 @@ def restore_mac(card: Card) -> None:
                 "admin MAC cannot be cleared; the VF's own becomes it", vf=card.record.vf, reason=refused
             )
             _set_by_pf(card, base.own_mac)
-    card.host.netlink.set_mac(link.ifindex, base.own_mac)
+    _set_own(card, link, base.own_mac)
     _set_by_pf(card, base.mac or "")
 
 
 def _set_by_pf(card: Card, mac: str) -> None:
     """The admin MAC, if there is one to set and a PF to set it."""
+    card.stale = True
     if mac and card.pf is not None:
         card.host.netlink.set_vf_mac(card.pf.ifindex, card.record.vf_index, mac)
+
+
+def _set_own(card: Card, link: Link, mac: str) -> None:
+    card.stale = True
+    card.host.netlink.set_mac(link.ifindex, mac)
 
 
 def _put_off_mac(card: Card, link: Link) -> None:
     """The kernel asks no driver for the address that its netdev has (dev_set_mac_address), but igb's clearing took
     that one off the PF's filter: with another one in between it comes back, and the VF hears again.
     """
-    card.host.netlink.set_mac(link.ifindex, f"{int(link.mac[:2], 16) ^ 2:02x}{link.mac[2:]}")
+    _set_own(card, link, f"{int(link.mac[:2], 16) ^ 2:02x}{link.mac[2:]}")
 
 
 def _restore_admin_mac_alone(card: Card, base: VfState) -> None:
@@ -147,7 +153,7 @@ def _take(card: Card, steps: Iterable[Step]) -> None:
 
 def take(card: Card, step: Step) -> None:
     """Set one knob, whichever side it is of."""
-    netlink = card.host.netlink
+    card.stale, netlink = True, card.host.netlink
     own: dict[str, Callable[..., None]] = {
         "mtu": netlink.set_mtu,
         "txqueuelen": netlink.set_txqueuelen,
@@ -155,7 +161,7 @@ def take(card: Card, step: Step) -> None:
     }
     if step.knob in own:
         assert card.link is not None
-        own[step.knob](card.link.ifindex, *step.args)
+        own[step.knob](card.link.ifindex, *step.values)
         return
     by_pf: dict[str, Callable[..., None]] = {
         "vlan": netlink.set_vf_vlan,
@@ -165,7 +171,7 @@ def take(card: Card, step: Step) -> None:
         "link_state": netlink.set_vf_link_state,
     }
     assert card.pf is not None
-    by_pf[step.knob](card.pf.ifindex, card.record.vf_index, *step.args)
+    by_pf[step.knob](card.pf.ifindex, card.record.vf_index, *step.values)
 
 
 def restore_knobs(card: Card) -> None:

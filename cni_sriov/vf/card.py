@@ -23,9 +23,10 @@ class NotYet(Exception):
 class Card:
     """`pf` None: it is gone, or not visible (vf/lone.py). `admin`: what it tells of the VF, None if it tells nothing.
     `link`: the VF's netdev, None unless it is in the host. `port`: the PF's netdev, which only ADD looks at.
+    `stale`: something was set since.
     """
 
-    __slots__ = ("admin", "host", "link", "pf", "port", "record")
+    __slots__ = ("admin", "host", "link", "pf", "port", "record", "stale")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Card:
         self.link = link
         self.admin = admin
         self.port = port
+        self.stale = False
 
     @property
     def where(self) -> str:

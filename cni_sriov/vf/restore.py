@@ -46,7 +46,7 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
         raise TryAgain(what, "what is left stays recorded; the next DEL or ADD tries again")
     if away is not None:
         raise away
-    _verify(host, record, base, verify_timeout_ms)
+    _verify(found, base, verify_timeout_ms)
     homename.settle(host)
 
 
@@ -95,23 +95,27 @@ def pf_out_of_reach(host: Host, record: Record) -> str:
     return "" if port.carrier else "the PF has no carrier"
 
 
-def _verify(host: Host, record: Record, base: VfState, timeout_ms: int) -> None:
-    """Read back until the VF is its baseline: i40e and iavf apply MACs asynchronously (sriov-cni utils.go)."""
-    wrong = poll(lambda: _differences(host, record, base), timeout_ms / 1000)
-    if wrong:
-        raise TryAgain(f"restore vf {record.vf}: after {timeout_ms} ms still {', '.join(wrong)}")
+def _verify(found: Card, base: VfState, timeout_ms: int) -> None:
+    """Read back until the VF is its baseline: i40e and iavf apply MACs asynchronously (sriov-cni utils.go). What was seen
+    so, and had nothing to be set, is not looked at again.
+    """
+    host, record = found.host, found.record
+    if found.stale or _differences(found, base):
+        wrong = poll(lambda: _differences(card.look(host, record), base), timeout_ms / 1000)
+        if wrong:
+            raise TryAgain(f"restore vf {record.vf}: after {timeout_ms} ms still {', '.join(wrong)}")
 
 
 _WORDS = {"mac": "own MAC {}", "mtu": "mtu {}", "txqueuelen": "txqueuelen {}"}
 
 
-def _differences(host: Host, record: Record, base: VfState) -> list[str]:
-    found = card.look(host, record)
+def _differences(found: Card, base: VfState) -> list[str]:
     now, link = found.admin, found.link
     wrong = knobs.differences(now, base) if now is not None else []
     if link is None:
         # renamed by udev while we looked for it
-        return [*wrong, "no netdev in the host"] if host.sysfs.has_netdev(record.vf) else wrong
+        there = found.host.sysfs.has_netdev(found.record.vf)
+        return [*wrong, "no netdev in the host"] if there else wrong
     wrong += [
         _WORDS.get(key, "promiscuous or all multicast").format(has)
         for key, has, _ in knobs.own_differences(link, knobs.as_found(base))
