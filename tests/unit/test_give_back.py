@@ -70,6 +70,29 @@ def test_a_pf_that_does_not_answer_stops_no_other_inverse(
     assert world.call("DEL", conf).code == 0
 
 
+def test_a_netdev_that_is_there_but_was_not_seen_is_not_taken_for_restored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """udev renames it again and again while DEL looks for it: nothing of it was set back, and nothing was seen to differ."""
+    conf, link = world.conf(mtu=1400), fakes.FakeNetlink.link
+    missed: list[str] = []
+    assert world.call("ADD", conf).code == 0
+
+    def renamed(netlink: fakes.FakeNetlink, name: str) -> Any:
+        found = link(netlink, name)
+        if found is None or found.parent_dev != VF or len(missed) == 2:
+            return found
+        missed.append(name)
+        return None
+
+    monkeypatch.setattr(fakes.FakeNetlink, "link", renamed)
+
+    assert world.call("DEL", conf).code == 11
+    assert len(missed) == 2
+    assert world.call("DEL", conf).code == 0
+    assert vf_of(world).mtu == 1500
+
+
 def rename(world: World) -> None:
     index = next(i for i, link in world.kernel.host.links.items() if link.pci_address == VF)
     world.kernel.rename(world.kernel.host, index, "ens1v0")
