@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 from ..conf.netconf import NetConf
 from ..kernel import announce as packets
@@ -16,6 +16,8 @@ from ..words.errors import CniError, KernelRefused
 from ..words.inet import Prefix, parse_interface
 from .host import Host
 from .poll import poll
+
+T = TypeVar("T")
 
 
 class InPod:
@@ -42,21 +44,21 @@ def configure(pod: InPod, conf: NetConf, found: IpamResult | None) -> None:
     """
     ips = [ip.address for ip in found.ips] if found is not None else []
     _set_sysctls(pod, ANNOUNCE + _ipv6_sysctls(ips, conf))
-    _add_addresses(pod, [ip for ip in ips if ":" not in ip])
+    _each(pod, _add_address, [ip for ip in ips if ":" not in ip])
     try:
         pod.netlink.set_up(pod.link.ifindex)
     except KernelRefused as refused:
         raise CniError(f"set {pod.where} up: {refused}", code=5) from refused
-    _add_addresses(pod, [ip for ip in ips if ":" in ip])
-    _add_routes(pod, found.routes if found is not None else [])
+    _each(pod, _add_address, [ip for ip in ips if ":" in ip])
+    _each(pod, _add_route, found.routes if found is not None else [])
 
 
 def add_late(pod: InPod, conf: NetConf, found: IpamResult) -> None:
     """Addresses and routes of an IPAM that wanted to see the interface UP (dhcp)."""
     ips = [ip.address for ip in found.ips]
     _set_sysctls(pod, _ipv6_sysctls(ips, conf))
-    _add_addresses(pod, ips)
-    _add_routes(pod, found.routes)
+    _each(pod, _add_address, ips)
+    _each(pod, _add_route, found.routes)
 
 
 ANNOUNCE = [
@@ -90,22 +92,10 @@ def _set_sysctls(pod: InPod, wanted: list[tuple[tuple[str, str], str]]) -> None:
         pod.host.log.warning("sysctl not set", reason=refused)
 
 
-def _add_addresses(pod: InPod, ips: list[str]) -> None:
-    with _code_5(pod):
-        for ip in ips:
-            _add_address(pod.netlink, pod.link.ifindex, ip)
-
-
-def _add_routes(pod: InPod, routes: list[Route]) -> None:
-    with _code_5(pod):
-        for route in routes:
-            _add_route(pod.netlink, pod.link.ifindex, route)
-
-
-@contextmanager
-def _code_5(pod: InPod) -> Iterator[None]:
+def _each(pod: InPod, add: Callable[[Netlink, int, T], None], items: list[T]) -> None:
     try:
-        yield
+        for item in items:
+            add(pod.netlink, pod.link.ifindex, item)
     except KernelRefused as refused:
         raise CniError(f"configure {pod.where}: {refused}", code=5) from refused
 
