@@ -93,6 +93,34 @@ def test_a_netdev_that_is_there_but_was_not_seen_is_not_taken_for_restored(
     assert vf_of(world).mtu == 1500
 
 
+def test_a_driver_that_applies_later_is_waited_for_on_both_ways(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """i40e and iavf do; what is read back at once is what was there before."""
+    netlink: Any = fakes.FakeNetlink
+    set_vlan, states = netlink.set_vf_vlan, netlink.vf_states
+    late: list[str] = []
+
+    def set_later(*args: Any) -> None:
+        set_vlan(*args)
+        late.extend(["once", "and again"])
+
+    def not_yet(*args: Any) -> Any:
+        found = states(*args)
+        if late:
+            late.pop()
+            found[0].vlan = 4000
+        return found
+
+    monkeypatch.setattr(netlink, "set_vf_vlan", set_later)
+    monkeypatch.setattr(netlink, "vf_states", not_yet)
+
+    assert world.call("ADD", world.conf(vlan=100)).code == 0
+    assert late == []
+    assert world.call("DEL", world.conf(vlan=100)).code == 0
+    assert late == []
+
+
 def rename(world: World) -> None:
     index = next(i for i, link in world.kernel.host.links.items() if link.pci_address == VF)
     world.kernel.rename(world.kernel.host, index, "ens1v0")
