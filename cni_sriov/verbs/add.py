@@ -15,7 +15,7 @@ from ..state import deviceinfo
 from ..state.files import Lock
 from ..vf import admin, baseline, claim, handover
 from ..vf.host import Host
-from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result
+from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result, Route
 from ..words.errors import (
     AttachedAlready,
     CniError,
@@ -88,13 +88,13 @@ def _attach(
         found = reservation.reserve(host, ipam_conf, record) if ipam_conf else None
         admin.bring_pf_up(card, conf)
         given = kind.hand_over(card, netns, inside_pod, conf)
-        kind.configure(given, record, conf, found)
+        routes = kind.configure(given, record, conf, found)
         if "type" in record.ipam:
             found = delegate.add(host, record, conf)
-            kind.add_late(given, conf, found)
+            routes = kind.add_late(given, conf, found)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
-        return _result(record, conf, given.link, found)
+        return _result(record, conf, given.link, found, routes)
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
         raise
@@ -143,9 +143,11 @@ def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> No
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # a stop signal that came meanwhile ends it now
 
 
-def _result(record: Record, conf: NetConf, link: Link, found: IpamResult | None) -> Result:
+def _result(
+    record: Record, conf: NetConf, link: Link, found: IpamResult | None, routes: list[Route]
+) -> Result:
     interface = Interface(link.ifname, link.mac, link.mtu, record.netns, record.vf)
     if found is None:
         return Result([interface], [], [], conf.dns)
     ips = [IPConfig(ip.address, ip.gateway, 0) for ip in found.ips]
-    return Result([interface], ips, found.routes, conf.dns or found.dns)
+    return Result([interface], ips, routes, conf.dns or found.dns)

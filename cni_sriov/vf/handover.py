@@ -7,7 +7,7 @@ from typing import Protocol
 from ..conf.netconf import NetConf
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import VF, IpamResult, Link, Record
+from ..words.domain import VF, IpamResult, Link, Record, Route
 from . import netdev
 from .card import Card
 from .host import Host
@@ -26,10 +26,10 @@ class Handover(Protocol):
     def hand_over(self, card: Card, netns: Netns, netlink: Netlink, conf: NetConf) -> InPod:
         """All that was asked is set and read back, and the container has it."""
 
-    def configure(self, given: InPod, record: Record, conf: NetConf, found: IpamResult | None) -> None:
-        """The container's side, with what an IPAM of ours gave."""
+    def configure(self, given: InPod, record: Record, conf: NetConf, found: IpamResult | None) -> list[Route]:
+        """The container's side, with what an IPAM of ours gave; the answer is the routes as they were added."""
 
-    def add_late(self, given: InPod, conf: NetConf, found: IpamResult) -> None:
+    def add_late(self, given: InPod, conf: NetConf, found: IpamResult) -> list[Route]:
         """What an IPAM gave that wanted to see the interface first."""
 
     def announce(self, given: InPod, found: IpamResult | None, wait_ms: int) -> None:

@@ -8,7 +8,7 @@ from ..conf.netconf import NetConf
 from ..decide import choose, knobs
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import VF, IpamResult, Link, Record, VfState
+from ..words.domain import VF, IpamResult, Link, Record, Route, VfState
 from ..words.errors import DriverRefused, IfnameExists, KernelRefused, PfUnusable, TryAgain
 from . import admin, drift, homecoming, locate, pod, stacked
 from .card import Card
@@ -110,11 +110,11 @@ def _unlike(card: Card, link: Link) -> list[str]:
     return list(dict.fromkeys(wrong))
 
 
-def configure(given: InPod, record: Record, conf: NetConf, found: IpamResult | None) -> None:
+def configure(given: InPod, record: Record, conf: NetConf, found: IpamResult | None) -> list[Route]:
     """It is UP then, and with it each VLAN that somebody put on it and took to another netns (vlan_device_event). What is
     found goes with the netdev, which the undo makes anew.
     """
-    pod.configure(given, conf, found)
+    routes = pod.configure(given, conf, found)
     given.link.flags |= 1  # IFF_UP
     if stacked.has_strangers(given.netns, given.netns.proc_net("dev_mcast"), given.link, []):
         stacked.note(given.host, record)
@@ -122,3 +122,4 @@ def configure(given: InPod, record: Record, conf: NetConf, found: IpamResult | N
             f"use VF {record.vf}: something in another network namespace is stacked on it",
             "an earlier container left it; the VF is made anew, and the next ADD can have it",
         )
+    return routes

@@ -17,6 +17,7 @@ from ..words.inet import Prefix, parse_interface
 from .host import Host
 from .poll import poll
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -36,11 +37,12 @@ class InPod:
         return f"{self.link.ifname} in {self.netns.path}"
 
 
-def configure(pod: InPod, conf: NetConf, found: IpamResult | None) -> None:
+def configure(pod: InPod, conf: NetConf, found: IpamResult | None) -> list[Route]:
     """Sysctls, IPv4 addresses, UP, IPv6 addresses, routes, in this order: the kernel announces at UP what it has then.
 
     IPv6 ones are in DAD by then, and where multicasts come back to their sender (QEMU's igb, a VEPA switch) the
-    kernel takes its own advertisement for the proof of a duplicate: so they come after UP.
+    kernel takes its own advertisement for the proof of a duplicate: so they come after UP. The answer is the routes
+    with the metric that each got.
     """
     ips = [ip.address for ip in found.ips] if found is not None else []
     _set_sysctls(pod, ANNOUNCE + _ipv6_sysctls(ips, conf))
@@ -50,15 +52,15 @@ def configure(pod: InPod, conf: NetConf, found: IpamResult | None) -> None:
     except KernelRefused as refused:
         raise CniError(f"set {pod.where} up: {refused}", code=5) from refused
     _each(pod, _add_address, [ip for ip in ips if ":" in ip])
-    _each(pod, _add_route, found.routes if found is not None else [])
+    return _each(pod, _add_route, found.routes if found is not None else [])
 
 
-def add_late(pod: InPod, conf: NetConf, found: IpamResult) -> None:
+def add_late(pod: InPod, conf: NetConf, found: IpamResult) -> list[Route]:
     """Addresses and routes of an IPAM that wanted to see the interface UP (dhcp)."""
     ips = [ip.address for ip in found.ips]
     _set_sysctls(pod, _ipv6_sysctls(ips, conf))
     _each(pod, _add_address, ips)
-    _each(pod, _add_route, found.routes)
+    return _each(pod, _add_route, found.routes)
 
 
 ANNOUNCE = [
@@ -92,10 +94,9 @@ def _set_sysctls(pod: InPod, wanted: list[tuple[tuple[str, str], str]]) -> None:
         pod.host.log.warning("sysctl not set", reason=refused)
 
 
-def _each(pod: InPod, add: Callable[[Netlink, int, T], None], items: list[T]) -> None:
+def _each(pod: InPod, add: Callable[[Netlink, int, T], R], items: list[T]) -> list[R]:
     try:
-        for item in items:
-            add(pod.netlink, pod.link.ifindex, item)
+        return [add(pod.netlink, pod.link.ifindex, item) for item in items]
     except KernelRefused as refused:
         raise CniError(f"configure {pod.where}: {refused}", code=5) from refused
 
@@ -113,15 +114,16 @@ def _add_address(netlink: Netlink, ifindex: int, address: str) -> None:
     netlink.add_address(ifindex, address)
 
 
-def _add_route(netlink: Netlink, ifindex: int, route: Route) -> None:
+def _add_route(netlink: Netlink, ifindex: int, route: Route) -> Route:
     """A second interface with a route to the same place gets a higher metric instead of an error (and the result tells
     it). The field's plugins put it beside the first, or before it (RouteAddEcmp), which takes the first one's traffic.
     """
-    for priority in (route.priority, 1024 + ifindex):
-        route.priority = priority
+    for metric in (route.priority, 1024 + ifindex):
+        same = metric == route.priority
+        wanted = route if same else Route.from_json(route.to_json() | {"priority": metric})
         try:
-            netlink.add_route(ifindex, route)
-            return
+            netlink.add_route(ifindex, wanted)
+            return wanted
         except KernelRefused as refused:
             if refused.errno != errno.EEXIST:
                 raise

@@ -19,7 +19,12 @@ class Device:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.answers: dict[str, Any] = {"busy": "", "differences": [], "is_home": False}
+        self.answers: dict[str, Any] = {
+            "busy": "",
+            "configure": [],
+            "differences": [],
+            "is_home": False,
+        }
 
     def __getattr__(self, act: str) -> Any:
         def noted(*args: Any) -> Any:
