@@ -61,7 +61,7 @@ class FakeHost(Host):
     def open_path(self, path: str) -> Netns:
         return self.kernel.open_netns(path)
 
-    def pod(self, netns: Netns) -> Netlink:
+    def netlink_in(self, netns: Netns) -> Netlink:
         return self.kernel.pod_netlink(netns)
 
     def live_netns(self) -> dict[int, list[str]]:

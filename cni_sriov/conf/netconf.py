@@ -290,6 +290,7 @@ class NetConf:
         "device",
         "device_info_file",
         "dns",
+        "driver",
         "ipam",
         "log_file",
         "log_level",
@@ -321,6 +322,7 @@ class NetConf:
         self.pf = None if self.device or self.master else selector
         self.settings = _settings(values, args, _mac(values, cni_args, args, runtime))
         _limit_rate(self.settings, runtime)
+        self.driver: str = values.get("driver", "kernel")
         self.pf_up: bool = values.get("pfUp", True)
         self.accept_ra: bool = values.get("acceptRA", False)
         self.announce_wait_ms: int = values.get("announceWait", 0)

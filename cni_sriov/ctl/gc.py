@@ -18,7 +18,7 @@ from ..leases.holding import Holding
 from ..leases.store import Store
 from ..leases.transaction import Judge
 from ..owner import adopt, death, giveback, records
-from ..vf import homename
+from ..vf import homename, restore
 from ..vf.host import Host
 from ..words.domain import Attachment, Record
 from ..words.failures import Failures
@@ -118,7 +118,7 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
         stuck = (
             _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
         )
-        return False, giveback.pf_out_of_reach(host, record) or stuck
+        return False, restore.pf_out_of_reach(host, record) or stuck
     return True, proof
 
 

@@ -78,6 +78,7 @@ def free_vf(
 
 
 CLAIMED = "claimed"
+UNNAMED = "is not named by udev yet"  # time alone makes such a VF free
 
 
 def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: list[str]) -> CniError:

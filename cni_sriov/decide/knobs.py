@@ -1,39 +1,75 @@
-"""From one state of a VF's admin knobs to another: which netlink verbs, and what still differs. Pure.
+"""From one state of a VF to another, by the PF's knobs and by its own netdev's: what to set, and what still differs. Pure.
 
-The admin MAC is not among them: its order with the VF's own address matters (release.restore_mac, verbs/add.py).
+The MACs are not among what is set: their order matters (vf/admin.py).
 """
 
 from __future__ import annotations
 
-from ..words.domain import VfSettings, VfState
+from ..words.domain import ALLMULTI, PROMISC, Link, VfSettings, VfState
 
 _PLAIN = ("spoofchk", "trust", "link_state")
 
 
 class Step:
-    """`verb` is a method of Netlink that takes (pf_ifindex, index, *args); `label` is the conf's key, for errors."""
+    """`knob` is what the kernel sets in one request (vf/admin.py knows by which), `label` the conf's key, for errors."""
 
-    __slots__ = ("args", "label", "verb")
+    __slots__ = ("knob", "label", "values")
 
-    def __init__(self, label: str, verb: str, *args: object) -> None:
+    def __init__(self, label: str, knob: str, *values: object) -> None:
         self.label = label
-        self.verb = verb
-        self.args = args
+        self.knob = knob
+        self.values = values
 
 
 def steps(now: VfState, wanted: VfState | VfSettings) -> list[Step]:
     """What to do; a knob that is already so, or that `wanted` leaves open (None), is not touched."""
     todo = []
     if wanted.vlan is not None and _vlan(now) != _vlan(wanted):
-        todo.append(Step("vlan", "set_vf_vlan", wanted.vlan, wanted.vlan_qos, wanted.vlan_proto))
+        todo.append(Step("vlan", "vlan", wanted.vlan, wanted.vlan_qos, wanted.vlan_proto))
     low, high = _rates(now, wanted)
     if (low, high) != (now.min_tx_rate or 0, now.max_tx_rate or 0):
-        todo.append(Step(_rate_label(now, low), "set_vf_rate", low, high))
+        todo.append(Step(_rate_label(now, low), "rate", low, high))
     for knob in _PLAIN:
         value = getattr(wanted, knob)
         if value is not None and value != getattr(now, knob):
-            todo.append(Step(knob, f"set_vf_{knob}", value))
+            todo.append(Step(knob, knob, value))
     return todo
+
+
+def own_steps(link: Link, wanted: VfSettings) -> list[Step]:
+    """The same for the VF's own netdev."""
+    todo = []
+    if wanted.mtu not in {None, link.mtu}:
+        todo.append(Step("mtu", "mtu", wanted.mtu))
+    if wanted.txqueuelen not in {None, link.txqueuelen}:
+        todo.append(Step("txqueuelen", "txqueuelen", wanted.txqueuelen))
+    modes = wanted.modes(link.modes)
+    if modes != link.modes:
+        todo.append(Step("promisc or allmulti", "modes", modes))
+    return todo
+
+
+def own_differences(link: Link, wanted: VfSettings) -> list[tuple[str, object, object]]:
+    """(the conf's key, what the netdev has, what is wanted) where these differ."""
+    facts = (
+        ("mac", link.mac, wanted.mac),
+        ("mtu", link.mtu, wanted.mtu),
+        ("txqueuelen", link.txqueuelen, wanted.txqueuelen),
+        ("promisc", bool(link.modes & PROMISC), wanted.promisc),
+        ("allmulti", bool(link.modes & ALLMULTI), wanted.allmulti),
+    )
+    return [fact for fact in facts if fact[2] not in {None, fact[1]}]
+
+
+def as_found(base: VfState) -> VfSettings:
+    """What the netdev is to have again; an MTU of 0 was not known."""
+    return VfSettings(
+        base.own_mac,
+        mtu=base.mtu or None,
+        txqueuelen=base.txqueuelen,
+        promisc=bool(base.modes & PROMISC),
+        allmulti=bool(base.modes & ALLMULTI),
+    )
 
 
 def has_rates(settings: VfState | VfSettings) -> bool:

@@ -13,7 +13,7 @@ from ..conf import hostsubnet
 from ..ipam import delegate, own
 from ..kernel.netns import Netns
 from ..state.sriovcni import marked_netns, name_of
-from ..vf import cachefiles
+from ..vf import cachefiles, locate
 from ..vf.cachefiles import CacheFile
 from ..vf.host import Host
 from ..wire import sriovcni
@@ -171,7 +171,7 @@ def _leave_out_unreported(host: Host, record: Record, base: VfState) -> None:
 
 def _where(host: Host, vf: str, path: str) -> tuple[Netns | None, Link | None]:
     """(the pod's netns, the VF's netdev there); no netns if it is in the host, nothing if neither there nor at `path`."""
-    link = host.vf_link(vf)
+    link = locate.in_host(host, vf)
     if link is not None or not path:
         return None, link
     try:
@@ -180,7 +180,7 @@ def _where(host: Host, vf: str, path: str) -> tuple[Netns | None, Link | None]:
         return None, None
     try:
         if not netns.is_own():
-            with host.pod(netns) as pod:
+            with host.netlink_in(netns) as pod:
                 link = pod.link_by_pci(vf)
     except KernelRefused:
         link = None

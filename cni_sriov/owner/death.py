@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..kernel.netns import Netns
 from ..leases.holding import Holding
+from ..vf import card, handover
 from ..vf.host import Host
 from ..words.domain import Attachment, Record
 from ..words.errors import BadNetns, KernelRefused
@@ -16,7 +17,7 @@ def proof(host: Host, record: Record) -> str:
     """Why nobody can own this attachment any more, "" if somebody may. The caller holds its lock."""
     if record.boot_id != host.ledger.boot_id:
         return "it is of an earlier boot"
-    lost = host.lost_vf(record)
+    lost = card.lost(host, record)
     if lost:
         return lost
     has = host.ledger.claimant(record)
@@ -24,9 +25,7 @@ def proof(host: Host, record: Record) -> str:
         return f"its VF is {has}'s by now"
     if record.status == "in-progress":
         return "its ADD died"
-    # where CNI_NETNS_OVERRIDE let the container be in the host, a living one's VF is there as well
-    away = record.status == "released" or not host.is_in_own_netns(record)
-    if away and host.vf_link(record.vf) is not None:
+    if handover.of(record.driver).is_home(host, record):
         return "the VF is back in the host"
     # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
     given_up = record.status == "released" or record.anew
@@ -126,7 +125,7 @@ class DeathProof:
     def _has_address(self, holding: Holding, netns: Netns) -> bool:
         """It lives on without its path, as the one who uses the lease."""
         try:
-            with self.host.pod(netns) as pod:
+            with self.host.netlink_in(netns) as pod:
                 used = {address.address.partition("/")[0] for address in pod.addresses()}
         except KernelRefused:
             return True

@@ -12,9 +12,9 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..vf import claim, pod, prepare
+from ..vf import admin, baseline, claim, handover
 from ..vf.host import Host
-from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result
+from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result, Route
 from ..words.errors import (
     AttachedAlready,
     CniError,
@@ -30,7 +30,7 @@ def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host)
     """Hold the attachment's lock, refuse a second attachment, then attach."""
     if ipam_conf is not None:
         own.read_dns(ipam_conf)
-    with host.open_netns(request.netns) as netns, host.pod(netns) as inside_pod:
+    with host.open_netns(request.netns) as netns, host.netlink_in(netns) as inside_pod:
         host.ledger.open()
         with records.held(host, request.attachment, "ADD"):
             _take_back_dead(request, conf, host)
@@ -65,29 +65,22 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
 def _attach(
     request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host, netns: Netns, inside_pod: Netlink
 ) -> Result:
-    record = _claim(request, conf, host, netns)
+    record, kind = _claim(request, conf, host, netns), handover.of(conf.driver)
     try:
         record.ipam = ipam.to_store(host, ipam_conf)
-        card = prepare.find(host, record, conf)
+        card = baseline.find(host, record, conf)
         if conf.device_info_file:
             deviceinfo.leave(host.ledger.put, record, conf.device_info_file)
         found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record)) if ipam_conf else None
-        prepare.bring_pf_up(card, conf)
-        prepare.set_mac(card)
-        prepare.set_mtu(card)
-        prepare.set_netdev(card)
-        prepare.set_knobs(card)
-        prepare.move(card, netns)
-        link = prepare.read_back(card, conf, inside_pod)
-        pod.configure(host, netns, inside_pod, link, conf, found)
-        prepare.refuse_shared(card, netns, link)
+        admin.bring_pf_up(card, conf)
+        given = kind.hand_over(card, netns, inside_pod, conf)
+        routes = kind.configure(given, record, conf, found)
         late = ipam.of(record).add(host, record, conf)
         if late is not None:
-            found = late
-            pod.add_late(host, netns, inside_pod, link, conf, found)
-        pod.announce(host, netns, inside_pod, link, found, conf.announce_wait_ms)
+            found, routes = late, kind.add_late(given, conf, late)
+        kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
-        return _result(record, conf, link, found)
+        return _result(record, conf, given.link, found, routes)
     except BaseException as error:  # SIGTERM's SystemExit too
         _undo(host, record, conf, error)
         raise
@@ -129,9 +122,11 @@ def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> No
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # a stop signal that came meanwhile ends it now
 
 
-def _result(record: Record, conf: NetConf, link: Link, found: IpamResult | None) -> Result:
+def _result(
+    record: Record, conf: NetConf, link: Link, found: IpamResult | None, routes: list[Route]
+) -> Result:
     interface = Interface(link.ifname, link.mac, link.mtu, record.netns, record.vf)
     if found is None:
         return Result([interface], [], [], conf.dns)
     ips = [IPConfig(ip.address, ip.gateway, 0) for ip in found.ips]
-    return Result([interface], ips, found.routes, conf.dns or found.dns)
+    return Result([interface], ips, routes, conf.dns or found.dns)

@@ -11,16 +11,15 @@ from ..kernel.netns import Netns
 from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Record, Request
 from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
-from . import cachefiles, lone
+from . import cachefiles, handover, lone
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
-_UNNAMED = "is not named by udev yet"
 
 
 def is_unnamed(error: CniError) -> bool:
     """Whether time alone makes a VF free."""
-    return isinstance(error, NoFreeVf) and any(reason.endswith(_UNNAMED) for _, _, reason in error.seen)
+    return isinstance(error, NoFreeVf) and any(reason.endswith(choose.UNNAMED) for _, _, reason in error.seen)
 
 
 def eligible_pfs(host: Host, conf: NetConf) -> list[PF]:
@@ -119,6 +118,7 @@ def _find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | No
 
 def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_address: set[int]) -> Iterator[VF]:
     """The PF's VFs that the conf admits, each judged when it is looked at."""
+    wanted = handover.of(conf.driver)
     virtfns = host.sysfs.virtfns(pf.pci_address) if pf.pci_address else [(0, conf.device)]
     for index, pci_address in virtfns:
         if conf.device not in {"", pci_address} or not choose.has_index(conf.pf, index):
@@ -127,26 +127,19 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
             yield VF(index, pci_address, "", "")  # 256 VFs under the node's lock: what is known is not read
         else:
             vf = host.sysfs.vf(index, pci_address)
-            vf.busy = vf.busy or _busy(host, vf, with_address)
-            if not vf.busy and not pf.pci_address:
-                vf.busy = lone.use(host, vf)
+            vf.busy = vf.busy or wanted.busy(host, vf, with_address) or _held_otherwise(host, pf, vf)
             yield vf
         if conf.device:
             return
 
 
-def _busy(host: Host, vf: VF, with_address: set[int]) -> str:
-    """What keeps a VF from a pod, besides what sysfs told. UP or link-local alone does not: NetworkManager does that."""
-    if not vf.ifname:
-        return f"driver {vf.driver} makes no netdev"
-    ifindex = host.netlink.ifindex(vf.ifname)
-    if ifindex in with_address:
-        return f"{vf.ifname} has a global address in the host"
-    if not host.sysfs.udev_named(ifindex):
-        return f"{vf.ifname} {_UNNAMED}"
+def _held_otherwise(host: Host, pf: PF, vf: VF) -> str:
+    """By sriov-cni, or by the machine itself where the PF is not visible."""
     if sriovcni.is_marked(host.ledger.cache_dirs, vf.pci_address):
-        return cachefiles.holder(host, vf.pci_address)
-    return ""
+        held = cachefiles.holder(host, vf.pci_address)
+        if held:
+            return held
+    return "" if pf.pci_address else lone.use(host, vf)
 
 
 def _with_global_address(host: Host) -> set[int]:

@@ -7,13 +7,14 @@ becomes nobody's baseline. The file is of one VF instance (Sysfs.inode), and goe
 from __future__ import annotations
 
 import errno
-from typing import Any
+from collections.abc import Callable
 
 from ..state import files
 from ..words import jsontext
-from ..words.domain import Link
+from ..words.domain import Link, VfState
 from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
 from ..words.failures import Failures
+from . import locate
 from .host import Host
 
 
@@ -66,7 +67,7 @@ def settle(host: Host) -> None:
 
 def _settle(host: Host, vf: str) -> None:
     name = of(host, vf)
-    link = host.vf_link(vf) if name else None
+    link = locate.in_host(host, vf) if name else None
     if link is None:
         if not name:
             forget(host, vf)
@@ -78,6 +79,19 @@ def _settle(host: Host, vf: str) -> None:
             host.netlink.set_up(link.ifindex)
     if host.netlink.ifname(link.ifindex) == name:
         forget(host, vf)
+
+
+def restore(host: Host, vf: str, link: Link, base: VfState) -> None:
+    """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (kernels.md 6.8)."""
+    for name in set(link.altnames) - set(base.altnames):
+        ignoring(host.netlink.del_altname, link.ifindex, name)
+    has = host.netlink.ifname(link.ifindex)  # asked anew, without RTNL: udev may have renamed it
+    if has != base.ifname and not rename(host, link, base.ifname):
+        remember(host, vf, base.ifname)
+    for name in set(base.altnames) - set(link.altnames):
+        ignoring(host.netlink.add_altname, link.ifindex, name)
+    if base.up:
+        host.netlink.set_up(link.ifindex)  # also where it was UP just now: the rename set it down
 
 
 def rename(host: Host, link: Link, name: str) -> bool:
@@ -102,7 +116,7 @@ def rename(host: Host, link: Link, name: str) -> bool:
     return False
 
 
-def ignoring(verb: Any, ifindex: int, name: str) -> None:
+def ignoring(verb: Callable[[int, str], None], ifindex: int, name: str) -> None:
     """udev changes altnames beside us: what it did first is done."""
     try:
         verb(ifindex, name)

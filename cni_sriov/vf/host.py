@@ -11,7 +11,6 @@ from ..kernel.netns import OWN, Netns, inside, proc_net
 from ..kernel.rtnl import Address
 from ..kernel.sysfs import Sysfs
 from ..state.ledger import Ledger
-from ..words.domain import Link, Record
 from ..words.errors import BadNetns
 from ..words.log import Log
 
@@ -85,31 +84,7 @@ class Host:
             )
         return netns
 
-    def find_pod(self, record: Record) -> tuple[Netns, Netlink, str] | None:
-        """The pod's netns, with what `visit` tells of it, if its path still leads to the one that ADD saw: another pod may
-        have the path by now.
-        """
-        try:
-            netns = self.open_path(record.netns)
-        except BadNetns:
-            return None
-        try:
-            if list(netns.identity) == record.netns_identity:
-                pod, multicast = self.visit(netns)  # tells the cookie, so that nobody need go in twice
-                if netns.is_the_one(record.netns_identity, record.netns_cookie):
-                    return netns, pod, multicast
-                pod.close()
-        except BaseException:
-            netns.close()
-            raise
-        netns.close()
-        return None
-
-    def is_in_own_netns(self, record: Record) -> bool:
-        """Whether the container is in the host's own netns (CNI_NETNS_OVERRIDE)."""
-        return self.own_netns.is_the_one(record.netns_identity, record.netns_cookie)
-
-    def pod(self, netns: Netns) -> Netlink:
+    def netlink_in(self, netns: Netns) -> Netlink:
         """A Netlink that speaks in the pod, opened inside it; the process itself stays where it is."""
         with inside(netns):
             pod = Netlink()
@@ -121,7 +96,7 @@ class Host:
         return living.netns()
 
     def visit(self, netns: Netns) -> tuple[Netlink, str]:
-        """`pod`, and who wants multicasts of which link there (vf/stacked.py), in one visit."""
+        """`netlink_in`, and who wants multicasts of which link there (vf/stacked.py), in one visit."""
         with inside(netns):
             pod, wanted = Netlink(), proc_net("dev_mcast")
         netns.met(pod.raw)
@@ -134,42 +109,3 @@ class Host:
             return process.run(executable, process.clean_environment(self.environment) | env, stdin)
         finally:
             os.umask(mask)
-
-    def vf_link(self, vf: str) -> Link | None:
-        """The VF's netdev if it is in the host netns now."""
-        for name in self.sysfs.netdevs(vf):
-            link = self.netlink.link(name)
-            if link is not None and link.parent_dev in {vf, ""}:
-                return link
-        return None
-
-    def lost_vf(self, record: Record) -> str:
-        """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address,
-        which is not the attachment's and must not be touched for it (kernels.md 6.11).
-        """
-        inode = self.sysfs.inode(record.vf)
-        if not inode:
-            return "the VF is gone"
-        return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"
-
-
-def link_among(links: list[Link], record: Record) -> Link | None:
-    """The VF's netdev of those in the pod: by name if what bears the name is still the VF, else by PCI address.
-
-    A half-failed move leaves the host's name there. Where the driver names no parent device, the name has to do.
-    """
-    ours = [link for link in links if link.parent_dev == record.parent_dev]
-    for name in (record.attachment.ifname, record.baseline.ifname if record.baseline else ""):
-        for link in ours:
-            if link.ifname == name:
-                return link
-    return ours[0] if ours and record.parent_dev else None
-
-
-def link_in_pod(pod: Netlink, record: Record) -> Link | None:
-    """The same by name alone, where the list cannot be had."""
-    for name in (record.attachment.ifname, record.baseline.ifname if record.baseline else ""):
-        link = pod.link(name) if name else None
-        if link is not None and link.parent_dev == record.parent_dev:
-            return link
-    return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from ..conf.netconf import NetConf
 from ..kernel import announce as packets
@@ -14,34 +15,52 @@ from ..words.domain import IpamResult, Link, Route
 from ..words.errors import CniError, KernelRefused
 from ..words.inet import Prefix, parse_interface
 from .host import Host
+from .poll import poll
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 
-def configure(
-    host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult | None
-) -> None:
+class InPod:
+    """A VF's netdev in the pod: the pod's netns, a Netlink that speaks in there, the link as it was found there."""
+
+    __slots__ = ("host", "link", "netlink", "netns")
+
+    def __init__(self, host: Host, netns: Netns, netlink: Netlink, link: Link) -> None:
+        self.host = host
+        self.netns = netns
+        self.netlink = netlink
+        self.link = link
+
+    @property
+    def where(self) -> str:
+        return f"{self.link.ifname} in {self.netns.path}"
+
+
+def configure(pod: InPod, conf: NetConf, found: IpamResult | None) -> list[Route]:
     """Sysctls, IPv4 addresses, UP, IPv6 addresses, routes, in this order: the kernel announces at UP what it has then.
 
     IPv6 ones are in DAD by then, and where multicasts come back to their sender (QEMU's igb, a VEPA switch) the
-    kernel takes its own advertisement for the proof of a duplicate: so they come after UP.
+    kernel takes its own advertisement for the proof of a duplicate: so they come after UP. The answer is the routes
+    with the metric that each got.
     """
     ips = [ip.address for ip in found.ips] if found is not None else []
-    _set_sysctls(host, netns, link, ANNOUNCE + _ipv6_sysctls(ips, conf))
-    _add_addresses(netns, pod, link, [ip for ip in ips if ":" not in ip])
+    _set_sysctls(pod, ANNOUNCE + _ipv6_sysctls(ips, conf))
+    _each(pod, _add_address, [ip for ip in ips if ":" not in ip])
     try:
-        pod.set_up(link.ifindex)
+        pod.netlink.set_up(pod.link.ifindex)
     except KernelRefused as refused:
-        raise CniError(f"set {link.ifname} in {netns.path} up: {refused}", code=5) from refused
-    _add_addresses(netns, pod, link, [ip for ip in ips if ":" in ip])
-    if found is not None:
-        _add_routes(netns, pod, link, found)
+        raise CniError(f"set {pod.where} up: {refused}", code=5) from refused
+    _each(pod, _add_address, [ip for ip in ips if ":" in ip])
+    return _each(pod, _add_route, found.routes if found is not None else [])
 
 
-def add_late(host: Host, netns: Netns, pod: Netlink, link: Link, conf: NetConf, found: IpamResult) -> None:
+def add_late(pod: InPod, conf: NetConf, found: IpamResult) -> list[Route]:
     """Addresses and routes of an IPAM that wanted to see the interface UP (dhcp)."""
     ips = [ip.address for ip in found.ips]
-    _set_sysctls(host, netns, link, _ipv6_sysctls(ips, conf))
-    _add_addresses(netns, pod, link, ips)
-    _add_routes(netns, pod, link, found)
+    _set_sysctls(pod, _ipv6_sysctls(ips, conf))
+    _each(pod, _add_address, ips)
+    return _each(pod, _add_route, found.routes)
 
 
 ANNOUNCE = [
@@ -62,58 +81,49 @@ def _ipv6_sysctls(ips: list[str], conf: NetConf) -> list[tuple[tuple[str, str], 
     return IPV6 if conf.accept_ra else IPV6 + NO_RA
 
 
-def _set_sysctls(host: Host, netns: Netns, link: Link, wanted: list[tuple[tuple[str, str], str]]) -> None:
+def _set_sysctls(pod: InPod, wanted: list[tuple[tuple[str, str], str]]) -> None:
     """None of them fails an ADD: a host without IPv6 has no such files, and an IPv6 address then fails by itself.
 
     Local IPv6 addresses are reached by way of `lo`: a runtime that disabled IPv6 did it there too (ConfigureIface). In
     the host it was the operator, and nothing would put that back.
     """
-    settings = [(("net", family, "conf", link.ifname, key), value) for (family, key), value in wanted]
-    if IPV6[0] in wanted and not netns.is_own():
+    settings = [(("net", family, "conf", pod.link.ifname, key), value) for (family, key), value in wanted]
+    if IPV6[0] in wanted and not pod.netns.is_own():
         settings.insert(0, (("net", "ipv6", "conf", "lo", "disable_ipv6"), "0"))
-    for refused in netns.set_sysctls(settings) if settings else []:
-        host.log.warning("sysctl not set", reason=refused)
+    for refused in pod.netns.set_sysctls(settings) if settings else []:
+        pod.host.log.warning("sysctl not set", reason=refused)
 
 
-def _add_addresses(netns: Netns, pod: Netlink, link: Link, ips: list[str]) -> None:
+def _each(pod: InPod, add: Callable[[Netlink, int, T], R], items: list[T]) -> list[R]:
     try:
-        for ip in ips:
-            _add_address(pod, link.ifindex, ip)
+        return [add(pod.netlink, pod.link.ifindex, item) for item in items]
     except KernelRefused as refused:
-        raise CniError(f"configure {link.ifname} in {netns.path}: {refused}", code=5) from refused
+        raise CniError(f"configure {pod.where}: {refused}", code=5) from refused
 
 
-def _add_routes(netns: Netns, pod: Netlink, link: Link, found: IpamResult) -> None:
-    try:
-        for route in found.routes:
-            _add_route(pod, link.ifindex, route)
-    except KernelRefused as refused:
-        raise CniError(f"configure {link.ifname} in {netns.path}: {refused}", code=5) from refused
-
-
-def _add_address(pod: Netlink, ifindex: int, address: str) -> None:
+def _add_address(netlink: Netlink, ifindex: int, address: str) -> None:
     """IPv6 as optimistic, usable while DAD runs: a tentative one is refused as the source of a route (EINVAL)."""
     if ":" in address:
         try:
-            pod.add_address(ifindex, address, IFA_F_OPTIMISTIC)
+            netlink.add_address(ifindex, address, IFA_F_OPTIMISTIC)
             return
         except KernelRefused as refused:
-            if (
-                refused.errno != errno.EINVAL
-            ):  # the sysctl could not be set, or the kernel has no optimistic DAD
+            # EINVAL: the sysctl could not be set, or the kernel has no optimistic DAD
+            if refused.errno != errno.EINVAL:
                 raise
-    pod.add_address(ifindex, address)
+    netlink.add_address(ifindex, address)
 
 
-def _add_route(pod: Netlink, ifindex: int, route: Route) -> None:
+def _add_route(netlink: Netlink, ifindex: int, route: Route) -> Route:
     """A second interface with a route to the same place gets a higher metric instead of an error (and the result tells
     it). The field's plugins put it beside the first, or before it (RouteAddEcmp), which takes the first one's traffic.
     """
-    for priority in (route.priority, 1024 + ifindex):
-        route.priority = priority
+    for metric in (route.priority, 1024 + ifindex):
+        same = metric == route.priority
+        wanted = route if same else Route.from_json(route.to_json() | {"priority": metric})
         try:
-            pod.add_route(ifindex, route)
-            return
+            netlink.add_route(ifindex, wanted)
+            return wanted
         except KernelRefused as refused:
             if refused.errno != errno.EEXIST:
                 raise
@@ -122,9 +132,7 @@ def _add_route(pod: Netlink, ifindex: int, route: Route) -> None:
     )
 
 
-def announce(
-    host: Host, netns: Netns, pod: Netlink, link: Link, found: IpamResult | None, wait_ms: int
-) -> None:
+def announce(pod: InPod, found: IpamResult | None, wait_ms: int) -> None:
     """Best effort, never fails an ADD: neighbours learn who has these addresses now.
 
     By the kernel: arp_notify announces at UP alone, where addresses of a foreign IPAM are not there yet, and a VF has
@@ -135,16 +143,17 @@ def announce(
         return
     try:
         if wait_ms:
-            _wait_for_carrier(pod, link, time.monotonic() + wait_ms / 1000)
-            settled = [a.address for a in pod.addresses(link.ifindex) if a.is_global and not a.is_tentative]
-            _send_packets(netns, link, [ip.address for ip in found.ips if ip.address in settled])
+            poll(lambda: not _has_carrier(pod), wait_ms / 1000, 0.005)
+            held = pod.netlink.addresses(pod.link.ifindex)
+            settled = [a.address for a in held if a.is_global and not a.is_tentative]
+            _send_packets(pod, [ip.address for ip in found.ips if ip.address in settled])
             return
         by_kernel, by_packet = _by_sender([ip.address for ip in found.ips if ":" not in ip.address])
         for address in by_kernel:
-            pod.announce(link.ifindex, address.partition("/")[0])
-        _send_packets(netns, link, by_packet)
+            pod.netlink.announce(pod.link.ifindex, address.partition("/")[0])
+        _send_packets(pod, by_packet)
     except (OSError, KernelRefused, CniError) as error:
-        host.log.warning("announcement failed", ifname=link.ifname, reason=error)
+        pod.host.log.warning("announcement failed", ifname=pod.link.ifname, reason=error)
 
 
 def _by_sender(addresses: list[str]) -> tuple[list[str], list[str]]:
@@ -159,18 +168,13 @@ def _by_sender(addresses: list[str]) -> tuple[list[str], list[str]]:
     return own, others
 
 
-def _send_packets(netns: Netns, link: Link, addresses: list[str]) -> None:
+def _send_packets(pod: InPod, addresses: list[str]) -> None:
     if not addresses:
         return
-    with inside(netns):
-        packets.send(link.ifindex, link.mac, [address.partition("/")[0] for address in addresses])
+    with inside(pod.netns):
+        packets.send(pod.link.ifindex, pod.link.mac, [address.partition("/")[0] for address in addresses])
 
 
-def _wait_for_carrier(pod: Netlink, link: Link, deadline: float) -> None:
-    while not _has_carrier(pod, link) and time.monotonic() < deadline:
-        time.sleep(0.005)
-
-
-def _has_carrier(pod: Netlink, link: Link) -> bool:
-    now = pod.link_by_index(link.ifindex)
+def _has_carrier(pod: InPod) -> bool:
+    now = pod.netlink.link_by_index(pod.link.ifindex)
     return now is not None and now.carrier

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import errno
 import sys
-import time
 
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import Link, Record
 from ..words.errors import BadNetns, KernelRefused
+from . import locate
 from .host import Host
+from .poll import poll
 
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
 ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
@@ -120,7 +121,7 @@ def in_another_netns(host: Host, link: Link) -> str:
 
 
 def _is_above(host: Host, netns: Netns, link: Link) -> bool:
-    with host.pod(netns) as there:
+    with host.netlink_in(netns) as there:
         # the list first: the kernel gives our netns its ID there when it first tells of a link that is stacked here
         links = [upper for upper in there.links() if upper.lower == link.ifindex and upper.lower_netns >= 0]
         return bool(links) and bool(uppers(links, link, there.netns_id(host.own_netns.fd)))
@@ -151,11 +152,13 @@ def note(host: Host, record: Record) -> None:
 
 
 def _await(host: Host, vf: str) -> None:
-    """Until it is there and udev is through with it, which would rename it behind us."""
-    deadline = time.monotonic() + ANEW_TIMEOUT_S
-    while (link := host.vf_link(vf)) is None or not host.sysfs.udev_named(link.ifindex):
-        if time.monotonic() >= deadline:
-            if link is not None:
-                return  # the name is our own to give then
-            raise KernelRefused(f"make the netdev of VF {vf} anew", errno.ENODEV, "its driver made none")
-        time.sleep(0.02)
+    """Until it is there and udev is through with it, which would rename it behind us. After that the name is our own to
+    give.
+    """
+
+    def unnamed() -> bool:
+        link = locate.in_host(host, vf)
+        return link is None or not host.sysfs.udev_named(link.ifindex)
+
+    if poll(unnamed, ANEW_TIMEOUT_S) and locate.in_host(host, vf) is None:
+        raise KernelRefused(f"make the netdev of VF {vf} anew", errno.ENODEV, "its driver made none")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -9,6 +11,11 @@ def parse_pci_address(text: str) -> str:
     """The canonical form, 0000:01:10.0, of what may lack the domain or have upper case; ValueError else."""
     if not isinstance(text, str):
         raise ValueError("must be a PCI address like 0000:01:10.0")
+    return _canonical(text)
+
+
+@lru_cache(maxsize=1024)  # every look into sysfs asks, twenty times in an ADD
+def _canonical(text: str) -> str:
     canonical = text.lower() if text.count(":") == 2 else "0000:" + text.lower()
     domain, bus, rest = [*canonical.split(":"), "", ""][:3]
     slot, dot, function = rest.partition(".")

@@ -413,7 +413,7 @@ def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World, monkeypatch:
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("cni_sriov.vf.pod.announce", stopped)
+    monkeypatch.setattr("cni_sriov.vf.netdev.announce", stopped)
 
     reply = one_vf.call("ADD", one_vf.conf(vlan=100))
 

@@ -13,7 +13,7 @@ from cni_sriov.kernel.netns import OWN
 from cni_sriov.kernel.rtnl import Address
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.verbs import add
-from cni_sriov.vf import prepare
+from cni_sriov.vf import netdev
 from cni_sriov.words.errors import CniError, KernelRefused
 from tests import fakes
 
@@ -70,6 +70,57 @@ def test_a_pf_that_does_not_answer_stops_no_other_inverse(
     assert world.call("DEL", conf).code == 0
 
 
+def test_a_netdev_that_is_there_but_was_not_seen_is_not_taken_for_restored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """udev renames it again and again while DEL looks for it: nothing of it was set back, and nothing was seen to differ."""
+    conf, link = world.conf(mtu=1400), fakes.FakeNetlink.link
+    missed: list[str] = []
+    assert world.call("ADD", conf).code == 0
+
+    def renamed(netlink: fakes.FakeNetlink, name: str) -> Any:
+        found = link(netlink, name)
+        if found is None or found.parent_dev != VF or len(missed) == 2:
+            return found
+        missed.append(name)
+        return None
+
+    monkeypatch.setattr(fakes.FakeNetlink, "link", renamed)
+
+    assert world.call("DEL", conf).code == 11
+    assert len(missed) == 2
+    assert world.call("DEL", conf).code == 0
+    assert vf_of(world).mtu == 1500
+
+
+def test_a_driver_that_applies_later_is_waited_for_on_both_ways(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """i40e and iavf do; what is read back at once is what was there before."""
+    netlink: Any = fakes.FakeNetlink
+    set_vlan, states = netlink.set_vf_vlan, netlink.vf_states
+    late: list[str] = []
+
+    def set_later(*args: Any) -> None:
+        set_vlan(*args)
+        late.extend(["once", "and again"])
+
+    def not_yet(*args: Any) -> Any:
+        found = states(*args)
+        if late:
+            late.pop()
+            found[0].vlan = 4000
+        return found
+
+    monkeypatch.setattr(netlink, "set_vf_vlan", set_later)
+    monkeypatch.setattr(netlink, "vf_states", not_yet)
+
+    assert world.call("ADD", world.conf(vlan=100)).code == 0
+    assert late == []
+    assert world.call("DEL", world.conf(vlan=100)).code == 0
+    assert late == []
+
+
 def rename(world: World) -> None:
     index = next(i for i, link in world.kernel.host.links.items() if link.pci_address == VF)
     world.kernel.rename(world.kernel.host, index, "ens1v0")
@@ -111,7 +162,7 @@ def test_an_undo_that_must_wait_is_not_told_as_done(world: World, monkeypatch: p
         pull_cable(world)
         raise CniError("move it: the test said no", code=5)
 
-    monkeypatch.setattr(prepare, "move", fail)
+    monkeypatch.setattr(netdev, "move", fail)
 
     assert world.call("ADD", world.conf(max_tx_rate=100)).code == 5
 

@@ -128,7 +128,7 @@ def test_a_cookie_that_cannot_be_read_is_no_proof(world: World, monkeypatch: pyt
         raise KernelRefused("enter netns", 1)
 
     with monkeypatch.context() as patch:
-        patch.setattr(FakeHost, "pod", refuse)
+        patch.setattr(FakeHost, "netlink_in", refuse)
         assert bridge(world, "ADD", "b8").code == 11
     assert bridge(world, "ADD", "b8").code == 0, "no such address is there, and the path is gone"
 

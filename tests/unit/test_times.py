@@ -39,13 +39,13 @@ def test_the_outer_act_stands_still_while_the_inner_one_runs() -> None:
     stamps = clock(100, 110, 130, 160, 200, 300)
     sheet = times.Sheet(lambda: next(stamps))
 
-    sheet.enter("vf.prepare.move")  # at 110
+    sheet.enter("vf.netdev.move")  # at 110
     sheet.enter("import")  # at 130
     sheet.leave()  # at 160
     sheet.leave()  # at 200
     told = sheet.close("ADD")  # at 300
 
-    assert told["acts"] == {"rest": 110, "vf.prepare.move": 60, "import": 30}
+    assert told["acts"] == {"rest": 110, "vf.netdev.move": 60, "import": 30}
     assert told["parts"] == {"decide": 110, "kernel": 60, "start-up": 30}
     assert (told["verb"], told["entry"], told["end"]) == ("ADD", 100, 300)
 

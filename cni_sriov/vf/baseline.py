@@ -1,0 +1,77 @@
+"""What a VF is before we touch it: looked at, judged and recorded."""
+
+from __future__ import annotations
+
+from ..conf.netconf import NetConf
+from ..decide import knobs
+from ..words.domain import PF, Link, Record, VfState
+from ..words.errors import BadConfig, KernelRefused, PfUnusable
+from . import admin, card, handover, homename, restore
+from .card import Card
+from .host import Host
+
+
+def find(host: Host, record: Record, conf: NetConf) -> Card:
+    """Read all that the VF is, judge what only the hardware can judge, and put the Record: nothing is changed yet."""
+    link = handover.of(conf.driver).find(host, record)
+    pf = card.pf_of(host, record)
+    port = _port(host, record, pf)
+    _judge(conf, port, link)
+    if link is not None and link.is_up:
+        host.log.info("the VF is UP in the host; taken all the same", vf=record.vf, ifname=link.ifname)
+    found = Card(host, record, pf, link, _admin(host, record, port), port)
+    record.baseline = _baseline(found)
+    record.parent_dev = link.parent_dev if link is not None else ""
+    host.ledger.put(record)
+    if link is not None and record.baseline.ifname != link.ifname:
+        homename.forget(host, record.vf)  # the Record knows it now
+    if link is not None and link.is_held:
+        return restore.before_use(found, conf.verify_timeout_ms)
+    return found
+
+
+def _port(host: Host, record: Record, pf: PF | None) -> Link | None:
+    """The PF's netdev, None if the PF is not visible."""
+    port = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
+    if port is None and record.pf:  # gone, or in a netns itself (kernels.md 6.16)
+        raise PfUnusable(f"use PF {record.pf}: it has no netdev in the host netns")
+    return port
+
+
+def _judge(conf: NetConf, port: Link | None, link: Link | None) -> None:
+    mtu, limits = conf.settings.mtu, [of for of in (port, link) if of is not None]
+    if mtu is not None and limits:
+        low = max(of.min_mtu for of in limits)
+        high = min(of.max_mtu or mtu for of in limits)
+        if not low <= mtu <= high:
+            raise BadConfig(f"read mtu {mtu}: {limits[0].ifname} and its VFs take {low}-{high}")
+    if port is not None and not port.is_up and not conf.pf_up:
+        raise PfUnusable(
+            f"use PF {port.ifname}: it is down, so its VFs carry nothing", 'bring it up, or set "pfUp": true'
+        )
+
+
+def _admin(host: Host, record: Record, port: Link | None) -> VfState | None:
+    """What the PF tells of the VF. One that tells nothing is accepted only if nothing is asked of it."""
+    if port is None:
+        return None
+    try:
+        return host.netlink.vf_state(port.ifindex, record.vf_index)
+    except KernelRefused as refused:
+        if knobs.steps(VfState(), record.settings) or record.settings.mac:
+            raise PfUnusable(
+                f"use PF {port.ifname}: it tells nothing of vf {record.vf_index}", str(refused)
+            ) from refused
+        return None
+
+
+def _baseline(found: Card) -> VfState:
+    """None of it is told where there is no PF, or none that tells of the VF."""
+    base, link = found.admin or VfState(), found.link
+    if link is None:
+        return base
+    base.mac = admin.mac_by_pf(base, link) if found.pf is not None else None
+    base.ifname = homename.of(found.host, found.record.vf) or link.ifname
+    base.own_mac, base.mtu, base.txqueuelen = link.mac, link.mtu, link.txqueuelen
+    base.altnames, base.up, base.modes = link.altnames, link.is_up, link.modes
+    return base

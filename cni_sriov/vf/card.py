@@ -1,0 +1,99 @@
+"""One VF and its PF as they are now, looked at once for all that is to be done, on the way there and on the way back.
+
+In a burst each look-up queues for RTNL behind others' moves, 15 ms each. So what follows works by ifindex, and what
+vanishes meanwhile is ENODEV then.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from ..words.domain import PF, Link, Record, VfState
+from ..words.errors import KernelRefused
+from . import locate
+from .host import Host
+
+
+class NotYet(Exception):
+    """The VF cannot be returned now, and repeating the call at once would not help: somebody holds the netns its netdev
+    is in, or the PF is down, without carrier or in another netns.
+    """
+
+
+class Card:
+    """`pf` None: it is gone, or not visible (vf/lone.py). `admin`: what it tells of the VF, None if it tells nothing.
+    `link`: the VF's netdev, None unless it is in the host. `port`: the PF's netdev, which only ADD looks at.
+    `stale`: something was set since.
+    """
+
+    __slots__ = ("admin", "host", "link", "pf", "port", "record", "stale")
+
+    def __init__(
+        self,
+        host: Host,
+        record: Record,
+        pf: PF | None = None,
+        link: Link | None = None,
+        admin: VfState | None = None,
+        port: Link | None = None,
+    ) -> None:
+        self.host = host
+        self.record = record
+        self.pf = pf
+        self.link = link
+        self.admin = admin
+        self.port = port
+        self.stale = False
+
+    @property
+    def where(self) -> str:
+        return f"{self.pf.ifname} vf {self.record.vf_index}" if self.pf else f"VF {self.record.vf}"
+
+    @property
+    def driver(self) -> str:
+        """Whose word it is what can be set: the PF's, the VF's own where that is not visible."""
+        return self.pf.driver if self.pf else self.record.driver
+
+
+def look(host: Host, record: Record) -> Card:
+    """KernelRefused if the PF does not answer."""
+    pf = pf_of(host, record)
+    return Card(host, record, pf, _link(host, record), _admin(host, record, pf))
+
+
+def look_at_link(host: Host, record: Record) -> Card:
+    """The VF's own side alone, where the PF does not answer."""
+    return Card(host, record, link=locate.in_host(host, record.vf))
+
+
+def pf_of(host: Host, record: Record) -> PF | None:
+    return host.sysfs.pf_by_pci(record.pf) if record.pf else None
+
+
+def _link(host: Host, record: Record) -> Link | None:
+    link = locate.in_host(host, record.vf)
+    if link is None and host.sysfs.has_netdev(record.vf):
+        return locate.in_host(host, record.vf)  # renamed by udev while we looked for it
+    return link
+
+
+def _admin(host: Host, record: Record, pf: PF | None) -> VfState | None:
+    """None if the PF is gone or lists no such VF: then there is nothing to restore."""
+    if pf is None or not pf.ifindex:
+        return None
+    try:
+        return host.netlink.vf_state(pf.ifindex, record.vf_index)
+    except KernelRefused as refused:
+        if refused.errno in {errno.ENODEV, errno.ENOENT}:
+            return None
+        raise
+
+
+def lost(host: Host, record: Record) -> str:
+    """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address, which
+    is not the attachment's and must not be touched for it (kernels.md 6.11).
+    """
+    inode = host.sysfs.inode(record.vf)
+    if not inode:
+        return "the VF is gone"
+    return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"

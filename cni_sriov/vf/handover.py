@@ -1,0 +1,55 @@
+"""How a VF gets to a container and back: one Handover for each kind of driver, and only here is said which."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..conf.netconf import NetConf
+from ..kernel.netlink import Netlink
+from ..kernel.netns import Netns
+from ..words.domain import VF, IpamResult, Link, Record, Route
+from . import netdev
+from .card import Card
+from .host import Host
+from .pod import InPod
+
+
+class Handover(Protocol):
+    """A module of this folder with these acts. Whatever is set by the PF, and the Record, is the same for every kind."""
+
+    def busy(self, host: Host, vf: VF, addressed: set[int]) -> str:
+        """What keeps a VF from a container, besides what sysfs told. `addressed`: interfaces with a global address."""
+
+    def find(self, host: Host, record: Record) -> Link | None:
+        """What is to be handed over, None where the kind needs no netdev. PfUnusable (101) if it is gone."""
+
+    def hand_over(self, card: Card, netns: Netns, netlink: Netlink, conf: NetConf) -> InPod:
+        """All that was asked is set and read back, and the container has it."""
+
+    def configure(self, given: InPod, record: Record, conf: NetConf, found: IpamResult | None) -> list[Route]:
+        """The container's side, with what an IPAM of ours gave; the answer is the routes as they were added."""
+
+    def add_late(self, given: InPod, conf: NetConf, found: IpamResult) -> list[Route]:
+        """What an IPAM gave that wanted to see the interface first."""
+
+    def announce(self, given: InPod, found: IpamResult | None, wait_ms: int) -> None:
+        """Tell the neighbours; never fails."""
+
+    def differences(
+        self, host: Host, record: Record, conf: NetConf, netns: Netns, netlink: Netlink
+    ) -> list[str]:
+        """For CHECK: what is not in the container as ADD promised it."""
+
+    def take_home(self, host: Host, record: Record) -> None:
+        """Out of the container, to its network driver and the host netns. card.NotYet if only time can help."""
+
+    def is_home(self, host: Host, record: Record) -> bool:
+        """The proof that no container has it any more."""
+
+
+_KINDS: dict[str, Handover] = {"kernel": netdev}
+
+
+def of(driver: str) -> Handover:
+    """`driver`: the conf's word, or a driver by its name, which is a network driver unless _KINDS has it."""
+    return _KINDS.get(driver, netdev)

@@ -1,0 +1,167 @@
+"""A VF's netdev on its way home: out of the pod, and free of what is stacked on it."""
+
+from __future__ import annotations
+
+import errno
+
+from ..kernel.netlink import Netlink
+from ..kernel.netns import Netns
+from ..words.domain import Link, Record
+from ..words.errors import BadNetns, KernelRefused
+from . import homename, locate, stacked
+from .card import NotYet
+from .host import Host
+
+HOME_TIMEOUT_S = 2.0  # kernels.md 6.7: a netns dies well under a second, unless a process lives in it
+
+
+def is_home(host: Host, record: Record) -> bool:
+    """Whether it is in the host, where no VF is that a living container has. One that CNI_NETNS_OVERRIDE let be in the
+    host has it there as well.
+    """
+    away = record.status == "released" or not _is_in_own_netns(host, record)
+    return away and locate.in_host(host, record.vf) is not None
+
+
+def _is_in_own_netns(host: Host, record: Record) -> bool:
+    return host.own_netns.is_the_one(record.netns_identity, record.netns_cookie)
+
+
+def take_home(host: Host, record: Record) -> None:
+    """The netdev into the host netns. DOWN first as its own message: a move while UP costs a grace period more."""
+    here = locate.in_host(host, record.vf)
+    if here is not None:
+        if _is_in_own_netns(host, record):
+            _strip(host, here, record)
+        elif record.status != "in-progress":
+            _judge_homecomer(host, record, here)
+        return
+    if not host.sysfs.has_netdev(record.vf):
+        return
+    found = _pod(host, record)
+    if found is not None:
+        netns, pod, multicast = found
+        with netns, pod:
+            if _fetch(host, netns, pod, multicast, record):
+                return
+    here = host.netlink.wait_link(lambda link: link.parent_dev == record.vf, HOME_TIMEOUT_S)
+    if here is None:
+        raise NotYet("its netdev is in a netns that cannot be reached and does not die")
+    _judge_homecomer(host, record, here)
+
+
+def _pod(host: Host, record: Record) -> tuple[Netns, Netlink, str] | None:
+    """The pod's netns, with what `visit` tells of it, if its path still leads to the one that ADD saw: another pod may
+    have the path by now.
+    """
+    try:
+        netns = host.open_path(record.netns)
+    except BadNetns:
+        return None
+    try:
+        if list(netns.identity) == record.netns_identity:
+            pod, multicast = host.visit(netns)  # tells the cookie, so that nobody need go in twice
+            if netns.is_the_one(record.netns_identity, record.netns_cookie):
+                return netns, pod, multicast
+            pod.close()
+    except BaseException:
+        netns.close()
+        raise
+    netns.close()
+    return None
+
+
+def _judge_homecomer(host: Host, record: Record, here: Link) -> None:
+    """Its netns died, and what was stacked on it there died too; in a netns inside that one it lives on."""
+    if not record.anew:
+        path = stacked.in_another_netns(host, here)
+        if path:
+            host.log.warning("something is still stacked on the VF", vf=record.vf, netns=path)
+            stacked.note(host, record)
+
+
+def _fetch(host: Host, netns: Netns, pod: Netlink, multicast: str, record: Record) -> bool:
+    """Out of the pod, and first what is stacked on it there; False if it is not in there."""
+    links = _links(pod)
+    link = locate.by_name(pod, record) if links is None else locate.among(links, record)
+    if link is None:
+        return False
+    above = stacked.uppers(links or [], link)
+    if above or link.master:
+        _unstack(host, pod, record, above)
+        link = _leave_port(pod, link)
+        multicast = netns.proc_net("dev_mcast")  # whoever still wants some is elsewhere
+    if links is None or stacked.has_strangers(netns, multicast, link, []):
+        host.log.warning("something may be stacked on the VF in another netns", vf=record.vf)
+        stacked.note(host, record)
+    pod.set_down(link.ifindex)
+    _move_home(host, pod, link, record)
+    here = locate.in_host(host, record.vf) if above else None
+    if here is not None:  # what the pod made between our look and the move
+        links = _links(pod)
+        if links is None:
+            stacked.note(host, record)
+        _unstack(host, pod, record, stacked.uppers(links or [], here, pod.netns_id(host.own_netns.fd)))
+    return True
+
+
+def _leave_port(pod: Netlink, link: Link) -> Link:
+    """Out of a bond, which the move would end as well: it wants multicasts of its ports, as what is elsewhere does."""
+    if not link.master:
+        return link
+    try:
+        pod.set_master(link.ifindex, 0)
+    except KernelRefused:
+        return link  # it is taken for one elsewhere then, and the netdev made anew
+    return pod.link_by_index(link.ifindex) or link  # a bond sets a port that leaves it DOWN
+
+
+def _links(pod: Netlink) -> list[Link] | None:
+    """None: they change all the time, and a pod that does that must not hinder its DEL."""
+    try:
+        return pod.links()
+    except KernelRefused as refused:
+        if refused.errno != errno.EINTR:
+            raise
+        return None
+
+
+def _unstack(host: Host, netlink: Netlink, record: Record, above: list[Link]) -> None:
+    if not above:
+        return
+    host.log.info("deleting what is stacked on the VF", vf=record.vf, links=[link.ifname for link in above])
+    try:
+        stacked.delete(netlink, above)
+    except KernelRefused as refused:  # it ends with the netdev then
+        host.log.warning("it cannot be deleted", vf=record.vf, reason=refused)
+        stacked.note(host, record)
+
+
+def _strip(host: Host, link: Link, record: Record) -> None:
+    """The container is the host's own netns (CNI_NETNS_OVERRIDE): no move takes its routes and addresses away, and a VF
+    with a global address is never taken, so all of them are the attachment's.
+    """
+    if host.sysfs.uppers(link.ifname):
+        _unstack(host, host.netlink, record, stacked.uppers(host.netlink.links(), link))
+        _leave_port(host.netlink, link)
+    host.netlink.set_down(link.ifindex)
+    for address in host.netlink.addresses(link.ifindex):
+        if address.is_global:
+            host.netlink.del_address(link.ifindex, address.address)
+
+
+def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:
+    assert record.baseline is not None
+    # altnames move along, and the move fails where the host has one: the pod may give any
+    for altname in link.altnames:
+        if altname not in record.baseline.altnames or host.netlink.ifindex(altname):
+            homename.ignoring(pod.del_altname, link.ifindex, altname)
+    name = record.baseline.ifname
+    if host.netlink.ifindex(name):
+        name = f"vf{record.vf.replace(':', '').replace('.', '')}"[:15]
+    try:
+        pod.move(link.ifindex, host.own_netns.fd, name)
+    except KernelRefused:
+        if locate.in_host(host, record.vf) is None:
+            raise
+        # it did move, under the pod's name: homename.restore puts that right
