@@ -68,7 +68,7 @@ def seconds(said: dict[str, Any], part: str) -> float:
 
 
 def test_the_parts_of_add_and_del_fill_the_time_between_entry_and_end(rig: Rig) -> None:
-    for verb, some in (("ADD", {"prepare.move", "claim.take"}), ("DEL", {"release.return_vf"})):
+    for verb, some in (("ADD", {"vf.prepare.move", "vf.claim.take"}), ("DEL", {"owner.giveback.return_vf"})):
         said, before, after = told(rig, asked(verb, conf(mtu=1400)))
 
         assert said["verb"] == verb
