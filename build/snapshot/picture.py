@@ -38,8 +38,8 @@ START = {
 }
 APART = {"_warnings", "builtins", "marshal", "sys"}
 LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on trial (shutil) goes without
-# Python asks for these before anything else; words/jsontext.py asks for json, and the JSON scanner for its exception.
-ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8", "json")
+# Python asks for these before anything else
+ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8")
 # Only where there is no snapshot: modules.c has setns.
 NOT_HERE = {"_cni", "ctypes"}
 PAGE = 4096

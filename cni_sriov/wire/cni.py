@@ -9,6 +9,7 @@ ADD and STATUS refuse what is wrong with a call's form. DEL, CHECK and GC are ab
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..conf import netconf
@@ -42,7 +43,7 @@ _STRICT = ("ADD", "STATUS")
 _FIRST = "0.1.0"  # the spec's default for a conf without cniVersion
 
 
-def parse_request(env: dict[str, str], stdin: str, door: str = "sriov") -> Request:
+def parse_request(env: Mapping[str, str], stdin: str, door: str = "sriov") -> Request:
     """Judge one call's environment (code 4), JSON (6), cniVersion (1) and network name (7)."""
     verb = env.get("CNI_COMMAND", "")
     if verb not in _NEEDS:
