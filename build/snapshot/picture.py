@@ -201,8 +201,10 @@ class Foreign(ast.NodeVisitor):
             self.names.add(node.module)
 
 
+STAND_INS = {"inspect": HERE / "no_inspect.py"}
 IMPORT = """
 import _imp, sys
+sys.modules["inspect"] = type(sys)("inspect")  # of STAND_INS: what it imports is not wanted
 for name in sys.argv[1:]:
     __import__(name)
 for name, module in sys.modules.items():
@@ -224,7 +226,7 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
         foreign.visit(ast.parse(path.read_bytes()))
     found = closure(sorted((foreign.names - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
-    return python | ours | {"preload": HERE / "preload.py"}, (
+    return STAND_INS | python | ours | {"preload": HERE / "preload.py"}, (
         found.keys() & available | START
     ) - APART - LARGE
 
