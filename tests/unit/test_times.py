@@ -56,12 +56,12 @@ def test_the_outer_act_stands_still_while_the_inner_one_runs() -> None:
     sheet = times.Sheet(lambda: next(stamps))
 
     sheet.enter("vf.prepare.move")  # at 110
-    sheet.enter("ipam.own.reserve")  # at 130
+    sheet.enter("ipam.delegate.add")  # at 130
     sheet.leave()  # at 160
     sheet.leave()  # at 200
     told = sheet.close("ADD")  # at 300
 
-    assert told["acts"] == {"rest": 110, "vf.prepare.move": 60, "ipam.own.reserve": 30}
+    assert told["acts"] == {"rest": 110, "vf.prepare.move": 60, "ipam.delegate.add": 30}
     assert told["parts"] == {"decide": 110, "kernel": 60, "IPAM": 30}
     assert (told["verb"], told["entry"], told["end"]) == ("ADD", 100, 300)
 
