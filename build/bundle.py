@@ -15,8 +15,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-import blob
-
 sys.path.insert(0, str(Path(__file__).with_name("snapshot")))
 import picture
 import source
@@ -25,7 +23,6 @@ ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "out"
 BUNDLE = OUT / "cni-sriov"
 RECIPE = OUT / "recipe"
-NEEDED = OUT / "sriov.files"  # of the bundle, those that `sriov` needs; the rest is for sriovctl
 SHOWN = 6
 SNAPSHOT = os.environ.get("SNAPSHOT") or "yes"
 TOLD = OUT / "snapshot.told"
@@ -70,13 +67,10 @@ def build() -> None:
     run("-m", "PyInstaller", *options, ROOT / "build" / "cni-sriov.spec")
     (OUT / "glibc").write_text(lowest_glibc(fresh))
     TOLD.unlink(missing_ok=True)
-    if SNAPSHOT == "no":
-        (fresh / NEEDED.name).rename(NEEDED)
-    else:
+    if SNAPSHOT != "no":
         extra = source.json_c()
         target = fresh / BUNDLE.name / "sriov"
         TOLD.write_text(run(picture.__file__, target, OUT / "snapshot", *([extra] if extra else [])))
-        NEEDED.write_text("sriov")
     (fresh / BUNDLE.name / "host-subnet").symlink_to("sriov")
     old = OUT / "old"
     shutil.rmtree(old, ignore_errors=True)
@@ -113,12 +107,8 @@ def size(paths: Iterable[Path]) -> str:
 
 def report() -> None:
     files = {path for path in BUNDLE.rglob("*") if path.is_file() and not path.is_symlink()}
-    needed = {BUNDLE / name for name in NEEDED.read_text().splitlines()}
     print(f"  bundle     build/out/cni-sriov, {size(files)}, {len(files)} files")
-    print(f"  sriov      {size(needed)}, {len(needed)} files")
-    print(largest(needed))
-    print(f"  sriovctl   {size(files - needed)} more, {len(files - needed)} files")
-    print(largest(files - needed))
+    print(largest(files))
     whole = "sriovctl on" if TOLD.exists() else "on"
     print(f"  runs       {whole} glibc {(OUT / 'glibc').read_text()} or later, {os.uname().machine}")
 
@@ -133,11 +123,9 @@ def largest(files: Iterable[Path]) -> str:
 
 
 def modules_in(path: Path) -> str:
-    if path.suffix == ".blob":
-        return f": {len(blob.modules_in(path))} modules"
     if path.name == "sriov" and TOLD.exists():
         return f": {TOLD.read_text()}"
-    if path.name != "sriovctl":
+    if path.name not in {"sriov", "sriovctl"}:
         return ""
     from PyInstaller.archive.readers import CArchiveReader
 

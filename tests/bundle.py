@@ -49,7 +49,7 @@ def sriov() -> Path:
 
 def is_snapshot() -> bool:
     """Whether `sriov` is one static file (build/snapshot), or PyInstaller's (`make build SNAPSHOT=no`)."""
-    return not (OUT / "cni-sriov" / "lib" / "cni_sriov.blob").exists()
+    return (OUT / "snapshot.told").exists()
 
 
 def raw() -> Path:

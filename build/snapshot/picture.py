@@ -15,9 +15,8 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from types import CodeType
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import blob
 import elf
 
 HERE = Path(__file__).parent
@@ -39,8 +38,8 @@ START = {
 }
 APART = {"_warnings", "builtins", "marshal", "sys"}
 LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on trial (shutil) goes without
-# Python asks for these before anything else; words/jsontext.py asks for json, and the JSON scanner for its exception.
-ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8", "json")
+# Python asks for these before anything else
+ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8")
 # Only where there is no snapshot: modules.c has setns.
 NOT_HERE = {"_cni", "ctypes"}
 PAGE = 4096
@@ -130,7 +129,7 @@ def take_apart(archive: Path, work: Path, extra: Path | None) -> Path:
     objects.mkdir()
     run("ar", "x", archive, cwd=objects)
     if extra:
-        compiled(
+        made_of(
             extra,
             objects / "extra.o",
             "-DPy_BUILD_CORE_BUILTIN",
@@ -146,7 +145,7 @@ def take_apart(archive: Path, work: Path, extra: Path | None) -> Path:
     return work / "libpython.a"
 
 
-def compiled(source: Path, target: Path, *options: str) -> Path:
+def made_of(source: Path, target: Path, *options: str) -> Path:
     run(
         "gcc",
         *COMPILE,
@@ -164,10 +163,10 @@ def compiled(source: Path, target: Path, *options: str) -> Path:
 def link(work: Path, names: set[str], built_of: str, extra: Path | None) -> Path:
     """The program that makes the picture, and becomes the executable."""
     defines = (f"-DMODULES={' '.join(f'M({name})' for name in sorted(names))}", f'-DBUILT_OF="{built_of}"')
-    objects = [compiled(HERE / name, work / f"{name}.o", *defines) for name in C_FILES]
+    objects = [made_of(HERE / name, work / f"{name}.o", *defines) for name in C_FILES]
     for code in objects:
         into_sections(code)
-    room = compiled(HERE / "room.c", work / "room.o")
+    room = made_of(HERE / "room.c", work / "room.o")
     into_sections(room, "pyroom")
     archive = take_apart(library(), work, extra)
     raw = work / "raw"
@@ -189,14 +188,10 @@ def sources() -> dict[str, Path]:
 
 
 class Foreign(ast.NodeVisitor):
-    """Modules of others that a source file imports, wherever in it, but for the type checker's."""
+    """Modules of others that a source file imports, wherever in it."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
-
-    def visit_If(self, node: ast.If) -> None:
-        if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
-            self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
         self.names |= {alias.name for alias in node.names}
@@ -206,8 +201,10 @@ class Foreign(ast.NodeVisitor):
             self.names.add(node.module)
 
 
+STAND_INS = {"inspect": HERE / "no_inspect.py"}
 IMPORT = """
 import _imp, sys
+sys.modules["inspect"] = type(sys)("inspect")  # of STAND_INS: what it imports is not wanted
 for name in sys.argv[1:]:
     __import__(name)
 for name, module in sys.modules.items():
@@ -229,16 +226,36 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
         foreign.visit(ast.parse(path.read_bytes()))
     found = closure(sorted((foreign.names - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
-    return python | ours | {"preload": HERE / "preload.py"}, (
+    return STAND_INS | python | ours | {"preload": HERE / "preload.py"}, (
         found.keys() & available | START
     ) - APART - LARGE
+
+
+class Slim(ast.NodeTransformer):
+    """A module as it runs: none of ours reads the annotations of a function, and they are a tenth of its code."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+
+def compiled(name: str, path: Path) -> CodeType:
+    """Without docstrings, and with a file name that is the same on every machine."""
+    tree = ast.parse(path.read_bytes())
+    if name.partition(".")[0] == "cni_sriov":
+        tree = Slim().visit(tree)
+    return compile(tree, f"{name.replace('.', '/')}.py", "exec", dont_inherit=True, optimize=2)
 
 
 def frozen(python: dict[str, Path]) -> bytes:
     """As snapshot.c reads it (struct module)."""
     whole = b""
     for name, path in python.items():
-        code = marshal.dumps(blob.compiled(name, path))
+        code = marshal.dumps(compiled(name, path))
         whole += struct.pack("=III", len(name), len(code), path.name == "__init__.py") + name.encode() + code
     return whole
 

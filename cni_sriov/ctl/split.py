@@ -16,7 +16,7 @@ Parts = dict[str, float]
 
 # In the order in which they are shown; what a call has not is 0.
 PARTS = {
-    "start-up": "from its start to its first own line; without a snapshot, its modules too",
+    "start-up": "from its start to its first own line",
     "decide": "reads, chooses, claims, records, answers",
     "wait": "waits for another call's lock",
     "kernel": "changes the VF, moves it, sets the pod's side up",

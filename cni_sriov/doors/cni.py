@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from .. import __version__
 from ..conf import hostsubnet, netconf
@@ -46,29 +46,33 @@ It carries {carried}.
 
 def entry() -> None:
     """The executable: real environment and files; ends at once, because tearing down the interpreter costs 2 ms."""
-    _settle()
+    _settle_files()
     if os.environ.get("CNI_SRIOV_TIMES") == "1":
         times.start()
-    env = dict(os.environ)
-    # VERSION needs no input (skel reads none), and a person who asks for it gives none
-    by_hand = env.get("CNI_COMMAND") == "VERSION" and os.isatty(0)
-    code = main(env, str if by_hand else _read_stdin, _write_all, door=sys.argv[0].rpartition("/")[2])
-    os._exit(code)
+    read_stdin = _read_stdin
+    if os.environ.get("CNI_COMMAND") != "VERSION":
+        _settle_signals()
+    elif os.isatty(0):
+        read_stdin = str  # VERSION needs no input (skel reads none), and a person who asks for it gives none
+    os._exit(main(os.environ, read_stdin, _write_all, door=sys.argv[0].rpartition("/")[2]))
 
 
-def _settle() -> None:
-    """Whatever the runtime left open, closed, blocked or ignored: our files are 0600, and none of them becomes
-    descriptor 0, 1 or 2, where the answer and the log would be written into it. A child can be waited for, and an alarm
-    arrives.
+def _settle_files() -> None:
+    """Whatever the runtime left open or closed: our files are 0600, and none of them becomes descriptor 0, 1 or 2, where
+    the answer and the log would be written into it.
     """
     os.umask(0o077)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
             os.open("/", os.O_RDONLY)  # takes the lowest free one; to read or write it fails, as it did
+
+
+def _settle_signals() -> None:
+    """Whatever the runtime left blocked or ignored: a child can be waited for, and an alarm arrives."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGALRM,))
 
 
 def _read_stdin() -> str:
@@ -99,7 +103,7 @@ def _write_all(fd: int, text: str) -> None:
 
 
 def main(
-    env: dict[str, str],
+    env: Mapping[str, str],
     read_stdin: Callable[[], str],
     write: Callable[[int, str], None],
     make_host: MakeHost | None = None,
@@ -146,7 +150,7 @@ class Call:
         self.version: object = None
 
     def answer(
-        self, door: str, env: dict[str, str], read_stdin: Callable[[], str], make_host: MakeHost
+        self, door: str, env: Mapping[str, str], read_stdin: Callable[[], str], make_host: MakeHost
     ) -> str:
         if env.get("CNI_COMMAND") == "VERSION":
             return _version(read_stdin)
@@ -170,14 +174,14 @@ class Call:
         override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
         host = make_host(request, conf, override)
         _tell(request, host)
-        host.cni_path, host.environment = request.path, env
+        host.cni_path, host.environment = request.path, dict(env)
         host.conf, host.raw = request.conf, request.raw
         if conf.cni_dir:
             host.ledger.cache_dirs.insert(0, conf.cni_dir)
         return _VERBS[request.verb](request, conf, host)
 
 
-def _conf_text(env: dict[str, str], read_stdin: Callable[[], str]) -> tuple[str, CniError | None]:
+def _conf_text(env: Mapping[str, str], read_stdin: Callable[[], str]) -> tuple[str, CniError | None]:
     """A DEL whose conf cannot be read is like one that was given none: it goes on by what is recorded."""
     try:
         return read_stdin(), None

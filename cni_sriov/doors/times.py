@@ -1,23 +1,24 @@
 """Where the time of one call goes: with CNI_SRIOV_TIMES=1 the last line on standard error tells it, as JSON.
 
-Without the variable this module is not imported. It wraps acts by name when their module comes in, so the code that is
-measured has no line for it. Read docs/speed.md; `sriovctl explain` and `make bench` read the line.
+It wraps acts by name, so the code that is measured has no line for it. Read docs/speed.md; `sriovctl explain` and
+`make bench` read the line.
 """
 
 from __future__ import annotations
 
-import builtins
 import os
 import sys
 import time
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NoReturn
 
 from ..words import jsontext
 
-IMPORT, REST = "import", "rest"  # the first where there is no snapshot: a part of "start-up"
-# What is in none of these acts is REST: the door, parsing, locks, records, the answer. It is a part of "decide".
-ACTS = {
+REST = (
+    "rest"  # what is in none of these acts: the door, parsing, locks, records, the answer. A part of "decide"
+)
+ACTS = {  # module and name: part; an act that somebody imports by its name is not seen there
     "vf.claim.take": "decide",
     "vf.baseline.find": "decide",
     "state.files._flock": "wait",
@@ -92,7 +93,7 @@ class Sheet:
             self.drop(path)
         parts: dict[str, int] = {}
         for act, spent in self.spent.items():
-            part = ACTS.get(act, "start-up" if act == IMPORT else "decide")
+            part = ACTS.get(act, "decide")
             parts[part] = parts.get(part, 0) + spent
         return {
             "cniSriovTimes": 1,  # the version of this document, in ns
@@ -115,9 +116,10 @@ def lock_name(path: str) -> str:
 def start() -> None:
     """From here on every act is watched; _exit, which ends the plugin, tells the sheet first."""
     sheet = Sheet(time.monotonic_ns)
-    imports = _Imports(sheet)
-    if not imports.wrap():  # in the snapshot all of it is there
-        builtins.__import__ = imports.watched(builtins.__import__)
+    for name in ACTS:
+        _watch_act(sheet, name)
+    for name in LOCKS:
+        _watch_lock(sheet, name)
     end = os._exit  # public in os
 
     def tell(status: int) -> NoReturn:
@@ -132,44 +134,9 @@ def start() -> None:
     os._exit = tell
 
 
-class _Imports:
-    """What comes in is wrapped when all of it is there; until then the modules only define."""
-
-    __slots__ = ("_acts", "_depth", "_locks", "_sheet")
-
-    def __init__(self, sheet: Sheet) -> None:
-        self._sheet = sheet
-        self._acts, self._locks = list(ACTS), list(LOCKS)
-        self._depth = 0
-
-    def wrap(self) -> bool:
-        """What is there; whether that is all."""
-        self._acts = [act for act in self._acts if not _wrap_act(self._sheet, act)]
-        self._locks = [lock for lock in self._locks if not _wrap_lock(self._sheet, lock)]
-        return not self._acts and not self._locks
-
-    def watched(self, load: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            self._sheet.enter(IMPORT)
-            known = len(sys.modules)
-            self._depth += 1
-            try:
-                return load(*args, **kwargs)
-            finally:
-                self._depth -= 1
-                if not self._depth and len(sys.modules) != known:
-                    self.wrap()
-                self._sheet.leave()
-
-        return timed
-
-
-def _wrap_act(sheet: Sheet, name: str) -> bool:
-    """False while there is no such module, or not yet the whole of it."""
+def _watch_act(sheet: Sheet, name: str) -> None:
     module, attribute = find(name)
-    act = getattr(module, attribute, None)
-    if act is None:
-        return False
+    act = getattr(module, attribute)
 
     def timed(*args: Any, **kwargs: Any) -> Any:
         sheet.enter(name)
@@ -179,14 +146,11 @@ def _wrap_act(sheet: Sheet, name: str) -> bool:
             sheet.leave()
 
     setattr(module, attribute, timed)
-    return True
 
 
-def _wrap_lock(sheet: Sheet, name: str) -> bool:
+def _watch_lock(sheet: Sheet, name: str) -> None:
     module, attribute = find(name)
-    lock_class: Any = getattr(module, attribute, None)
-    if lock_class is None:
-        return False
+    lock_class = getattr(module, attribute)
     acquire, release = lock_class.acquire, lock_class.release
 
     def timed_acquire(lock: Any, *args: Any, **kwargs: Any) -> None:
@@ -198,10 +162,9 @@ def _wrap_lock(sheet: Sheet, name: str) -> bool:
         sheet.drop(lock.path)
 
     lock_class.acquire, lock_class.release = timed_acquire, timed_release
-    return True
 
 
-def find(name: str) -> tuple[object, str]:
-    """The module, None if it is not imported, and the name of the attribute."""
+def find(name: str) -> tuple[ModuleType, str]:
+    """The module, which the door has imported, and the name in it. KeyError names what is not there."""
     module, _, attribute = name.rpartition(".")
-    return sys.modules.get(f"cni_sriov.{module}"), attribute
+    return sys.modules[f"cni_sriov.{module}"], attribute

@@ -39,11 +39,9 @@ class Holding:
         return [name_of(lease.subnet) for lease in self.leases]
 
     def render(self) -> bytes:
-        """Field by field: Noun.to_json walks the tree at three times the cost."""
-        who = self.attachment
         raw = {
-            "attachment": {"container_id": who.container_id, "ifname": who.ifname} if who else None,
-            "leases": [{name: getattr(lease, name) for name in lease.__slots__} for lease in self.leases],
+            "attachment": self.attachment.to_json() if self.attachment else None,
+            "leases": [lease.to_json() for lease in self.leases],
         }
         rest = {name: getattr(self, name) for name in _REST}
         return jsontext.render(raw | rest).encode()

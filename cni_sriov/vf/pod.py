@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from ..conf.netconf import NetConf
@@ -120,7 +121,7 @@ def _add_route(netlink: Netlink, ifindex: int, route: Route) -> Route:
     """
     for metric in (route.priority, 1024 + ifindex):
         same = metric == route.priority
-        wanted = route if same else Route.from_json(route.to_json() | {"priority": metric})
+        wanted = route if same else replace(route, priority=metric)
         try:
             netlink.add_route(ifindex, wanted)
             return wanted

@@ -9,12 +9,13 @@ ADD and STATUS refuse what is wrong with a call's form. DEL, CHECK and GC are ab
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..conf import netconf
 from ..conf.keycase import Folded, value_of
 from ..words import jsontext
-from ..words.domain import Attachment, IPConfig, Request, Result, Route
+from ..words.domain import Attachment, Interface, IPConfig, Request, Result, Route
 from ..words.errors import BadConfig, BadEnvironment, BadJson, CniError, IncompatibleVersion
 from ..words.jsontext import words
 from ..words.versions import VERSIONS
@@ -42,7 +43,7 @@ _STRICT = ("ADD", "STATUS")
 _FIRST = "0.1.0"  # the spec's default for a conf without cniVersion
 
 
-def parse_request(env: dict[str, str], stdin: str, door: str = "sriov") -> Request:
+def parse_request(env: Mapping[str, str], stdin: str, door: str = "sriov") -> Request:
     """Judge one call's environment (code 4), JSON (6), cniVersion (1) and network name (7)."""
     verb = env.get("CNI_COMMAND", "")
     if verb not in _NEEDS:
@@ -254,7 +255,7 @@ def render_result(result: Result, version: str, prev: dict[str, Any] | None = No
     new = version == "1.1.0"
     before = {key: _list_of(prev, key) for key in ("interfaces", "ips", "routes")}
     document: dict[str, Any] = {"cniVersion": version}
-    interfaces = before["interfaces"] + [_interface(entry.to_json(), new) for entry in result.interfaces]
+    interfaces = before["interfaces"] + [_interface(entry, new) for entry in result.interfaces]
     if interfaces:
         document["interfaces"] = interfaces
     document["ips"] = before["ips"] + [_ip(entry, version, len(before["interfaces"])) for entry in result.ips]
@@ -282,10 +283,10 @@ def _render_by_family(result: Result, version: str, prev: dict[str, Any]) -> str
     return jsontext.render(document)
 
 
-def _interface(entry: dict[str, Any], new: bool) -> dict[str, Any]:
-    document = {"name": entry["name"], "mac": entry["mac"], "sandbox": entry["sandbox"]}
+def _interface(entry: Interface, new: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {"name": entry.name, "mac": entry.mac, "sandbox": entry.sandbox}
     if new:
-        document |= {"mtu": entry["mtu"], "pciID": entry["pci_id"]}
+        document |= {"mtu": entry.mtu, "pciID": entry.pci_id}
     return document
 
 

@@ -1,4 +1,4 @@
-"""The nouns. Plain classes with __slots__: NamedTuple and dataclass cost start-up (docs/speed.md).
+"""The nouns.
 
 Three of them are kept apart on purpose: NetConf is what was asked (conf/netconf.py), VfState what was found, Record what is
 stored. Imports no module of ours but errors, inet and jsontext.
@@ -6,7 +6,9 @@ stored. Imports no module of ours but errors, inet and jsontext.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from dataclasses import dataclass, field, is_dataclass
+from types import UnionType
+from typing import Any, Literal, Self, get_origin, get_type_hints
 
 from .errors import CniError
 from .inet import Prefix
@@ -14,14 +16,14 @@ from .jsontext import words
 
 PROMISC, ALLMULTI = 0x100, 0x200  # IFF_PROMISC, IFF_ALLMULTI: linux/if.h
 
+# An ADD runs, or died: then the attachment's lock is free. It is finished. DEL freed everything but the VF.
+Status = Literal["in-progress", "done", "released"]
+
 
 class Noun:
-    """Equality, repr and a JSON form for a class that lists its fields in __slots__, in the order of __init__."""
+    """Equality and repr for a class that lists its fields in __slots__."""
 
     __slots__: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: _plain(getattr(self, name)) for name in self.__slots__}
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
@@ -32,25 +34,26 @@ class Noun:
         return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Noun):
-        return value.to_json()
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value
+class Stored:
+    """A noun with a form in JSON: its fields in alphabetical order, as every version has written them."""
+
+    __slots__ = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _SHAPES[type(self)]}
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        """ValueError or KeyError where a field has a wrong type or is missing. What it has beyond is left out."""
+        return cls(**_checked(_ABSENT.get(cls, {}) | raw, _SHAPES[cls]))
 
 
-class Attachment(Noun):
+@dataclass(slots=True, frozen=True)
+class Attachment(Stored):
     """What the spec calls an attachment: one interface of one container. The unit of locking, recording and GC."""
 
-    __slots__ = ("container_id", "ifname")
-
-    def __init__(self, container_id: str, ifname: str) -> None:
-        self.container_id = container_id
-        self.ifname = ifname
-
-    def __hash__(self) -> int:
-        return hash((self.container_id, self.ifname))
+    container_id: str
+    ifname: str
 
     @property
     def filename(self) -> str:
@@ -61,6 +64,7 @@ class Attachment(Noun):
         return f"{self.container_id}/{self.ifname}"
 
 
+@dataclass(slots=True)
 class Request:
     """One call of a runtime: the CNI environment and standard input, checked but not yet judged as configuration.
 
@@ -69,99 +73,55 @@ class Request:
     `conf` is as good as empty, and only what is recorded can be acted on. `is_void`: a DEL of what no ADD of ours made.
     """
 
-    __slots__ = (
-        "args",
-        "attachment",
-        "conf",
-        "fault",
-        "is_void",
-        "netns",
-        "path",
-        "raw",
-        "respelled",
-        "verb",
-        "warnings",
-    )
-
-    def __init__(
-        self,
-        verb: str,
-        attachment: Attachment,
-        netns: str,
-        args: dict[str, str],
-        path: list[str],
-        conf: dict[str, Any],
-    ) -> None:
-        self.verb = verb
-        self.attachment = attachment
-        self.netns = netns
-        self.args = args
-        self.path = path
-        self.conf = conf
-        self.raw = conf
-        self.respelled: list[tuple[str, str]] = []
-        self.warnings: list[str] = []
-        self.fault: CniError | None = None
-        self.is_void = False
+    verb: str
+    attachment: Attachment
+    netns: str
+    args: dict[str, str]
+    path: list[str]
+    conf: dict[str, Any]
+    raw: dict[str, Any] = field(default_factory=dict)
+    respelled: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    fault: CniError | None = None
+    is_void: bool = False
 
 
-class PF(Noun):
+@dataclass(slots=True)
+class PF:
     """A physical function as found: `ifname` is "" while it has no netdev in the host netns. `pci_address` "" = the one
     of a VF in a virtual machine, which is not visible there (vf/lone.py).
 
     `vendor` and `device` are PCI IDs, 0 if unknown.
     """
 
-    __slots__ = ("device", "driver", "ifindex", "ifname", "numvfs", "pci_address", "totalvfs", "vendor")
-
-    def __init__(
-        self,
-        pci_address: str,
-        ifname: str,
-        ifindex: int,
-        driver: str,
-        numvfs: int,
-        totalvfs: int,
-        vendor: int = 0,
-        device: int = 0,
-    ) -> None:
-        self.pci_address = pci_address
-        self.ifname = ifname
-        self.ifindex = ifindex
-        self.driver = driver
-        self.numvfs = numvfs
-        self.totalvfs = totalvfs
-        self.vendor = vendor
-        self.device = device
+    pci_address: str
+    ifname: str
+    ifindex: int
+    driver: str
+    numvfs: int
+    totalvfs: int
+    vendor: int = 0
+    device: int = 0
 
 
-class VF(Noun):
+@dataclass(slots=True)
+class VF:
     """A virtual function as found: `ifname` is "" while its netdev is elsewhere, unnamed, or missing.
 
     `busy` says in words why it cannot be taken ("" = free by sysfs; claims are the ledger's to know).
     `lasting`: no waiting changes that, only the operator.
     """
 
-    __slots__ = ("busy", "driver", "ifname", "index", "lasting", "pci_address")
-
-    def __init__(
-        self,
-        index: int,
-        pci_address: str,
-        driver: str,
-        ifname: str,
-        busy: str = "",
-        lasting: bool = False,
-    ) -> None:
-        self.index = index
-        self.pci_address = pci_address
-        self.driver = driver
-        self.ifname = ifname
-        self.busy = busy
-        self.lasting = lasting
+    index: int
+    pci_address: str
+    driver: str
+    ifname: str
+    busy: str = ""
+    lasting: bool = False
 
 
-class VfState(Noun):
+@dataclass(slots=True)
+class VfState(Stored):
     """A VF's state as the kernel told it: the PF's admin view and the VF's own netdev.
 
     None = the driver does not report it. `mac` is the admin MAC ("" = none set), `own_mac` the netdev's address.
@@ -169,126 +129,41 @@ class VfState(Noun):
     `modes` = Link.modes.
     """
 
-    __slots__ = (
-        "altnames",
-        "ifname",
-        "link_state",
-        "mac",
-        "max_tx_rate",
-        "min_tx_rate",
-        "modes",
-        "mtu",
-        "own_mac",
-        "spoofchk",
-        "trust",
-        "txqueuelen",
-        "up",
-        "vlan",
-        "vlan_proto",
-        "vlan_qos",
-    )
-
-    def __init__(
-        self,
-        mac: str | None = None,
-        vlan: int | None = None,
-        vlan_qos: int = 0,
-        vlan_proto: str = "802.1q",
-        min_tx_rate: int | None = None,
-        max_tx_rate: int | None = None,
-        spoofchk: bool | None = None,
-        trust: bool | None = None,
-        link_state: str | None = None,
-        ifname: str = "",
-        own_mac: str = "",
-        mtu: int = 0,
-        altnames: list[str] | None = None,
-        up: bool = False,
-        modes: int = 0,
-        txqueuelen: int | None = None,
-    ) -> None:
-        self.mac = mac
-        self.vlan = vlan
-        self.vlan_qos = vlan_qos
-        self.vlan_proto = vlan_proto
-        self.min_tx_rate = min_tx_rate
-        self.max_tx_rate = max_tx_rate
-        self.spoofchk = spoofchk
-        self.trust = trust
-        self.link_state = link_state
-        self.ifname = ifname
-        self.own_mac = own_mac
-        self.mtu = mtu
-        self.altnames = altnames or []
-        self.up = up
-        self.modes = modes
-        self.txqueuelen = txqueuelen
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Self:
-        raw = {"modes": 0, "txqueuelen": None} | raw  # earlier versions did not write them
-        _check_types(raw, _STATE_TYPES)
-        return cls(**{name: raw[name] for name in cls.__slots__})
+    mac: str | None = None
+    vlan: int | None = None
+    vlan_qos: int = 0
+    vlan_proto: str = "802.1q"
+    min_tx_rate: int | None = None
+    max_tx_rate: int | None = None
+    spoofchk: bool | None = None
+    trust: bool | None = None
+    link_state: str | None = None
+    ifname: str = ""
+    own_mac: str = ""
+    mtu: int = 0
+    altnames: list[str] = field(default_factory=list)
+    up: bool = False
+    modes: int = 0
+    txqueuelen: int | None = None
 
 
-class VfSettings(Noun):
+@dataclass(slots=True)
+class VfSettings(Stored):
     """What the conf asks of the VF, in VfState's words and units; None = leave it as it is."""
 
-    __slots__ = (
-        "allmulti",
-        "link_state",
-        "mac",
-        "max_tx_rate",
-        "min_tx_rate",
-        "mtu",
-        "promisc",
-        "spoofchk",
-        "trust",
-        "txqueuelen",
-        "vlan",
-        "vlan_proto",
-        "vlan_qos",
-    )
-
-    def __init__(
-        self,
-        mac: str | None = None,
-        vlan: int | None = None,
-        vlan_qos: int = 0,
-        vlan_proto: str = "802.1q",
-        mtu: int | None = None,
-        spoofchk: bool | None = None,
-        trust: bool | None = None,
-        link_state: str | None = None,
-        min_tx_rate: int | None = None,
-        max_tx_rate: int | None = None,
-        txqueuelen: int | None = None,
-        promisc: bool | None = None,
-        allmulti: bool | None = None,
-    ) -> None:
-        self.mac = mac
-        self.vlan = vlan
-        self.vlan_qos = vlan_qos
-        self.vlan_proto = vlan_proto
-        self.mtu = mtu
-        self.txqueuelen = txqueuelen
-        self.promisc = promisc
-        self.allmulti = allmulti
-        self.spoofchk = spoofchk
-        self.trust = trust
-        self.link_state = link_state
-        self.min_tx_rate = min_tx_rate
-        self.max_tx_rate = max_tx_rate
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Self:
-        raw = {
-            "txqueuelen": None,
-            "promisc": None,
-            "allmulti": None,
-        } | raw  # earlier versions did not write them
-        _check_types(raw, _SETTINGS_TYPES)
-        return cls(**{name: raw[name] for name in cls.__slots__})
+    mac: str | None = None
+    vlan: int | None = None
+    vlan_qos: int = 0
+    vlan_proto: str = "802.1q"
+    mtu: int | None = None
+    spoofchk: bool | None = None
+    trust: bool | None = None
+    link_state: str | None = None
+    min_tx_rate: int | None = None
+    max_tx_rate: int | None = None
+    txqueuelen: int | None = None
+    promisc: bool | None = None
+    allmulti: bool | None = None
 
     def modes(self, now: int) -> int:
         """Link.modes as asked; what is not asked stays as it is `now`."""
@@ -298,7 +173,8 @@ class VfSettings(Noun):
         return now
 
 
-class Record(Noun):
+@dataclass(slots=True)
+class Record(Stored):
     """What survives for DEL: one attachment, its VF, and all that the VF was before we touched it.
 
     `vf_inode` = which one of the VFs that were at that address since boot (Sysfs.inode), 0 if that is not known.
@@ -312,75 +188,27 @@ class Record(Noun):
     `anew` = the VF's netdev is to be made anew before anybody else gets it (release.make_anew).
     """
 
-    __slots__ = (
-        "addresses",
-        "adopted",
-        "anew",
-        "attachment",
-        "baseline",
-        "boot_id",
-        "device_info",
-        "driver",
-        "ipam",
-        "leases",
-        "netns",
-        "netns_cookie",
-        "netns_identity",
-        "network",
-        "parent_dev",
-        "pf",
-        "settings",
-        "status",
-        "vf",
-        "vf_index",
-        "vf_inode",
-    )
-
-    def __init__(
-        self,
-        attachment: Attachment,
-        network: str,
-        pf: str,
-        vf: str,
-        vf_index: int,
-        netns: str,
-        netns_identity: list[int],
-        boot_id: str,
-        status: str = "in-progress",
-        vf_inode: int = 0,
-        driver: str = "",
-        parent_dev: str = "",
-        baseline: VfState | None = None,
-        settings: VfSettings | None = None,
-        ipam: dict[str, Any] | None = None,
-        leases: list[Lease] | None = None,
-        addresses: list[str] | None = None,
-        adopted: str = "",
-        device_info: str = "",
-        netns_cookie: int = 0,
-        anew: bool = False,
-    ) -> None:
-        self.attachment = attachment
-        self.anew = anew
-        self.adopted = adopted
-        self.addresses = addresses or []
-        self.network = network
-        self.pf = pf
-        self.vf = vf
-        self.vf_index = vf_index
-        self.vf_inode = vf_inode
-        self.netns = netns
-        self.netns_identity = netns_identity
-        self.netns_cookie = netns_cookie
-        self.boot_id = boot_id
-        self.status = status
-        self.device_info = device_info
-        self.driver = driver
-        self.parent_dev = parent_dev
-        self.baseline = baseline
-        self.settings = settings or VfSettings()
-        self.ipam = ipam or {}
-        self.leases = leases or []
+    attachment: Attachment
+    network: str
+    pf: str
+    vf: str
+    vf_index: int
+    netns: str
+    netns_identity: list[int]
+    boot_id: str
+    status: Status = "in-progress"
+    vf_inode: int = 0
+    driver: str = ""
+    parent_dev: str = ""
+    baseline: VfState | None = None
+    settings: VfSettings = field(default_factory=VfSettings)
+    ipam: dict[str, Any] = field(default_factory=dict)
+    leases: list[Lease] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
+    adopted: str = ""
+    device_info: str = ""
+    netns_cookie: int = 0
+    anew: bool = False
 
     def expected(self) -> VfSettings:
         """What the PF should show of the VF now: what was asked, for the rest the baseline."""
@@ -394,9 +222,13 @@ class Record(Noun):
         return VfSettings(**merged)
 
     def to_json(self) -> dict[str, Any]:
-        raw: dict[str, Any] = {"format": 1} | super().to_json()
+        raw: dict[str, Any] = {"format": 1} | Stored.to_json(self)
+        raw["attachment"] = self.attachment.to_json()
+        raw["baseline"] = self.baseline.to_json() if self.baseline is not None else None
+        raw["settings"] = self.settings.to_json()
+        raw["leases"] = [lease.to_json() for lease in self.leases]
         raw["later"] = {
-            part: {name: raw[part].pop(name) for name in names if name in raw[part]}
+            part: {name: raw[part].pop(name) for name in names}
             for part, names in _LATER.items()
             if raw[part] is not None
         }
@@ -407,95 +239,24 @@ class Record(Noun):
         """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
         if raw.get("format") != 1:
             raise ValueError(f"format {words(raw.get('format'))} is not known")
-        absent: dict[str, Any] = {
-            "vf_inode": 0,
-            "adopted": "",
-            "device_info": "",
-            "netns_cookie": 0,
-            "anew": False,
-            "later": {},
-        }  # earlier versions did not write them
-        raw = absent | raw
-        _check_types(raw, _RECORD_TYPES)
-        if "type" in raw["ipam"]:
-            raw["ipam"] = {"path": ""} | raw["ipam"]
-        if raw["ipam"]:
-            _check_types(raw["ipam"], _FOREIGN_TYPES if "type" in raw["ipam"] else _OURS_TYPES)
-        path = raw["device_info"]
+        raw = _ABSENT[cls] | raw
+        fields = _checked(raw, _SHAPES[cls])
+        later = _checked(raw, {"later": (dict,)})["later"]
+        _check_ipam(fields)
+        path = fields["device_info"]
         if path and not (path.startswith("/") and path.isprintable()):
             raise ValueError(f"device_info is {words(path)}")
-        fields = {name: raw[name] for name in cls.__slots__}
-        _check_types(raw["attachment"], {"container_id": (str,), "ifname": (str,)})
+        _checked(raw["attachment"], _SHAPES[Attachment])
         fields["attachment"] = Attachment(**raw["attachment"])
-        base, later = raw["baseline"], raw["later"]
-        fields["baseline"] = VfState.from_json(base | later.get("baseline", {})) if base is not None else None
-        fields["settings"] = VfSettings.from_json(raw["settings"] | later.get("settings", {}))
-        fields["leases"] = [Lease.from_json(lease) for lease in raw["leases"]]
+        if fields["baseline"] is not None:
+            fields["baseline"] = VfState.from_json(fields["baseline"] | later.get("baseline", {}))
+        fields["settings"] = VfSettings.from_json(fields["settings"] | later.get("settings", {}))
+        fields["leases"] = [Lease.from_json(lease) for lease in fields["leases"]]
         return cls(**fields)
 
 
-# Stored beside these, not in them: the version before, which may be put back while pods run, takes a VfState or
-# VfSettings with a field that it does not know for damaged. This one leaves out what it does not know.
-_LATER = {"baseline": ("txqueuelen",), "settings": ("txqueuelen", "promisc", "allmulti")}
-_OURS_TYPES: dict[str, tuple[type, ...]] = {"dataDir": (str,), "scope": (str,)}
-_FOREIGN_TYPES: dict[str, tuple[type, ...]] = {
-    "type": (str,),
-    "conf": (dict,),
-    "args": (str,),
-    "path": (str,),
-}
-_KNOB_TYPES: dict[str, tuple[type, ...]] = {  # of VfState and VfSettings as they are stored
-    **dict.fromkeys(("mac", "link_state"), (str, type(None))),
-    **dict.fromkeys(("vlan", "min_tx_rate", "max_tx_rate"), (int, type(None))),
-    **dict.fromkeys(("spoofchk", "trust"), (bool, type(None))),
-    "vlan_qos": (int,),
-    "vlan_proto": (str,),
-}
-_STATE_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
-    "ifname": (str,),
-    "own_mac": (str,),
-    "mtu": (int,),
-    "altnames": (list,),
-    "up": (bool,),
-    "modes": (int,),
-    "txqueuelen": (int, type(None)),
-}
-_SETTINGS_TYPES: dict[str, tuple[type, ...]] = _KNOB_TYPES | {
-    **dict.fromkeys(("mtu", "txqueuelen"), (int, type(None))),
-    **dict.fromkeys(("promisc", "allmulti"), (bool, type(None))),
-}
-_RECORD_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(
-        (
-            *("network", "pf", "vf", "netns", "boot_id", "status", "driver", "parent_dev", "adopted"),
-            "device_info",
-        ),
-        (str,),
-    ),
-    "anew": (bool,),
-    "later": (dict,),
-    "vf_index": (int,),
-    "vf_inode": (int,),
-    "netns_cookie": (int,),
-    "netns_identity": (list,),
-    "ipam": (dict,),
-    "leases": (list,),
-    "addresses": (list,),
-}
-
-
-def _check_types(raw: dict[str, Any], types: dict[str, tuple[type, ...]]) -> None:
-    """ValueError: whoever wrote the file, no wrong type of it may get further. It ends in a log: a conf may hold a
-    password, so of that the type alone.
-    """
-    for key, kinds in types.items():
-        value = raw[key]
-        if not isinstance(value, kinds):
-            told = type(value).__name__ if key in {"ipam", "conf", "args"} else words(value)
-            raise ValueError(f"{key} is {told}")
-
-
-class Link(Noun):
+@dataclass(slots=True)
+class Link:
     """A netdev as RTM_GETLINK told it. `parent_dev` is the PCI address ("" before kernel 5.14 or for virtual ones).
 
     `master` is the ifindex of the bond or bridge above it, 0 if none. `kind` is IFLA_INFO_KIND ("veth", "").
@@ -503,60 +264,22 @@ class Link(Noun):
     `promiscuity` counts who wants it promiscuous: the flag in `modes`, packet sockets, what is stacked on it.
     """
 
-    __slots__ = (
-        "altnames",
-        "carrier",
-        "flags",
-        "ifindex",
-        "ifname",
-        "kind",
-        "lower",
-        "lower_netns",
-        "mac",
-        "master",
-        "max_mtu",
-        "min_mtu",
-        "mtu",
-        "parent_dev",
-        "promiscuity",
-        "txqueuelen",
-    )
-
-    def __init__(
-        self,
-        ifindex: int,
-        ifname: str,
-        flags: int = 0,
-        mac: str = "",
-        mtu: int = 0,
-        min_mtu: int = 0,
-        max_mtu: int = 0,
-        altnames: list[str] | None = None,
-        parent_dev: str = "",
-        master: int = 0,
-        kind: str = "",
-        carrier: bool = False,
-        txqueuelen: int = 0,
-        promiscuity: int = 0,
-        lower: int = 0,
-        lower_netns: int = -1,
-    ) -> None:
-        self.ifindex = ifindex
-        self.ifname = ifname
-        self.flags = flags
-        self.mac = mac
-        self.mtu = mtu
-        self.min_mtu = min_mtu
-        self.max_mtu = max_mtu
-        self.altnames = altnames or []
-        self.parent_dev = parent_dev
-        self.master = master
-        self.kind = kind
-        self.carrier = carrier
-        self.txqueuelen = txqueuelen
-        self.promiscuity = promiscuity
-        self.lower = lower
-        self.lower_netns = lower_netns
+    ifindex: int
+    ifname: str
+    flags: int = 0
+    mac: str = ""
+    mtu: int = 0
+    min_mtu: int = 0
+    max_mtu: int = 0
+    altnames: list[str] = field(default_factory=list)
+    parent_dev: str = ""
+    master: int = 0
+    kind: str = ""
+    carrier: bool = False
+    txqueuelen: int = 0
+    promiscuity: int = 0
+    lower: int = 0
+    lower_netns: int = -1
 
     @property
     def is_up(self) -> bool:
@@ -573,120 +296,139 @@ class Link(Noun):
         return self.promiscuity > bool(self.flags & PROMISC)
 
 
-class Lease(Noun):
+@dataclass(slots=True)
+class Lease(Stored):
     """A subnet given to one interface: `subnet` "10.10.1.0/24", `address` "10.10.1.2/24", `gateway` "" if none.
 
     `pool` is the pool it was cut from (for the onlink route), `scope` the overlap domain. `sticky` is the key under
     which it is kept for the next attachment of the same pod, "" = forgotten at release.
     """
 
-    __slots__ = ("address", "gateway", "pool", "scope", "sticky", "subnet")
-
-    def __init__(
-        self, scope: str, subnet: str, address: str, gateway: str, pool: str, sticky: str = ""
-    ) -> None:
-        self.scope = scope
-        self.subnet = subnet
-        self.address = address
-        self.gateway = gateway
-        self.pool = pool
-        self.sticky = sticky
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Self:
-        _check_types(raw, dict.fromkeys(cls.__slots__, (str,)))
-        return cls(**{name: raw[name] for name in cls.__slots__})
+    scope: str
+    subnet: str
+    address: str
+    gateway: str
+    pool: str
+    sticky: str = ""
 
 
-class Route(Noun):
+@dataclass(slots=True)
+class Route:
     """`gw` "" = on link. `src` is the preferred source, `scope` as in the spec (253 = link; None = by the next hop),
     `priority` the metric. 0 = the main `table`, and no `mtu` and `advmss` of its own.
     """
 
-    __slots__ = ("advmss", "dst", "gw", "mtu", "priority", "scope", "src", "table")
-
-    def __init__(
-        self,
-        dst: str,
-        gw: str = "",
-        src: str = "",
-        scope: int | None = None,
-        priority: int = 0,
-        table: int = 0,
-        mtu: int = 0,
-        advmss: int = 0,
-    ) -> None:
-        self.dst = dst
-        self.gw = gw
-        self.src = src
-        self.scope = scope
-        self.priority = priority
-        self.table = table
-        self.mtu = mtu
-        self.advmss = advmss
-
-    @classmethod
-    def from_json(cls, raw: dict[str, Any]) -> Self:
-        return cls(**raw)
+    dst: str
+    gw: str = ""
+    src: str = ""
+    scope: int | None = None
+    priority: int = 0
+    table: int = 0
+    mtu: int = 0
+    advmss: int = 0
 
 
+@dataclass(slots=True)
 class IpamResult:
     """What an IPAM gives back: addresses, routes and DNS to put into the Result; `leases` if it is ours."""
 
-    __slots__ = ("dns", "ips", "leases", "routes")
-
-    def __init__(
-        self, ips: list[IPConfig], routes: list[Route], dns: dict[str, Any], leases: list[Lease] | None = None
-    ) -> None:
-        self.ips = ips
-        self.routes = routes
-        self.dns = dns
-        self.leases = leases or []
+    ips: list[IPConfig]
+    routes: list[Route]
+    dns: dict[str, Any]
+    leases: list[Lease] = field(default_factory=list)
 
 
+@dataclass(slots=True)
 class HostUse:
     """Prefixes that the host itself uses (addresses, connected routes), each with the words that name it."""
 
-    __slots__ = ("prefix", "what")
-
-    def __init__(self, prefix: Prefix, what: str) -> None:
-        self.prefix = prefix
-        self.what = what
+    prefix: Prefix
+    what: str
 
 
-class Interface(Noun):
+@dataclass(slots=True)
+class Interface:
     """One entry of a Result's `interfaces`."""
 
-    __slots__ = ("mac", "mtu", "name", "pci_id", "sandbox")
-
-    def __init__(self, name: str, mac: str, mtu: int, sandbox: str, pci_id: str) -> None:
-        self.name = name
-        self.mac = mac
-        self.mtu = mtu
-        self.sandbox = sandbox
-        self.pci_id = pci_id
+    name: str
+    mac: str
+    mtu: int
+    sandbox: str
+    pci_id: str
 
 
-class IPConfig(Noun):
+@dataclass(slots=True)
+class IPConfig:
     """One entry of a Result's `ips`; `interface` is an index into `interfaces`, None in an IPAM's abbreviated result."""
 
-    __slots__ = ("address", "gateway", "interface")
-
-    def __init__(self, address: str, gateway: str, interface: int | None) -> None:
-        self.address = address
-        self.gateway = gateway
-        self.interface = interface
+    address: str
+    gateway: str
+    interface: int | None
 
 
+@dataclass(slots=True)
 class Result:
     """What ADD answers; wire/cni.py renders it for each cniVersion."""
 
-    __slots__ = ("dns", "interfaces", "ips", "routes")
+    interfaces: list[Interface]
+    ips: list[IPConfig]
+    routes: list[Route]
+    dns: dict[str, Any]
 
-    def __init__(
-        self, interfaces: list[Interface], ips: list[IPConfig], routes: list[Route], dns: dict[str, Any]
-    ) -> None:
-        self.interfaces = interfaces
-        self.ips = ips
-        self.routes = routes
-        self.dns = dns
+
+# what is stored ------------------------------------------------------------------------------------------------------
+
+Shape = dict[str, tuple[type, ...]]  # a field of the file: what it may be there
+
+
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """In the file a noun is an object, and the words of a Literal are strings: it may be another version's word."""
+    if isinstance(hint, UnionType):
+        return tuple(kind for part in hint.__args__ for kind in _kinds(part))
+    if get_origin(hint) is Literal:
+        return (str,)
+    return (dict if is_dataclass(hint) else get_origin(hint) or hint,)
+
+
+_SHAPES: dict[type, Shape] = {
+    noun: {name: _kinds(hint) for name, hint in sorted(get_type_hints(noun).items())}
+    for noun in (Attachment, VfState, VfSettings, Lease, Record)
+}
+_ABSENT: dict[type, dict[str, Any]] = {  # earlier versions did not write them
+    VfState: {"modes": 0, "txqueuelen": None},
+    VfSettings: {"txqueuelen": None, "promisc": None, "allmulti": None},
+    Record: {
+        "vf_inode": 0,
+        "adopted": "",
+        "device_info": "",
+        "netns_cookie": 0,
+        "anew": False,
+        "later": {},
+    },
+}
+# Stored beside these, not in them: the version before, which may be put back while pods run, takes a VfState or
+# VfSettings with a field that it does not know for damaged. This one leaves out what it does not know.
+_LATER = {"baseline": ("txqueuelen",), "settings": ("txqueuelen", "promisc", "allmulti")}
+_OURS: Shape = {"dataDir": (str,), "scope": (str,)}
+_FOREIGN: Shape = {"type": (str,), "conf": (dict,), "args": (str,), "path": (str,)}
+
+
+def _check_ipam(fields: dict[str, Any]) -> None:
+    """Of layer 2 nothing is asked."""
+    if "type" in fields["ipam"]:
+        fields["ipam"] = {"path": ""} | fields["ipam"]
+        _checked(fields["ipam"], _FOREIGN)
+    elif fields["ipam"]:
+        _checked(fields["ipam"], _OURS)
+
+
+def _checked(raw: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    """ValueError: whoever wrote the file, no wrong type of it may get further. It ends in a log: a conf may hold a
+    password, so of that the type alone.
+    """
+    for name, kinds in shape.items():
+        value = raw[name]
+        if not isinstance(value, kinds):
+            told = type(value).__name__ if name in {"ipam", "conf", "args"} else words(value)
+            raise ValueError(f"{name} is {told}")
+    return {name: raw[name] for name in shape}

@@ -1,4 +1,4 @@
-"""JSON text in and out by the C cores of the stdlib: `json` itself costs 10 ms of start-up (docs/speed.md).
+"""JSON text in and out: the stdlib's `json` with our rules.
 
 Stricter than `json`: duplicate keys, NaN and Infinity are errors, so that two readers of one conf cannot disagree.
 `salvage` is for what must go on all the same: a DEL.
@@ -6,16 +6,15 @@ Stricter than `json`: duplicate keys, NaN and Infinity are errors, so that two r
 
 from __future__ import annotations
 
-import json
-from _json import encode_basestring, encode_basestring_ascii, make_encoder, make_scanner
-from collections.abc import Callable
 from itertools import groupby
+from json import JSONDecodeError, JSONDecoder, JSONEncoder
 from re import DOTALL, finditer
 from typing import Any
 
-from .errors import BadJson, CniError, TooManyNames
+from .errors import BadJson, TooManyNames
 
 _BLANK = " \t\n\r"  # RFC 8259 section 2
+_MARK = "\ufeff"  # of byte order
 # Different names in one document. The snapshot's string hashes are known to everybody (docs/design/0009), so names can be
 # chosen that all meet in one slot of a dict: 1 024 of them cost milliseconds, the 500 000 that a document can hold hours.
 NAMES = 1024
@@ -46,58 +45,46 @@ def _finite(text: str) -> float:
     return value
 
 
-class _Rules:
-    """What `_json.make_scanner` wants to find on a json.JSONDecoder."""
-
-    strict = True
-    object_hook = None
-    object_pairs_hook = staticmethod(_unique)
-    parse_float = staticmethod(_finite)
-    parse_int = int
-    parse_constant = staticmethod(_no_constant)
-    memo: dict[str, str] = {}
-
-
-class _Loose(_Rules):
-    """Of a key that is given twice the last one counts, as in Go's encoding/json; control characters may be bare."""
-
-    strict = False
-    object_pairs_hook = None  # type: ignore[assignment]
-
-
-_scan = make_scanner(_Rules)  # type: ignore[arg-type] # typeshed thinks of json.JSONDecoder only
+_STRICT = JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
+# Of a key that is given twice the last one counts, as in Go's encoding/json; control characters may be bare.
+_LOOSE = JSONDecoder(strict=False, parse_float=_finite, parse_constant=_no_constant)
+_DOCUMENT = JSONEncoder(check_circular=False, allow_nan=False)
+_ASCII = JSONEncoder(check_circular=False, skipkeys=True, default=str)
+_READABLE = JSONEncoder(check_circular=False, skipkeys=True, default=str, ensure_ascii=False)
 
 
 def parse(text: str) -> Any:
     """The value of one JSON document; BadJson says where it breaks."""
-    value, end = _first(_scan, text, len(text) - len(text.lstrip(_BLANK)))
+    if text.startswith(_MARK):
+        raise BadJson(
+            f"parse JSON: {JSONDecodeError('Unexpected UTF-8 BOM (decode using utf-8-sig)', text, 0)}"
+        )
+    if not text.strip(_BLANK):
+        raise BadJson("parse JSON: the text is empty")
+    value, end = _first(_STRICT, text, _BLANK)
     if text[end:].strip(_BLANK):
-        raise bad_json()(f"parse JSON: something follows the document at character {end}")
+        raise BadJson(f"parse JSON: something follows the document at character {end}")
     return value
 
 
 def salvage(text: str) -> dict[str, Any]:
     """The object that `text` begins with, whatever follows; a byte order mark before it is no matter."""
-    scan = make_scanner(_Loose)  # type: ignore[arg-type]
-    value, _ = _first(scan, text, len(text) - len(text.lstrip(f"\ufeff{_BLANK}")))
+    value, _ = _first(_LOOSE, text, _MARK + _BLANK)
     return _checked_object(value)
 
 
-def _first(scan: Callable[[str, int], tuple[Any, int]], text: str, start: int) -> tuple[Any, int]:
-    """The document that begins at `start`, and where it ends."""
+def _first(decoder: JSONDecoder, text: str, ignored: str) -> tuple[Any, int]:
+    """The document behind what is `ignored` before it, and where it ends."""
     _limit_names(text)
     try:
-        found = scan(text, start)
+        found = decoder.raw_decode(text, len(text) - len(text.lstrip(ignored)))
         if text.count("{") + text.count("[") > DEEPEST and depth(found[0], DEEPEST) > DEEPEST:
-            raise bad_json()("parse JSON: nested too deeply")
+            raise BadJson("parse JSON: nested too deeply")
         return found
-    except (StopIteration, SystemError) as error:
-        # SystemError: the C scanner takes its exception from json.decoder and fails so while that is not imported
-        raise bad_json()(f"parse JSON: {_explain(text)}") from error
     except RecursionError as error:
-        raise bad_json()("parse JSON: nested too deeply") from error
-    except ValueError as error:  # json.JSONDecodeError is one; its text names line and column
-        raise bad_json()(f"parse JSON: {error}") from error
+        raise BadJson("parse JSON: nested too deeply") from error
+    except ValueError as error:  # JSONDecodeError is one; its text names line and column
+        raise BadJson(f"parse JSON: {error}") from error
 
 
 def _limit_names(text: str) -> None:
@@ -123,48 +110,26 @@ def depth(value: Any, enough: int) -> int:
     return levels
 
 
-def bad_json() -> type[CniError]:
-    """BadJson, imported once a text is bad: VERSION does without the classes of errors, 0.7 ms."""
-    return BadJson
-
-
-def _explain(text: str) -> str:
-    if not text.strip(_BLANK):
-        return "the text is empty"
-    try:
-        json.loads(text)
-    except ValueError as error:
-        return str(error)
-    return "the text is not JSON"
-
-
 def parse_object(text: str) -> dict[str, Any]:
     return _checked_object(parse(text))
 
 
 def _checked_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise bad_json()("parse JSON: the document is not an object")
+        raise BadJson("parse JSON: the document is not an object")
     return value
 
 
-def _refuse(value: object) -> Any:
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
 def render(value: Any) -> str:
-    # markers, default, encoder, indent, key separator, item separator, sort_keys, skipkeys, allow_nan
-    encode = make_encoder(None, _refuse, encode_basestring_ascii, None, ": ", ", ", False, False, False)
-    return "".join(encode(value, 0))
+    return _DOCUMENT.encode(value)
 
 
 def words(value: Any, limit: int = 200) -> str:
-    """A value as the configuration has it, for a message: null and "x", never None and 'x'; cut where it is long."""
-    encode = make_encoder(None, str, _quote, None, ": ", ", ", False, True, True)
-    text = "".join(encode(value, 0))
+    """A value as the configuration has it, for a message: null and "x", never None and 'x'; cut where it is long.
+
+    Readable as it is, but nothing that a terminal would obey.
+    """
+    text = _READABLE.encode(value)
+    if not text.isprintable():
+        text = _ASCII.encode(value)
     return text if len(text) <= limit else text[:limit] + "..."
-
-
-def _quote(text: str) -> str:
-    """Readable as it is, but nothing that a terminal would obey."""
-    return encode_basestring(text) if text.isprintable() else encode_basestring_ascii(text)

@@ -1,4 +1,4 @@
-"""The CNI versions we speak, and the answer to VERSION: all that a VERSION imports (docs/speed.md)."""
+"""The CNI versions we speak, and the answer to VERSION."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 
 from . import jsontext
+from .errors import BadJson
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 
@@ -27,7 +28,7 @@ def render(stdin: str) -> str:
     if stdin.strip():
         try:
             asked = jsontext.parse_object(stdin).get("cniVersion", "")
-        except jsontext.bad_json():
+        except BadJson:
             pass  # a probe with garbage still deserves to learn our versions; podman sends dummies
     answer = asked if isinstance(asked, str) and asked else VERSIONS[-1]
     return jsontext.render({"cniVersion": answer, "supportedVersions": list(VERSIONS)})

@@ -5,6 +5,7 @@ The kernel's side runs on veth pairs in two netns of this process's own making; 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -1074,7 +1075,7 @@ def test_link_is_what_pyroute2_reads(kernel: KernelNode) -> None:
     ours = kernel.left.link("v0")
 
     assert ours is not None
-    assert ours.to_json() | {"altnames": []} == {
+    assert dataclasses.asdict(ours) | {"altnames": []} == {
         "altnames": [],
         "carrier": bool(theirs["flags"] & 0x10000),
         "flags": theirs["flags"],

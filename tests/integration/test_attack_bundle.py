@@ -112,7 +112,9 @@ INPUTS: dict[str, tuple[Callable[[], int], int]] = {
 @pytest.mark.parametrize("door", ["sriov", "host-subnet"])
 @pytest.mark.parametrize("what", INPUTS)
 def test_standard_input_that_cannot_be_read_is_one_error_document(rig: Rig, what: str, door: str) -> None:
-    """CPython ends itself over a directory, before any code of ours (build/before_encodings.py)."""
+    """Without a snapshot CPython ends itself over a directory, before any code of ours: as in a checkout."""
+    if what == "a directory" and not bundle.is_snapshot():
+        pytest.skip("built with SNAPSHOT=no")
     source, code = INPUTS[what]
     told = {verb: with_input(rig, verb, source, door) for verb in ("ADD", "DEL", "VERSION")}
 
@@ -304,19 +306,19 @@ def copy(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("left", [0, 2, 300_000])
 @pytest.mark.parametrize("verb", ["VERSION", "ADD"])
 def test_a_bundle_that_was_cut_off_says_so_or_does_not_start(copy: Path, verb: str, left: int) -> None:
-    """A snapshot's end is looked at in test_snapshot.py."""
-    part = copy / "sriov" if bundle.is_snapshot() else copy / "lib" / "cni_sriov.blob"
-    os.truncate(part, left)
+    """A snapshot's end is looked at in test_snapshot.py. PyInstaller's bootloader speaks for itself, on standard error."""
+    os.truncate(copy / "sriov", left)
     try:
         done = subprocess.run([copy / "sriov"], env={"CNI_COMMAND": verb}, input=b"{}", capture_output=True)
     except OSError:
-        assert bundle.is_snapshot()  # no program
-        return
+        return  # no program
 
-    told = json.loads(done.stdout or b"null")
-    assert (done.returncode != 0, done.stderr) == (True, b"")
-    if not bundle.is_snapshot():
-        assert (told["code"], str(copy / "lib") in told["msg"]) == (999, True)
+    assert done.returncode != 0
+    if bundle.is_snapshot():
+        json.loads(done.stdout or b"null")
+        assert done.stderr == b""
+    else:
+        assert (done.stdout, done.stderr != b"") == (b"", True)
 
 
 @pytest.mark.parametrize("door", ["sriov", "host-subnet"])

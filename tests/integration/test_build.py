@@ -18,8 +18,8 @@ from tests.integration.rig import ROOT
 from tests.lab.cache import cache_dir
 
 pytestmark = pytest.mark.bundle
-# Python 3.13 is larger, and its frozen modules are in the heap
-SRIOV_MB, WHOLE_MB = 12 if sys.version_info < (3, 12) else 13, 40
+# Python 3.13 is larger, and its frozen modules are in the heap; dataclasses are 0.7 MB
+SRIOV_MB, WHOLE_MB = 13 if sys.version_info < (3, 12) else 14, 40
 INPUT = ("cni_sriov", "conf", "build")
 # A caller's environment that would come through if build/bundle.py let it.
 ODD = {
@@ -40,8 +40,12 @@ def files_in(top: Path) -> set[Path]:
 
 
 def needed(top: Path) -> set[Path]:
-    """What the build says that `sriov` needs."""
-    return {top / name for name in (bundle.OUT / "sriov.files").read_text().splitlines()}
+    """What `sriov` may open; PyInstaller's shares its directory with sriovctl."""
+    return (
+        {top / name for name in files_in(top)} - {top / "sriovctl"}
+        if not bundle.is_snapshot()
+        else {top / "sriov"}
+    )
 
 
 def megabytes(files: set[Path]) -> float:
@@ -107,14 +111,14 @@ def test_the_same_sources_give_the_same_bytes_elsewhere(tmp_path: Path) -> None:
 def test_the_bundle_is_small() -> None:
     top = bundle.directory() / "cni-sriov"
 
-    sizes = {"sriov": megabytes(needed(top)), "whole": megabytes({top / name for name in files_in(top)})}
+    sizes = {"sriov": megabytes({top / "sriov"}), "whole": megabytes({top / name for name in files_in(top)})}
 
     assert sizes["sriov"] <= SRIOV_MB, sizes
     assert sizes["whole"] <= WHOLE_MB, sizes
 
 
 @pytest.mark.root
-def test_a_call_opens_no_file_beyond_those_that_sriov_is_said_to_need(tmp_path: Path) -> None:
+def test_a_call_opens_no_file_of_the_bundle_but_its_own(tmp_path: Path) -> None:
     top = bundle.directory() / "cni-sriov"
 
     traces = budgets.trace(tmp_path).values()
@@ -124,7 +128,7 @@ def test_a_call_opens_no_file_beyond_those_that_sriov_is_said_to_need(tmp_path: 
     assert opened - needed(top) == set()
 
 
-def test_make_build_tells_both_sizes() -> None:
+def test_make_build_tells_the_sizes() -> None:
     top = bundle.directory() / "cni-sriov"
 
     told = subprocess.run(
@@ -133,4 +137,5 @@ def test_make_build_tells_both_sizes() -> None:
 
     whole = {top / name for name in files_in(top)}
     assert f"build/out/cni-sriov, {megabytes(whole):.1f} MB, {len(whole)} files" in told
-    assert f"sriov      {megabytes(needed(top)):.1f} MB, {len(needed(top))} files" in told
+    for name in ("sriov", "sriovctl"):
+        assert f"{megabytes({top / name}):6.2f} MB  {name}: " in told

@@ -93,7 +93,7 @@ def a_directory_bundle(checkout: Path, sriov: str) -> None:
     """What `make build` made before there was a snapshot, and makes with SNAPSHOT=no: `sriov` reads its directory."""
     bundle = checkout / "build/out/cni-sriov"
     (bundle / "lib").mkdir(parents=True)
-    (bundle / "lib/cni_sriov.blob").write_text("code")
+    (bundle / "lib/code").write_text("code")
     for name, text in (("sriov", sriov), ("sriovctl", "#!/bin/sh\n")):
         (bundle / name).write_text(text)
         (bundle / name).chmod(0o755)
@@ -104,7 +104,7 @@ def a_directory_bundle(checkout: Path, sriov: str) -> None:
 WAITS = """#!/bin/sh
 here=$(dirname "$(realpath "$0")")
 read -r line
-cat "$here/lib/cni_sriov.blob"
+cat "$here/lib/code"
 """
 
 
@@ -122,7 +122,7 @@ def test_a_directory_becomes_one_file_under_a_running_call_and_is_there_again(tm
 
     assert running.communicate(b"\n")[0] == b"code"
     assert '"supportedVersions"' in version(bin_dir / "sriov")
-    assert (bin_dir / ".cni-sriov/previous/lib/cni_sriov.blob").read_text() == "code"
+    assert (bin_dir / ".cni-sriov/previous/lib/code").read_text() == "code"
     assert [path.name for path in bin_dir.iterdir() if path.name.endswith(".orig")] == []
 
     subprocess.run([old / "build/install", "install"], env=env, check=True, capture_output=True)

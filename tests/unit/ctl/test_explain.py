@@ -23,10 +23,10 @@ MS = 1_000_000
 SAID = {
     "cniSriovTimes": 1,
     "verb": "ADD",
-    "entry": 1010 * MS,
+    "entry": 1014 * MS,
     "end": 1040 * MS,
-    "parts": {"decide": 6 * MS, "start-up": 4 * MS, "kernel": 20 * MS},
-    "acts": {"rest": 5 * MS, "vf.claim.take": 1 * MS, "import": 4 * MS, "vf.prepare.move": 20 * MS},
+    "parts": {"decide": 6 * MS, "kernel": 20 * MS},
+    "acts": {"rest": 5 * MS, "vf.claim.take": 1 * MS, "vf.netdev.move": 20 * MS},
     "held": {"node": 2 * MS},
 }
 
@@ -43,7 +43,7 @@ def test_start_up_and_exit_are_what_the_plugin_cannot_see() -> None:
         "IPAM": 0,
         "exit": 3,
     }
-    assert (call.acts["vf.prepare.move"], call.held) == (20, {"node": 2})
+    assert (call.acts["vf.netdev.move"], call.held) == (20, {"node": 2})
 
 
 def test_the_last_line_of_the_plugin_counts() -> None:

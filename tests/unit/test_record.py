@@ -1,0 +1,120 @@
+"""What is stored of a Record and a lease: to the byte, since other versions read it while pods run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cni_sriov.leases.holding import Holding
+from cni_sriov.words import jsontext
+from cni_sriov.words.domain import Attachment, Lease, Record, VfSettings, VfState
+
+LEASE = Lease("default", "10.10.1.0/24", "10.10.1.2/24", "10.10.1.1", "10.10.0.0/16")
+# As the version before dataclasses wrote it; `later` and `format` are last and first.
+STORED = (
+    '{"format": 1, "addresses": ["10.10.1.2/24"], "adopted": "", "anew": false,'
+    ' "attachment": {"container_id": "c1", "ifname": "net1"},'
+    ' "baseline": {"altnames": ["enp1s0f0v0"], "ifname": "eth0", "link_state": null, "mac": "", "max_tx_rate": 0,'
+    ' "min_tx_rate": null, "modes": 256, "mtu": 1500, "own_mac": "02:00:00:00:00:01", "spoofchk": true, "trust": false,'
+    ' "up": true, "vlan": 0, "vlan_proto": "802.1q", "vlan_qos": 0},'
+    ' "boot_id": "b", "device_info": "", "driver": "igbvf", "ipam": {"dataDir": "/d", "scope": "default"},'
+    ' "leases": [{"address": "10.10.1.2/24", "gateway": "10.10.1.1", "pool": "10.10.0.0/16", "scope": "default",'
+    ' "sticky": "", "subnet": "10.10.1.0/24"}],'
+    ' "netns": "/run/netns/p", "netns_cookie": 7, "netns_identity": [4, 5], "network": "fast",'
+    ' "parent_dev": "0000:01:10.0", "pf": "0000:01:00.0",'
+    ' "settings": {"link_state": null, "mac": "02:00:00:00:00:02", "max_tx_rate": null, "min_tx_rate": null,'
+    ' "mtu": 1400, "spoofchk": null, "trust": null, "vlan": 100, "vlan_proto": "802.1ad", "vlan_qos": 3},'
+    ' "status": "done", "vf": "0000:01:10.0", "vf_index": 0, "vf_inode": 99,'
+    ' "later": {"baseline": {"txqueuelen": 1000}, "settings": {"txqueuelen": null, "promisc": true, "allmulti": null}}}'
+)
+
+
+def record() -> Record:
+    return Record(
+        Attachment("c1", "net1"),
+        "fast",
+        "0000:01:00.0",
+        "0000:01:10.0",
+        0,
+        "/run/netns/p",
+        [4, 5],
+        "b",
+        status="done",
+        vf_inode=99,
+        driver="igbvf",
+        parent_dev="0000:01:10.0",
+        baseline=VfState(
+            mac="",
+            vlan=0,
+            max_tx_rate=0,
+            spoofchk=True,
+            trust=False,
+            ifname="eth0",
+            own_mac="02:00:00:00:00:01",
+            mtu=1500,
+            altnames=["enp1s0f0v0"],
+            up=True,
+            modes=0x100,
+            txqueuelen=1000,
+        ),
+        settings=VfSettings(
+            mac="02:00:00:00:00:02", vlan=100, vlan_qos=3, vlan_proto="802.1ad", mtu=1400, promisc=True
+        ),
+        ipam={"dataDir": "/d", "scope": "default"},
+        leases=[LEASE],
+        addresses=["10.10.1.2/24"],
+        netns_cookie=7,
+    )
+
+
+def test_a_record_is_stored_as_ever_and_read_back() -> None:
+    assert jsontext.render(record().to_json()) == STORED
+    assert Record.from_json(json.loads(STORED)) == record()
+
+
+def test_a_lease_is_stored_as_ever() -> None:
+    text = Holding(Attachment("c1", "net1"), [LEASE], "fast", "/n", [4, 5], "b", 6, 7).render().decode()
+
+    lease = STORED.partition('"leases": [')[2].partition("]")[0]
+    assert text.startswith(
+        f'{{"attachment": {{"container_id": "c1", "ifname": "net1"}}, "leases": [{lease}], "network": '
+    )
+
+
+def stored(**more: Any) -> dict[str, Any]:
+    return {key: value for key, value in (json.loads(STORED) | more).items() if value is not ...}
+
+
+@pytest.mark.parametrize("absent", ["vf_inode", "adopted", "device_info", "netns_cookie", "anew", "later"])
+def test_what_earlier_versions_did_not_write_may_be_absent(absent: str) -> None:
+    assert Record.from_json(stored(**{absent: ...})).attachment == Attachment("c1", "net1")
+
+
+def test_what_a_later_version_writes_is_read_past() -> None:
+    raw = stored(status="asleep", colour="red", baseline=json.loads(STORED)["baseline"] | {"colour": "red"})
+
+    found = Record.from_json(raw)
+
+    assert (str(found.status), found.baseline) == ("asleep", record().baseline)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("vf", 1),
+        ("vf_index", "0"),
+        ("anew", 0),
+        ("netns_identity", {}),
+        ("leases", {}),
+        ("baseline", []),
+        ("settings", None),
+        ("attachment", "c1/net1"),
+        ("ipam", ["secret"]),
+    ],
+)
+def test_a_wrong_type_is_refused_by_its_name(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"^{key} is ") as refused:
+        Record.from_json(stored(**{key: value}))
+    assert "secret" not in str(refused.value)
