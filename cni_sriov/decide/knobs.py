@@ -1,38 +1,40 @@
-"""From one state of a VF's admin knobs to another: which netlink verbs, and what still differs. Pure.
+"""From one state of a VF's admin knobs to another: which to turn, and what still differs. Pure.
 
 The admin MAC is not among them: its order with the VF's own address matters (release.restore_mac, verbs/add.py).
 """
 
 from __future__ import annotations
 
-from ..words.domain import VfSettings, VfState
+from typing import Literal
 
-_PLAIN = ("spoofchk", "trust", "link_state")
+from ..words.domain import Knob, VfSettings, VfState
+
+_PLAIN: tuple[Literal["spoofchk", "trust", "link_state"], ...] = ("spoofchk", "trust", "link_state")
 
 
 class Step:
-    """`verb` is a method of Netlink that takes (pf_ifindex, index, *args); `label` is the conf's key, for errors."""
+    """`knob` and `values` are what Netlink.set_vf takes; `label` is the conf's key, for errors."""
 
-    __slots__ = ("args", "label", "verb")
+    __slots__ = ("knob", "label", "values")
 
-    def __init__(self, label: str, verb: str, *args: object) -> None:
+    def __init__(self, label: str, knob: Knob, *values: object) -> None:
         self.label = label
-        self.verb = verb
-        self.args = args
+        self.knob = knob
+        self.values = values
 
 
 def steps(now: VfState, wanted: VfState | VfSettings) -> list[Step]:
     """What to do; a knob that is already so, or that `wanted` leaves open (None), is not touched."""
     todo = []
     if wanted.vlan is not None and _vlan(now) != _vlan(wanted):
-        todo.append(Step("vlan", "set_vf_vlan", wanted.vlan, wanted.vlan_qos, wanted.vlan_proto))
+        todo.append(Step("vlan", "vlan", wanted.vlan, wanted.vlan_qos, wanted.vlan_proto))
     low, high = _rates(now, wanted)
     if (low, high) != (now.min_tx_rate or 0, now.max_tx_rate or 0):
-        todo.append(Step(_rate_label(now, low), "set_vf_rate", low, high))
+        todo.append(Step(_rate_label(now, low), "rate", low, high))
     for knob in _PLAIN:
         value = getattr(wanted, knob)
         if value is not None and value != getattr(now, knob):
-            todo.append(Step(knob, f"set_vf_{knob}", value))
+            todo.append(Step(knob, knob, value))
     return todo
 
 

@@ -191,7 +191,7 @@ def _judge(path: str, fd: int) -> tuple[int, int]:
 def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
     """Read, or write where `value` is given; an element may contain dots (eth0.100) but is never a path itself."""
     path = "/proc/sys/" + "/".join(parts)
-    if not all(part and "/" not in part and "\0" not in part and part not in {".", ".."} for part in parts):
+    if not {"", ".", ".."}.isdisjoint(parts) or path.count("/") != 2 + len(parts) or "\0" in path:
         raise ValueError(f"sysctl path {words(parts)} has a bad element")
     try:
         fd = os.open(path, (os.O_RDONLY if value is None else os.O_RDWR) | os.O_CLOEXEC)

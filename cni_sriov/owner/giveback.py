@@ -389,7 +389,7 @@ def restore_knobs(host: Host, record: Record, found: Found) -> None:
             )
         return
     for step in knobs.steps(now, base):
-        getattr(host.netlink, step.verb)(pf.ifindex, record.vf_index, *step.args)
+        host.netlink.set_vf(pf.ifindex, record.vf_index, step.knob, *step.values)
 
 
 def verify(host: Host, record: Record, timeout_ms: int) -> None:

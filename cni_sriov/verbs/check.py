@@ -12,7 +12,8 @@ from ..decide import knobs
 from ..ipam import delegate, reservation
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..kernel.rtnl import RT_TABLE_MAIN, KernelRoute
+from ..kernel.replies import KernelRoute
+from ..kernel.rtnl import RT_TABLE_MAIN
 from ..vf import stacked
 from ..vf.host import Host
 from ..words.domain import ALLMULTI, PROMISC, Link, Record, Request

@@ -215,7 +215,7 @@ def set_knobs(card: Card) -> None:
         return  # none is asked: lone.pf_of
     for step in knobs.steps(card.record.baseline, card.record.settings):
         with refusal(card, step.label):
-            getattr(card.host.netlink, step.verb)(card.pf.ifindex, card.record.vf_index, *step.args)
+            card.host.netlink.set_vf(card.pf.ifindex, card.record.vf_index, step.knob, *step.values)
 
 
 class refusal:  # noqa: N801 # reads as a preposition; contextlib costs 5 ms

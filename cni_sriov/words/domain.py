@@ -6,13 +6,14 @@ stored. Imports no module of ours but errors, inet and jsontext.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from .errors import CniError
 from .inet import Prefix
 from .jsontext import words
 
 PROMISC, ALLMULTI = 0x100, 0x200  # IFF_PROMISC, IFF_ALLMULTI: linux/if.h
+Knob = Literal["vlan", "rate", "spoofchk", "trust", "link_state"]  # of a VF, by way of its PF
 
 
 class Noun:
