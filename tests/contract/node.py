@@ -32,6 +32,9 @@ class Node(Protocol):
 
     def send_off(self, name: str) -> int: ...
 
+    def sysctl(self, where: str, ifname: str) -> str:
+        """Its arp_notify, "" where there is none."""
+
 
 class KernelNode:
     def __init__(self, prefix: str) -> None:
@@ -73,6 +76,11 @@ class KernelNode:
         )
         return self.right.ifindex(name)
 
+    def sysctl(self, where: str, ifname: str) -> str:
+        path = f"/proc/sys/net/ipv4/conf/{ifname}/arp_notify"
+        read = ["ip", "netns", "exec", self.names[where], "cat", path]
+        return subprocess.run(read, capture_output=True, text=True).stdout.strip()
+
     def close(self) -> None:
         for face in (self.left, self.right, self.left_netns, self.right_netns):
             face.close()
@@ -107,3 +115,8 @@ class FakeNode:
     def send_off(self, name: str) -> int:
         self.left.move(self.left.ifindex(name), self.right_netns.fd, name)
         return self.right.ifindex(name)
+
+    def sysctl(self, where: str, ifname: str) -> str:
+        there = self.namespaces[where]
+        known = there.sysctls.get(("net", "ipv4", "conf", ifname, "arp_notify"), "0")
+        return known if there.has(ifname) else ""

@@ -294,13 +294,13 @@ def test_sysctls_are_the_netns_own_and_go_with_the_link(node: Node) -> None:
 
     node.left_netns.set_sysctls([(knob, "1")])
 
-    assert node.left_netns.sysctl(*knob) == "1"
-    assert refusal(lambda: node.right_netns.sysctl(*knob)) == ENOENT
+    assert node.sysctl("left", "v0.1") == "1"
+    assert node.sysctl("right", "v0.1") == ""
     node.left.move(ifindex, node.right_netns.fd, "v0.1")
-    assert node.right_netns.sysctl(*knob) == "0"
+    assert node.sysctl("right", "v0.1") == "0"
     there = ("net", "ipv4", "conf", "lo", "arp_notify")
     assert [r.errno for r in node.left_netns.set_sysctls([(knob, "1"), (there, "1")])] == [ENOENT]
-    assert node.left_netns.sysctl(*there) == "1", "one refusal does not stop the others"
+    assert node.sysctl("left", "lo") == "1", "one refusal does not stop the others"
 
 
 def test_disabled_ipv6_refuses_v6_addresses(node: Node) -> None:

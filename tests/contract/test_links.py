@@ -9,6 +9,7 @@ import subprocess
 import threading
 from errno import (
     EADDRNOTAVAIL,
+    EBADMSG,
     EEXIST,
     EINVAL,
     ENODEV,
@@ -364,6 +365,17 @@ def test_reply_left_over_by_an_exception_is_dropped(kernel: KernelNode) -> None:
     assert link is not None
     assert link.ifname == "v0"
     assert "v0" in [link.ifname for link in kernel.left.links()]
+
+
+@pytest.mark.root
+def test_answer_that_there_is_no_room_for_is_an_error_and_the_next_is_read(kernel: KernelNode) -> None:
+    kernel.add_link("left", "v0")
+    body = rtnl.link(0, attributes.attr_text(rtnl.IFLA_IFNAME, "v0"))
+    ask = kernel.left._socket.ask  # noqa: SLF001 # no PF here has VFs enough
+
+    assert refusal(lambda: ask("look", rtnl.RTM_GETLINK, body, 64)) == EBADMSG
+
+    assert kernel.left.link("v0") is not None
 
 
 @pytest.mark.root

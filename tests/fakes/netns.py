@@ -37,10 +37,6 @@ class FakeNetns(Netns):
     def is_own(self) -> bool:
         return self.namespace is self.world.host
 
-    def sysctl(self, *parts: str) -> str:
-        self._check(f"read /proc/sys/{'/'.join(parts)}", parts)
-        return self.namespace.sysctls.get(parts, "0")
-
     def set_sysctls(self, settings: Iterable[tuple[tuple[str, ...], str]]) -> list[KernelRefused]:
         refused = []
         for parts, value in settings:

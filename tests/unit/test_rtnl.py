@@ -466,6 +466,17 @@ def decode_everything(body: bytes) -> None:
             pass
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 9, 65535])
+def test_an_attribute_whose_length_does_not_fit_is_malformed(size: int) -> None:
+    """After a good one; in front of what would have been one more, had it been believed."""
+    body = attributes.attr_u32(1, 7) + struct.pack("=HH", size, 2) + bytes(4)
+
+    for read in (attributes.attrs_of, lambda body: list(attributes.walk(body))):
+        with pytest.raises(attributes.Malformed):
+            read(body)
+    assert attributes.find(body, 0, 3) == -1
+
+
 @given(st.binary(max_size=400))
 def test_garbage_raises_nothing_but_malformed(body: bytes) -> None:
     decode_everything(body)
