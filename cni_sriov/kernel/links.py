@@ -7,19 +7,22 @@ links are a fallback. Every refusal is a KernelRefused.
 from __future__ import annotations
 
 import time
+from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
 from array import array
 from collections.abc import Callable
-from errno import ENODEV
+from errno import EBADMSG, ENODEV, ENOENT
 from fcntl import ioctl
 from struct import Struct
 from sys import byteorder
+from typing import Self, TypeVar
 
 from ..words.domain import Link
 from ..words.errors import KernelRefused
 from . import replies, rtnl
-from .attributes import attr, attr_text, attr_u32, text_of
+from .attributes import Malformed, attr, attr_text, attr_u32, text_of
 from .nlsocket import NetlinkSocket
-from .speaker import NEW, Speaker, decoded
+
+T = TypeVar("T")
 
 _RTMGRP_LINK = 1  # linux/rtnetlink.h
 _SIOCGIFINDEX, _SIOCGIFNAME, _SIOCETHTOOL = 0x8933, 0x8910, 0x8946  # linux/sockios.h
@@ -28,13 +31,31 @@ _IFNAMSIZ, _ALTIFNAMSIZ = 16, 128  # linux/if.h
 _IFREQ_INDEX, _IFREQ_POINTER = Struct("=16si20x"), Struct("@16sP16x")  # struct ifreq
 _AF_UNSPEC = b"\0"  # bridges report their ports again, in short, as AF_BRIDGE
 _NO_STATS = attr_u32(rtnl.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_SKIP_STATS)
+NEW = rtnl.NLM_F_CREATE | rtnl.NLM_F_EXCL
 NO_NETNS_ID = -2  # not the kernel's -1, which Link.lower_netns has for the netns of the link itself
 
 
-class Links(Speaker):
-    """The links of one netns."""
+class Links:
+    """The links of the netns that this process was in when it was made. One socket, which stays there."""
 
-    __slots__ = ()
+    __slots__ = ("_socket",)
+
+    def __init__(self) -> None:
+        self._socket = NetlinkSocket()
+
+    @property
+    def raw(self) -> Socket:
+        """The socket itself, for what it tells of its netns."""
+        return self._socket.raw
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
@@ -212,6 +233,27 @@ class Links(Speaker):
             if refused.errno == ENODEV:
                 return None
             raise
+
+    def _set(self, verb: str, body: bytes) -> None:
+        self._socket.tell(verb, rtnl.RTM_NEWLINK, body)
+
+    def _dump(self, verb: str, kind: int, query: bytes) -> list[bytes]:
+        """The query's first byte is the family: a kernel without IPv6 answers for all families instead."""
+        try:
+            bodies = self._socket.dump(verb, kind, query)
+        except KernelRefused as refused:
+            if refused.errno in {ENODEV, ENOENT}:  # the link is gone; the table is not there yet
+                return []
+            raise
+        return [body for body in bodies if body[:1] == query[:1]]
+
+
+def decoded(verb: str, decode: Callable[[bytes], T], body: bytes) -> T:
+    """What `decode` makes of it; KernelRefused (EBADMSG) where it is Malformed."""
+    try:
+        return decode(body)
+    except Malformed as error:
+        raise KernelRefused(verb, EBADMSG, str(error)) from error
 
 
 def _new_link(kind: int, _flags: int, _sequence: int, body: bytes) -> list[Link]:

@@ -392,15 +392,15 @@ def test_an_empty_list_of_a_selector_means_any(one_vf: World) -> None:
     assert one_vf.call("ADD", one_vf.conf(master=None, pf=selector)).code == 0
 
 
-def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World) -> None:
     before = one_vf.snapshot()
 
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("cni_sriov.vf.pod.announce", stopped)
+    one_vf.kernel.before("announce", stopped)
 
-    reply = one_vf.call("ADD", one_vf.conf(vlan=100))
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100, ipam=one_vf.ipam()))
 
     assert (reply.code, one_vf.snapshot()) == (11, before)
 

@@ -13,7 +13,6 @@ from cni_sriov.kernel.netns import OWN
 from cni_sriov.kernel.replies import Address
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.verbs import add
-from cni_sriov.vf import prepare
 from cni_sriov.words.errors import CniError, KernelRefused
 from tests import fakes
 
@@ -100,12 +99,12 @@ def test_what_udev_and_networkmanager_do_between_our_steps(
     assert vf_of(world).name == "enp1s0f0v0"
 
 
-def test_an_undo_that_must_wait_is_not_told_as_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_that_must_wait_is_not_told_as_done(world: World) -> None:
     def fail(*_: object) -> None:
         pull_cable(world)
         raise CniError("move it: the test said no", code=5)
 
-    monkeypatch.setattr(prepare, "move", fail)
+    world.kernel.before("move", fail)
 
     assert world.call("ADD", world.conf(max_tx_rate=100)).code == 5
 
