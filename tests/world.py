@@ -1,4 +1,4 @@
-"""A node made of rules (fakes.py) with the real ledger, store and parser on a temporary directory.
+"""A node made of rules (tests/fakes) with the real ledger, store and parser on a temporary directory.
 
 In through the front door (`call`), out by looking at the world (`snapshot`).
 """

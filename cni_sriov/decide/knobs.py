@@ -5,9 +5,11 @@ The MACs are not among what is set: their order matters (vf/admin.py).
 
 from __future__ import annotations
 
-from ..words.domain import ALLMULTI, PROMISC, Link, VfSettings, VfState
+from typing import Literal
 
-_PLAIN = ("spoofchk", "trust", "link_state")
+from ..words.domain import ALLMULTI, PROMISC, Knob, Link, OwnKnob, VfSettings, VfState
+
+_PLAIN: tuple[Literal["spoofchk", "trust", "link_state"], ...] = ("spoofchk", "trust", "link_state")
 
 
 class Step:
@@ -15,7 +17,7 @@ class Step:
 
     __slots__ = ("knob", "label", "values")
 
-    def __init__(self, label: str, knob: str, *values: object) -> None:
+    def __init__(self, label: str, knob: Knob | OwnKnob, *values: object) -> None:
         self.label = label
         self.knob = knob
         self.values = values

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sys import byteorder
 
 from ..words.errors import KernelRefused
-from . import rtnl
+from .attributes import Attrs, Malformed, attr_text, attrs_of
 from .nlsocket import NETLINK_GENERIC, NetlinkSocket
 
 _GENL_ID_CTRL, _CTRL_CMD_GETFAMILY = 16, 3  # linux/genetlink.h
@@ -28,18 +28,18 @@ def eswitch_mode(device: str, bus: str = "pci") -> str:
     except KernelRefused:
         return ""
     try:
-        name = rtnl.attr_text(_CTRL_ATTR_FAMILY_NAME, "devlink")
+        name = attr_text(_CTRL_ATTR_FAMILY_NAME, "devlink")
         attrs = _ask(socket, verb, _GENL_ID_CTRL, _CTRL_CMD_GETFAMILY, name)
         family = int.from_bytes(attrs.get(_CTRL_ATTR_FAMILY_ID, b"")[:2], byteorder)
-        handle = rtnl.attr_text(_ATTR_BUS_NAME, bus) + rtnl.attr_text(_ATTR_DEV_NAME, device)
+        handle = attr_text(_ATTR_BUS_NAME, bus) + attr_text(_ATTR_DEV_NAME, device)
         attrs = _ask(socket, verb, family, _DEVLINK_CMD_ESWITCH_GET, handle)
-    except (KernelRefused, rtnl.Malformed):
+    except (KernelRefused, Malformed):
         return ""  # ENOENT: no devlink; ENODEV: not registered there; EOPNOTSUPP: the driver has no eswitch
     finally:
         socket.close()
     return _MODES.get(int.from_bytes(attrs.get(_ATTR_ESWITCH_MODE, b"\xff")[:2], byteorder), "")
 
 
-def _ask(socket: NetlinkSocket, verb: str, family: int, command: int, attrs: bytes) -> rtnl.Attrs:
+def _ask(socket: NetlinkSocket, verb: str, family: int, command: int, attrs: bytes) -> Attrs:
     body = socket.ask(verb, family, bytes((command, 1, 0, 0)) + attrs)
-    return rtnl.attrs_of(body, _GENLMSGHDR)
+    return attrs_of(body, _GENLMSGHDR)

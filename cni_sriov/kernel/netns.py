@@ -76,18 +76,15 @@ class Netns:
         """
         return list(self.identity) == identity and (not cookie or self.cookie in {0, cookie})
 
-    def sysctl(self, *parts: str) -> str:
-        """A value below /proc/sys inside the netns: `sysctl("net", "ipv4", "conf", "eth0", "arp_notify")`."""
-        with inside(self):
-            return _sysctl_io(parts, None)
-
     def set_sysctls(self, settings: Iterable[tuple[tuple[str, ...], str]]) -> list[KernelRefused]:
-        """Write each (path elements, value), in order, and go on past those that the kernel refuses: the answer."""
+        """Write each ((path elements below /proc/sys), value), in order, and go on past those that the kernel refuses:
+        the answer.
+        """
         refused = []
         with inside(self):
             for parts, value in settings:
                 try:
-                    _sysctl_io(parts, value)
+                    _set_sysctl(parts, value)
                 except KernelRefused as error:
                     refused.append(error)
         return refused
@@ -188,25 +185,21 @@ def _judge(path: str, fd: int) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _sysctl_io(parts: tuple[str, ...], value: str | None) -> str:
-    """Read, or write where `value` is given; an element may contain dots (eth0.100) but is never a path itself."""
+def _set_sysctl(parts: tuple[str, ...], value: str) -> None:
+    """An element may contain dots (eth0.100) but is never a path itself: ValueError."""
     path = "/proc/sys/" + "/".join(parts)
-    if not all(part and "/" not in part and "\0" not in part and part not in {".", ".."} for part in parts):
+    if not {"", ".", ".."}.isdisjoint(parts) or path.count("/") != 2 + len(parts) or "\0" in path:
         raise ValueError(f"sysctl path {words(parts)} has a bad element")
     try:
-        fd = os.open(path, (os.O_RDONLY if value is None else os.O_RDWR) | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            if value is None:
-                return os.read(fd, 4096).decode("ascii", "replace").strip()
-            if parts[-1] == "disable_ipv6" and os.pread(fd, 16, 0).strip() == value.encode():
-                return value  # to write it takes RTNL, also where nothing changes (net/ipv6/addrconf.c)
-            os.write(fd, value.encode())
-            return value
+            # to write disable_ipv6 takes RTNL, also where nothing changes (net/ipv6/addrconf.c)
+            if parts[-1] != "disable_ipv6" or os.pread(fd, 16, 0).strip() != value.encode():
+                os.write(fd, value.encode())
         finally:
             os.close(fd)
     except OSError as error:
-        verb = "read" if value is None else f"write {words(value)} to"
-        raise KernelRefused(f"{verb} {path}", error.errno or 0) from error
+        raise KernelRefused(f"write {words(value)} to {path}", error.errno or 0) from error
 
 
 def proc_net(name: str) -> str:

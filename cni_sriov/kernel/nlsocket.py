@@ -13,16 +13,20 @@ from select import POLLIN, poll
 from sys import byteorder
 
 from ..words.errors import KernelRefused
-from .rtnl import HEADER, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, Malformed, attrs_of, message, text_of
+from .attributes import HEADER, Malformed, attrs_of, message, text_of
 
 _AF_NETLINK, _SOL_NETLINK = 16, 270  # linux/socket.h
 _SOCK_RAW, _SOCK_CLOEXEC = 3, 0o2000000  # linux/net.h
-_MSG_PEEK, _MSG_TRUNC, _MSG_DONTWAIT = 0x2, 0x20, 0x40  # linux/socket.h
+_MSG_DONTWAIT = 0x40  # linux/socket.h
 NETLINK_ROUTE, NETLINK_GENERIC = 0, 16  # linux/netlink.h
 _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 _NLM_F_DUMP_INTR, _NLM_F_CAPPED, _NLM_F_ACK_TLVS, _NLMSGERR_ATTR_MSG = 0x10, 0x100, 0x200, 1
 _DUMP_TRIES = 20
+_ROOM = (
+    1 << 15
+)  # bytes: no message of a dump is longer (netlink_dump), and no answer but that of a PF with many VFs
 
 Message = tuple[int, int, int, bytes]  # type, flags, sequence, body
 
@@ -30,7 +34,7 @@ Message = tuple[int, int, int, bytes]  # type, flags, sequence, body
 class NetlinkSocket:
     """`groups` (RTMGRP_*): also hear of what changes."""
 
-    __slots__ = ("_buffer", "_sequence", "raw")
+    __slots__ = ("_sequence", "raw")
 
     def __init__(self, groups: int = 0, protocol: int = NETLINK_ROUTE) -> None:
         try:
@@ -38,7 +42,6 @@ class NetlinkSocket:
             self.raw.bind((0, groups))
         except OSError as error:
             raise KernelRefused("open a netlink socket", error.errno or 0) from error
-        self._buffer = bytearray(1 << 15)
         self._sequence = 0
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
             try:
@@ -49,16 +52,23 @@ class NetlinkSocket:
     def close(self) -> None:
         self.raw.close()
 
-    def ask(self, verb: str, kind: int, body: bytes, flags: int = 0) -> bytes:
-        """One request; the answer's body, b"" for a change. The change has happened when this returns."""
-        sequence = self._send(verb, kind, NLM_F_REQUEST | NLM_F_ACK | flags, body)
-        answer = b""
-        for reply, reply_flags, reply_body in self._replies(verb, sequence):
-            if reply == _NLMSG_ERROR:
-                raise_refusal(verb, reply_flags, reply_body)
-                break
-            answer = reply_body
-        return answer
+    def ask(self, verb: str, kind: int, body: bytes, room: int = _ROOM) -> bytes:
+        """One question; the answer's body. `room`: for how many bytes of it, else KernelRefused (EBADMSG)."""
+        return self._answer(verb, self._send(verb, kind, NLM_F_REQUEST, body), room)
+
+    def tell(self, verb: str, kind: int, body: bytes, flags: int = 0) -> None:
+        """One change. It has happened when this returns."""
+        self._answer(verb, self._send(verb, kind, NLM_F_REQUEST | NLM_F_ACK | flags, body), _ROOM)
+
+    def _answer(self, verb: str, sequence: int, room: int) -> bytes:
+        """The first message to that request: the kernel sends one, or says why not."""
+        while True:
+            for kind, flags, answered, body in self._messages(verb, room):
+                if answered != sequence:
+                    continue  # left over by a request that an exception cut off
+                if kind == _NLMSG_ERROR:
+                    raise_refusal(verb, flags, body)
+                return body
 
     def dump(self, verb: str, kind: int, body: bytes) -> list[bytes]:
         """Every answer's body. A dump that a change interrupted is asked again, a bounded number of times."""
@@ -80,7 +90,7 @@ class NetlinkSocket:
         waiter.register(self.raw.fileno(), POLLIN)
         while (left := deadline - time.monotonic()) > 0 and waiter.poll(left * 1000):
             try:
-                yield from messages(self._receive())
+                yield from messages(self.raw.recv(_ROOM))
             except Malformed as error:
                 raise KernelRefused("listen for link changes", EBADMSG, str(error)) from error
             except OSError as error:
@@ -91,15 +101,17 @@ class NetlinkSocket:
     def _dump_once(self, verb: str, kind: int, body: bytes) -> list[bytes] | None:
         """None = interrupted (NLM_F_DUMP_INTR): the parts need not fit together."""
         sequence = self._send(verb, kind, NLM_F_REQUEST | NLM_F_DUMP, body)
-        bodies = []
-        interrupted = False
-        for reply, flags, reply_body in self._replies(verb, sequence):
-            interrupted = interrupted or bool(flags & _NLM_F_DUMP_INTR)
-            if reply in {_NLMSG_ERROR, _NLMSG_DONE}:
-                raise_refusal(verb, flags, reply_body)
-                break
-            bodies.append(reply_body)
-        return None if interrupted else bodies
+        bodies: list[bytes] = []
+        interrupted = 0
+        while True:
+            for reply, flags, answered, reply_body in self._messages(verb, _ROOM):
+                if answered != sequence:
+                    continue
+                interrupted |= flags & _NLM_F_DUMP_INTR
+                if reply in {_NLMSG_ERROR, _NLMSG_DONE}:
+                    raise_refusal(verb, flags, reply_body)
+                    return None if interrupted else bodies
+                bodies.append(reply_body)
 
     def _send(self, verb: str, kind: int, flags: int, body: bytes) -> int:
         self._sequence += 1
@@ -109,42 +121,33 @@ class NetlinkSocket:
             raise KernelRefused(verb, error.errno or 0) from error
         return self._sequence
 
-    def _replies(self, verb: str, sequence: int) -> Iterator[tuple[int, int, bytes]]:
-        """What answers that request; leftovers of one that an exception cut off are dropped."""
-        while True:
-            try:
-                for kind, flags, answered, body in messages(self._receive()):
-                    if answered == sequence:
-                        yield kind, flags, body
-            except OSError as error:
-                raise KernelRefused(verb, error.errno or 0) from error
-            except Malformed as error:
-                raise KernelRefused(verb, EBADMSG, str(error)) from error
-
-    def _receive(self, flags: int = 0) -> bytes:
-        """One datagram, whole: a PF with 256 VFs answers with more than 64 KiB."""
-        size = self.raw.recv_into(self._buffer, 0, _MSG_PEEK | _MSG_TRUNC | flags)
-        if size > len(self._buffer):
-            self._buffer = bytearray(size)
-        size = self.raw.recv_into(self._buffer, 0, flags)
-        return bytes(memoryview(self._buffer)[:size])
+    def _messages(self, verb: str, room: int) -> list[Message]:
+        """Those of the next datagram. One that is longer than `room` is cut off, which makes it Malformed."""
+        try:
+            return messages(self.raw.recv(room))
+        except OSError as error:
+            raise KernelRefused(verb, error.errno or 0) from error
+        except Malformed as error:
+            raise KernelRefused(verb, EBADMSG, str(error)) from error
 
     def _drain(self) -> None:
         try:
             while True:
-                self._receive(_MSG_DONTWAIT)
+                self.raw.recv(1, _MSG_DONTWAIT)
         except OSError:
             pass  # EAGAIN: nothing is left
 
 
-def messages(datagram: bytes) -> Iterator[Message]:
-    start = 0
+def messages(datagram: bytes) -> list[Message]:
+    """What is in one datagram; Malformed where a length does not fit."""
+    found, start = [], 0
     while start + HEADER.size <= len(datagram):
         size, kind, flags, sequence, _ = HEADER.unpack_from(datagram, start)
         if size < HEADER.size or start + size > len(datagram):
             raise Malformed(f"message of length {size} in {len(datagram) - start} bytes")
-        yield kind, flags, sequence, datagram[start + HEADER.size : start + size]
+        found.append((kind, flags, sequence, datagram[start + HEADER.size : start + size]))
         start += (size + 3) & ~3
+    return found
 
 
 def raise_refusal(verb: str, flags: int, body: bytes) -> None:

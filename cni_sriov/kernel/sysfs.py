@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
 from ..words.domain import PF, VF
 from ..words.errors import KernelRefused
@@ -31,14 +32,15 @@ class Sysfs:
 
     def pf_by_pci(self, pci_address: str, ifname: str = "") -> PF | None:
         """`ifname`: where the PF has several netdevs (one per port), the one that is meant."""
-        pci_address = parse_pci_address(pci_address)
-        totalvfs = self._number(pci_address, "sriov_totalvfs")
+        device = _device(pci_address)
+        totalvfs = _number(self._read(device, "sriov_totalvfs"))
         if totalvfs <= 0:
             return None
+        pci_address = device.rpartition("/")[2]
         names = self.netdevs(pci_address)
         name = ifname if ifname in names else next(iter(names), "")
         ifindex = _number(self._read("class/net", name, "ifindex")) if name else 0
-        numvfs = max(self._number(pci_address, "sriov_numvfs"), 0)
+        numvfs = max(_number(self._read(device, "sriov_numvfs")), 0)
         return PF(pci_address, name, max(ifindex, 0), self.driver(pci_address), numvfs, totalvfs)
 
     def pfs(self) -> list[PF]:
@@ -48,13 +50,13 @@ class Sysfs:
 
     def pf_of_vf(self, vf_pci: str) -> PF | None:
         """None if that device is gone or is no VF."""
-        pf_pci = self._link_name(self._device(vf_pci), "physfn")
+        pf_pci = self._link_name(_device(vf_pci), "physfn")
         return self.pf_by_pci(pf_pci) if pf_pci else None
 
     # -- VFs ----------------------------------------------------------------------------------------------------------
 
     def vf_index(self, vf_pci: str) -> int | None:
-        pf_pci = self._link_name(self._device(vf_pci), "physfn")
+        pf_pci = self._link_name(_device(vf_pci), "physfn")
         return next((index for index, pci in self.virtfns(pf_pci) if pci == vf_pci), None) if pf_pci else None
 
     def vfs(self, pf: PF) -> list[VF]:
@@ -63,7 +65,7 @@ class Sysfs:
 
     def virtfns(self, pf_pci: str) -> Iterator[tuple[int, str]]:
         """(index, PCI address) in the order of the index (a listing has virtfn10 before virtfn9), a link at a time."""
-        device = self._device(pf_pci)
+        device = _device(pf_pci)
         indices = sorted(
             int(entry[6:])
             for entry in self._list(device)
@@ -87,25 +89,25 @@ class Sysfs:
 
         The kernel takes its time: seconds for many VFs. udev names the netdevs later still.
         """
-        path = f"{self._device(pf.pci_address)}/sriov_numvfs"
+        path = f"{_device(pf.pci_address)}/sriov_numvfs"
         self._write(f"set numvfs of {pf.pci_address} to {numvfs}", path, str(numvfs))
 
     # -- any PCI device -----------------------------------------------------------------------------------------------
 
     def driver(self, pci_address: str) -> str:
         """Empty if none is bound."""
-        return self._link_name(self._device(pci_address), "driver")
+        return self._link_name(_device(pci_address), "driver")
 
     def ids(self, pci_address: str) -> tuple[str, str]:
         """(vendor, device) as four hex digits each, empty if the device is gone."""
-        device = self._device(pci_address)
+        device = _device(pci_address)
         return self._read(device, "vendor").removeprefix("0x"), self._read(device, "device").removeprefix(
             "0x"
         )
 
     def unbind(self, pci_address: str) -> None:
         """Take the driver off it; its netdev goes, wherever that is. ENOENT if none is bound."""
-        path = f"{self._device(pci_address)}/driver/unbind"
+        path = f"{_device(pci_address)}/driver/unbind"
         self._write(f"unbind the driver of {pci_address}", path, pci_address)
 
     def bind(self, pci_address: str, driver: str) -> None:
@@ -113,7 +115,7 @@ class Sysfs:
         self._write(f"bind {driver} to {pci_address}", f"bus/pci/drivers/{driver}/bind", pci_address)
 
     def exists(self, pci_address: str) -> bool:
-        return _exists(f"{self.root}/{self._device(pci_address)}")
+        return _exists(f"{self.root}/{_device(pci_address)}")
 
     def inode(self, pci_address: str) -> int:
         """Which one of the devices that were at that address since boot; 0 = none is there now.
@@ -122,20 +124,20 @@ class Sysfs:
         a VF that was destroyed and created anew has another one; a reset or another driver changes nothing.
         """
         try:
-            return os.stat(f"{self.root}/{self._device(pci_address)}").st_ino
+            return os.stat(f"{self.root}/{_device(pci_address)}").st_ino
         except OSError:
             return 0
 
     def has_netdev(self, pci_address: str) -> bool:
         """Whether its driver made a netdev, in whatever netns that is now (kernels.md 6.13)."""
-        return _exists(f"{self.root}/{self._device(pci_address)}/net")
+        return _exists(f"{self.root}/{_device(pci_address)}/net")
 
     def is_vf(self, pci_address: str) -> bool:
-        return bool(self._link_name(self._device(pci_address), "physfn"))
+        return bool(self._link_name(_device(pci_address), "physfn"))
 
     def netdevs(self, pci_address: str) -> list[str]:
         """Names visible from this netns, lowest dev_port first; [] = in another netns, unnamed yet, or none."""
-        names = self._list(self._device(pci_address), "net")
+        names = self._list(_device(pci_address), "net")
         if len(names) < 2:
             return names
         return sorted(names, key=lambda name: (_number(self._read("class/net", name, "dev_port")), name))
@@ -158,7 +160,7 @@ class Sysfs:
     def uppers(self, ifname: str) -> list[str]:
         """Devices stacked on it (bond, bridge, vlan, macvtap, ...)."""
         entries = self._list("class/net", ifname) if _is_name(ifname) else []
-        return sorted(entry[6:] for entry in entries if entry.startswith("upper_"))
+        return sorted([entry[6:] for entry in entries if entry.startswith("upper_")])
 
     def switch_id(self, ifname: str) -> str:
         """phys_switch_id: not empty on a PF in switchdev mode and its representors, on some drivers in legacy mode too."""
@@ -180,12 +182,6 @@ class Sysfs:
             if uppers:
                 return f"{name} is a port of {', '.join(uppers)}"
         return ""
-
-    def _device(self, pci_address: str) -> str:
-        return "bus/pci/devices/" + parse_pci_address(pci_address)
-
-    def _number(self, pci_address: str, name: str) -> int:
-        return _number(self._read(self._device(pci_address), name))
 
     def _read(self, *parts: str) -> str:
         try:
@@ -221,6 +217,12 @@ class Sysfs:
             return os.readlink("/".join((self.root, *parts))).rpartition("/")[2]
         except OSError:
             return ""
+
+
+@cache
+def _device(pci_address: str) -> str:
+    """Its directory; ValueError where that is no PCI address. A call asks twenty times for two or three devices."""
+    return "bus/pci/devices/" + parse_pci_address(pci_address)
 
 
 def is_userspace(driver: str) -> bool:

@@ -5,7 +5,7 @@ the knobs, and the PF that must be up for them.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ..conf.netconf import NetConf
@@ -154,24 +154,13 @@ def _take(card: Card, steps: Iterable[Step]) -> None:
 def take(card: Card, step: Step) -> None:
     """Set one knob, whichever side it is of."""
     card.stale, netlink = True, card.host.netlink
-    own: dict[str, Callable[..., None]] = {
-        "mtu": netlink.set_mtu,
-        "txqueuelen": netlink.set_txqueuelen,
-        "modes": netlink.set_modes,
-    }
-    if step.knob in own:
-        assert card.link is not None
-        own[step.knob](card.link.ifindex, *step.values)
-        return
-    by_pf: dict[str, Callable[..., None]] = {
-        "vlan": netlink.set_vf_vlan,
-        "rate": netlink.set_vf_rate,
-        "spoofchk": netlink.set_vf_spoofchk,
-        "trust": netlink.set_vf_trust,
-        "link_state": netlink.set_vf_link_state,
-    }
-    assert card.pf is not None
-    by_pf[step.knob](card.pf.ifindex, card.record.vf_index, *step.values)
+    match step.knob:
+        case "mtu" | "txqueuelen" | "modes":
+            assert card.link is not None
+            netlink.set_own(card.link.ifindex, step.knob, *step.values)
+        case _:
+            assert card.pf is not None
+            netlink.set_vf(card.pf.ifindex, card.record.vf_index, step.knob, *step.values)
 
 
 def restore_knobs(card: Card) -> None:

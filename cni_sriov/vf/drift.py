@@ -11,7 +11,8 @@ from ..conf.netconf import NetConf
 from ..decide import knobs
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..kernel.rtnl import RT_TABLE_MAIN, KernelRoute
+from ..kernel.replies import KernelRoute
+from ..kernel.rtnl import RT_TABLE_MAIN
 from ..words.domain import Link, Record, VfSettings
 from ..words.inet import parse_address, parse_interface, render_address
 from . import stacked

@@ -8,7 +8,7 @@ from typing import Any
 from ..kernel import living, process
 from ..kernel.netlink import Netlink
 from ..kernel.netns import OWN, Netns, inside, proc_net
-from ..kernel.rtnl import Address
+from ..kernel.replies import Address
 from ..kernel.sysfs import Sysfs
 from ..state.ledger import Ledger
 from ..words.errors import BadNetns

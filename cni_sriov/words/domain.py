@@ -15,6 +15,8 @@ from .inet import Prefix
 from .jsontext import words
 
 PROMISC, ALLMULTI = 0x100, 0x200  # IFF_PROMISC, IFF_ALLMULTI: linux/if.h
+Knob = Literal["vlan", "rate", "spoofchk", "trust", "link_state"]  # of a VF, by way of its PF
+OwnKnob = Literal["mtu", "txqueuelen", "modes"]  # of the VF's own netdev
 
 # An ADD runs, or died: then the attachment's lock is free. It is finished. DEL freed everything but the VF.
 Status = Literal["in-progress", "done", "released"]

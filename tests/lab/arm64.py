@@ -2,7 +2,7 @@
 
 The root is unpacked, not installed, by mmdebstrap from the machine's own mirror; nothing in it is run but Python, gcc and
 what they start. The kernel learns how to run arm64 in a user namespace of ours alone (Linux 6.7 and later), so this
-machine stays as it is. ADD and DEL are those of the fake kernel (tests/fakes.py): qemu-user has no netlink for VFs.
+machine stays as it is. ADD and DEL are those of the fake kernel (tests/fakes): qemu-user has no netlink for VFs.
 """
 
 from __future__ import annotations

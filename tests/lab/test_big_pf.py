@@ -21,11 +21,11 @@ pytestmark = pytest.mark.lab
 
 PACKAGE = Path(__file__).parents[2] / "cni_sriov"
 DEVICE = "/sys/bus/netdevsim/devices/netdevsim1"
-BUFFER = 1 << 15  # what NetlinkSocket starts with
+BUFFER = 1 << 15  # what NetlinkSocket has room for, if it is not told
 ASK = """
 import json, sys, time
 sys.path.insert(0, "/mnt/host")
-from cni_sriov import devlink, rtnl
+from cni_sriov.kernel import attributes, devlink, replies, rtnl
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.kernel.sysfs import Sysfs
 netlink = Netlink()
@@ -107,13 +107,11 @@ def test_256_vfs_are_read_from_one_answer(pf: Pf) -> None:
 
 def test_the_answer_is_larger_than_a_buffer_and_than_a_list_can_say(pf: Pf) -> None:
     """With counters asked for, the list's 16-bit length wraps: there `ip` stops, and we do not."""
-    ask = (
-        "netlink._socket.ask('', rtnl.RTM_GETLINK, rtnl.link(pf, rtnl.attr_u32(rtnl.IFLA_EXT_MASK, {mask})))"
-    )
+    ask = "netlink._socket.ask('', rtnl.RTM_GETLINK, rtnl.link(pf, attributes.attr_u32(rtnl.IFLA_EXT_MASK, {mask})), 1 << 20)"
     plain = ask.format(mask="rtnl.RTEXT_FILTER_VF | rtnl.RTEXT_FILTER_SKIP_STATS")
     counted = ask.format(mask="rtnl.RTEXT_FILTER_VF")
 
-    sizes = pf.ask(f"[len({plain}), len({counted}), len(rtnl.decode_vfs({counted}))]")
+    sizes = pf.ask(f"[len({plain}), len({counted}), len(replies.decode_vfs({counted}))]")
 
     assert BUFFER < sizes[0] < 1 << 16 < sizes[1]
     assert sizes[2] == 256

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cni_sriov.conf import netconf
-from cni_sriov.kernel.rtnl import Address
+from cni_sriov.kernel.replies import Address
 from tests.drop_in import known
 from tests.world import World
 

@@ -240,21 +240,12 @@ def test_altnames_that_a_pod_gave_do_not_keep_the_vf_from_coming_home(one_vf: Wo
     assert (reply.code, one_vf.snapshot()) == (0, before), reply.text
 
 
-def test_udev_may_give_the_altname_between_our_look_and_our_rename(
-    one_vf: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_udev_may_give_the_altname_between_our_look_and_our_rename(one_vf: World) -> None:
     before = one_vf.snapshot()
     assert one_vf.call("ADD", one_vf.conf()).code == 0
     one_vf.kernel.kill_netns(MINE)
     one_vf.kernel.add_pod(MINE)
-    real = FakeNetlink.set_name
-
-    def after_udev(self: FakeNetlink, ifindex: int, name: str) -> None:
-        monkeypatch.setattr(FakeNetlink, "set_name", real)
-        link_of(one_vf).altnames.append(name)
-        real(self, ifindex, name)
-
-    monkeypatch.setattr(FakeNetlink, "set_name", after_udev)
+    one_vf.kernel.before("set_name", lambda _netlink, _ifindex, name: link_of(one_vf).altnames.append(name))
 
     reply = one_vf.call("DEL", one_vf.conf())
 
@@ -297,18 +288,12 @@ def test_the_admin_mac_goes_back_also_where_the_netdev_is_gone(one_vf: World) ->
     assert (reply.code, vf_of(one_vf).admin_mac, one_vf.files()) == (0, False, []), reply.text
 
 
-def test_the_name_may_come_up_in_the_pod_after_we_looked(
-    one_vf: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = FakeNetlink.move
-
-    def after_the_pod(self: FakeNetlink, *args: Any, **keys: Any) -> None:
-        monkeypatch.setattr(FakeNetlink, "move", real)
+def test_the_name_may_come_up_in_the_pod_after_we_looked(one_vf: World) -> None:
+    def the_pod_is_quicker(*_: object) -> None:
         one_vf.kernel.add_link(one_vf.kernel.pods[MINE], "net1")
         link_of(one_vf).altnames.append("net1")  # so that the kernel refuses before it moves
-        real(self, *args, **keys)
 
-    monkeypatch.setattr(FakeNetlink, "move", after_the_pod)
+    one_vf.kernel.before("move", the_pod_is_quicker)
 
     reply = one_vf.call("ADD", one_vf.conf(vlan=100))
 
@@ -319,7 +304,7 @@ def hide_pf(world: World) -> None:
     """The PF into a netns of its own (kernels.md 6.16)."""
     host, pf = world.kernel.host, world.kernel.pfs[0].link
     elsewhere = world.kernel.add_pod("/run/netns/pf")
-    world.kernel.move(host, world.kernel.netlink.ifindex(pf.name), elsewhere, pf.name, "", 0)
+    world.kernel.move(host, world.kernel.netlink.ifindex(pf.name), elsewhere, pf.name)
 
 
 def show_pf(world: World) -> None:
@@ -407,31 +392,27 @@ def test_an_empty_list_of_a_selector_means_any(one_vf: World) -> None:
     assert one_vf.call("ADD", one_vf.conf(master=None, pf=selector)).code == 0
 
 
-def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World) -> None:
     before = one_vf.snapshot()
 
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr("cni_sriov.vf.netdev.announce", stopped)
+    one_vf.kernel.before("announce", stopped)
 
-    reply = one_vf.call("ADD", one_vf.conf(vlan=100))
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100, ipam=one_vf.ipam()))
 
     assert (reply.code, one_vf.snapshot()) == (11, before)
 
 
-def test_a_stop_signal_while_add_undoes_itself_does_not_stop_the_undoing(
-    one_vf: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_signal_while_add_undoes_itself_does_not_stop_the_undoing(one_vf: World) -> None:
     before = one_vf.snapshot()
-    real = FakeNetlink.set_vf_vlan
 
-    def stopped(self: FakeNetlink, *args: Any) -> None:
-        if args[2] == 0:  # the undoing
+    def stopped(_netlink: object, _pf: int, _index: int, vlan: int, *_: object) -> None:
+        if vlan == 0:  # the undoing
             os.kill(os.getpid(), signal.SIGTERM)
-        real(self, *args)
 
-    monkeypatch.setattr(FakeNetlink, "set_vf_vlan", stopped)
+    one_vf.kernel.before("set_vf_vlan", stopped, always=True)
 
     # igb refuses link_state
     reply = one_vf.call("ADD", one_vf.conf(vlan=100, trust="on", link_state="disable"))

@@ -36,7 +36,7 @@ class CountingSysfs(FakeSysfs):
 
     def _note(self, parts: tuple[str, ...]) -> None:
         path = "/".join(parts)
-        self.seen |= {vf.pci_address for vf in self._world.pfs[0].vfs if f"/{vf.pci_address}" in path}
+        self.seen |= {vf.pci_address for vf in self.world.pfs[0].vfs if f"/{vf.pci_address}" in path}
 
 
 @pytest.fixture

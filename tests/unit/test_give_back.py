@@ -10,10 +10,9 @@ import pytest
 
 from cni_sriov.doors import cni
 from cni_sriov.kernel.netns import OWN
-from cni_sriov.kernel.rtnl import Address
+from cni_sriov.kernel.replies import Address
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.verbs import add
-from cni_sriov.vf import netdev
 from cni_sriov.words.errors import CniError, KernelRefused
 from tests import fakes
 
@@ -32,22 +31,16 @@ def pull_cable(world: World, out: bool = True) -> None:
     world.kernel.pfs[0].link.carrier = not out
 
 
-def test_a_move_that_fails_is_repeated_without_a_carrier_too(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_move_that_fails_is_repeated_without_a_carrier_too(world: World) -> None:
     """The pod lives on, with the VF and its address: DEL must not say that all is done."""
-    conf, move = world.conf(ipam=world.ipam()), fakes.FakeNetlink.move
-    refused: list[Any] = []
+    conf = world.conf(ipam=world.ipam())
     assert world.call("ADD", conf).code == 0
     pull_cable(world)
 
-    def busy_once(netlink: fakes.FakeNetlink, *args: Any, **keys: Any) -> None:
-        if not refused:
-            refused.append(args)
-            raise KernelRefused("move", errno.EBUSY)
-        move(netlink, *args, **keys)
+    def busy(*_: object) -> None:
+        raise KernelRefused("move", errno.EBUSY)
 
-    monkeypatch.setattr(fakes.FakeNetlink, "move", busy_once)
+    world.kernel.before("move", busy)
 
     assert world.call("DEL", conf).code == 11
     assert world.call("DEL", conf).code == 0
@@ -157,12 +150,12 @@ def test_what_udev_and_networkmanager_do_between_our_steps(
     assert vf_of(world).name == "enp1s0f0v0"
 
 
-def test_an_undo_that_must_wait_is_not_told_as_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_undo_that_must_wait_is_not_told_as_done(world: World) -> None:
     def fail(*_: object) -> None:
         pull_cable(world)
         raise CniError("move it: the test said no", code=5)
 
-    monkeypatch.setattr(netdev, "move", fail)
+    world.kernel.before("move", fail)
 
     assert world.call("ADD", world.conf(max_tx_rate=100)).code == 5
 
@@ -190,80 +183,63 @@ def test_an_address_given_while_add_waits_for_the_lock_keeps_the_vf(
 # a container in the host's own netns ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def own(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A move into the same netns is a rename, as in do_setlink (net/core/rtnetlink.c)."""
-    move = fakes.FakeKernel.move
-
-    def within(
-        kernel: fakes.FakeKernel, source: Any, ifindex: int, target: Any, name: str, *rest: Any
-    ) -> None:
-        if target is source:
-            kernel.rename(target, ifindex, name)
-        else:
-            move(kernel, source, ifindex, target, name, *rest)
-
-    monkeypatch.setattr(fakes.FakeKernel, "move", within)
-    return world
-
-
 def call_in_own(world: World, verb: str, conf: dict[str, Any], netns: str = OWN) -> int:
     env = {"CNI_COMMAND": verb, "CNI_CONTAINERID": "own", "CNI_IFNAME": "net1", "CNI_PATH": "/x"}
     env |= {"CNI_NETNS": netns, "CNI_NETNS_OVERRIDE": "1"}
     return cni.main(env, lambda: json.dumps(conf), lambda *_: None, world._host)  # noqa: SLF001
 
 
-def test_what_is_stacked_on_it_in_our_own_netns_is_deleted(own: World) -> None:
-    conf = own.conf(master=None, deviceID=VF)
-    assert call_in_own(own, "ADD", conf) == 0
-    own.kernel.stack(own.kernel.host, vf_of(own), "v5", "vlan")
-    own.kernel.add_upper(vf_of(own), "v5")
+def test_what_is_stacked_on_it_in_our_own_netns_is_deleted(world: World) -> None:
+    conf = world.conf(master=None, deviceID=VF)
+    assert call_in_own(world, "ADD", conf) == 0
+    world.kernel.stack(world.kernel.host, vf_of(world), "v5", "vlan")
+    world.kernel.add_upper(vf_of(world), "v5")
 
-    assert call_in_own(own, "DEL", conf) == 0
+    assert call_in_own(world, "DEL", conf) == 0
 
-    assert not own.kernel.host.has("v5")
+    assert not world.kernel.host.has("v5")
 
 
-def test_the_loopback_of_the_host_is_left_alone(own: World) -> None:
+def test_the_loopback_of_the_host_is_left_alone(world: World) -> None:
     """An operator who disabled IPv6 there: DEL could not put it back."""
     key = ("net", "ipv6", "conf", "lo", "disable_ipv6")
-    own.kernel.host.sysctls[key] = "1"
+    world.kernel.host.sysctls[key] = "1"
     pools = [{"subnet": "fd00:10::/48", "prefixLength": 64}]
-    conf = own.conf(master=None, deviceID=VF, ipam=own.ipam(pools=pools))
+    conf = world.conf(master=None, deviceID=VF, ipam=world.ipam(pools=pools))
 
-    assert call_in_own(own, "ADD", conf) == 0
+    assert call_in_own(world, "ADD", conf) == 0
 
-    assert own.kernel.host.sysctls[key] == "1"
+    assert world.kernel.host.sysctls[key] == "1"
 
 
-def test_a_port_in_our_own_netns_is_taken_off(own: World) -> None:
-    conf = own.conf(master=None, deviceID=VF)
-    assert call_in_own(own, "ADD", conf) == 0
-    vf = vf_of(own)
-    own.kernel.enslave(own.kernel.host, vf, "bond0")
-    own.kernel.add_upper(vf, "bond0")
+def test_a_port_in_our_own_netns_is_taken_off(world: World) -> None:
+    conf = world.conf(master=None, deviceID=VF)
+    assert call_in_own(world, "ADD", conf) == 0
+    vf = vf_of(world)
+    world.kernel.enslave(world.kernel.host, vf, "bond0")
+    world.kernel.add_upper(vf, "bond0")
 
-    assert call_in_own(own, "DEL", conf) == 0
+    assert call_in_own(world, "DEL", conf) == 0
 
     assert vf.master is None
 
 
-def test_what_waits_for_its_pf_in_our_own_netns_is_taken_back_too(own: World) -> None:
-    conf = own.conf(master=None, deviceID=VF)
-    assert call_in_own(own, "ADD", conf | {"max_tx_rate": 100}) == 0
-    pull_cable(own)
-    assert call_in_own(own, "DEL", conf, "") == 0
-    assert own.call("ADD", conf, "c2").code == 11
-    pull_cable(own, out=False)
+def test_what_waits_for_its_pf_in_our_own_netns_is_taken_back_too(world: World) -> None:
+    conf = world.conf(master=None, deviceID=VF)
+    assert call_in_own(world, "ADD", conf | {"max_tx_rate": 100}) == 0
+    pull_cable(world)
+    assert call_in_own(world, "DEL", conf, "") == 0
+    assert world.call("ADD", conf, "c2").code == 11
+    pull_cable(world, out=False)
 
-    assert own.call("ADD", conf, "c2").code == 0
+    assert world.call("ADD", conf, "c2").code == 0
 
 
 def test_a_vf_taken_back_from_our_own_netns_can_be_had_at_once(
-    own: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It had an address in the host when this ADD first looked."""
-    conf = own.conf(master=None, deviceID=VF)
+    conf = world.conf(master=None, deviceID=VF)
 
     def die(*_: object) -> None:
         raise fakes.Crash("killed")
@@ -272,6 +248,6 @@ def test_a_vf_taken_back_from_our_own_netns_can_be_had_at_once(
         patch.setattr(add, "_note_done", die)
         patch.setattr(add, "_undo", lambda *_: None)
         with pytest.raises(fakes.Crash):
-            call_in_own(own, "ADD", conf | {"ipam": own.ipam()})
+            call_in_own(world, "ADD", conf | {"ipam": world.ipam()})
 
-    assert own.call("ADD", conf, "c2").code == 0
+    assert world.call("ADD", conf, "c2").code == 0

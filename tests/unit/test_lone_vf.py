@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.kernel.rtnl import Address, KernelRoute
+from cni_sriov.kernel.replies import Address, KernelRoute
 from cni_sriov.words.domain import Route
 from tests.fakes import FakeLink
 from tests.unit.ctl.tool import sriovctl
@@ -119,7 +119,7 @@ def test_what_the_machine_itself_uses_is_not_taken(machine: World) -> None:
     vf_of(machine).addresses.append(Address("192.0.2.1/24", 0, 0x80))
     addressed = machine.call("ADD", conf(machine))
     vf_of(machine).addresses.clear()
-    vf_of(machine).routes.append(KernelRoute(Route("0.0.0.0/0", gw="192.0.2.254"), 0, 3, 254))
+    vf_of(machine).routes.append(KernelRoute(Route("0.0.0.0/0", gw="192.0.2.254"), 0, 254))
     routed = machine.call("ADD", conf(machine))
 
     assert (addressed.code, "global address" in addressed.text) == (11, True), addressed.text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cni_sriov.ctl import gc
-from cni_sriov.kernel.rtnl import Address
+from cni_sriov.kernel.replies import Address
 from cni_sriov.words.errors import KernelRefused
 from tests import fakes
 from tests.unit.ctl.tool import host

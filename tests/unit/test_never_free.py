@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_sriov.kernel.rtnl import Address
+from cni_sriov.kernel.replies import Address
 from tests.world import World
 
 if TYPE_CHECKING:

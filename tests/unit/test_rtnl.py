@@ -16,7 +16,7 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from cni_sriov.kernel import nlsocket, rtnl
+from cni_sriov.kernel import attributes, nlsocket, replies, rtnl
 from cni_sriov.words.domain import Link, Route, VfState
 from cni_sriov.words.errors import KernelRefused
 
@@ -49,11 +49,11 @@ def test_message_header_is_pyroute2s() -> None:
     msg = ifinfmsg()
     msg["index"] = 7
     msg["header"]["type"] = rtnl.RTM_NEWLINK
-    msg["header"]["flags"] = rtnl.NLM_F_REQUEST | rtnl.NLM_F_ACK
+    msg["header"]["flags"] = nlsocket.NLM_F_REQUEST | nlsocket.NLM_F_ACK
     msg["header"]["sequence_number"] = 42
     msg.encode()
 
-    ours = rtnl.message(rtnl.RTM_NEWLINK, rtnl.NLM_F_REQUEST | rtnl.NLM_F_ACK, 42, rtnl.link(7))
+    ours = attributes.message(rtnl.RTM_NEWLINK, nlsocket.NLM_F_REQUEST | nlsocket.NLM_F_ACK, 42, rtnl.link(7))
 
     assert ours == bytes(msg.data)
 
@@ -64,14 +64,20 @@ def test_message_header_is_pyroute2s() -> None:
         (rtnl.link(7, up=True), link_oracle([], flags=1, change=1)),
         (rtnl.link(7, up=False), link_oracle([], flags=0, change=1)),
         (
-            rtnl.link(7, rtnl.attr(rtnl.IFLA_ADDRESS, rtnl.pack_mac(MAC))),
+            rtnl.link(7, attributes.attr(rtnl.IFLA_ADDRESS, rtnl.pack_mac(MAC))),
             link_oracle([("IFLA_ADDRESS", MAC)]),
         ),
-        (rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_MTU, 9000)), link_oracle([("IFLA_MTU", 9000)])),
-        (rtnl.link(7, rtnl.attr_text(rtnl.IFLA_IFNAME, "eth0")), link_oracle([("IFLA_IFNAME", "eth0")])),
-        (rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_EXT_MASK, 9)), link_oracle([("IFLA_EXT_MASK", 9)])),
+        (rtnl.link(7, attributes.attr_u32(rtnl.IFLA_MTU, 9000)), link_oracle([("IFLA_MTU", 9000)])),
         (
-            rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_NET_NS_FD, 5) + rtnl.attr_text(rtnl.IFLA_IFNAME, "net1")),
+            rtnl.link(7, attributes.attr_text(rtnl.IFLA_IFNAME, "eth0")),
+            link_oracle([("IFLA_IFNAME", "eth0")]),
+        ),
+        (rtnl.link(7, attributes.attr_u32(rtnl.IFLA_EXT_MASK, 9)), link_oracle([("IFLA_EXT_MASK", 9)])),
+        (
+            rtnl.link(
+                7,
+                attributes.attr_u32(rtnl.IFLA_NET_NS_FD, 5) + attributes.attr_text(rtnl.IFLA_IFNAME, "net1"),
+            ),
             link_oracle([("IFLA_NET_NS_FD", 5), ("IFLA_IFNAME", "net1")]),
         ),
         (
@@ -117,15 +123,15 @@ def test_message_header_is_pyroute2s() -> None:
                 [("IFA_LOCAL", "fd00::2"), ("IFA_ADDRESS", "fd00::2")],
             ),
         ),
-        (rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_TXQLEN, 500)), link_oracle([("IFLA_TXQLEN", 500)])),
+        (rtnl.link(7, attributes.attr_u32(rtnl.IFLA_TXQLEN, 500)), link_oracle([("IFLA_TXQLEN", 500)])),
         (rtnl.link_modes(7, 0x100), link_oracle([], flags=0x100, change=0x300)),
         (rtnl.netns_id_query(5), oracle(nsidmsg, {"rtgen_family": 0}, [("NETNSA_FD", 5)])),
         (rtnl.address_query(10, 7), oracle(ifaddrmsg, {"family": 10, "index": 7}, [])),
         (
-            rtnl.route(7, Route("10.9.0.0/16", gw="10.10.1.1", src="10.10.1.2", priority=50), onlink=True),
+            rtnl.route(7, Route("10.9.0.0/16", gw="10.10.1.1", src="10.10.1.2", priority=50)),
             oracle(
                 rtmsg,
-                {"family": 2, "dst_len": 16, "table": 254, "proto": 3, "scope": 0, "type": 1, "flags": 4},
+                {"family": 2, "dst_len": 16, "table": 254, "proto": 3, "scope": 0, "type": 1},
                 [
                     ("RTA_DST", "10.9.0.0"),
                     ("RTA_GATEWAY", "10.10.1.1"),
@@ -261,30 +267,30 @@ def vf_state(index: int) -> VfState:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7, 255, 256])
 def test_vf_list_is_read_whole(count: int) -> None:
-    assert rtnl.decode_vfs(pf_reply(count)) == {index: vf_state(index) for index in range(count)}
+    assert replies.decode_vfs(pf_reply(count)) == {index: vf_state(index) for index in range(count)}
 
 
 @pytest.mark.parametrize("only", [0, 200, 255])
 def test_one_vf_of_a_list_is_read_alone(only: int) -> None:
-    assert rtnl.decode_vfs(pf_reply(256), only) == {only: vf_state(only)}
+    assert replies.decode_vfs(pf_reply(256), only) == {only: vf_state(only)}
 
 
 @pytest.mark.parametrize("only", [256, 1 << 31])
 def test_a_vf_that_is_not_listed_is_not_found(only: int) -> None:
-    assert rtnl.decode_vfs(pf_reply(256), only) == {}
-    assert rtnl.decode_vfs(pf_reply(256)[:70], only) == {}
+    assert replies.decode_vfs(pf_reply(256), only) == {}
+    assert replies.decode_vfs(pf_reply(256)[:70], only) == {}
 
 
 def test_vf_list_longer_than_64_kib_is_read_whole() -> None:
     broadcast = b"\x24\x00\x0d\x00" + b"\xff" * 32  # IFLA_VF_BROADCAST, as the kernel sends it
-    one = rtnl.attr(
+    one = attributes.attr(
         rtnl.IFLA_VF_INFO,
         rtnl.vf_mac(0, MAC) + rtnl.vf_vlan(0, 1, 0, "802.1q") + 6 * broadcast,
     )
     entries = b"".join(one[:8] + struct.pack("=I", index) + one[12:] for index in range(256))
     wrapped = struct.pack("=HH", (len(entries) + 4) & 0xFFFF, rtnl.IFLA_VFINFO_LIST)
 
-    states = rtnl.decode_vfs(rtnl.link(7, rtnl.attr_u32(rtnl.IFLA_NUM_VF, 256) + wrapped + entries))
+    states = replies.decode_vfs(rtnl.link(7, attributes.attr_u32(rtnl.IFLA_NUM_VF, 256) + wrapped + entries))
 
     assert len(entries) > 1 << 16
     assert sorted(states) == list(range(256))
@@ -293,23 +299,25 @@ def test_vf_list_longer_than_64_kib_is_read_whole() -> None:
 def test_truncated_vf_list_gives_what_could_be_read() -> None:
     whole = pf_reply(64)
 
-    states = rtnl.decode_vfs(whole[: len(whole) // 2])
+    states = replies.decode_vfs(whole[: len(whole) // 2])
 
     assert states == {index: vf_state(index) for index in range(len(states))}
     assert 20 < len(states) < 64
 
 
 def test_attributes_after_the_vf_list_are_not_taken_for_vfs() -> None:
-    body = pf_reply(1) + rtnl.attr(rtnl.IFLA_ADDRESS, bytes(6)) + rtnl.attr(1, rtnl.vf_mac(9, MAC))
+    body = (
+        pf_reply(1) + attributes.attr(rtnl.IFLA_ADDRESS, bytes(6)) + attributes.attr(1, rtnl.vf_mac(9, MAC))
+    )
 
-    assert rtnl.decode_vfs(body) == {0: vf_state(0)}
+    assert replies.decode_vfs(body) == {0: vf_state(0)}
 
 
 def test_zero_mac_is_no_mac_and_minus_one_is_not_reported() -> None:
     unreported = 0xFFFFFFFF
     entry = vf_entry(0, mac="00:00:00:00:00:00", spoofchk=unreported, trust=unreported, link_state=unreported)
 
-    state = rtnl.decode_vfs(pf_reply(1, [entry]))[0]
+    state = replies.decode_vfs(pf_reply(1, [entry]))[0]
 
     assert (state.mac, state.spoofchk, state.trust, state.link_state) == ("", None, None, None)
 
@@ -318,11 +326,13 @@ def test_vlan_list_names_the_protocol() -> None:
     info = rtnl.vf_vlan(0, 100, 3, "802.1ad")
     body = rtnl.link(
         7,
-        rtnl.attr_u32(rtnl.IFLA_NUM_VF, 1)
-        + rtnl.attr(rtnl.IFLA_VFINFO_LIST, rtnl.attr(rtnl.IFLA_VF_INFO, rtnl.vf_mac(0, MAC) + info)),
+        attributes.attr_u32(rtnl.IFLA_NUM_VF, 1)
+        + attributes.attr(
+            rtnl.IFLA_VFINFO_LIST, attributes.attr(rtnl.IFLA_VF_INFO, rtnl.vf_mac(0, MAC) + info)
+        ),
     )
 
-    state = rtnl.decode_vfs(body)[0]
+    state = replies.decode_vfs(body)[0]
 
     assert (state.vlan, state.vlan_qos, state.vlan_proto) == (100, 3, "802.1ad")
 
@@ -344,9 +354,9 @@ def test_link_reply_is_read() -> None:
             ("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", "one"), ("IFLA_ALT_IFNAME", "two")]}),
         ],
         flags=0x10043,
-    ) + rtnl.attr_text(rtnl.IFLA_PARENT_DEV_NAME, "0000:01:10.2")
+    ) + attributes.attr_text(rtnl.IFLA_PARENT_DEV_NAME, "0000:01:10.2")
 
-    assert rtnl.decode_link(body) == Link(
+    assert replies.decode_link(body) == Link(
         7,
         "enp1s0f0v1",
         flags=0x10043,
@@ -367,14 +377,14 @@ def test_link_reply_is_read() -> None:
 
 
 def test_what_a_link_reply_leaves_out_is_nothing() -> None:
-    link = rtnl.decode_link(link_oracle([("IFLA_IFNAME", "lo")]))
+    link = replies.decode_link(link_oracle([("IFLA_IFNAME", "lo")]))
 
     assert (link.lower, link.lower_netns, link.promiscuity) == (0, -1, 0)
 
 
 @pytest.mark.parametrize(("told", "number"), [([("NETNSA_NSID", 7)], 7), ([], -1)])
 def test_netns_id_reply_is_read(told: Fields, number: int) -> None:
-    assert rtnl.decode_netns_id(oracle(nsidmsg, {"rtgen_family": 0}, told)) == number
+    assert replies.decode_netns_id(oracle(nsidmsg, {"rtgen_family": 0}, told)) == number
 
 
 def test_address_reply_is_read() -> None:
@@ -384,9 +394,9 @@ def test_address_reply_is_read() -> None:
         [("IFA_ADDRESS", "fd00::2"), ("IFA_FLAGS", 0x388)],
     )
 
-    address = rtnl.decode_address(body)
+    address = replies.decode_address(body)
 
-    assert address == rtnl.Address("fd00::2/64", 7, 0x388, 0)
+    assert address == replies.Address("fd00::2/64", 7, 0x388, 0)
     assert address.is_dadfailed
     assert address.is_global
 
@@ -395,16 +405,16 @@ def test_point_to_point_address_is_the_local_one() -> None:
     attrs = [("IFA_ADDRESS", "10.0.0.9"), ("IFA_LOCAL", "10.0.0.1")]
     body = oracle(ifaddrmsg, {"family": 2, "prefixlen": 32, "index": 7}, attrs)
 
-    assert rtnl.decode_address(body).address == "10.0.0.1/32"
+    assert replies.decode_address(body).address == "10.0.0.1/32"
 
 
 def test_route_reply_is_read() -> None:
     attrs = [("RTA_TABLE", 1000), ("RTA_DST", "10.9.0.0"), ("RTA_GATEWAY", "10.0.0.1"), ("RTA_OIF", 7)]
     head = {"family": 2, "dst_len": 16, "table": 252, "proto": 4, "scope": 0, "type": 1, "flags": 4}
 
-    found = rtnl.decode_route(oracle(rtmsg, head, attrs))
+    found = replies.decode_route(oracle(rtmsg, head, attrs))
 
-    assert found == rtnl.KernelRoute(Route("10.9.0.0/16", gw="10.0.0.1", scope=0), 7, 4, 1000, onlink=True)
+    assert found == replies.KernelRoute(Route("10.9.0.0/16", gw="10.0.0.1", scope=0), 7, 1000)
 
 
 def test_default_route_reply_without_destination_is_read() -> None:
@@ -412,7 +422,7 @@ def test_default_route_reply_without_destination_is_read() -> None:
         rtmsg, {"family": 10, "table": 254, "type": 1}, [("RTA_GATEWAY", "fe80::1"), ("RTA_OIF", 7)]
     )
 
-    found = rtnl.decode_route(body)
+    found = replies.decode_route(body)
 
     assert found is not None
     assert found.route == Route("::/0", gw="fe80::1", scope=0)
@@ -422,24 +432,24 @@ def test_a_routes_metrics_are_read() -> None:
     metrics = {"attrs": [("RTAX_MTU", 1400), ("RTAX_HOPLIMIT", 7), ("RTAX_ADVMSS", 1300)]}
     head = {"family": 2, "dst_len": 16, "table": 100, "proto": 3, "scope": 253, "type": 1}
 
-    found = rtnl.decode_route(
+    found = replies.decode_route(
         oracle(rtmsg, head, [("RTA_DST", "10.9.0.0"), ("RTA_METRICS", metrics), ("RTA_OIF", 7)])
     )
 
-    assert found == rtnl.KernelRoute(Route("10.9.0.0/16", scope=253, mtu=1400, advmss=1300), 7, 3, 100)
+    assert found == replies.KernelRoute(Route("10.9.0.0/16", scope=253, mtu=1400, advmss=1300), 7, 100)
 
 
 @pytest.mark.parametrize("kind", [2, 3, 5, 6])  # RTN_LOCAL, RTN_BROADCAST, RTN_MULTICAST, RTN_BLACKHOLE
 def test_route_that_is_not_unicast_is_none(kind: int) -> None:
-    assert rtnl.decode_route(oracle(rtmsg, {"family": 2, "dst_len": 0, "type": kind}, [])) is None
+    assert replies.decode_route(oracle(rtmsg, {"family": 2, "dst_len": 0, "type": kind}, [])) is None
 
 
 DECODERS: list[Callable[[bytes], object]] = [
-    rtnl.decode_link,
-    rtnl.decode_vfs,
-    lambda body: rtnl.decode_vfs(body, 1),
-    rtnl.decode_address,
-    rtnl.decode_route,
+    replies.decode_link,
+    replies.decode_vfs,
+    lambda body: replies.decode_vfs(body, 1),
+    replies.decode_address,
+    replies.decode_route,
 ]
 REPLIES = [
     pf_reply(3),
@@ -452,8 +462,19 @@ def decode_everything(body: bytes) -> None:
     for decode in DECODERS:
         try:
             decode(body)
-        except rtnl.Malformed:
+        except attributes.Malformed:
             pass
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 9, 65535])
+def test_an_attribute_whose_length_does_not_fit_is_malformed(size: int) -> None:
+    """After a good one; in front of what would have been one more, had it been believed."""
+    body = attributes.attr_u32(1, 7) + struct.pack("=HH", size, 2) + bytes(4)
+
+    for read in (attributes.attrs_of, lambda body: list(attributes.walk(body))):
+        with pytest.raises(attributes.Malformed):
+            read(body)
+    assert attributes.find(body, 0, 3) == -1
 
 
 @given(st.binary(max_size=400))
@@ -475,15 +496,15 @@ def test_damaged_replies_raise_nothing_but_malformed(reply: bytes, seed: int) ->
 # -- what frames them -------------------------------------------------------------------------------------------------
 
 CAPPED, TLVS = 0x100, 0x200  # NLM_F_CAPPED, NLM_F_ACK_TLVS: linux/netlink.h
-REQUEST_HEADER = rtnl.message(rtnl.RTM_NEWLINK, 5, 1, b"")
+REQUEST_HEADER = attributes.message(rtnl.RTM_NEWLINK, 5, 1, b"")
 
 
 @pytest.mark.parametrize(
     ("flags", "asked"),
-    [(CAPPED | TLVS, REQUEST_HEADER), (TLVS, rtnl.message(rtnl.RTM_NEWLINK, 5, 1, rtnl.link(7)))],
+    [(CAPPED | TLVS, REQUEST_HEADER), (TLVS, attributes.message(rtnl.RTM_NEWLINK, 5, 1, rtnl.link(7)))],
 )
 def test_refusal_has_errno_and_the_kernels_sentence(flags: int, asked: bytes) -> None:
-    body = struct.pack("=i", -22) + asked + rtnl.attr_text(1, "mtu greater than device maximum")
+    body = struct.pack("=i", -22) + asked + attributes.attr_text(1, "mtu greater than device maximum")
 
     with pytest.raises(KernelRefused) as caught:
         nlsocket.raise_refusal("set link 7 mtu 70000", flags, body)
@@ -496,7 +517,7 @@ def test_acknowledgement_is_no_refusal() -> None:
 
 
 def test_datagram_is_cut_into_its_messages() -> None:
-    first, second = rtnl.message(16, 2, 5, b"abcd"), rtnl.message(3, 2, 5, bytes(4))
+    first, second = attributes.message(16, 2, 5, b"abcd"), attributes.message(3, 2, 5, bytes(4))
 
     assert list(nlsocket.messages(first + second)) == [(16, 2, 5, b"abcd"), (3, 2, 5, bytes(4))]
 
@@ -506,5 +527,5 @@ def test_garbage_frames_raise_nothing_but_declared_errors(body: bytes, flags: in
     for act in (lambda: list(nlsocket.messages(body)), lambda: nlsocket.raise_refusal("x", flags, body)):
         try:
             act()
-        except (rtnl.Malformed, KernelRefused):
+        except (attributes.Malformed, KernelRefused):
             pass

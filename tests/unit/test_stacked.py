@@ -36,6 +36,16 @@ def stack(world: World, where: str = POD, kind: str = "macvlan", up: bool = True
     return upper
 
 
+def keep_changing(world: World, where: str) -> None:
+    """Links there come and go, so that they cannot be listed (NLM_F_DUMP_INTR)."""
+
+    def busy(netlink: fakes.FakeNetlink) -> None:
+        if netlink.namespace is world.kernel.pods[where]:
+            raise KernelRefused("list links", errno.EINTR)
+
+    world.kernel.before("links", busy, always=True)
+
+
 def names(world: World, where: str) -> list[str]:
     return sorted(link.name for link in world.kernel.pods[where].links.values())
 
@@ -177,40 +187,24 @@ def test_check_names_what_is_elsewhere_and_logs_what_is_in_the_pod(
 
 
 def test_a_pod_that_changes_its_links_all_the_time_hinders_no_delete(
-    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    world: World, conf: dict[str, Any]
 ) -> None:
     """Then its links cannot be listed (NLM_F_DUMP_INTR), and what is stacked on the VF is not known."""
     before = world.settled()
     assert world.call("ADD", conf).code == 0
     stack(world)
-    links = fakes.FakeNetlink.links
-
-    def busy(netlink: fakes.FakeNetlink) -> Any:
-        if netlink._namespace is world.kernel.pods[POD]:  # noqa: SLF001
-            raise KernelRefused("list links", errno.EINTR)
-        return links(netlink)
-
-    monkeypatch.setattr(fakes.FakeNetlink, "links", busy)
+    keep_changing(world, POD)
 
     assert world.call("DEL", conf).code == 0
 
     assert (world.settled(), rebinds(world)) == (before, 1)
 
 
-def test_what_is_made_while_del_looks_goes_as_well(
-    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_made_while_del_looks_goes_as_well(world: World, conf: dict[str, Any]) -> None:
     before = world.settled()
     assert world.call("ADD", conf).code == 0
     stack(world)
-    set_down = fakes.FakeNetlink.set_down
-
-    def raced(netlink: fakes.FakeNetlink, ifindex: int) -> None:
-        monkeypatch.setattr(fakes.FakeNetlink, "set_down", set_down)
-        stack(world, kind="vlan", up=False)
-        netlink.set_down(ifindex)
-
-    monkeypatch.setattr(fakes.FakeNetlink, "set_down", raced)
+    world.kernel.before("set_down", lambda *_: stack(world, kind="vlan", up=False))
 
     assert world.call("DEL", conf).code == 0
 
@@ -377,36 +371,25 @@ def test_nothing_in_the_pod_hides_what_is_elsewhere(world: World, conf: dict[str
     assert (names(world, NESTED), rebinds(world)) == (["lo"], 1)
 
 
-def test_a_bond_that_keeps_its_port_hinders_no_delete(
-    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bond_that_keeps_its_port_hinders_no_delete(world: World, conf: dict[str, Any]) -> None:
     assert world.call("ADD", conf).code == 0
     world.kernel.enslave(world.kernel.pods[POD], vf_of(world), "bond0")
 
     def refuse(*_: Any) -> None:
         raise KernelRefused("set link 5 master 0", errno.EBUSY)
 
-    monkeypatch.setattr(fakes.FakeNetlink, "set_master", refuse)
+    world.kernel.before("set_master", refuse, always=True)
 
     assert world.call("DEL", conf).code == 0
     assert rebinds(world) == 1
 
 
-def test_a_netns_whose_links_cannot_be_listed_may_have_something(
-    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_netns_whose_links_cannot_be_listed_may_have_something(world: World, conf: dict[str, Any]) -> None:
     """It hides nothing by changing them all the time."""
     assert world.call("ADD", conf).code == 0
     stack(world, NESTED)
     world.kernel.kill_netns(POD)
-    links = fakes.FakeNetlink.links
-
-    def busy(netlink: fakes.FakeNetlink) -> Any:
-        if netlink._namespace is world.kernel.pods[NESTED]:  # noqa: SLF001
-            raise KernelRefused("list links", errno.EINTR)
-        return links(netlink)
-
-    monkeypatch.setattr(fakes.FakeNetlink, "links", busy)
+    keep_changing(world, NESTED)
 
     assert world.call("DEL", conf, netns="").code == 0
 

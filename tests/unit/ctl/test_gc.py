@@ -46,7 +46,7 @@ def test_takes_back_the_dead_and_leaves_the_living(world: World) -> None:
 def test_a_vf_whose_pf_is_elsewhere_stays_and_says_so(world: World) -> None:
     attach(world, "gone")
     kernel, pf = world.kernel, world.kernel.pfs[0].link
-    kernel.move(kernel.host, kernel.netlink.ifindex(pf.name), kernel.add_pod("/run/netns/pf"), pf.name, "", 0)
+    kernel.move(kernel.host, kernel.netlink.ifindex(pf.name), kernel.add_pod("/run/netns/pf"), pf.name)
     assert world.call("DEL", world.conf(), "gone", netns="").code == 0
 
     assert told(world) == [("vf", "gone/net1", False, "PF 0000:01:00.0 is in another netns")]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cni_sriov.ctl import vfs
-from cni_sriov.kernel.rtnl import Address
+from cni_sriov.kernel.replies import Address
 from cni_sriov.words.errors import CniError
 from tests.fakes import FakePf
 from tests.unit.ctl.tool import host, sriovctl
@@ -84,7 +84,7 @@ def test_refuses_while_a_vf_is_attached(world: World, count: str) -> None:
 def test_refuses_while_a_vf_is_in_a_pod_of_somebody_else(world: World) -> None:
     pod = world.kernel.pods["/run/netns/pod1"]
     ifindex = world.kernel.netlink.ifindex("enp1s0f0v2")
-    world.kernel.move(world.kernel.host, ifindex, pod, "eth0", "", 0)
+    world.kernel.move(world.kernel.host, ifindex, pod, "eth0")
 
     run = sriovctl(world, "vfs", "enp1s0f0", "3")
 

@@ -1,0 +1,20 @@
+"""A kernel made of rules (kernel.py), and what tests take in hand of it."""
+
+from .card import FakeLink, FakePf, FakeVf, Namespace
+from .effects import Crash
+from .kernel import FakeKernel
+from .netlink import FakeNetlink
+from .netns import FakeNetns
+from .sysfs import FakeSysfs
+
+__all__ = [
+    "Crash",
+    "FakeKernel",
+    "FakeLink",
+    "FakeNetlink",
+    "FakeNetns",
+    "FakePf",
+    "FakeSysfs",
+    "FakeVf",
+    "Namespace",
+]

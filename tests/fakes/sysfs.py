@@ -1,0 +1,120 @@
+"""The fake's sysfs: a tree on disk that the real Sysfs reads. A write asks the rules."""
+
+from __future__ import annotations
+
+import shutil
+from errno import EBUSY, ENODEV, ENOENT
+from typing import TYPE_CHECKING
+
+from cni_sriov.kernel.sysfs import Sysfs, is_userspace
+from cni_sriov.words.domain import PF
+from cni_sriov.words.errors import KernelRefused
+
+from .effects import Refused, apply, hooked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .card import FakeLink, FakePf, FakeVf
+    from .kernel import FakeKernel
+
+
+class Tree:
+    """/sys on disk, as far as the real Sysfs reads it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "sys/bus/pci/devices").mkdir(parents=True)
+        (root / "sys/class/net").mkdir(parents=True)
+
+    def netdev(self, name: str) -> Path:
+        return self.root / "sys/class/net" / name
+
+    def device(self, pci_address: str) -> Path:
+        return self.root / "sys/bus/pci/devices" / pci_address
+
+    def write_device(self, pci_address: str, driver: str, files: dict[str, str]) -> None:
+        device = self.device(pci_address)
+        device.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (device / name).write_text(text + "\n")
+        (device / "driver").unlink(missing_ok=True)
+        shutil.rmtree(device / "net", ignore_errors=True)
+        if driver:
+            (device / "driver").symlink_to(f"../../drivers/{driver}")
+            if not is_userspace(driver):
+                (device / "net").mkdir()
+
+    def publish(self, link: FakeLink, ifindex: int) -> None:
+        directory = self.netdev(link.name)
+        directory.mkdir()
+        (directory / "ifindex").write_text(f"{ifindex}\n")
+        for upper in link.uppers:
+            (directory / f"upper_{upper}").mkdir()
+        if link.pci_address:
+            (directory / "device").symlink_to(f"../../../bus/pci/devices/{link.pci_address}")
+            (self.device(link.pci_address) / "net" / link.name).mkdir(parents=True)
+
+    def withdraw(self, link: FakeLink) -> None:
+        shutil.rmtree(self.netdev(link.name), ignore_errors=True)
+        if link.pci_address:
+            shutil.rmtree(self.device(link.pci_address) / "net" / link.name, ignore_errors=True)
+
+    def add_vf(self, pf: FakePf, vf: FakeVf) -> None:
+        self.write_device(vf.pci_address, vf.driver, {"vendor": "0x8086", "device": "0x10ca"})
+        (self.device(vf.pci_address) / "physfn").symlink_to(f"../{pf.pci_address}")
+        (self.device(pf.pci_address) / f"virtfn{vf.index}").symlink_to(f"../{vf.pci_address}")
+
+    def remove_vf(self, pf: FakePf, vf: FakeVf) -> None:
+        (self.device(pf.pci_address) / f"virtfn{vf.index}").unlink()
+        shutil.rmtree(self.device(vf.pci_address))
+
+
+@hooked
+class FakeSysfs(Sysfs):
+    """The real one on the fake's tree; a write asks the fake's rules."""
+
+    __slots__ = ("world",)
+
+    def __init__(self, world: FakeKernel) -> None:
+        super().__init__(str(world.root / "sys"), str(world.root / "run"))
+        self.world = world
+
+    def inode(self, pci_address: str) -> int:
+        """Of a new VF a new one, as in sysfs; a file system on a disk would give the old one again."""
+        lives = next((pf.lives for pf in self.world.pfs for vf in pf.vfs if vf.pci_address == pci_address), 0)
+        return lives or super().inode(pci_address)
+
+    def unbind(self, pci_address: str) -> None:
+        def act() -> None:
+            vf = self._vf(pci_address)
+            if not vf.driver:
+                raise Refused(ENOENT)
+            self.world.set_driver(vf, "")
+
+        apply(self.world, f"unbind the driver of {pci_address}", act)
+
+    def bind(self, pci_address: str, driver: str) -> None:
+        def act() -> None:
+            vf = self._vf(pci_address)
+            if vf.driver:
+                raise Refused(EBUSY)
+            if driver not in {"igbvf", "iavf"}:
+                raise Refused(ENODEV)
+            self.world.set_driver(vf, driver)
+
+        apply(self.world, f"bind {driver} to {pci_address}", act)
+
+    def _vf(self, pci_address: str) -> FakeVf:
+        for pf in self.world.pfs:
+            for vf in pf.vfs:
+                if vf.pci_address == pci_address:
+                    return vf
+        raise Refused(ENOENT)
+
+    def set_numvfs(self, pf: PF, numvfs: int) -> None:
+        what = f"set numvfs of {pf.pci_address} to {numvfs}"
+        fake = next((p for p in self.world.pfs if p.pci_address == pf.pci_address), None)
+        if fake is None:
+            raise KernelRefused(what, ENOENT)
+        apply(self.world, what, lambda: self.world.change_numvfs(fake, numvfs))

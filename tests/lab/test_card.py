@@ -1,0 +1,51 @@
+"""The facts of tests/contract/card.py, which the fake kernel obeys, on the emulated card: the third of the contract."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.card import FACTS
+
+from .node import Node
+from .vm import PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .vm import Vm
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def lab_share(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    share = tmp_path_factory.mktemp("share")
+    shutil.copytree(
+        ROOT / "cni_sriov", share / "cni_sriov", ignore=shutil.ignore_patterns("__pycache__", "ctl")
+    )
+    (share / "tests/contract").mkdir(parents=True)
+    shutil.copy2(ROOT / "tests/contract/card.py", share / "tests/contract")
+    shutil.copy2(ROOT / "tests/lab/inside/card_facts.py", share)
+    return share
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=[fact.__name__ for fact in FACTS])
+def test_the_card_does_as_its_fake(lab_module: Vm, fact: Callable[..., None]) -> None:
+    node = Node(lab_module)
+    node.clear()
+    node.create_vfs(2, PORTS[:1])
+
+    done = lab_module.run(
+        ["python3", "-B", "card_facts.py", fact.__name__],
+        env={"PYTHONPATH": "/mnt/host", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        cwd="/mnt/host",
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
