@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..conf import hostsubnet, netconf
+from ..conf import hostsubnet
+from ..conf.requests import Requests, valid_attachments
 from ..ipam import own, reservation
 from ..leases.holding import Holding
 from ..verbs import gc, status
@@ -12,7 +13,6 @@ from ..vf.host import Host
 from ..wire import cni
 from ..words.domain import Request, Result
 from ..words.errors import BadConfig, CniError, TryAgain
-from ..words.jsontext import words
 
 _OURS = ("ips", "subnets")  # of allowRequests; what else a pod asks for is the main plugin's
 
@@ -91,7 +91,7 @@ def _holds(request: Request, section: dict[str, Any], host: Host) -> bool:
 
 
 def _gc(request: Request, host: Host) -> None:
-    keep = netconf.valid_attachments(request.conf)
+    keep = valid_attachments(request.conf)
     if keep is None:
         gc.say_no_list(request.conf["name"], host)
     failed = gc.collect_leases(request.conf["name"], keep, host)
@@ -105,11 +105,10 @@ def _status(request: Request, section: dict[str, Any], host: Host) -> None:
 
 
 def _parse(request: Request, section: dict[str, Any]) -> hostsubnet.IpamConf:
-    runtime_config = _object(request.conf, "runtimeConfig")
-    args_cni = _object(_object(request.conf, "args"), "cni")
+    asked = Requests.of(request.conf, request.args)
     if request.verb == "ADD":
-        netconf.check_requests(request.conf, runtime_config, args_cni, request.args, _OURS)
-    return hostsubnet.parse(section, runtime_config, args_cni, request.args)
+        asked.refuse_forbidden(request.conf, _OURS)
+    return hostsubnet.parse(section, asked)
 
 
 def _add(request: Request, section: dict[str, Any], host: Host) -> str:
@@ -132,10 +131,3 @@ def _parents(request: Request, host: Host) -> set[int]:
     master = request.conf.get("master")
     ifindex = host.netlink.ifindex(master) if isinstance(master, str) and master.isprintable() else 0
     return reservation.stacked_on(host, host.netlink.ifname(ifindex)) if ifindex else set()
-
-
-def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:
-    value = raw.get(key, {})
-    if not isinstance(value, dict):
-        raise BadConfig(f"read {key} {words(value)}: must be an object")
-    return value

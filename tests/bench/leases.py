@@ -83,7 +83,7 @@ def steps(counts: tuple[int, ...]) -> dict[str, list[Step]]:
 
 def in_process(count: int, repeat: int) -> list[float]:
     """Milliseconds of reserve and release in this process, each with its own lock, as ADD and DEL do them."""
-    conf = hostsubnet.parse(ipam(count), {}, {}, {})
+    conf = hostsubnet.parse(ipam(count))
     found, me = store(count), Attachment("bench", "net1")
     pools = [prefix for pool in conf.pools for prefix in pool.prefixes]
     taken = []

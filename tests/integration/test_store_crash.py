@@ -66,7 +66,7 @@ class World:
     def reserve(
         self, cid: str, pools: list[dict[str, Any]] | None = None, sticky: str = "", data: str = "data"
     ) -> list[str]:
-        conf = hostsubnet.parse({"pools": pools or DUAL}, {}, {}, {})
+        conf = hostsubnet.parse({"pools": pools or DUAL})
         leases = self.store(data).reserve(
             Attachment(cid, "eth0"),
             "net",

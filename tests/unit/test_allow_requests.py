@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.conf import netconf
+from cni_sriov.conf import requests
 from cni_sriov.kernel.rtnl import Address
 from tests.drop_in import known
 from tests.world import World
@@ -37,7 +37,7 @@ IDS = [f"{named}" for *_, named in ASKED]
 def test_what_is_not_listed_is_refused_by_name(
     world: World, word: str, keys: Json, args: str, named: str, how: str
 ) -> None:
-    allowed = [other for other in netconf.REQUESTS if other != word] if how == "others" else []
+    allowed = [other for other in requests.REQUESTS if other != word] if how == "others" else []
     before = world.snapshot()
 
     refused = world.call(

@@ -84,7 +84,7 @@ def test_the_keys_of_the_readme_are_keys() -> None:
 
 def test_the_defaults_on_the_configuration_page_are_the_parsers() -> None:
     conf = netconf.parse(dict(BASE), {})
-    ipam = hostsubnet.parse({"pools": [{"subnet": "10.0.0.0/8", "prefixLength": 24}]}, {}, {}, {})
+    ipam = hostsubnet.parse({"pools": [{"subnet": "10.0.0.0/8", "prefixLength": 24}]})
     defaults = {row[0].strip("`"): row[2].strip("`") for row in table_rows(CONFIGURATION) if len(row) == 4}
 
     assert {
@@ -144,9 +144,9 @@ def judge(plugin: dict[str, Any]) -> None:
     if plugin["type"] == "sriov":
         conf = netconf.parse(plugin, {})
         if conf.ipam:
-            hostsubnet.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
+            hostsubnet.parse(conf.ipam, conf.requests)
     else:
-        subnets.check_main_plugin(hostsubnet.parse(plugin["ipam"], {}, {}, {}), foreign=True)
+        subnets.check_main_plugin(hostsubnet.parse(plugin["ipam"]), foreign=True)
 
 
 def test_the_first_conflist_of_the_readme_is_the_first_of_conf() -> None:

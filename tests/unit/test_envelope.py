@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.conf import netconf
+from cni_sriov.conf import hostsubnet, netconf
 from cni_sriov.doors import cni
 from cni_sriov.wire import cni as wire
 from cni_sriov.words import jsontext
@@ -48,8 +48,8 @@ def warnings(world: World) -> str:
 @pytest.fixture
 def node(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Where a conf names no directory, it is one of the world's all the same, and not the one that ADD used."""
-    monkeypatch.setattr(netconf, "STATE_DIR", str(world.root / "default-state"))
-    monkeypatch.setattr("cni_sriov.conf.hostsubnet.DATA_DIR", str(world.root / "default-data"))
+    monkeypatch.setitem(netconf.SRIOV.defaults, "stateDir", str(world.root / "default-state"))
+    monkeypatch.setitem(hostsubnet.PLACE.defaults, "dataDir", str(world.root / "default-data"))
     return world
 
 
