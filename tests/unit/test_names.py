@@ -62,6 +62,12 @@ def test_bytes_are_counted_and_not_letters(name: str) -> None:
     assert "15 bytes" in ifname_fault(name) or not name.isprintable()
 
 
+@pytest.mark.parametrize(("length", "fits"), [(0, False), (1, True), (200, True), (201, False)])
+def test_with_an_ifname_a_cni_name_fits_a_file_name(length: int, fits: bool) -> None:
+    assert is_name("a" * length) == fits
+    assert is_name("a" * length, most=length) == (length > 0)
+
+
 @given(TEXTS | st.text(string.ascii_letters + string.digits + "_.-", max_size=210))
 def test_a_cni_name_is_what_the_spec_says(text: str) -> None:
     spec = re.compile(r"^[a-zA-Z0-9][a-zA-Z0-9_.\-]*\Z")  # SPEC 1.1.0, "Parameters"

@@ -250,6 +250,24 @@ def wanted(conf: hostsubnet.IpamConf) -> list[str]:
     ]
 
 
+def test_of_two_pools_that_hold_it_all_the_strongest_source_has_the_first() -> None:
+    conf = parse(
+        {"pools": [POOL, POOL, POOL]},
+        cni_args={"IP": "10.10.7.7"},
+        args_cni={"ips": ["10.10.6.6"]},
+        runtime_config={"ips": ["10.10.5.5"]},
+    )
+
+    assert wanted(conf) == ["10.10.5.5/24", "10.10.6.6/24", "10.10.7.7/24"]
+
+
+def test_who_asked_first_is_named_to_the_one_that_is_in_the_way() -> None:
+    with pytest.raises(BadConfig) as caught:
+        parse(args_cni={"ips": [V4, V4]}, runtime_config={"ips": [V4]}, cni_args={"IP": "10.10.6.6"})
+
+    assert f'for another one by runtimeConfig.ips "{V4}"' in caught.value.msg
+
+
 V4, V6 = "10.10.5.9", "fd00:10::7"
 
 
