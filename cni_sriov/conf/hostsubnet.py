@@ -61,13 +61,12 @@ POOL = Table(
     }
 )
 _DNS = Table(DNS.parsers | dict.fromkeys(("nameservers", "search", "options"), _strings))
-_PLACE = {"scope": Key(_scope, SCOPE), "dataDir": Key(_data_dir, DATA_DIR)}
-PLACE = Table(_PLACE)
+PLACE = Table({"scope": Key(_scope, SCOPE), "dataDir": Key(_data_dir, DATA_DIR)})
 IPAM = Table(
     {
         "type": None,
         "pools": Key(values.a_list, [], below=POOL),
-        **_PLACE,
+        **PLACE.rows,
         "sticky": Key(values.boolean, False),
         "dns": Key(values.an_object, below=_DNS),
         "routes": Key(values.a_list, [], below=routeconf.ROUTE),

@@ -15,8 +15,8 @@ from ..words.errors import BadConfig
 from ..words.pci import parse_pci_address
 from . import hostsubnet, values
 from .keycase import Below, Known, value_of
-from .requests import ALLOW, RATE_LIMIT, SOURCES, Requests
-from .values import DNS, Key, Parser, Table
+from .requests import ALLOWED, RATE_LIMIT, SOURCES, Requests
+from .values import DNS, Key, Table
 
 STATE_DIR = "/var/lib/cni/sriov"
 
@@ -30,52 +30,55 @@ def _ipam_keys(section: dict[str, Any]) -> Known:
     return hostsubnet.IPAM if value_of(section, "type") == "host-subnet" else Known({"type": None})
 
 
-PF_KEYS: dict[str, Parser] = {
-    "names": values.list_of(values.link_name),
-    "pciAddresses": values.list_of(parse_pci_address),
-    "vendors": values.list_of(values.pci_id),
-    "devices": values.list_of(values.pci_id),
-    "drivers": values.list_of(values.string),
-    "vfs": values.indices,
-}
-_PF = Table(PF_KEYS)
-KEYS: dict[str, Key | Parser] = {
-    "deviceID": parse_pci_address,
-    "pciBusID": parse_pci_address,
-    "master": values.link_name,
-    "pf": Key(values.an_object, below=_PF),
-    "vlan": values.integer(0, 4094),
-    "vlanQoS": values.integer(0, 7),
-    "vlanProto": _vlan_proto,
-    "mac": values.mac,
-    "mtu": values.integer(68, 65535),  # ETH_MIN_MTU, linux/if_ether.h; the PF's own limits are checked at ADD
-    "txqueuelen": values.integer(0, 0xFFFFFFFF),  # IFLA_TXQLEN has 32 bits
-    "promisc": values.boolean,
-    "allmulti": values.boolean,
-    "spoofchk": values.on_off,
-    "trust": values.on_off,
-    "link_state": values.one_of("auto", "enable", "disable"),
-    "min_tx_rate": values.integer(0, RATE_LIMIT),
-    "max_tx_rate": values.integer(0, RATE_LIMIT),
-    "driver": values.one_of("kernel"),
-    "pfUp": Key(values.boolean, True),
-    "acceptRA": Key(values.boolean, False),
-    "announceWait": Key(values.integer(0, 200), 0),
-    "verifyTimeout": Key(values.integer(0, 60000), 2000),
-    "statusOnFull": Key(values.one_of("ok", "error"), "ok"),
-    **ALLOW,
-    "logLevel": Key(values.one_of("debug", "info", "warning", "error", "panic", "none"), "info"),
-    "logFile": Key(values.directory, ""),
-    "stateDir": Key(values.directory, STATE_DIR),
-    "cniDir": Key(values.directory, ""),
-    "ipam": Key(values.an_object, below=_ipam_keys),
-    "dns": Key(values.an_object, below=DNS),
-    **SOURCES,
-    "prevResult": values.an_object,
-    "capabilities": values.an_object,
-}
+PF = Table(
+    {
+        "names": values.list_of(values.link_name),
+        "pciAddresses": values.list_of(parse_pci_address),
+        "vendors": values.list_of(values.pci_id),
+        "devices": values.list_of(values.pci_id),
+        "drivers": values.list_of(values.string),
+        "vfs": values.indices,
+    }
+)
+SRIOV = Table(
+    {
+        "deviceID": parse_pci_address,
+        "pciBusID": parse_pci_address,
+        "master": values.link_name,
+        "pf": Key(values.an_object, below=PF),
+        "vlan": values.integer(0, 4094),
+        "vlanQoS": values.integer(0, 7),
+        "vlanProto": _vlan_proto,
+        "mac": values.mac,
+        # ETH_MIN_MTU, linux/if_ether.h; the PF's own limits are checked at ADD
+        "mtu": values.integer(68, 65535),
+        "txqueuelen": values.integer(0, 0xFFFFFFFF),  # IFLA_TXQLEN has 32 bits
+        "promisc": values.boolean,
+        "allmulti": values.boolean,
+        "spoofchk": values.on_off,
+        "trust": values.on_off,
+        "link_state": values.one_of("auto", "enable", "disable"),
+        "min_tx_rate": values.integer(0, RATE_LIMIT),
+        "max_tx_rate": values.integer(0, RATE_LIMIT),
+        "driver": values.one_of("kernel"),
+        "pfUp": Key(values.boolean, True),
+        "acceptRA": Key(values.boolean, False),
+        "announceWait": Key(values.integer(0, 200), 0),
+        "verifyTimeout": Key(values.integer(0, 60000), 2000),
+        "statusOnFull": Key(values.one_of("ok", "error"), "ok"),
+        **ALLOWED.rows,
+        "logLevel": Key(values.one_of("debug", "info", "warning", "error", "panic", "none"), "info"),
+        "logFile": Key(values.directory, ""),
+        "stateDir": Key(values.directory, STATE_DIR),
+        "cniDir": Key(values.directory, ""),
+        "ipam": Key(values.an_object, below=_ipam_keys),
+        "dns": Key(values.an_object, below=DNS),
+        **SOURCES.rows,
+        "prevResult": values.an_object,
+        "capabilities": values.an_object,
+    }
+)
 _FOR_DELETE = ("stateDir", "cniDir", "verifyTimeout", "logLevel", "logFile", "ipam", "prevResult")
-SRIOV = Table(KEYS)
 _ENVELOPE: dict[str, Below] = dict.fromkeys(("cniVersion", "name", "type"))
 # of VfSettings, where they are called as in the conf
 _KNOBS = (
@@ -86,7 +89,8 @@ _DOORS = {
     "sriov": Known(_ENVELOPE | SRIOV.keys, ["cniVersion"]),
     # under another main plugin, that plugin's own keys are not ours
     "host-subnet": Known(
-        _ENVELOPE | {name: SRIOV.keys[name] for name in (*_FOR_DELETE, *ALLOW, *SOURCES, "master")},
+        _ENVELOPE
+        | {name: SRIOV.keys[name] for name in (*_FOR_DELETE, *SOURCES.keys, "allowRequests", "master")},
         ["cniVersion"],
     ),
 }
@@ -110,7 +114,7 @@ class PfSelector:
 
 
 def selector(raw: dict[str, Any]) -> PfSelector:
-    found = PfSelector(*map(_PF.read(raw, "read pf.").get, PF_KEYS))
+    found = PfSelector(*map(PF.read(raw, "read pf.").get, PF.keys))
     if not any((found.names, found.pci_addresses, found.vendors, found.devices, found.drivers)):
         raise BadConfig(
             "read pf: selects no PF", details='give "names", "pciAddresses", "vendors" or "drivers"'

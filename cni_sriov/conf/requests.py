@@ -39,11 +39,12 @@ ARGS = Table(
     {"mac": values.mac, "vlan": values.integer(0, 4094), "ips": None, "subnets": None},
     may_be_blank=True,
 )
-SOURCES = {
-    "runtimeConfig": Key(values.an_object, below=RUNTIME),
-    "args": Key(values.an_object, below=Table({"cni": Key(values.an_object, below=ARGS)})),
-}
-_SOURCES = Table(SOURCES)
+SOURCES = Table(
+    {
+        "runtimeConfig": Key(values.an_object, below=RUNTIME),
+        "args": Key(values.an_object, below=Table({"cni": Key(values.an_object, below=ARGS)})),
+    }
+)
 # word of allowRequests: where a pod can ask for it
 REQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "mac": (("CNI_ARGS ", "MAC"), ("args.cni.", "mac"), ("runtimeConfig.", "mac")),
@@ -53,10 +54,9 @@ REQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "vlan": (("args.cni.", "vlan"),),
 }
 # a pod leaves its VLAN only where the operator says so
-ALLOW = {
-    "allowRequests": Key(values.list_of(values.one_of(*REQUESTS)), ["mac", "ips", "subnets", "bandwidth"])
-}
-_ALLOW = Table(ALLOW)
+ALLOWED = Table(
+    {"allowRequests": Key(values.list_of(values.one_of(*REQUESTS)), ["mac", "ips", "subnets", "bandwidth"])}
+)
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Requests:
     @classmethod
     def of(cls, conf: dict[str, Any], cni_args: dict[str, str]) -> Requests:
         """BadConfig where what should hold them is no object."""
-        given = _SOURCES.read(conf, "read ")
+        given = SOURCES.read(conf, "read ")
         args_cni = values.parsed(values.an_object, given.get("args", {}).get("cni", {}), "read args.cni")
         return cls(given.get("runtimeConfig", {}), args_cni, cni_args)
 
@@ -97,7 +97,7 @@ class Requests:
 
         Whoever reads it: another IPAM gets `ips` too. `judged`: the words that are ours to judge.
         """
-        allowed = _ALLOW.read(conf, "read ")["allowRequests"]
+        allowed = ALLOWED.read(conf, "read ")["allowRequests"]
         for word in judged:
             for source, key in REQUESTS[word] if word not in allowed else ():
                 value = self._of(source).get(key)

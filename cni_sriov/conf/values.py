@@ -34,14 +34,15 @@ class Key(NamedTuple):
 class Table(Known):
     """The keys of one object, in the order in which they are judged."""
 
-    __slots__ = ("defaults", "parsers")
+    __slots__ = ("defaults", "parsers", "rows")
 
     def __init__(self, rows: Mapping[str, Key | Parser | None], may_be_blank: bool = False) -> None:
         """`may_be_blank`: of a request, where every key may be there and say nothing, by null or by ""."""
-        full = {name: row if isinstance(row, Key) else Key(row) for name, row in rows.items()}
-        super().__init__({name: row.below for name, row in full.items()}, blank=full if may_be_blank else ())
-        self.parsers = {name: row.parse for name, row in full.items() if row.parse is not None}
-        self.defaults = {name: row.default for name, row in full.items() if row.default is not None}
+        self.rows = {name: row if isinstance(row, Key) else Key(row) for name, row in rows.items()}
+        keys = {name: row.below for name, row in self.rows.items()}
+        super().__init__(keys, blank=keys if may_be_blank else ())
+        self.parsers = {name: row.parse for name, row in self.rows.items() if row.parse is not None}
+        self.defaults = {name: row.default for name, row in self.rows.items() if row.default is not None}
 
     def read(self, raw: dict[str, Any], where: str) -> dict[str, Any]:
         """What is given and judged, and the defaults; BadConfig names the first that is wrong, `where` before its key."""

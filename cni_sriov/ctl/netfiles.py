@@ -180,7 +180,7 @@ def _netavark_values(raw: Json) -> Iterator[Finding]:
     for key, value in _part(raw, "options").items():
         if not isinstance(value, str):
             yield error(f"options.{key}", words(value), "must be a string")
-        if key not in netconf.KEYS:
+        if key not in netconf.SRIOV.keys:
             yield warning(f"options.{key}", "unknown key")
 
 

@@ -133,7 +133,7 @@ KNOBS: list[Row] = [
           [[], "10.0.0.1", {"nameservers": "10.0.0.1"}, {"search": [5]}, {"domain": []}]),
     *rows("capabilities", [{"mac": True}, {"x": False}], [[], "mac"]),
     *rows("allowRequests", [[], ["mac"], ["mac", "ips", "subnets", "bandwidth", "vlan"]], ["mac", [""], ["all"], ["MAC"], [1], {}]),
-    *[(f"null {key}", conf() | {key: None}, GOOD) for key in sorted(netconf.KEYS) if key != "master"],
+    *[(f"null {key}", conf() | {key: None}, GOOD) for key in sorted(netconf.SRIOV.keys) if key != "master"],
     *[(f"runtimeConfig {key} {value!r}", conf(runtimeConfig={key: value}), GOOD) for key in requests.RUNTIME.keys for value in (None, "")],
     *[(f"args.cni {key} {value!r}", conf(args={"cni": {key: value}}), GOOD) for key in requests.ARGS.keys for value in (None, "")],
     ("args.cni null", conf(args={"cni": None}), GOOD),

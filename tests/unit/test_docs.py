@@ -47,8 +47,8 @@ def properties(name: str) -> set[str]:
 def known_keys() -> set[str]:
     schema: dict[str, Any] = json.loads((ROOT / "conf" / "netconf.schema.json").read_text())["$defs"]
     ours = schema["sriov"]["properties"]
-    keys = set(netconf.KEYS) | {"cniVersion", "name", "type"}
-    keys |= {f"pf.{key}" for key in netconf.PF_KEYS}
+    keys = set(netconf.SRIOV.keys) | {"cniVersion", "name", "type"}
+    keys |= {f"pf.{key}" for key in netconf.PF.keys}
     keys |= {f"ipam.{key}" for key in properties("hostSubnet")}
     keys |= {f"ipam.dns.{key}" for key in schema["dns"]["properties"]}
     keys |= {f"ipam.pools[].{key}" for key in properties("pool")}

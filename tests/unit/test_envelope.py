@@ -85,7 +85,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     **{f"name {name!r:.20}": to(name=name) for name in NAMES},
     **{f"cniVersion {version!r}": to(cniVersion=version) for version in VERSIONS},
     **{f"ipam {ipam!r}": to(ipam=ipam) for ipam in IPAMS},
-    **{f"{key} of a bad type": to(**{key: [7]}) for key in netconf.KEYS},
+    **{f"{key} of a bad type": to(**{key: [7]}) for key in netconf.SRIOV.keys},
     "another name": to(name="other"),
     "a foreign type": to(type="macvlan"),
     "another master": to(master="gone0"),

@@ -59,8 +59,8 @@ def test_samples_are_good(path: Path) -> None:
 
 
 def test_every_key_of_the_plugin_is_in_the_schema() -> None:
-    assert set(DEFS["sriov"]["properties"]) == set(netconf.KEYS) | {"cniVersion", "name", "type"}
-    assert set(DEFS["pf"]["properties"]) == set(netconf.PF_KEYS)
+    assert set(DEFS["sriov"]["properties"]) == set(netconf.SRIOV.keys) | {"cniVersion", "name", "type"}
+    assert set(DEFS["pf"]["properties"]) == set(netconf.PF.keys)
     assert DEFS["cniVersion"]["enum"] == [*versions.VERSIONS, "", None]
 
 

@@ -79,8 +79,8 @@ def test_no_message_is_made_by_repr(path: Path) -> None:
 
 def places() -> list[tuple[str, ...]]:
     """Every key that the parsers know, as a path."""
-    found: list[tuple[str, ...]] = [(key,) for key in ("cniVersion", "name", *netconf.KEYS)]
-    found += [("pf", key) for key in netconf.PF_KEYS] + [("dns", key) for key in DNS.keys]
+    found: list[tuple[str, ...]] = [(key,) for key in ("cniVersion", "name", *netconf.SRIOV.keys)]
+    found += [("pf", key) for key in netconf.PF.keys] + [("dns", key) for key in DNS.keys]
     found += [("runtimeConfig", key) for key in requests.RUNTIME.keys]
     found += [("runtimeConfig", "bandwidth", "egressRate"), ("runtimeConfig", "dns", "servers")]
     found += [("args", "cni"), *(("args", "cni", key) for key in requests.ARGS.keys)]
