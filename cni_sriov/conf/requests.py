@@ -108,11 +108,9 @@ class Requests:
                     )
 
     def _of(self, source: str) -> dict[str, Any]:
-        return {
-            "CNI_ARGS ": self.cni_args,
-            "args.cni.": self.args_cni,
-            "runtimeConfig.": self.runtime_config,
-        }[source]
+        if source == "CNI_ARGS ":
+            return self.cni_args
+        return self.args_cni if source == "args.cni." else self.runtime_config
 
     def subnets(self) -> list[tuple[str, Prefix]]:
         """Those asked of host-subnet, each with the words that name it."""

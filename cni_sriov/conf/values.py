@@ -46,10 +46,13 @@ class Table(Known):
 
     def read(self, raw: dict[str, Any], where: str) -> dict[str, Any]:
         """What is given and judged, and the defaults; BadConfig names the first that is wrong, `where` before its key."""
-        values = self.defaults.copy()
-        for name, parse in self.parsers.items():
-            if name in raw:
-                values[name] = parsed(parse, raw[name], where + name)
+        values, name = self.defaults.copy(), ""
+        try:
+            for name, parse in self.parsers.items() if raw else ():
+                if name in raw:
+                    values[name] = parse(raw[name])
+        except (ValueError, TypeError) as error:
+            raise _refusal(error, raw[name], where + name) from error
         return values
 
 
@@ -61,11 +64,16 @@ def parsed(parse: Parser, value: Any, where: str) -> Any:
     """One value; BadConfig says `where` it stands, what it is, and what it must be."""
     try:
         return parse(value)
-    except Told as error:
-        raise BadConfig(f"{where}: {error}") from error
-    except (ValueError, TypeError) as error:  # TypeError: a list where a word is looked up in a set
-        reason = error if isinstance(error, ValueError) else "has the wrong type"
-        raise BadConfig(f"{where} {words(value)}: {reason}") from error
+    except (ValueError, TypeError) as error:
+        raise _refusal(error, value, where) from error
+
+
+def _refusal(error: ValueError | TypeError, value: Any, where: str) -> BadConfig:
+    if isinstance(error, Told):
+        return BadConfig(f"{where}: {error}")
+    # TypeError: a list where a word is looked up in a set
+    reason = error if isinstance(error, ValueError) else "has the wrong type"
+    return BadConfig(f"{where} {words(value)}: {reason}")
 
 
 # values of JSON ------------------------------------------------------------------------------------------------------
