@@ -7,7 +7,7 @@ One pass, over a tree that the parsers' own tables make; what is not in the tree
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..words.errors import BadConfig
@@ -23,24 +23,17 @@ class Known:
 
     __slots__ = ("_lower", "blank", "keys")
 
-    def __init__(self, keys: dict[str, Any], blank: Iterable[str] = ()) -> None:
+    def __init__(self, keys: dict[str, Below], blank: Iterable[str] = ()) -> None:
         self.keys = keys
         self.blank = frozenset(blank)
-        self._lower: dict[str, str] = {}
+        self._lower = {name.lower(): name for name in keys}
 
     def name_of(self, key: str) -> str:
         """The known key that is spelled so, or ""."""
-        if key in self.keys:
-            return key
-        if not self._lower:
-            self._lower = {name.lower(): name for name in self.keys}
-        return self._lower.get(lower(key), "")
+        return key if key in self.keys else self._lower.get(lower(key), "")
 
 
-def asked(keys: Iterable[str], inner: dict[str, Known] | None = None) -> Known:
-    """Of a request: every key may be there and say nothing, by null or by ""."""
-    names = list(keys)
-    return Known(dict.fromkeys(names) | (inner or {}), blank=names)
+Below = Known | Callable[[dict[str, Any]], Known] | None
 
 
 class Folded:
@@ -93,7 +86,7 @@ class Folded:
         result[name] = value
         spelled[name] = key
 
-    def _below(self, value: Any, below: Any, path: str) -> Any:
+    def _below(self, value: Any, below: Known | Callable[[dict[str, Any]], Known], path: str) -> Any:
         """Of an object, or of the objects in a list; anything else is the parser's to refuse."""
         if type(value) is list:
             return [
@@ -102,7 +95,7 @@ class Folded:
             ]
         if type(value) is not dict:
             return value
-        return self._object(value, below if type(below) is Known else below(value), path + ".")
+        return self._object(value, below if isinstance(below, Known) else below(value), path + ".")
 
 
 def lower(key: str) -> str:

@@ -6,50 +6,39 @@ import (ctl/importer.py) cannot judge it differently.
 
 from __future__ import annotations
 
-from ..words.domain import Noun
+from dataclasses import dataclass, field
+from typing import Literal
+
 from ..words.errors import BadConfig
 from ..words.inet import BITS, RESERVED, Prefix, prefix_around, render_address
 
 Barred = tuple[int, int, str]
+Address = tuple[int, int, int | None]  # version, value, and the length that came with it
+Gateway = Literal["first", "last", "none", "address"]
+GATEWAYS: dict[str, Gateway] = {
+    "first": "first",
+    "last": "last",
+    "none": "none",
+}  # what a configuration may say
 
 
-class Pool(Noun):
+@dataclass(slots=True)
+class Pool:
     """One entry of `pools`: it yields one lease of `/length`, cut from the first of `prefixes` that has room.
 
-    `gateway`: "first", "last", "none", or "address"; then `next_hop` is the gateway, on link and outside every lease.
+    `gateway` "address": `next_hop` is the gateway, on link and outside every lease.
     `exclude` holds (first, last) pairs; `never` has (first, last, what they are) of what no configuration can allow.
-    `wanted` and `wanted_address` are what was requested of this pool, `asked` by whom.
     """
 
-    __slots__ = (
-        "asked",
-        "exclude",
-        "gateway",
-        "length",
-        "never",
-        "next_hop",
-        "prefixes",
-        "wanted",
-        "wanted_address",
-    )
+    prefixes: list[Prefix]
+    length: int
+    gateway: Gateway = "first"
+    next_hop: int | None = None
+    exclude: list[tuple[int, int]] = field(default_factory=list)
+    never: list[Barred] = field(init=False)
 
-    def __init__(
-        self,
-        prefixes: list[Prefix],
-        length: int,
-        gateway: str = "first",
-        next_hop: int | None = None,
-        exclude: list[tuple[int, int]] | None = None,
-    ) -> None:
-        self.prefixes = prefixes
-        self.length = length
-        self.gateway = gateway
-        self.next_hop = next_hop
-        self.exclude = exclude or []
+    def __post_init__(self) -> None:
         self.never = self._never()
-        self.wanted: Prefix | None = None
-        self.wanted_address: int | None = None
-        self.asked = ""
 
     def _never(self) -> list[Barred]:
         never = [
@@ -159,57 +148,67 @@ def _ends_of_lan(prefix: Prefix) -> list[Barred]:
 # requests ----------------------------------------------------------------------------------------
 
 
-def want_address(pools: list[Pool], asked: str, version: int, value: int, length: int | None) -> None:
-    """Ask the first pool that can grant it for the address, once; `asked` is "<source> '<text>'"."""
-    problem = ""
-    for pool in pools:
-        subnet = pool.around(version, value)
-        if subnet is None:
-            continue
-        again = pool.wanted_address == value
-        reason = _against_length(pool, subnet, length) if again else _against(pool, subnet, value, length)
-        if not reason:
-            if not again:
-                _want(pool, subnet, asked)
-                pool.wanted_address = value
-            return
-        problem = problem or reason
-    raise BadConfig(f"{asked}: {problem or 'is outside every pool'}", "" if problem else _names(pools))
+@dataclass(slots=True, frozen=True)
+class Wanted:
+    """What is requested of a pool; `address` None = of the subnet any. `asked`: by whom, "<source> <text>"."""
+
+    subnet: Prefix
+    address: int | None
+    asked: str
 
 
-def _against(pool: Pool, subnet: Prefix, value: int, length: int | None) -> str:
-    if pool.wanted_address is not None or pool.wanted not in (None, subnet):
-        return f"its pool {pool.holds(subnet)} is asked twice, for another one by {pool.asked}"
-    return _against_length(pool, subnet, length) or pool.refusal(subnet, value)
+def wanted(
+    pools: list[Pool], subnets: list[tuple[str, Prefix]], addresses: list[tuple[str, Address]]
+) -> list[Wanted | None]:
+    """Of each pool. All of it together, as host-local has it: each is granted or the ADD fails, and the same one twice is
+    once. BadConfig says who asked for what no pool can grant.
+
+    containernetworking/plugins v1.9, plugins/ipam/host-local: LoadIPAMConfig in backend/allocator/config.go puts them
+    into one list, cmdAdd in main.go makes a set of it and fails if one is left.
+    """
+    found: list[Wanted | None] = [None] * len(pools)
+    for asked, subnet in subnets:
+        answers = [_for_subnet(*both, asked, subnet) for both in zip(pools, found, strict=True)]
+        number, granted = _first(pools, asked, answers)
+        found[number] = granted
+    for asked, address in addresses:
+        answers = [_for_address(*both, asked, address) for both in zip(pools, found, strict=True)]
+        number, granted = _first(pools, asked, answers)
+        found[number] = granted
+    return found
 
 
-def _against_length(pool: Pool, subnet: Prefix, length: int | None) -> str:
-    if pool.takes_length(length, subnet):
+def _first(pools: list[Pool], asked: str, answers: list[Wanted | str]) -> tuple[int, Wanted]:
+    """The first pool that grants it. The others say why they do not; "" = it is none of theirs."""
+    for number, answer in enumerate(answers):
+        if isinstance(answer, Wanted):
+            return number, answer
+    problem = next((answer for answer in answers if answer), "")
+    names = "the pools are " + ", ".join(str(prefix) for pool in pools for prefix in pool.prefixes)
+    raise BadConfig(f"{asked}: {problem or 'is outside every pool'}", "" if problem else names)
+
+
+def _for_subnet(pool: Pool, before: Wanted | None, asked: str, subnet: Prefix) -> Wanted | str:
+    if not pool.holds(subnet):
         return ""
-    return f"the pool {pool.holds(subnet)} gives subnets of /{pool.length}, none of /{length}"
+    if before is not None and before.subnet == subnet:
+        return before
+    if before is not None or pool.length != subnet.length:
+        other = "" if before is None else f", and {before.asked} wants another"
+        return f"its pool gives one subnet of /{pool.length} per interface{other}"
+    return pool.refusal(subnet) or Wanted(subnet, None, asked)
 
 
-def want_subnet(pools: list[Pool], asked: str, subnet: Prefix) -> None:
-    inside = [pool for pool in pools if pool.holds(subnet)]
-    if any(pool.wanted == subnet for pool in inside):
-        return
-    problem = ""
-    for pool in inside:
-        if pool.length != subnet.length or pool.wanted is not None:
-            other = f", and {pool.asked} wants another" if pool.wanted is not None else ""
-            problem = problem or f"its pool gives one subnet of /{pool.length} per interface{other}"
-            continue
-        reason = pool.refusal(subnet)
-        if not reason:
-            _want(pool, subnet, asked)
-            return
-        problem = problem or reason
-    raise BadConfig(f"{asked}: {problem or 'is outside every pool'}", "" if problem else _names(pools))
-
-
-def _want(pool: Pool, subnet: Prefix, asked: str) -> None:
-    pool.wanted, pool.asked = subnet, asked
-
-
-def _names(pools: list[Pool]) -> str:
-    return "the pools are " + ", ".join(str(prefix) for pool in pools for prefix in pool.prefixes)
+def _for_address(pool: Pool, before: Wanted | None, asked: str, address: Address) -> Wanted | str:
+    version, value, length = address
+    subnet = pool.around(version, value)
+    if subnet is None:
+        return ""
+    again = before is not None and before.address == value
+    if before is not None and not again and (before.address is not None or before.subnet != subnet):
+        return f"its pool {pool.holds(subnet)} is asked twice, for another one by {before.asked}"
+    if not pool.takes_length(length, subnet):
+        return f"the pool {pool.holds(subnet)} gives subnets of /{pool.length}, none of /{length}"
+    if before is not None and again:
+        return before
+    return pool.refusal(subnet, value) or Wanted(subnet, value, asked)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 
+@dataclass
 class Finding:
     """`severity`: error, warning, note. `path` like plugins[0].ipam.pools[1].subnet, `value` as JSON, `rule` = what it
     must be. `document`: which one of a file or a directory with several, else "".
     """
 
-    def __init__(self, severity: str, path: str, value: str, rule: str, document: str = "") -> None:
-        self.severity = severity
-        self.path = path
-        self.value = value
-        self.rule = rule
-        self.document = document
+    severity: str
+    path: str
+    value: str
+    rule: str
+    document: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {

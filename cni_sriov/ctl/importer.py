@@ -109,7 +109,7 @@ def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
         raise BadConfig(
             f"read {file}: {len(ours)} of its plugins have an ipam of type host-subnet", "give the new one"
         )
-    return str(ours[0]["name"]), hostsubnet.parse(ours[0]["ipam"], {}, {}, {})
+    return str(ours[0]["name"]), hostsubnet.parse(ours[0]["ipam"])
 
 
 def _plan(directory: str, network: str, conf: IpamConf, found: hostlocal.Found, store: Store) -> Plan:

@@ -7,6 +7,7 @@ network file of podman 5.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..conf import netconf
@@ -27,22 +28,18 @@ _NAD = "NetworkAttachmentDefinition"
 _NETAVARK_IPAM = ("host-local", "dhcp", "none")  # what podman 5 takes before it asks the plugin
 
 
+@dataclass
 class Network:
     """`document` names it among several; `as_list`: it is loaded as a list of plugins; `device_from`: who gives the VF's
     address, "" = the configuration itself. `conf` None: it could not be read, `found` says why.
     """
 
-    __slots__ = ("as_list", "conf", "device_from", "document", "found", "strict_flags")
-
-    def __init__(
-        self, conf: Json | None, as_list: bool = False, document: str = "", device_from: str = ""
-    ) -> None:
-        self.conf = conf
-        self.as_list = as_list
-        self.document = document
-        self.device_from = device_from
-        self.strict_flags = False
-        self.found: list[Finding] = []
+    conf: Json | None
+    as_list: bool = False
+    document: str = ""
+    device_from: str = ""
+    strict_flags: bool = False
+    found: list[Finding] = field(default_factory=list)
 
 
 def read(text: str, suffix: str = "") -> list[Network]:
@@ -80,9 +77,7 @@ def _object_of(text: str, places: int) -> Json:
 
 
 def _unread(document: str, *found: Finding) -> Network:
-    network = Network(None, document=document)
-    network.found += found
-    return network
+    return Network(None, document=document, found=list(found))
 
 
 # Kubernetes ----------------------------------------------------------------------------------------------------------
@@ -146,9 +141,7 @@ def _attachment_definition(document: Json, places: int) -> Network:
         conf = {"name": name} | conf | {"name": name}
     resource = _part(meta, "annotations").get(RESOURCE)
     given = _giver(resource) if isinstance(resource, str) and resource else ""
-    network = Network(conf, not value_of(conf, "type"), title, given)
-    network.strict_flags = True
-    return network
+    return Network(conf, not value_of(conf, "type"), title, given, strict_flags=True)
 
 
 def _giver(resource: str) -> str:
@@ -187,7 +180,7 @@ def _netavark_values(raw: Json) -> Iterator[Finding]:
     for key, value in _part(raw, "options").items():
         if not isinstance(value, str):
             yield error(f"options.{key}", words(value), "must be a string")
-        if key not in netconf.KEYS:
+        if key not in netconf.SRIOV.keys:
             yield warning(f"options.{key}", "unknown key")
 
 

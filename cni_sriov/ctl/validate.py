@@ -15,6 +15,7 @@ from typing import Any
 
 from ..conf import hostsubnet, netconf
 from ..conf.keycase import Folded, value_of
+from ..conf.requests import Requests
 from ..decide import subnets
 from ..wire import cni
 from ..words import versions
@@ -234,11 +235,11 @@ def parse_plugin(plugin: Json) -> None:
     if plugin.get("type") == "sriov":
         conf = netconf.parse(plugin, {})
         if conf.ipam.get("type") == "host-subnet":
-            asked = hostsubnet.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
+            asked = hostsubnet.parse(conf.ipam, conf.requests)
             cni.check_carries(version, [pool.version for pool in asked.pools])
         return
-    netconf.check_requests(plugin, {}, {}, {})
-    asked = hostsubnet.parse(plugin.get("ipam", {}), {}, {}, {})
+    Requests().refuse_forbidden(plugin)
+    asked = hostsubnet.parse(plugin.get("ipam", {}))
     subnets.check_main_plugin(asked, foreign=True)
     cni.check_carries(version, [pool.version for pool in asked.pools])
     cni.check_carries_routes(version, asked.routes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..conf import routeconf
 from ..conf.hostsubnet import IpamConf
-from ..conf.pools import Pool
+from ..conf.pools import Pool, Wanted
 from ..words.domain import HostUse, Lease, Route
 from ..words.errors import BadConfig, PoolExhausted, SubnetConflict
 from ..words.inet import BITS, Prefix, parse_interface, parse_prefix, render_address
@@ -22,9 +22,11 @@ def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
     """One lease per pool: the requested one, else the pod's sticky one, else the next free one."""
     choice = Choice([], {})
     taken: list[Prefix] = []
-    for pool in conf.pools:
+    for pool, wanted in zip(conf.pools, conf.wanted, strict=True):
         used = [] if conf.allow_host_overlap else _host_use_that_counts(pool, host_use)
-        subnet, address = _wanted(pool, view, used, taken) or _kept(pool, view, used, taken) or (None, None)
+        subnet, address = (
+            _granted(wanted, view, used, taken) or _kept(pool, view, used, taken) or (None, None)
+        )
         if subnet is None:
             subnet = _next_fit(pool, view, [use.prefix for use in used] + taken)
             choice.cursors[pool.key] = subnet.last
@@ -42,25 +44,26 @@ def _host_use_that_counts(pool: Pool, host_use: list[HostUse]) -> list[HostUse]:
     ]
 
 
-def _wanted(
-    pool: Pool, view: View, used: list[HostUse], taken: list[Prefix]
+def _granted(
+    wanted: Wanted | None, view: View, used: list[HostUse], taken: list[Prefix]
 ) -> tuple[Prefix, int | None] | None:
-    if pool.wanted is None:
+    if wanted is None:
         return None
+    subnet = wanted.subnet
     for use in used:
-        if use.prefix.overlaps(pool.wanted):
+        if use.prefix.overlaps(subnet):
             raise SubnetConflict(
-                f"lease {pool.wanted}: overlaps {use.what}", "ask for another, or set allowHostOverlap"
+                f"lease {subnet}: overlaps {use.what}", "ask for another, or set allowHostOverlap"
             )
-    mine = any(lease.subnet == str(pool.wanted) for lease in view.kept)
-    twice = any(pool.wanted.overlaps(other) for other in taken)
-    if twice or (not mine and view.conflict(pool.wanted)):
+    mine = any(lease.subnet == str(subnet) for lease in view.kept)
+    twice = any(subnet.overlaps(other) for other in taken)
+    if twice or (not mine and view.conflict(subnet)):
         raise SubnetConflict(
-            f"lease {pool.wanted}: taken, or overlaps a subnet that is",
+            f"lease {subnet}: taken, or overlaps a subnet that is",
             "see `sriovctl leases`",
-            "" if twice else str(pool.wanted),
+            "" if twice else str(subnet),
         )
-    return pool.wanted, pool.wanted_address
+    return subnet, wanted.address
 
 
 def _kept(

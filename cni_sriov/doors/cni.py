@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from .. import __version__
-from ..conf import hostsubnet, netconf
+from ..conf import hostsubnet, netconf, requests
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import delegate
@@ -252,7 +252,7 @@ def _is_real_root() -> bool:
 
 
 def _add(request: Request, conf: NetConf, host: Host) -> str:
-    ipam_conf = _ipam_conf(request, conf)
+    ipam_conf = _ipam_conf(conf)
     if conf.version < "0.3.0":
         cni.check_carries(conf.version, _families(conf, ipam_conf))
     _on_stop(_raise_stop)
@@ -265,10 +265,10 @@ def _families(conf: NetConf, ipam_conf: IpamConf | None) -> list[int]:
     return found + prevresult.families(conf.prev_result)
 
 
-def _ipam_conf(request: Request, conf: NetConf) -> IpamConf | None:
+def _ipam_conf(conf: NetConf) -> IpamConf | None:
     if conf.ipam.get("type") != "host-subnet":
         return None
-    return hostsubnet.parse(conf.ipam, conf.runtime_config, conf.args_cni, request.args)
+    return hostsubnet.parse(conf.ipam, conf.requests)
 
 
 def _del(request: Request, conf: NetConf, host: Host) -> str:
@@ -298,14 +298,14 @@ def _check(request: Request, conf: NetConf, host: Host) -> str:
 def _gc(request: Request, conf: NetConf, host: Host) -> str:
     _on_stop(None)
     try:
-        gc.run(conf.name, netconf.valid_attachments(request.conf), host, conf.verify_timeout_ms)
+        gc.run(conf.name, requests.valid_attachments(request.conf), host, conf.verify_timeout_ms)
     finally:
         _forward(request, host)
     return ""
 
 
 def _status(request: Request, conf: NetConf, host: Host) -> str:
-    status.run(conf, _ipam_conf(request, conf), host)
+    status.run(conf, _ipam_conf(conf), host)
     _forward(request, host)
     return ""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from ..conf import hostsubnet, netconf
+from ..conf import hostsubnet
+from ..conf.requests import Requests, valid_attachments
 from ..ipam import own
 from ..owner import reclaim, records
 from ..verbs import gc, status
@@ -13,7 +14,6 @@ from ..vf.host import Host
 from ..wire import cni
 from ..words.domain import Request, Result
 from ..words.errors import BadConfig, CniError, TryAgain
-from ..words.jsontext import words
 from ..words.lease import LeaseDir
 
 _OURS = ("ips", "subnets")  # of allowRequests; what else a pod asks for is the main plugin's
@@ -90,7 +90,7 @@ def _holds(request: Request, section: dict[str, Any], host: Host) -> bool:
 
 
 def _gc(request: Request, host: Host) -> None:
-    keep = netconf.valid_attachments(request.conf)
+    keep = valid_attachments(request.conf)
     if keep is None:
         gc.say_no_list(request.conf["name"], host)
     failed = gc.collect_leases(request.conf["name"], keep, host)
@@ -104,11 +104,10 @@ def _status(request: Request, section: dict[str, Any], host: Host) -> None:
 
 
 def _parse(request: Request, section: dict[str, Any]) -> hostsubnet.IpamConf:
-    runtime_config = _object(request.conf, "runtimeConfig")
-    args_cni = _object(_object(request.conf, "args"), "cni")
+    asked = Requests.of(request.conf, request.args)
     if request.verb == "ADD":
-        netconf.check_requests(request.conf, runtime_config, args_cni, request.args, _OURS)
-    return hostsubnet.parse(section, runtime_config, args_cni, request.args)
+        asked.refuse_forbidden(request.conf, _OURS)
+    return hostsubnet.parse(section, asked)
 
 
 def _add(request: Request, section: dict[str, Any], host: Host) -> str:
@@ -129,10 +128,3 @@ def _parents(request: Request, host: Host) -> set[int]:
     master = request.conf.get("master")
     ifindex = host.netlink.ifindex(master) if isinstance(master, str) and master.isprintable() else 0
     return own.stacked_on(host, host.netlink.ifname(ifindex)) if ifindex else set()
-
-
-def _object(raw: dict[str, Any], key: str) -> dict[str, Any]:
-    value = raw.get(key, {})
-    if not isinstance(value, dict):
-        raise BadConfig(f"read {key} {words(value)}: must be an object")
-    return value

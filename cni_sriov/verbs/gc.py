@@ -1,6 +1,6 @@
 """GC: give back every attachment of this network that the runtime no longer knows; whatever fails, go on and tell all.
 
-Without a list (cnitool, and ocicni's null: netconf.valid_attachments) only what is provably dead.
+Without a list (cnitool, and ocicni's null: requests.valid_attachments) only what is provably dead.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from ..words import jsontext
 from ..words.domain import Link, VfState
 from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
 from ..words.failures import Failures
+from ..words.names import is_ifname
 from . import locate
 from .host import Host
 
@@ -38,13 +39,7 @@ def of(host: Host, vf: str) -> str:
         host.log.warning("the name that a VF should get back cannot be read", file=path, reason=error)
         return ""
     name, inode = raw.get("ifname"), raw.get("inode")
-    return name if isinstance(name, str) and _is_name(name) and inode == host.sysfs.inode(vf) else ""
-
-
-def _is_name(name: str) -> bool:
-    """dev_valid_name, net/core/dev.c: what the kernel refuses would keep every DEL of the VF from its end."""
-    short = 0 < len(name.encode("utf-8", "surrogateescape")) < 16
-    return short and name not in {".", ".."} and not any(c in "/:" or c.isspace() for c in name)
+    return name if isinstance(name, str) and is_ifname(name) and inode == host.sysfs.inode(vf) else ""
 
 
 def forget(host: Host, vf: str) -> None:

@@ -18,6 +18,7 @@ from ..words import jsontext
 from ..words.domain import Attachment, Interface, IPConfig, Request, Result, Route
 from ..words.errors import BadConfig, BadEnvironment, BadJson, CniError, IncompatibleVersion
 from ..words.jsontext import words
+from ..words.names import ID_LIMIT, ifname_fault, is_ifname, is_name
 from ..words.versions import VERSIONS
 
 _NEEDS = {  # verb: (variables it cannot do without, first cniVersion that has it)
@@ -38,7 +39,6 @@ _KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and con
     "K8S_POD_INFRA_CONTAINER_ID",
     "K8S_POD_UID",
 )
-_ID_LIMIT = 200  # of a container ID: with an ifname it must fit a file name (255 bytes)
 _STRICT = ("ADD", "STATUS")
 _FIRST = "0.1.0"  # the spec's default for a conf without cniVersion
 
@@ -103,15 +103,13 @@ def _check_attachment(request: Request) -> None:
         check_ifname(ifname)
     except BadEnvironment:
         # a runtime's DEL after ADD refused a name that skel lets pass must not fail for ever
-        if request.verb != "DEL" or not is_name(container_id) or not _is_skels(ifname):
+        if (
+            request.verb != "DEL"
+            or not is_name(container_id, most=len(container_id))
+            or not is_ifname(ifname)
+        ):
             raise
         request.is_void = True
-
-
-def _is_skels(ifname: str) -> bool:
-    """What containernetworking/cni, pkg/utils/utils.go (3f51e88) takes for an interface name."""
-    short = len(ifname.encode("utf-8", "surrogateescape")) <= 15
-    return short and ifname not in {".", ".."} and not any(c in "/:" or c.isspace() for c in ifname)
 
 
 def _parse_conf(request: Request, stdin: str) -> dict[str, Any]:
@@ -141,42 +139,30 @@ def version_of(stdin: str) -> object:
 
 
 def check_container_id(text: str) -> None:
-    if not is_name(text) or len(text) > _ID_LIMIT:
+    if not is_name(text):
         raise BadEnvironment(
-            f"read CNI_CONTAINERID {words(text[:_ID_LIMIT])}: must be letters, digits, '_', '.', '-', begin with a letter"
-            f" or digit, and have at most {_ID_LIMIT} characters"
+            f"read CNI_CONTAINERID {words(text[:ID_LIMIT])}: must be letters, digits, '_', '.', '-', begin with a letter"
+            f" or digit, and have at most {ID_LIMIT} characters"
         )
 
 
 def check_ifname(text: str) -> None:
-    """As dev_valid_name() of the kernel's net/core/dev.c, and printable (it becomes a file name and a log line).
-
-    '%' is refused because the kernel takes "eth%d" for a pattern when a link arrives under a taken name.
-    """
-    if text in {".", ".."} or not text.isprintable() or any(c in "/:% \t" for c in text):
-        raise BadEnvironment(
-            f"read CNI_IFNAME {words(text)}: must be printable, without '/', ':', '%' and blanks, not '.' or '..'"
-        )
-    if len(text.encode()) > 15:  # IFNAMSIZ - 1, linux/if.h
-        raise BadEnvironment(f"read CNI_IFNAME {words(text)}: must have at most 15 bytes")
+    fault = ifname_fault(text)
+    if fault:
+        raise BadEnvironment(f"read CNI_IFNAME {words(text)}: {fault}")
 
 
 def check_name(name: Any) -> None:
     if not isinstance(name, str) or not name:
         raise BadConfig("read name: the configuration has no network name")
-    if len(name) > _ID_LIMIT:
+    if len(name) > ID_LIMIT:
         raise BadConfig(
-            f"read name {words(name, 20)}: has {len(name)} characters, and at most {_ID_LIMIT} are possible"
+            f"read name {words(name, 20)}: has {len(name)} characters, and at most {ID_LIMIT} are possible"
         )
     if not is_name(name):
         raise BadConfig(
             f"read name {words(name)}: must be letters, digits, '_', '.', '-', and begin with none of '_.-'"
         )
-
-
-def is_name(text: str) -> bool:
-    r"""The spec's `^[A-Za-z0-9][A-Za-z0-9_.\-]*$` without the 8 ms of `re`."""
-    return text.isascii() and text[:1].isalnum() and all(c.isalnum() or c in "_.-" for c in text)
 
 
 def check_version(conf: dict[str, Any], verb: str, since: str, notes: list[str] | None = None) -> None:

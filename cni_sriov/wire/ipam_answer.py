@@ -85,7 +85,7 @@ def _ip(entry: dict[str, Any], where: str) -> IPConfig:
         raise ValueError(
             f"{where}.address {words(text)}: a prefix of 0 would put the whole world on the link"
         )
-    gateway = "" if gateway in {"0.0.0.0", "::"} else gateway  # noqa: S104 # nothing is bound to it
+    gateway = "" if gateway in routeconf.NO_HOP else gateway
     return IPConfig(f"{render_address(prefix.version, value)}/{prefix.length}", gateway, None)
 
 
@@ -103,12 +103,15 @@ def _check_together(entries: list[dict[str, Any]], ips: list[IPConfig]) -> None:
 
 
 def _route(raw: dict[str, Any], where: str) -> Route:
-    unknown = [key for key, value in raw.items() if key not in routeconf.KEYS and value is not None]
+    unknown = [key for key, value in raw.items() if key not in routeconf.ROUTE.keys and value is not None]
     if unknown:
         raise ValueError(
             f"{where}.{unknown[0]} {render(raw[unknown[0]])}: is no field of a route (SPEC 1.1.0)"
         )
-    return routeconf.parse(raw, where)
+    try:
+        return routeconf.parse(raw, where)
+    except BadConfig as error:
+        raise ValueError(str(error)) from error
 
 
 def _dns(told: dict[str, Any]) -> dict[str, Any]:

@@ -9,23 +9,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..conf import routeconf
+from ..conf import values
 from ..conf.keycase import Folded, Known
-from ..words.errors import BadConfig, IncompatibleVersion
+from ..conf.routeconf import ROUTE
+from ..conf.values import DNS, Key, Table
+from ..words.errors import IncompatibleVersion
 from ..words.jsontext import words
 from ..words.versions import VERSIONS
 
-_ROUTES = Known(dict.fromkeys(routeconf.KEYS))
-_FAMILY = Known({"ip": None, "gateway": None, "routes": _ROUTES})
-RESULT = Known(  # what any plugin may answer, in all versions
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ValueError("must be a list of objects")
+    return value
+
+
+_IP = Table({"address": values.text, "gateway": None, "interface": None, "version": None})
+_FAMILY = Table({"ip": values.text, "gateway": None, "routes": Key(_objects, below=ROUTE)})
+RESULT = Table(  # what any plugin may answer, in all versions
     {
         "cniVersion": None,
-        "interfaces": Known(dict.fromkeys(("name", "mac", "sandbox", "mtu", "pciID", "socketPath"))),
-        "ips": Known(dict.fromkeys(("address", "gateway", "interface", "version"))),
-        "routes": _ROUTES,
-        "ip4": _FAMILY,
-        "ip6": _FAMILY,
-        "dns": Known(dict.fromkeys(("nameservers", "domain", "search", "options"))),
+        "interfaces": Key(
+            _objects, below=Known(dict.fromkeys(("name", "mac", "sandbox", "mtu", "pciID", "socketPath")))
+        ),
+        "ips": Key(_objects, below=_IP),
+        "routes": Key(_objects, below=ROUTE),
+        "dns": Key(values.an_object, below=DNS),
+        "ip4": Key(values.an_object, below=_FAMILY),
+        "ip6": Key(values.an_object, below=_FAMILY),
     }
 )
 _SINCE_1_0 = ("mtu", "pciID", "socketPath")  # of an interface
@@ -69,28 +80,12 @@ def _converted(prev: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _check(prev: dict[str, Any]) -> None:
-    for key in ("interfaces", "ips", "routes"):
-        _check_list(prev, key, "")
+    RESULT.read(prev, "read prevResult.")
     for entry in prev.get("ips", []):
-        _check_text(entry, "address", "ips.")
-    for key in ("dns", "ip4", "ip6"):
-        if not isinstance(prev.get(key, {}), dict):
-            raise BadConfig(f"read prevResult.{key} {words(prev[key])}: must be an object")
+        _IP.read({"address": None} | entry, "read prevResult.ips.")
     for key in ("ip4", "ip6"):
         if prev.get(key):
-            _check_text(prev[key], "ip", f"{key}.")
-            _check_list(prev[key], "routes", f"{key}.")
-
-
-def _check_list(raw: dict[str, Any], key: str, where: str) -> None:
-    entries = raw.get(key, [])  # null is out (conf/keycase.py)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise BadConfig(f"read prevResult.{where}{key} {words(entries)}: must be a list of objects")
-
-
-def _check_text(raw: dict[str, Any], key: str, where: str) -> None:
-    if not isinstance(raw.get(key), str):
-        raise BadConfig(f"read prevResult.{where}{key} {words(raw.get(key))}: must be a string")
+            _FAMILY.read({"ip": None} | prev[key], f"read prevResult.{key}.")
 
 
 def _without_families(prev: dict[str, Any], version: str) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..conf.netconf import RATE_LIMIT, parse_mac
+from ..conf.requests import RATE_LIMIT
+from ..conf.values import mac
 from ..words import jsontext
 from ..words.domain import Attachment, VfSettings, VfState
 from ..words.errors import CniError
 from ..words.jsontext import words
+from ..words.names import ifname_fault, is_name
 from ..words.pci import parse_pci_address
 from . import cni
 
@@ -70,12 +72,7 @@ def attachments(name: str) -> list[Attachment]:
 
 
 def is_attachment(container_id: str, ifname: str) -> bool:
-    try:
-        cni.check_container_id(container_id)
-        cni.check_ifname(ifname)
-    except CniError:
-        return False
-    return bool(ifname)
+    return is_name(container_id) and ifname != "" and not ifname_fault(ifname)
 
 
 def promised(result: Any, ifname: str) -> list[str]:
@@ -181,7 +178,7 @@ def _mac(raw: dict[str, Any], key: str) -> str | None:
     if raw.get(key) is None:
         return None
     text = _text(raw, key)
-    return "" if text in {"", _NO_MAC} else parse_mac(text)
+    return "" if text in {"", _NO_MAC} else mac(text)
 
 
 def _protocol(value: Any) -> str:

@@ -80,7 +80,7 @@ def steps(counts: tuple[int, ...]) -> dict[str, list[Step]]:
 
 def in_process(count: int, repeat: int) -> list[float]:
     """Milliseconds of reserve and release in this process, each with its own lock, as ADD and DEL do them."""
-    conf = hostsubnet.parse(ipam(count), {}, {}, {})
+    conf = hostsubnet.parse(ipam(count))
     found, me = store(count), Attachment("bench", "net1")
     asked = own.Asked(conf, me, "bench", POD, [4, 1], 0, [])
     taken = []

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from cni_sriov.conf import hostsubnet
+from cni_sriov.conf.requests import Requests
 from cni_sriov.decide import subnets
 from cni_sriov.ipam import own
 from cni_sriov.leases.holding import Holding
@@ -157,7 +158,7 @@ POOL = {"subnet": "10.10.0.0/22", "prefixLength": 24}  # four subnets
 
 
 def conf(*pools: dict[str, Any], ip: str = "") -> hostsubnet.IpamConf:
-    return hostsubnet.parse({"pools": list(pools) or [POOL]}, {}, {}, {"IP": ip} if ip else {})
+    return hostsubnet.parse({"pools": list(pools) or [POOL]}, Requests(cni_args={"IP": ip} if ip else {}))
 
 
 def asking(cid: str, asked: hostsubnet.IpamConf, sticky: str = "", ifname: str = "eth0") -> own.Asked:
@@ -554,7 +555,7 @@ def test_a_lock_that_is_held_too_long_names_its_holder(world: World) -> None:
 
 
 def act(world: World, cid: str, *, sticky: bool = False) -> list[str]:
-    asked = hostsubnet.parse({"dataDir": world.data_dir, "pools": [POOL], "sticky": sticky}, {}, {}, {})
+    asked = hostsubnet.parse({"dataDir": world.data_dir, "pools": [POOL], "sticky": sticky})
     question = own.Asked(asked, Attachment(cid, "eth0"), "net", "/run/netns/x", [4, 1], 0, [], foreign=True)
     found = own.reserve(world.host(), question, lambda _: False)
     return [ip.address for ip in found.ips]

@@ -71,7 +71,7 @@ class World:
         """`sticky` is network/namespace/pod/ifname."""
         network, _, rest = sticky.partition("/")
         pod, _, ifname = rest.rpartition("/")
-        conf = hostsubnet.parse({"pools": pools or DUAL}, {}, {}, {})
+        conf = hostsubnet.parse({"pools": pools or DUAL})
         conf.sticky = pod
         asked = own.Asked(conf, Attachment(cid, ifname or "eth0"), network or "net", "", [], 0, [])
         return [lease.subnet for lease in own.lease(self.store(data), asked)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf import hostsubnet, netconf, requests
 
 GOOD, BAD = "good", "bad"
 COMPARE = "parser: JSON Schema cannot compare two values of a document"
@@ -133,9 +133,9 @@ KNOBS: list[Row] = [
           [[], "10.0.0.1", {"nameservers": "10.0.0.1"}, {"search": [5]}, {"domain": []}]),
     *rows("capabilities", [{"mac": True}, {"x": False}], [[], "mac"]),
     *rows("allowRequests", [[], ["mac"], ["mac", "ips", "subnets", "bandwidth", "vlan"]], ["mac", [""], ["all"], ["MAC"], [1], {}]),
-    *[(f"null {key}", conf() | {key: None}, GOOD) for key in sorted(netconf.KEYS) if key != "master"],
-    *[(f"runtimeConfig {key} {value!r}", conf(runtimeConfig={key: value}), GOOD) for key in netconf.RUNTIME_KEYS for value in (None, "")],
-    *[(f"args.cni {key} {value!r}", conf(args={"cni": {key: value}}), GOOD) for key in netconf.ARGS_KEYS for value in (None, "")],
+    *[(f"null {key}", conf() | {key: None}, GOOD) for key in sorted(netconf.SRIOV.keys) if key != "master"],
+    *[(f"runtimeConfig {key} {value!r}", conf(runtimeConfig={key: value}), GOOD) for key in requests.RUNTIME.keys for value in (None, "")],
+    *[(f"args.cni {key} {value!r}", conf(args={"cni": {key: value}}), GOOD) for key in requests.ARGS.keys for value in (None, "")],
     ("args.cni null", conf(args={"cni": None}), GOOD),
     ("go-cni's bandwidth", conf(runtimeConfig={"bandwidth": {"IngressRate": 0, "IngressBurst": 0, "EgressRate": 10000000, "EgressBurst": 1}}), GOOD),
     ("go-cni's bandwidth, bad", conf(runtimeConfig={"bandwidth": {"EgressRate": -1}}), BAD),
@@ -264,7 +264,7 @@ IPAM: list[Row] = [
     *[(f"resolvConf {v!r}", ipam(resolvConf=v), GOOD) for v in ("", "/etc/resolv.conf", "/a b/../c", "/.x")],
     *[(f"resolvConf {v!r}", ipam(resolvConf=v), BAD) for v in ("etc/resolv.conf", "/", "/etc/", "/a\nb", 5, ["/etc/resolv.conf"])],
     ("unknown key in ipam", ipam(prefixLen=24), GOOD),
-    *[(f"null ipam.{key}", ipam(**{key: None}), GOOD) for key in hostsubnet.KNOWN.keys if key not in {"type", "pools"}],
+    *[(f"null ipam.{key}", ipam(**{key: None}), GOOD) for key in hostsubnet.IPAM.keys if key not in {"type", "pools"}],
     ("null in a pool", ipam(V4 | {"gateway": None, "exclude": None}), GOOD),
     ("null prefixLength", ipam(V4 | {"prefixLength": None}), BAD),
     ("null in a route", ipam(routes=[{"dst": "10.99.0.0/16", "gw": None, "priority": None}]), GOOD),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import pytest
 
-from cni_sriov.conf import netconf
+from cni_sriov.conf import requests
 from cni_sriov.kernel.replies import Address
 from tests.drop_in import known
 from tests.world import World
@@ -37,7 +38,7 @@ IDS = [f"{named}" for *_, named in ASKED]
 def test_what_is_not_listed_is_refused_by_name(
     world: World, word: str, keys: Json, args: str, named: str, how: str
 ) -> None:
-    allowed = [other for other in netconf.REQUESTS if other != word] if how == "others" else []
+    allowed = [other for other in requests.REQUESTS if other != word] if how == "others" else []
     before = world.snapshot()
 
     refused = world.call(
@@ -86,6 +87,24 @@ def test_all_but_a_vlan_may_be_asked_where_nothing_is_said(world: World) -> None
         asked = world.conf(ipam=world.ipam(), allowRequests=[]) | nothing
         assert world.call("ADD", asked, args="MAC=;IP=").code == (7 if said == [] else 0)  # [] is no MAC
         world.call("DEL", asked)
+
+
+WEAKEST_FIRST = ("conf", "CNI_ARGS", "args.cni", "runtimeConfig")
+
+
+@pytest.mark.parametrize("sources", [pair for n in (1, 2, 4) for pair in combinations(WEAKEST_FIRST, n)])
+def test_of_several_macs_the_strongest_ones_is_taken(world: World, sources: tuple[str, ...]) -> None:
+    mac = {source: f"02:00:00:00:01:0{n}" for n, source in enumerate(WEAKEST_FIRST) if source in sources}
+    conf = {
+        "mac": mac.get("conf"),
+        "args": {"cni": {"mac": mac.get("args.cni")}},
+        "runtimeConfig": {"mac": mac.get("runtimeConfig")},
+    }
+
+    added = world.call("ADD", world.conf(**conf), args=f"MAC={mac.get('CNI_ARGS', '')}")
+
+    assert added.code == 0, added.text
+    assert added.document["interfaces"][0]["mac"] == mac[sources[-1]]
 
 
 def test_a_request_for_another_ipam_is_judged_too(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni_sriov.conf.netconf import PfSelector
+from cni_sriov.conf.netconf import selector
 from cni_sriov.decide import choose
 from cni_sriov.words.domain import PF, VF
 from cni_sriov.words.errors import BadConfig, NoFreeVf
@@ -61,15 +61,15 @@ def test_no_free_vf_gives_the_reason_of_each() -> None:
     ],
 )
 def test_all_that_a_selector_gives_must_match(raw: dict[str, object], names: list[str]) -> None:
-    assert [pf.ifname for pf in choose.matching_pfs([a_pf(1), a_pf(2)], PfSelector(raw))] == names
+    assert [pf.ifname for pf in choose.matching_pfs([a_pf(1), a_pf(2)], selector(raw))] == names
 
 
 def test_a_selector_that_matches_nothing_is_code_7() -> None:
     with pytest.raises(BadConfig):
-        choose.matching_pfs([a_pf(1)], PfSelector({"names": ["pf1"], "drivers": ["ice"]}))
+        choose.matching_pfs([a_pf(1)], selector({"names": ["pf1"], "drivers": ["ice"]}))
 
 
 def test_indices_share_a_pf_with_others() -> None:
-    selector = PfSelector({"names": ["pf1"], "vfs": "0-1,6"})
-    assert [index for index in range(8) if choose.has_index(selector, index)] == [0, 1, 6]
+    vfs = selector({"names": ["pf1"], "vfs": "0-1,6"})
+    assert [index for index in range(8) if choose.has_index(vfs, index)] == [0, 1, 6]
     assert choose.has_index(None, 5)

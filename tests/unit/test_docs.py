@@ -48,8 +48,8 @@ def properties(name: str) -> set[str]:
 def known_keys() -> set[str]:
     schema: dict[str, Any] = json.loads((ROOT / "conf" / "netconf.schema.json").read_text())["$defs"]
     ours = schema["sriov"]["properties"]
-    keys = set(netconf.KEYS) | {"cniVersion", "name", "type"}
-    keys |= {f"pf.{key}" for key in netconf.PF_KEYS}
+    keys = set(netconf.SRIOV.keys) | {"cniVersion", "name", "type"}
+    keys |= {f"pf.{key}" for key in netconf.PF.keys}
     keys |= {f"ipam.{key}" for key in properties("hostSubnet")}
     keys |= {f"ipam.dns.{key}" for key in schema["dns"]["properties"]}
     keys |= {f"ipam.pools[].{key}" for key in properties("pool")}
@@ -85,7 +85,7 @@ def test_the_keys_of_the_readme_are_keys() -> None:
 
 def test_the_defaults_on_the_configuration_page_are_the_parsers() -> None:
     conf = netconf.parse(dict(BASE), {})
-    ipam = hostsubnet.parse({"pools": [{"subnet": "10.0.0.0/8", "prefixLength": 24}]}, {}, {}, {})
+    ipam = hostsubnet.parse({"pools": [{"subnet": "10.0.0.0/8", "prefixLength": 24}]})
     defaults = {row[0].strip("`"): row[2].strip("`") for row in table_rows(CONFIGURATION) if len(row) == 4}
 
     assert {
@@ -160,9 +160,9 @@ def judge(plugin: dict[str, Any]) -> None:
     if plugin["type"] == "sriov":
         conf = netconf.parse(plugin, {})
         if conf.ipam:
-            hostsubnet.parse(conf.ipam, conf.runtime_config, conf.args_cni, {})
+            hostsubnet.parse(conf.ipam, conf.requests)
     else:
-        subnets.check_main_plugin(hostsubnet.parse(plugin["ipam"], {}, {}, {}), foreign=True)
+        subnets.check_main_plugin(hostsubnet.parse(plugin["ipam"]), foreign=True)
 
 
 def test_the_first_conflist_of_the_readme_is_the_first_of_conf() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.conf import netconf
+from cni_sriov.conf import hostsubnet, netconf
 from cni_sriov.doors import cni
 from cni_sriov.wire import cni as wire
 from cni_sriov.words import jsontext
@@ -48,8 +48,8 @@ def warnings(world: World) -> str:
 @pytest.fixture
 def node(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """Where a conf names no directory, it is one of the world's all the same, and not the one that ADD used."""
-    monkeypatch.setattr(netconf, "STATE_DIR", str(world.root / "default-state"))
-    monkeypatch.setattr("cni_sriov.conf.hostsubnet.DATA_DIR", str(world.root / "default-data"))
+    monkeypatch.setitem(netconf.SRIOV.defaults, "stateDir", str(world.root / "default-state"))
+    monkeypatch.setitem(hostsubnet.PLACE.defaults, "dataDir", str(world.root / "default-data"))
     return world
 
 
@@ -85,7 +85,7 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     **{f"name {name!r:.20}": to(name=name) for name in NAMES},
     **{f"cniVersion {version!r}": to(cniVersion=version) for version in VERSIONS},
     **{f"ipam {ipam!r}": to(ipam=ipam) for ipam in IPAMS},
-    **{f"{key} of a bad type": to(**{key: [7]}) for key in netconf.KEYS},
+    **{f"{key} of a bad type": to(**{key: [7]}) for key in netconf.SRIOV.keys},
     "another name": to(name="other"),
     "a foreign type": to(type="macvlan"),
     "another master": to(master="gone0"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf import hostsubnet, requests
 from cni_sriov.conf.keycase import Folded, Known
 from cni_sriov.wire import cni as wire
 from tests.drop_in import known
@@ -162,11 +162,11 @@ def test_host_subnets_keys_too_through_both_doors(world: World, door: str) -> No
 
 NOT_ASKED: list[Any] = [None, ""]
 EMPTY: list[Json] = [
-    *[{"runtimeConfig": {key: value}} for key in netconf.RUNTIME_KEYS for value in NOT_ASKED],
+    *[{"runtimeConfig": {key: value}} for key in requests.RUNTIME.keys for value in NOT_ASKED],
     *[{"runtimeConfig": {"bandwidth": {"egressRate": value}}} for value in (*NOT_ASKED, 0)],
     *[{"runtimeConfig": {"dns": {"servers": value}}} for value in (*NOT_ASKED, [])],
     *[{"runtimeConfig": {key: []}} for key in ("ips", "ipRanges")],
-    *[{"args": {"cni": {key: value}}} for key in netconf.ARGS_KEYS for value in NOT_ASKED],
+    *[{"args": {"cni": {key: value}}} for key in requests.ARGS.keys for value in NOT_ASKED],
     {"runtimeConfig": None}, {"args": None}, {"args": {"cni": None}}, {"capabilities": None},
     {"vlan": None, "mac": None, "mtu": None, "spoofchk": None, "trust": None, "deviceID": None, "pf": None, "prevResult": None},
 ]  # fmt: skip
@@ -275,5 +275,5 @@ def test_the_log_tells_a_spelling(world: World, door: str) -> None:
 
 
 def test_tables_know_no_key_twice() -> None:
-    assert hostsubnet.KNOWN.name_of("PREFIXLENGTH") == ""
-    assert hostsubnet.KNOWN.keys["pools"].name_of("PREFIXLENGTH") == "prefixLength"
+    assert hostsubnet.IPAM.name_of("PREFIXLENGTH") == ""
+    assert hostsubnet.POOL.name_of("PREFIXLENGTH") == "prefixLength"

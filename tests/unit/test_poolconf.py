@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cni_sriov.conf import hostsubnet
+from cni_sriov.conf.requests import Requests
 from cni_sriov.words import inet
 from cni_sriov.words.domain import Route
 from cni_sriov.words.errors import BadConfig, BadEnvironment
@@ -21,9 +22,7 @@ POOL6: dict[str, Any] = {"subnet": ["fd00:10::/48"], "prefixLength": 64}
 
 def parse(ipam: dict[str, Any] | None = None, **sources: Any) -> hostsubnet.IpamConf:
     conf = {"type": "host-subnet", "pools": [POOL, POOL6]} | (ipam or {})
-    return hostsubnet.parse(
-        conf, sources.get("runtime_config", {}), sources.get("args_cni", {}), sources.get("cni_args", {})
-    )
+    return hostsubnet.parse(conf, Requests(**sources))
 
 
 def with_pool(**keys: Any) -> dict[str, Any]:
@@ -196,13 +195,15 @@ def test_routes_and_dns() -> None:
     ],
 )
 def test_a_request_finds_its_subnet(sources: dict[str, Any], wanted: str) -> None:
-    assert parse(**sources).pools[0].wanted == parse_prefix(wanted)
+    asked = parse(**sources).wanted[0]
+    assert asked is not None
+    assert asked.subnet == parse_prefix(wanted)
 
 
 def test_a_requested_address_is_the_one_given() -> None:
     conf = parse(cni_args={"IP": "10.10.5.9/24,fd00:10::7"})
 
-    assert [pool.wanted_address for pool in conf.pools] == [
+    assert [asked and asked.address for asked in conf.wanted] == [
         parse_address("10.10.5.9")[1],
         parse_address("fd00:10::7")[1],
     ]
@@ -245,11 +246,27 @@ def test_a_request_that_no_pool_can_grant_is_code_7(sources: dict[str, Any], sai
 def wanted(conf: hostsubnet.IpamConf) -> list[str]:
     """What each pool will give: the address as the interface has it, "" where nothing is asked."""
     return [
-        ""
-        if pool.wanted is None or pool.wanted_address is None
-        else f"{ip_address(pool.wanted_address)}/{pool.wanted.length}"
-        for pool in conf.pools
+        "" if asked is None or asked.address is None else f"{ip_address(asked.address)}/{asked.subnet.length}"
+        for asked in conf.wanted
     ]
+
+
+def test_of_two_pools_that_hold_it_all_the_strongest_source_has_the_first() -> None:
+    conf = parse(
+        {"pools": [POOL, POOL, POOL]},
+        cni_args={"IP": "10.10.7.7"},
+        args_cni={"ips": ["10.10.6.6"]},
+        runtime_config={"ips": ["10.10.5.5"]},
+    )
+
+    assert wanted(conf) == ["10.10.5.5/24", "10.10.6.6/24", "10.10.7.7/24"]
+
+
+def test_who_asked_first_is_named_to_the_one_that_is_in_the_way() -> None:
+    with pytest.raises(BadConfig) as caught:
+        parse(args_cni={"ips": [V4, V4]}, runtime_config={"ips": [V4]}, cni_args={"IP": "10.10.6.6"})
+
+    assert f'for another one by runtimeConfig.ips "{V4}"' in caught.value.msg
 
 
 V4, V6 = "10.10.5.9", "fd00:10::7"

@@ -99,7 +99,7 @@ def test_what_is_said_outright_wins_as_a_whole(world: World, file: Path) -> None
 
 
 def parsed(keys: dict[str, Any]) -> hostsubnet.IpamConf:
-    return hostsubnet.parse({"pools": [POOL]} | keys, {}, {}, {})
+    return hostsubnet.parse({"pools": [POOL]} | keys)
 
 
 def test_resolv_conf_stands_for_dns_unless_that_says_something() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cni_sriov.conf import hostsubnet, netconf, routeconf
-from cni_sriov.conf.keycase import Folded
+from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf.keycase import Folded, Known
 from cni_sriov.ctl import schema, validate
 from cni_sriov.words import versions
 from cni_sriov.words.errors import CniError
@@ -20,7 +20,6 @@ from tests.unit.conf_table import BAD, GOOD, TABLE, Row
 CONF = Path(__file__).parents[2] / "conf"
 SCHEMA = schema.load()
 DEFS: dict[str, Any] = SCHEMA["$defs"]
-NOT_KEYS = {"first", "last", "none", "default", "address", "length"}  # values, and slots of Pool
 
 
 def parser_takes(conf: dict[str, Any]) -> bool:
@@ -60,62 +59,66 @@ def test_samples_are_good(path: Path) -> None:
 
 
 def test_every_key_of_the_plugin_is_in_the_schema() -> None:
-    assert set(DEFS["sriov"]["properties"]) == set(netconf.KEYS) | {"cniVersion", "name", "type"}
-    assert set(DEFS["pf"]["properties"]) == set(netconf.PF_KEYS)
+    assert set(DEFS["sriov"]["properties"]) == set(netconf.SRIOV.keys) | {"cniVersion", "name", "type"}
+    assert set(DEFS["pf"]["properties"]) == set(netconf.PF.keys)
     assert DEFS["cniVersion"]["enum"] == [*versions.VERSIONS, "", None]
 
 
-def test_every_key_of_host_subnet_is_in_the_schema() -> None:
-    assert set(DEFS["route"]["properties"]) == set(routeconf.KEYS)
+def test_every_key_of_host_subnet_is_in_the_schema_and_read() -> None:
+    """What a table lets through and nobody looks up would be a key that does nothing."""
     known = {key for name in ("hostSubnet", "pool") for key in DEFS[name]["properties"]}
-    known |= set(DEFS["dns"]["properties"])
-    runtime = DEFS["sriov"]["properties"]["args"]["properties"]["cni"]["properties"]
 
-    read = keys_read(Path(hostsubnet.__file__))
-
-    assert "ipRanges" in DEFS["sriov"]["properties"]["runtimeConfig"]["properties"]
-    assert read - {"ips", "subnets", "ipRanges"} == known - {"type"}
-    assert {"ips", "subnets"} <= read & set(runtime)
+    assert keys_read(Path(hostsubnet.__file__)) == known - {"type"}
 
 
 def test_the_tree_of_known_keys_is_the_schemas() -> None:
     """conf/keycase.py folds what is in the tree and nothing else: a key that is missing there is read in one case alone."""
-    sriov, tree = DEFS["sriov"]["properties"], netconf.known("sriov").keys
+    sriov, tree = DEFS["sriov"]["properties"], netconf.known("sriov")
     runtime, args = sriov["runtimeConfig"]["properties"], sriov["args"]["properties"]["cni"]["properties"]
-    ipam = tree["ipam"]({"Type": "host-subnet"})
 
     assert names(tree) == set(sriov)
-    assert names(tree["pf"].keys) == set(DEFS["pf"]["properties"])
-    assert names(tree["dns"].keys) == names(ipam.keys["dns"].keys) == set(DEFS["dns"]["properties"])
-    assert names(tree["runtimeConfig"].keys) == set(runtime)
-    assert names(tree["runtimeConfig"].keys["bandwidth"].keys) == set(runtime["bandwidth"]["properties"])
-    assert names(tree["runtimeConfig"].keys["dns"].keys) == set(runtime["dns"]["properties"])
-    assert names(tree["args"].keys["cni"].keys) == set(args)
-    assert names(ipam.keys) == set(DEFS["hostSubnet"]["properties"])
-    assert names(ipam.keys["pools"].keys) == set(DEFS["pool"]["properties"])
-    assert names(ipam.keys["routes"].keys) == set(DEFS["route"]["properties"])
-    assert names(tree["ipam"]({"type": "static"}).keys) == {"type"}
+    assert names(tree, "pf") == set(DEFS["pf"]["properties"])
+    assert names(tree, "dns") == names(tree, "ipam", "dns") == set(DEFS["dns"]["properties"])
+    assert names(tree, "runtimeConfig") == set(runtime)
+    assert names(tree, "runtimeConfig", "bandwidth") == set(runtime["bandwidth"]["properties"])
+    assert names(tree, "runtimeConfig", "dns") == set(runtime["dns"]["properties"])
+    assert names(tree, "args", "cni") == set(args)
+    assert names(tree, "ipam") == set(DEFS["hostSubnet"]["properties"])
+    assert names(tree, "ipam", "pools") == set(DEFS["pool"]["properties"])
+    assert names(tree, "ipam", "routes") == set(DEFS["route"]["properties"])
+    assert names(tree, "ipam", ipam="static") == {"type"}
 
 
-def names(keys: dict[str, Any]) -> set[str]:
-    """Two of which differ by case would be one."""
-    assert len({key.lower() for key in keys}) == len(keys)
-    return set(keys)
+def test_what_an_ipam_reads_under_another_plugin_is_a_part_of_that() -> None:
+    tree = netconf.known("host-subnet")
+
+    assert names(tree) == {
+        *("cniVersion", "name", "type", "ipam", "prevResult", "runtimeConfig", "args", "allowRequests"),
+        *("stateDir", "cniDir", "verifyTimeout", "logLevel", "logFile", "master"),
+    }
+    for below in (("ipam",), ("ipam", "pools"), ("runtimeConfig",), ("args", "cni")):
+        assert names(tree, *below) == names(netconf.known("sriov"), *below)
+
+
+def names(known: Known, *below: str, ipam: str = "host-subnet") -> set[str]:
+    """The keys of a table, or of the one below those keys of it; two of them that differ by case would be one."""
+    for key in below:
+        found = known.keys[key]
+        assert found is not None
+        known = found if isinstance(found, Known) else found({"Type": ipam})
+    assert len({key.lower() for key in known.keys}) == len(known.keys)
+    return set(known.keys)
 
 
 def keys_read(path: Path) -> set[str]:
-    """Words that the source looks up in a configuration: _get(x, "key"), x.get("key"), "key" in x, tables of keys."""
+    """Words that the source looks up in what a table read: x["key"], x.get("key")."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_get":
-            found |= constants(node.args[1:2])
+        if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            found |= constants([node.slice])
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get":
             found |= constants(node.args[:1])
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
-            found |= constants([node.left])
-        elif isinstance(node, ast.Tuple):  # tables of (key, type) and (where, source, key)
-            found |= constants(node.elts[:1] if len(node.elts) == 2 else node.elts[2:3])
-    return {word for word in found if word.isalpha() and not word.isupper()} - NOT_KEYS
+    return found
 
 
 def constants(nodes: list[ast.expr]) -> set[str]:

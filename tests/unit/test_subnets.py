@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cni_sriov.conf import hostsubnet
+from cni_sriov.conf.requests import Requests
 from cni_sriov.decide import subnets
 from cni_sriov.leases.index import DamagedIndex, Index, build, open_index
 from cni_sriov.words.domain import HostUse, Lease, Route
@@ -51,7 +52,7 @@ class View:
 
 
 def conf(*pools: dict[str, Any], ip: str = "", **keys: Any) -> hostsubnet.IpamConf:
-    return hostsubnet.parse({"pools": list(pools)} | keys, {}, {}, {"IP": ip} if ip else {})
+    return hostsubnet.parse({"pools": list(pools)} | keys, Requests(cni_args={"IP": ip} if ip else {}))
 
 
 def pool(subnet: str | list[str], length: int, **keys: Any) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf import hostsubnet, netconf, requests, routeconf
+from cni_sriov.conf.values import DNS
 from cni_sriov.words.jsontext import words
 from tests.world import World
 
@@ -78,15 +79,14 @@ def test_no_message_is_made_by_repr(path: Path) -> None:
 
 def places() -> list[tuple[str, ...]]:
     """Every key that the parsers know, as a path."""
-    found: list[tuple[str, ...]] = [(key,) for key in ("cniVersion", "name", *netconf.KEYS)]
-    found += [("pf", key) for key in netconf.PF_KEYS] + [("dns", key) for key in netconf.DNS_KEYS]
-    found += [("runtimeConfig", key) for key in netconf.RUNTIME_KEYS]
+    found: list[tuple[str, ...]] = [(key,) for key in ("cniVersion", "name", *netconf.SRIOV.keys)]
+    found += [("pf", key) for key in netconf.PF.keys] + [("dns", key) for key in DNS.keys]
+    found += [("runtimeConfig", key) for key in requests.RUNTIME.keys]
     found += [("runtimeConfig", "bandwidth", "egressRate"), ("runtimeConfig", "dns", "servers")]
-    found += [("args", "cni"), *(("args", "cni", key) for key in netconf.ARGS_KEYS)]
-    found += [("ipam", key) for key in hostsubnet.KNOWN.keys]
-    found += [("ipam", "dns", key) for key in hostsubnet.KNOWN.keys["dns"].keys]
-    for entries in ("pools", "routes"):
-        found += [("ipam", entries, key) for key in hostsubnet.KNOWN.keys[entries].keys]
+    found += [("args", "cni"), *(("args", "cni", key) for key in requests.ARGS.keys)]
+    found += [("ipam", key) for key in hostsubnet.IPAM.keys] + [("ipam", "dns", key) for key in DNS.keys]
+    found += [("ipam", "pools", key) for key in hostsubnet.POOL.keys]
+    found += [("ipam", "routes", key) for key in routeconf.ROUTE.keys]
     return [path for path in found if path[-1] not in {"logFile", "stateDir"}]
 
 
