@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from functools import partial
 
 from .. import ipam
 from ..conf.hostsubnet import IpamConf
@@ -91,7 +92,7 @@ def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
     pfs = claim.eligible_pfs(host, conf)
     try:
         return reclaim.then_again(
-            lambda: claim.take(host, request, conf, netns, pfs),
+            partial(claim.take, host, request, conf, netns, pfs),
             NoFreeVf,
             MacInUse,
             make_way=reclaim.WayToVf(host, conf, pfs),
