@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..conf import hostsubnet
@@ -30,24 +31,18 @@ Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
 _VERIFY_TIMEOUT_MS = 2000
 
 
+@dataclass
 class Verdict:
     """A VF or a lease: taken back (or, in a dry run, to be), or left, and why."""
 
-    def __init__(self, kind: str, what: str, owner: str, taken: bool, reason: str) -> None:
-        self.kind = kind
-        self.what = what
-        self.owner = owner
-        self.taken = taken
-        self.reason = reason
+    kind: str
+    what: str
+    owner: str
+    taken: bool
+    reason: str
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": self.kind,
-            "what": self.what,
-            "owner": self.owner,
-            "taken": self.taken,
-            "reason": self.reason,
-        }
+        return asdict(self)
 
 
 def run(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..ipam import own
@@ -22,26 +23,17 @@ from ..words.errors import KernelRefused
 from ..words.inet import parse_prefix
 
 
+@dataclass
 class VfRow:
     """One VF; `state` says in words what it is doing: "free", "attached", or why it can be neither."""
 
-    def __init__(
-        self,
-        vf: VF,
-        mac: str,
-        netdev: str,
-        vlan: int | None,
-        record: Record | None,
-        leases: list[Lease],
-        state: str,
-    ) -> None:
-        self.vf = vf
-        self.mac = mac
-        self.netdev = netdev
-        self.vlan = vlan
-        self.record = record
-        self.leases = leases
-        self.state = state
+    vf: VF
+    mac: str
+    netdev: str
+    vlan: int | None
+    record: Record | None
+    leases: list[Lease]
+    state: str
 
     def to_json(self) -> dict[str, Any]:
         """A contract with who parses it: keys are only ever added."""
@@ -60,11 +52,11 @@ class VfRow:
         }
 
 
+@dataclass
 class PfRow:
-    def __init__(self, pf: PF, is_up: bool, vfs: list[VfRow]) -> None:
-        self.pf = pf
-        self.is_up = is_up
-        self.vfs = vfs
+    pf: PF
+    is_up: bool
+    vfs: list[VfRow]
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 
 from ..state import files
 from ..state.sriovcni import marked_netns, names
@@ -20,22 +21,18 @@ EARLIER_BOOT = "it is of an earlier boot"
 _SLACK_S = 60.0  # between two clocks that are read one after the other, and small steps of NTP
 
 
+@dataclass(slots=True)
 class CacheFile:
     """One cache file, of one of the `possible` attachments. `outdated` says in words why it tells nothing of the VF any
     more, "" if it does.
     """
 
-    __slots__ = ("cache", "directory", "mtime", "name", "outdated", "possible")
-
-    def __init__(
-        self, directory: str, name: str, possible: list[Attachment], cache: Cache, mtime: float
-    ) -> None:
-        self.directory = directory
-        self.name = name
-        self.possible = possible
-        self.cache = cache
-        self.mtime = mtime
-        self.outdated = ""
+    directory: str
+    name: str
+    possible: list[Attachment]
+    cache: Cache
+    mtime: float
+    outdated: str = ""
 
     @property
     def path(self) -> str:
