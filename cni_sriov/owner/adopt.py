@@ -20,6 +20,7 @@ from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment, Link, Record, VfState
 from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
+from ..words.failures import Failures
 
 
 def find(host: Host, attachment: Attachment) -> Record | None:
@@ -45,28 +46,36 @@ def find(host: Host, attachment: Attachment) -> Record | None:
 def unknown(host: Host, network: str, keep: set[Attachment]) -> set[Attachment]:
     """For GC: the network's attachments that nobody knows any more. One that may be meant in `keep` is not among them."""
     gone = set()
+    failures = Failures(host.log.error, cachefiles.UNUSABLE)
     for found in cachefiles.all_files(host):
-        if found.cache.network != network or keep.intersection(found.possible):
-            continue
-        attachment = attachment_of(host, found)
-        if attachment is None:
-            host.log.warning("left alone: container and interface cannot be told apart", file=found.path)
-        elif found.cache.is_dpdk:
-            host.log.warning("left alone: DPDK mode is not supported yet", file=found.path)
-        else:
-            gone.add(attachment)
+        if found.cache.network == network and not keep.intersection(found.possible):
+            with failures.of(file=found.path):
+                gone |= _unknown(host, found)
     return gone
+
+
+def _unknown(host: Host, found: CacheFile) -> set[Attachment]:
+    attachment = attachment_of(host, found)
+    if attachment is None:
+        host.log.warning("left alone: container and interface cannot be told apart", file=found.path)
+    elif found.cache.is_dpdk:
+        host.log.warning("left alone: DPDK mode is not supported yet", file=found.path)
+    else:
+        return {attachment}
+    return set()
 
 
 def records(host: Host) -> list[Record]:
     """For the operator: whoever has a VF by sriov-cni's files, also in DPDK mode. Changes nothing."""
     made = []
+    failures = Failures(host.log.error, cachefiles.UNUSABLE)
     for found in cachefiles.all_files(host):
-        attachment = attachment_of(host, found) or found.possible[-1]
-        try:
-            made.append(_record(host, attachment, found))
-        except BadCache as error:
-            cachefiles.complain(host, found.path, error)
+        with failures.of(file=found.path):
+            attachment = attachment_of(host, found) or found.possible[-1]
+            try:
+                made.append(_record(host, attachment, found))
+            except BadCache as error:
+                cachefiles.complain(host, found.path, error)
     return [record for record in made if record.boot_id]
 
 

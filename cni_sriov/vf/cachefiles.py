@@ -17,6 +17,7 @@ from ..words.domain import Attachment
 from ..words.errors import BadNetns, InputOutput
 from .host import Host
 
+UNUSABLE = "sriov-cni's file cannot be used; it is left alone"
 EARLIER_BOOT = "it is of an earlier boot"
 _SLACK_S = 60.0  # between two clocks that are read one after the other, and small steps of NTP
 
@@ -74,7 +75,7 @@ def _judge_age(found_files: list[CacheFile]) -> None:
 
 
 def complain(host: Host, path: str, reason: Exception) -> None:
-    host.log.error("sriov-cni's file cannot be used; it is left alone", file=path, reason=reason)
+    host.log.error(UNUSABLE, file=path, reason=reason)
 
 
 def holder(host: Host, vf: str) -> str:

@@ -220,6 +220,28 @@ def test_gc_leaves_alone_what_it_cannot_tell_apart(world: World, old: SriovCni) 
     assert old.files() == ["a-b-c", "pci/0000:01:10.0"]
 
 
+def test_a_file_that_breaks_a_look_hides_no_other(
+    world: World, old: SriovCni, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first, the VF's look-up runs into what nobody thought of."""
+    old.add("c1")
+    old.add("c2", OTHER, index=1, **(SETTINGS | {"mac": "02:00:00:00:aa:02"}))
+    index = type(world.kernel.sysfs).vf_index
+
+    def broken(sysfs: Any, vf: str) -> int | None:
+        if vf == "0000:01:10.0":
+            raise ModuleNotFoundError("No module named 'collections.abc'")
+        return index(sysfs, vf)
+
+    monkeypatch.setattr(type(world.kernel.sysfs), "vf_index", broken)
+
+    shown = sriovctl(world, "--state-dir", str(world.state_dir), "status", "--json").document["pfs"][0]["vfs"]
+    assert [vf["owner"]["containerID"] for vf in shown if vf["owner"]] == ["c2"]
+    reply = collect(world)
+    assert (reply.code, "c1/net1: bug in cni-sriov at " in reply.text) == (11, True)
+    assert [file for file in old.files() if "pci" not in file] == ["c1-net1"]
+
+
 # the VFs -------------------------------------------------------------------------------------------------------------
 
 
