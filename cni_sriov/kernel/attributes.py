@@ -60,7 +60,7 @@ def attrs_of(body: bytes, start: int = 0) -> Attrs:
         if size < 4:
             raise _misfit(body, start)
         end = start + size
-        found[kind & 0x3FFF] = body[start + 4 : end]
+        found[kind & NLA_TYPE_MASK] = body[start + 4 : end]
         start = end + 3 & ~3
     if end > len(body):
         raise Malformed(f"attributes that end at {end} of {len(body)}")
@@ -72,7 +72,7 @@ def find(body: bytes, start: int, wanted: int) -> int:
     unpack, last = _ATTR.unpack_from, len(body) - _ATTR.size
     while start <= last:
         size, kind = unpack(body, start)
-        if kind & 0x3FFF == wanted:
+        if kind & NLA_TYPE_MASK == wanted:
             return start + 4
         if size < 4:
             break

@@ -5,13 +5,15 @@ from __future__ import annotations
 from errno import EACCES, EADDRNOTAVAIL, EEXIST, EHOSTUNREACH, EINVAL, ENETDOWN, ENETUNREACH
 
 from cni_sriov.kernel.replies import Address, KernelRoute
-from cni_sriov.kernel.rtnl import IFA_F_PERMANENT, RT_SCOPE_LINK, RT_TABLE_MAIN
+from cni_sriov.kernel.rtnl import RT_SCOPE_LINK, RT_TABLE_MAIN
 from cni_sriov.words.domain import Route
 from cni_sriov.words.inet import Prefix, parse_address, parse_interface
 
 from .card import FakeLink
 from .effects import Refused, hooked
 from .vfs import FakeVfs
+
+IFA_F_PERMANENT = 0x80  # linux/if_addr.h
 
 
 @hooked
