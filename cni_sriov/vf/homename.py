@@ -13,7 +13,7 @@ from ..state import files
 from ..words import jsontext
 from ..words.domain import Link, VfState
 from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
-from . import locate
+from .card import in_host
 from .host import Host
 
 
@@ -68,7 +68,7 @@ def settle(host: Host) -> None:
 
 def _settle(host: Host, vf: str) -> None:
     name = of(host, vf)
-    link = locate.in_host(host, vf) if name else None
+    link = in_host(host, vf) if name else None
     if link is None:
         if not name:
             forget(host, vf)
