@@ -16,7 +16,7 @@ from ..leases.holding import Holding
 from ..leases.store import Store
 from ..owner import adopt, death
 from ..state.ledger import Ledger
-from ..vf import locate
+from ..vf.card import in_host
 from ..vf.host import Host
 from ..words.domain import PF, VF, Attachment, Lease, Link, Record, VfState
 from ..words.errors import KernelRefused
@@ -98,7 +98,7 @@ def _without_pf(
     """Attached VFs whose PF is not visible, as those of one without name; free ones cannot be told from other cards."""
     rows = []
     for record in records:
-        vf, netdev = host.sysfs.vf(record.vf_index, record.vf), locate.in_host(host, record.vf)
+        vf, netdev = host.sysfs.vf(record.vf_index, record.vf), in_host(host, record.vf)
         state = _state(host, vf, netdev, record, addressed)
         rows.append(_vf_row(vf, netdev, None, record, held.get(record.attachment, []), state))
     return PfRow(PF("", "", 0, "", len(rows), len(rows)), True, rows)
@@ -117,7 +117,7 @@ def _pf_row(
     for vf in host.sysfs.vfs(pf):
         record = owners.get(vf.pci_address)
         leases = held.get(record.attachment, []) if record else []
-        netdev = locate.in_host(host, vf.pci_address)
+        netdev = in_host(host, vf.pci_address)
         state = _state(host, vf, netdev, record, addressed)
         rows.append(_vf_row(vf, netdev, admin.get(vf.index), record, leases, state))
     return PfRow(pf, link is not None and link.is_up, rows)

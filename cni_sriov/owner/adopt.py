@@ -13,8 +13,9 @@ from ..conf import hostsubnet
 from ..ipam import delegate, own
 from ..kernel.netns import Netns
 from ..state.sriovcni import marked_netns, name_of
-from ..vf import cachefiles, locate
+from ..vf import cachefiles
 from ..vf.cachefiles import CacheFile
+from ..vf.card import in_host
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
@@ -180,7 +181,7 @@ def _leave_out_unreported(host: Host, record: Record, base: VfState) -> None:
 
 def _where(host: Host, vf: str, path: str) -> tuple[Netns | None, Link | None]:
     """(the pod's netns, the VF's netdev there); no netns if it is in the host, nothing if neither there nor at `path`."""
-    link = locate.in_host(host, vf)
+    link = in_host(host, vf)
     if link is not None or not path:
         return None, link
     try:

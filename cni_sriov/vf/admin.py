@@ -14,8 +14,7 @@ from ..decide.knobs import Step
 from ..kernel.netlink import ZERO_MAC
 from ..words.domain import Link, VfState
 from ..words.errors import CniError, DriverRefused, KernelRefused, PfUnusable
-from .card import Card
-from .poll import poll
+from .card import Card, poll
 
 
 def bring_pf_up(card: Card, conf: NetConf) -> None:

@@ -1,4 +1,5 @@
-"""One VF and its PF as they are now, looked at once for all that is to be done, on the way there and on the way back.
+"""One VF and its PF as they are now, looked at once for all that is to be done, on the way there and on the way back;
+where its netdev is, and the one way to wait for what comes by itself.
 
 In a burst each look-up queues for RTNL behind others' moves, 15 ms each. So what follows works by ifindex, and what
 vanishes meanwhile is ENODEV then.
@@ -7,11 +8,16 @@ vanishes meanwhile is ENODEV then.
 from __future__ import annotations
 
 import errno
+import time
+from collections.abc import Callable
+from typing import TypeVar
 
+from ..kernel.netlink import Netlink
 from ..words.domain import PF, Link, Record, VfState
 from ..words.errors import KernelRefused
-from . import locate
 from .host import Host
+
+T = TypeVar("T")
 
 
 class NotYet(Exception):
@@ -63,7 +69,7 @@ def look(host: Host, record: Record) -> Card:
 
 def look_at_link(host: Host, record: Record) -> Card:
     """The VF's own side alone, where the PF does not answer."""
-    return Card(host, record, link=locate.in_host(host, record.vf))
+    return Card(host, record, link=in_host(host, record.vf))
 
 
 def pf_of(host: Host, record: Record) -> PF | None:
@@ -71,9 +77,9 @@ def pf_of(host: Host, record: Record) -> PF | None:
 
 
 def _link(host: Host, record: Record) -> Link | None:
-    link = locate.in_host(host, record.vf)
+    link = in_host(host, record.vf)
     if link is None and host.sysfs.has_netdev(record.vf):
-        return locate.in_host(host, record.vf)  # renamed by udev while we looked for it
+        return in_host(host, record.vf)  # renamed by udev while we looked for it
     return link
 
 
@@ -97,3 +103,52 @@ def lost(host: Host, record: Record) -> str:
     if not inode:
         return "the VF is gone"
     return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"
+
+
+# where the netdev is --------------------------------------------------------------------------------------------------
+
+
+def in_host(host: Host, vf: str) -> Link | None:
+    """The VF's netdev if it is in the host netns now."""
+    for name in host.sysfs.netdevs(vf):
+        link = host.netlink.link(name)
+        if link is not None and link.parent_dev in {vf, ""}:
+            return link
+    return None
+
+
+def among(links: list[Link], record: Record) -> Link | None:
+    """The VF's netdev of those in the pod: by name if what bears the name is still the VF, else by PCI address.
+
+    A half-failed move leaves the host's name there. Where the driver names no parent device, the name has to do.
+    """
+    ours = [link for link in links if link.parent_dev == record.parent_dev]
+    for name in _names(record):
+        for link in ours:
+            if link.ifname == name:
+                return link
+    return ours[0] if ours and record.parent_dev else None
+
+
+def by_name(pod: Netlink, record: Record) -> Link | None:
+    """The same by name alone, where the list cannot be had."""
+    for name in filter(None, _names(record)):
+        link = pod.link(name)
+        if link is not None and link.parent_dev == record.parent_dev:
+            return link
+    return None
+
+
+def _names(record: Record) -> tuple[str, str]:
+    return record.attachment.ifname, record.baseline.ifname if record.baseline else ""
+
+
+# waiting -------------------------------------------------------------------------------------------------------------
+
+
+def poll(missing: Callable[[], T], timeout_s: float, pause_s: float = 0.02) -> T:
+    """Ask what is missing until that is nothing or the time is over; the answer is what is missing then."""
+    deadline = time.monotonic() + timeout_s
+    while (still := missing()) and time.monotonic() < deadline:
+        time.sleep(pause_s)
+    return still

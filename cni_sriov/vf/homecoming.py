@@ -8,8 +8,8 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import Link, Record
 from ..words.errors import BadNetns, KernelRefused
-from . import homename, locate, stacked
-from .card import NotYet
+from . import homename, stacked
+from .card import NotYet, among, by_name, in_host
 from .host import Host
 
 HOME_TIMEOUT_S = 2.0  # kernels.md 6.7: a netns dies well under a second, unless a process lives in it
@@ -20,7 +20,7 @@ def is_home(host: Host, record: Record) -> bool:
     host has it there as well.
     """
     away = record.status == "released" or not _is_in_own_netns(host, record)
-    return away and locate.in_host(host, record.vf) is not None
+    return away and in_host(host, record.vf) is not None
 
 
 def _is_in_own_netns(host: Host, record: Record) -> bool:
@@ -29,7 +29,7 @@ def _is_in_own_netns(host: Host, record: Record) -> bool:
 
 def take_home(host: Host, record: Record) -> None:
     """The netdev into the host netns. DOWN first as its own message: a move while UP costs a grace period more."""
-    here = locate.in_host(host, record.vf)
+    here = in_host(host, record.vf)
     if here is not None:
         if _is_in_own_netns(host, record):
             _strip(host, here, record)
@@ -83,7 +83,7 @@ def _judge_homecomer(host: Host, record: Record, here: Link) -> None:
 def _fetch(host: Host, netns: Netns, pod: Netlink, multicast: str, record: Record) -> bool:
     """Out of the pod, and first what is stacked on it there; False if it is not in there."""
     links = _links(pod)
-    link = locate.by_name(pod, record) if links is None else locate.among(links, record)
+    link = by_name(pod, record) if links is None else among(links, record)
     if link is None:
         return False
     above = stacked.uppers(links or [], link)
@@ -96,7 +96,7 @@ def _fetch(host: Host, netns: Netns, pod: Netlink, multicast: str, record: Recor
         stacked.note(host, record)
     pod.set_down(link.ifindex)
     _move_home(host, pod, link, record)
-    here = locate.in_host(host, record.vf) if above else None
+    here = in_host(host, record.vf) if above else None
     if here is not None:  # what the pod made between our look and the move
         links = _links(pod)
         if links is None:
@@ -162,6 +162,6 @@ def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> None:
     try:
         pod.move(link.ifindex, host.own_netns.fd, name)
     except KernelRefused:
-        if locate.in_host(host, record.vf) is None:
+        if in_host(host, record.vf) is None:
             raise
         # it did move, under the pod's name: homename.restore puts that right

@@ -15,7 +15,7 @@ from ..words.domain import Link, VfState
 from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
 from ..words.failures import Failures
 from ..words.names import is_ifname
-from . import locate
+from .card import in_host
 from .host import Host
 
 
@@ -62,7 +62,7 @@ def settle(host: Host) -> None:
 
 def _settle(host: Host, vf: str) -> None:
     name = of(host, vf)
-    link = locate.in_host(host, vf) if name else None
+    link = in_host(host, vf) if name else None
     if link is None:
         if not name:
             forget(host, vf)

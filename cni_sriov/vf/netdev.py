@@ -10,11 +10,10 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import VF, IpamResult, Link, Record, Route, VfState
 from ..words.errors import DriverRefused, IfnameExists, KernelRefused, PfUnusable, TryAgain
-from . import admin, drift, homecoming, locate, pod, stacked
-from .card import Card
+from . import admin, drift, homecoming, pod, stacked
+from .card import Card, in_host, poll
 from .host import Host
 from .pod import InPod
-from .poll import poll
 
 add_late = pod.add_late
 announce = pod.announce
@@ -37,7 +36,7 @@ def busy(host: Host, vf: VF, addressed: set[int]) -> str:
 
 def find(host: Host, record: Record) -> Link:
     """Its netdev in the host."""
-    link = locate.in_host(host, record.vf)
+    link = in_host(host, record.vf)
     if link is None:
         raise PfUnusable(f"use VF {record.vf}: its netdev vanished when it was claimed")
     return link

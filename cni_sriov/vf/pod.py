@@ -15,8 +15,8 @@ from ..kernel.rtnl import IFA_F_OPTIMISTIC
 from ..words.domain import IpamResult, Link, Route
 from ..words.errors import CniError, KernelRefused
 from ..words.inet import Prefix, parse_interface
+from .card import poll
 from .host import Host
-from .poll import poll
 
 R = TypeVar("R")
 T = TypeVar("T")

@@ -12,10 +12,9 @@ from typing import Any
 from ..decide import knobs
 from ..words.domain import Record, VfState
 from ..words.errors import KernelRefused, PfUnusable, TryAgain
-from . import admin, card, handover, homename, locate, stacked
-from .card import Card, NotYet
+from . import admin, card, handover, homename, stacked
+from .card import Card, NotYet, in_host, poll
 from .host import Host
-from .poll import poll
 
 
 def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
@@ -139,7 +138,7 @@ def before_use(found: Card, verify_timeout_ms: int) -> Card:
         return_vf(host, record, verify_timeout_ms)
     except NotYet as reason:
         raise TryAgain(f"use VF {record.vf}: something holds its netdev, and {reason}") from reason
-    link = locate.in_host(host, record.vf)
+    link = in_host(host, record.vf)
     if link is None:
         raise PfUnusable(f"use VF {record.vf}: its netdev vanished when it was made anew")
     record.parent_dev = link.parent_dev

@@ -16,9 +16,8 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import Link, Record
 from ..words.errors import BadNetns, KernelRefused
-from . import locate
+from .card import in_host, poll
 from .host import Host
-from .poll import poll
 
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
 ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
@@ -157,8 +156,8 @@ def _await(host: Host, vf: str) -> None:
     """
 
     def unnamed() -> bool:
-        link = locate.in_host(host, vf)
+        link = in_host(host, vf)
         return link is None or not host.sysfs.udev_named(link.ifindex)
 
-    if poll(unnamed, ANEW_TIMEOUT_S) and locate.in_host(host, vf) is None:
+    if poll(unnamed, ANEW_TIMEOUT_S) and in_host(host, vf) is None:
         raise KernelRefused(f"make the netdev of VF {vf} anew", errno.ENODEV, "its driver made none")

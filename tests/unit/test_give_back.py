@@ -108,9 +108,10 @@ def test_a_driver_that_applies_later_is_waited_for_on_both_ways(
     monkeypatch.setattr(netlink, "set_vf_vlan", set_later)
     monkeypatch.setattr(netlink, "vf_states", not_yet)
 
-    assert world.call("ADD", world.conf(vlan=100)).code == 0
+    conf = world.conf(vlan=100, verifyTimeout=5000)
+    assert world.call("ADD", conf).code == 0
     assert late == []
-    assert world.call("DEL", world.conf(vlan=100)).code == 0
+    assert world.call("DEL", conf).code == 0
     assert late == []
 
 

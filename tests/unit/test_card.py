@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from cni_sriov.vf.poll import poll
+from cni_sriov.vf.card import poll
 
 
 def test_it_asks_until_nothing_is_missing() -> None:
