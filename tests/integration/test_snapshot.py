@@ -302,7 +302,7 @@ except KeyboardInterrupt:
 
 
 def test_the_door_lets_children_be_waited_for_and_alarms_arrive() -> None:
-    """Of the real one: before it reads its input it has set SIGCHLD and SIGALRM right."""
+    """Of the real one: before it reads its input it has set SIGCHLD and SIGALRM right. A VERSION needs neither."""
 
     def inherit() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -310,7 +310,7 @@ def test_the_door_lets_children_be_waited_for_and_alarms_arrive() -> None:
 
     process = subprocess.Popen(
         [bundle.sriov()],
-        env={"CNI_COMMAND": "VERSION"},
+        env={"CNI_COMMAND": "ADD"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         preexec_fn=inherit,  # noqa: PLW1509 # the child does nothing but this

@@ -16,6 +16,7 @@ import picture
 
 HERE = Path(__file__).parent
 SEEN_BY_ALL = (
+    "json",
     "os",
     "signal",
     "threading",
