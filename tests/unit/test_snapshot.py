@@ -233,6 +233,14 @@ def test_every_module_of_the_cni_path_is_in_it_and_none_of_sriovctl() -> None:
     assert {"json.decoder", "encodings.utf_8", "re"} <= names
 
 
+def test_what_only_the_making_of_classes_needs_is_not_in_it() -> None:
+    python, _ = picture.modules(set(sys.builtin_module_names) | {"_json"})
+
+    assert {"dataclasses", "inspect"} <= python.keys()
+    assert python["inspect"].parent == SOURCES
+    assert {"ast", "dis", "tokenize"} & python.keys() == set()
+
+
 def test_what_is_compiled_names_no_path_of_this_machine() -> None:
     table = picture.frozen(python_modules())
 
