@@ -42,8 +42,9 @@ class FakeHost(Host):
         log: Log,
         allow_own_netns: bool,
         plugins: PluginRunner = _no_plugin,
+        request: Request | None = None,
     ) -> None:
-        super().__init__(ledger, log, kernel.sysfs, allow_own_netns)
+        super().__init__(ledger, log, kernel.sysfs, allow_own_netns, request)
         self.kernel = kernel
         self.plugins = plugins
 
@@ -148,12 +149,12 @@ class World:
         exit_code = cni.main(env, lambda: stdin, write, self._host, door)
         return Reply(exit_code, out[1])
 
-    def _host(self, _request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
+    def _host(self, request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
         log = Log(conf.log_level, conf.log_file)
         # another main plugin's conf names none, and the default is this machine's
         state_dir = str(self.state_dir) if conf.state_dir == STATE_DIR else conf.state_dir
         ledger = Ledger(state_dir, log, str(self.run_dir), self.boot_id)
-        return FakeHost(self.kernel, ledger, log, allow_own_netns, self.plugins)
+        return FakeHost(self.kernel, ledger, log, allow_own_netns, self.plugins, request)
 
     def snapshot(self) -> dict[str, Any]:
         """The kernel, and every state file but hints and node-wide locks: what an attachment must leave as it was."""

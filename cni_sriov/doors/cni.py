@@ -1,6 +1,6 @@
 """The CNI doors `sriov` and `host-subnet`: environment and standard input in, one JSON document out, one gate for every error.
 
-Nothing is imported before it is needed: VERSION answers before anything else is loaded (docs/speed.md).
+The door makes a Call of what it is told, and wire/cni.py's table says what the verb needs.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from .. import __version__
-from ..conf import hostsubnet, netconf, requests
-from ..conf.hostsubnet import IpamConf
+from ..conf import hostsubnet, netconf
 from ..conf.netconf import NetConf
-from ..ipam import delegate
-from ..owner import records
 from ..state.ledger import Ledger
 from ..verbs import add, check, delete, gc, status
+from ..vf.call import Call
 from ..vf.host import Host
 from ..wire import cni, prevresult
 from ..words import versions
-from ..words.domain import Request
+from ..words.domain import Request, Result
 from ..words.errors import (
     BadConfig,
     CniError,
@@ -30,7 +29,6 @@ from ..words.errors import (
     NotRealRoot,
 )
 from ..words.failures import as_cni_error
-from ..words.lease import LeaseDir
 from ..words.log import Log
 from . import host_subnet, times
 
@@ -119,12 +117,12 @@ def main(
             ),
         )
         read_stdin = str  # a person who tries it out gives none, and would wait for ever
-    call = Call()
+    told = _Told()
     code = 0
     try:
-        answer = call.answer(door, env, read_stdin, make_host or _host)
+        answer = _answer(told, door, env, read_stdin, make_host or _host)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the one gate: all leaves as one CNI error
-        answer = cni.render_error(as_cni_error(error), call.version)
+        answer = cni.render_error(as_cni_error(error), told.version)
         code = 1
     return code if _say(write, 1, answer + "\n" if answer else "") else 1
 
@@ -141,44 +139,74 @@ def _say(write: Callable[[int, str], None], fd: int, text: str) -> bool:
     return True
 
 
-class Call:
-    """One verb; `version` is known once standard input is parsed, for the error that may follow."""
+@dataclass(slots=True)
+class _Told:
+    """The `version` that an error must speak: known once standard input is parsed."""
 
-    __slots__ = ("version",)
+    version: object = None
 
-    def __init__(self) -> None:
-        self.version: object = None
 
-    def answer(
-        self, door: str, env: Mapping[str, str], read_stdin: Callable[[], str], make_host: MakeHost
-    ) -> str:
-        if env.get("CNI_COMMAND") == "VERSION":
-            return _version(read_stdin)
-        stdin, unread = _conf_text(env, read_stdin)
-        try:
-            request = cni.parse_request(env, stdin, door)
-        except Exception:
-            self.version = cni.version_of(stdin)
-            raise
-        if unread is not None:
-            request.fault, request.warnings = unread, [str(unread)]
-        self.version = request.conf["cniVersion"]
-        if request.is_void:
-            return ""
-
-        if door == "host-subnet":
-            host = make_host(request, netconf.parse_for_delete(request.conf), True)
-            _tell(request, host)
-            return host_subnet.answer(request, host)
-        conf = _conf(request)
-        override = env.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
-        host = make_host(request, conf, override)
+def _answer(
+    told: _Told, door: str, env: Mapping[str, str], read_stdin: Callable[[], str], make_host: MakeHost
+) -> str:
+    if env.get("CNI_COMMAND") == "VERSION":
+        return _version(read_stdin)
+    stdin, unread = _conf_text(env, read_stdin)
+    try:
+        request = cni.parse_request(env, stdin, door)
+    except Exception:
+        told.version = cni.version_of(stdin)
+        raise
+    if unread is not None:
+        request.fault, request.warnings = unread, [str(unread)]
+    told.version = request.conf["cniVersion"]
+    if request.is_void:
+        return ""
+    if door == "host-subnet":
+        host = make_host(request, netconf.parse_for_delete(request.conf), True)
         _tell(request, host)
-        host.cni_path, host.environment = request.path, dict(env)
-        host.conf, host.raw = request.conf, request.raw
-        if conf.cni_dir:
-            host.ledger.cache_dirs.insert(0, conf.cni_dir)
-        return _VERBS[request.verb](request, conf, host)
+        return host_subnet.answer(request, host)
+    return _dispatch(_call(request, make_host))
+
+
+def _call(request: Request, make_host: MakeHost) -> Call:
+    conf = _conf(request)
+    override = request.environment.get("CNI_NETNS_OVERRIDE", "").lower() in {"1", "true"}
+    host = make_host(request, conf, override)
+    _tell(request, host)
+    if conf.cni_dir:
+        host.ledger.cache_dirs.insert(0, conf.cni_dir)
+    is_ours = cni.VERBS[request.verb].is_strict and conf.ipam.get("type") == "host-subnet"
+    return Call(request, conf, host, hostsubnet.parse(conf.ipam, conf.requests) if is_ours else None)
+
+
+RUN: dict[str, Callable[[Call], Result | None]] = {
+    "ADD": add.run,
+    "DEL": delete.run,
+    "CHECK": check.run,
+    "GC": gc.run,
+    "STATUS": status.run,
+}
+
+
+def _dispatch(call: Call) -> str:
+    """ADD undoes itself on SIGTERM and SIGINT; what goes by the record finishes what it began (rule 6)."""
+    verb, conf = call.request.verb, call.conf
+    if verb == "ADD":
+        if conf.version < "0.3.0":
+            cni.check_carries(conf.version, _families(call))
+        _on_stop(_raise_stop)
+    elif cni.VERBS[verb].is_by_record:
+        _on_stop(signal.SIG_IGN)
+    result = RUN[verb](call)
+    return "" if result is None else cni.render_result(result, conf.version, conf.prev_result)
+
+
+def _families(call: Call) -> list[int]:
+    """Of the addresses in the answer, IP versions; a foreign IPAM may give one of each."""
+    conf, ours = call.conf, call.ipam
+    found = [pool.version for pool in ours.pools] if ours else [4, 6] if conf.ipam else []
+    return found + prevresult.families(conf.prev_result)
 
 
 def _conf_text(env: Mapping[str, str], read_stdin: Callable[[], str]) -> tuple[str, CniError | None]:
@@ -201,9 +229,9 @@ def _version(read_stdin: Callable[[], str]) -> str:
 
 def _conf(request: Request) -> NetConf:
     """Strict for ADD and STATUS. A CHECK is about what ADD left: a conf that was spoiled since is told, and no more."""
-    if request.verb in {"DEL", "GC"}:
+    if cni.VERBS[request.verb].is_by_record:
         return netconf.parse_for_delete(request.conf)
-    strict = request.verb != "CHECK"
+    strict = cni.VERBS[request.verb].is_strict
     if "prevResult" in request.conf:
         try:
             prevresult.settle(request.conf)
@@ -236,10 +264,10 @@ def _host(request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
     context = {"verb": request.verb, "containerID": request.attachment.container_id}
     context |= {
         "ifname": request.attachment.ifname,
-        "traceparent": os.environ.get("TRACEPARENT", ""),
+        "traceparent": request.environment.get("TRACEPARENT", ""),
     }
     log = Log(conf.log_level, conf.log_file, context)
-    return Host(Ledger(conf.state_dir, log), log, allow_own_netns=allow_own_netns)
+    return Host(Ledger(conf.state_dir, log), log, allow_own_netns=allow_own_netns, request=request)
 
 
 def _is_real_root() -> bool:
@@ -251,82 +279,11 @@ def _is_real_root() -> bool:
     return initial and os.geteuid() == 0
 
 
-def _add(request: Request, conf: NetConf, host: Host) -> str:
-    ipam_conf = _ipam_conf(conf)
-    if conf.version < "0.3.0":
-        cni.check_carries(conf.version, _families(conf, ipam_conf))
-    _on_stop(_raise_stop)
-    return cni.render_result(add.run(request, conf, ipam_conf, host), conf.version, conf.prev_result)
-
-
-def _families(conf: NetConf, ipam_conf: IpamConf | None) -> list[int]:
-    """Of the addresses in the answer, IP versions; a foreign IPAM may give one of each."""
-    found = [pool.version for pool in ipam_conf.pools] if ipam_conf else [4, 6] if conf.ipam else []
-    return found + prevresult.families(conf.prev_result)
-
-
-def _ipam_conf(conf: NetConf) -> IpamConf | None:
-    if conf.ipam.get("type") != "host-subnet":
-        return None
-    return hostsubnet.parse(conf.ipam, conf.requests)
-
-
-def _del(request: Request, conf: NetConf, host: Host) -> str:
-    _on_stop(None)
-    if request.fault is not None and records.record_of(host, request.attachment) is None:
-        raise request.fault
-    delete.run(request, conf, _lease_dir(request), host)
-    return ""
-
-
-def _lease_dir(request: Request) -> LeaseDir | None:
-    """Where the conf's leases are; None if it says nothing that can be used, which must not stop a DEL."""
-    ipam = request.conf.get("ipam")
-    if not isinstance(ipam, dict) or ipam.get("type") != "host-subnet":
-        return None
-    try:
-        return hostsubnet.parse_lease_dir(ipam)
-    except CniError:
-        return None
-
-
-def _check(request: Request, conf: NetConf, host: Host) -> str:
-    check.run(request, conf, host)
-    return ""
-
-
-def _gc(request: Request, conf: NetConf, host: Host) -> str:
-    _on_stop(None)
-    try:
-        gc.run(conf.name, requests.valid_attachments(request.conf), host, conf.verify_timeout_ms)
-    finally:
-        _forward(request, host)
-    return ""
-
-
-def _status(request: Request, conf: NetConf, host: Host) -> str:
-    status.run(conf, _ipam_conf(conf), host)
-    _forward(request, host)
-    return ""
-
-
-def _forward(request: Request, host: Host) -> None:
-    """GC and STATUS go to a foreign IPAM too (SPEC 1.1.0, section 4), if the conf names one."""
-    section = request.conf.get("ipam")
-    kind = section.get("type") if isinstance(section, dict) else None
-    if kind and isinstance(kind, str) and kind != "host-subnet":
-        delegate.forward(host, request.verb)
-
-
-_VERBS = {"ADD": _add, "DEL": _del, "CHECK": _check, "GC": _gc, "STATUS": _status}
-
-
 def _raise_stop(*_: object) -> None:
-    _on_stop(None)  # a second signal must not stop the undoing
+    _on_stop(signal.SIG_IGN)  # a second signal must not stop the undoing
     sys.exit(1)
 
 
-def _on_stop(handler: Callable[..., None] | None) -> None:
-    """ADD undoes itself on SIGTERM and SIGINT; DEL finishes what it began (rule 6)."""
+def _on_stop(handler: Callable[..., None] | signal.Handlers) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, handler or signal.SIG_IGN)
+        signal.signal(number, handler)

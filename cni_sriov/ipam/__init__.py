@@ -36,7 +36,7 @@ def to_store(host: Host, conf: IpamConf | None) -> dict[str, Any]:
     """Record.ipam: how to give back what the IPAM of the call will give."""
     if conf is not None:
         return own.stored(conf.lease_dir)
-    return delegate.remember(host) if host.conf.get("ipam") else {}
+    return delegate.remember(host) if host.request.conf.get("ipam") else {}
 
 
 def release(host: Host, record: Record) -> None:

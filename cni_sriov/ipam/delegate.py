@@ -29,9 +29,9 @@ _USUAL_PATH = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
 
 def remember(host: Host) -> dict[str, Any]:
     """The Record's `ipam`. BadConfig if there is no such plugin, or if the conf is none that could be read back."""
-    name = host.conf["ipam"]["type"]
-    process.find(name, host.cni_path)
-    found = stored(host, name, host.raw)
+    name = host.request.conf["ipam"]["type"]
+    process.find(name, host.request.path)
+    found = stored(host, name, host.request.raw)
     size = len(jsontext.render(found["conf"]))
     deep = jsontext.depth(found["conf"], jsontext.DEEPEST)
     if size > _LIMIT or deep > _DEPTH:
@@ -49,8 +49,8 @@ def stored(host: Host, name: str, conf: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": name,
         "conf": {key: value for key, value in conf.items() if key not in _NOT_KEPT},
-        "args": host.environment.get("CNI_ARGS", ""),
-        "path": ":".join(host.cni_path),
+        "args": host.request.environment.get("CNI_ARGS", ""),
+        "path": ":".join(host.request.path),
     }
 
 
@@ -61,7 +61,11 @@ def add(host: Host, record: Record, conf: NetConf) -> IpamResult | None:
     """
     try:
         document = _answer(
-            host, "ADD", record.ipam["type"], (host.raw, _variables(host.environment)), host.cni_path
+            host,
+            "ADD",
+            record.ipam["type"],
+            (host.request.raw, _variables(host.request.environment)),
+            host.request.path,
         )
     except CniError:
         _delete_what_failed(host, record)
@@ -135,21 +139,28 @@ def check(host: Host, record: Record, wrong: list[str]) -> list[str]:
     return wrong
 
 
-def forward(host: Host, verb: str) -> None:
-    """GC and STATUS concern the network, not an attachment."""
-    no_attachment = dict.fromkeys(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "")
-    _answer(host, verb, host.conf["ipam"]["type"], (host.raw, no_attachment), host.cni_path)
+def forward(host: Host) -> None:
+    """GC and STATUS concern the network, not an attachment: both go to a foreign IPAM, too, if the conf names one (SPEC
+    1.1.0, section 4).
+    """
+    request = host.request
+    section = request.conf.get("ipam")
+    kind = section.get("type") if isinstance(section, dict) else None
+    if kind and isinstance(kind, str) and kind != "host-subnet":
+        no_attachment = dict.fromkeys(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "")
+        _answer(host, request.verb, kind, (request.raw, no_attachment), request.path)
 
 
 def _of_call(host: Host, record: Record) -> Way | None:
     """Conf and environment of the call as they came, if it is about this attachment, this network and this IPAM."""
-    env, section = host.environment, host.conf.get("ipam")
-    told = (env.get("CNI_CONTAINERID"), env.get("CNI_IFNAME"), host.conf.get("name"))
+    request = host.request
+    env, section = request.environment, request.conf.get("ipam")
+    told = (env.get("CNI_CONTAINERID"), env.get("CNI_IFNAME"), request.conf.get("name"))
     if told != (record.attachment.container_id, record.attachment.ifname, record.network):
         return None
     if not isinstance(section, dict) or section.get("type") != record.ipam["type"]:
         return None
-    return host.raw, _variables(env)
+    return request.raw, _variables(env)
 
 
 def _variables(env: dict[str, str]) -> dict[str, str]:
@@ -169,7 +180,7 @@ def _of_record(record: Record) -> Way:
 def _path(host: Host, record: Record) -> list[str]:
     """CNI_PATH of the call, then that of ADD, then the usual places: a Record of an earlier version has none."""
     kept = record.ipam["path"].split(":") if record.ipam["path"] else _USUAL_PATH
-    return host.cni_path + [directory for directory in kept if directory not in host.cni_path]
+    return host.request.path + [directory for directory in kept if directory not in host.request.path]
 
 
 def _answer(host: Host, verb: str, name: str, way: Way, path: list[str]) -> str:

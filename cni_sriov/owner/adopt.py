@@ -126,7 +126,7 @@ def _record(host: Host, attachment: Attachment, found: CacheFile) -> Record:
         parent_dev=cache.vf,
         settings=cache.settings,
         ipam=_ipam(host, cache),
-        addresses=sriovcni.promised(host.conf.get("prevResult"), attachment.ifname),
+        addresses=sriovcni.promised(host.request.conf.get("prevResult"), attachment.ifname),
         adopted=found.directory,
     )
     marked = marked_netns(found.directory, cache.vf)
@@ -141,7 +141,7 @@ def _record(host: Host, attachment: Attachment, found: CacheFile) -> Record:
 
 def _told_netns(host: Host, attachment: Attachment) -> str:
     """CNI_NETNS, if the call is for that container: versions without pci/ recorded none."""
-    env = host.environment
+    env = host.request.environment
     return env.get("CNI_NETNS", "") if env.get("CNI_CONTAINERID") == attachment.container_id else ""
 
 
@@ -202,7 +202,7 @@ def _where(host: Host, vf: str, path: str) -> tuple[Netns | None, Link | None]:
 
 def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
     """Of the IPAM its cache has the type alone: the rest is in the conf of the call, if that is of the same network."""
-    conf = host.conf if host.conf.get("name") == cache.network else {}
+    conf = host.request.conf if host.request.conf.get("name") == cache.network else {}
     section = conf.get("ipam")
     section = section if isinstance(section, dict) else {}
     if section.get("type") == "host-subnet":  # from the start, or imported since (sriovctl import)
@@ -212,7 +212,7 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
             return {}
     if not cache.ipam_type:
         return {}
-    given = host.raw
+    given = host.request.raw
     if section.get("type") != cache.ipam_type:
         given = {
             "cniVersion": "0.4.0",

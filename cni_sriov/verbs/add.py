@@ -14,6 +14,7 @@ from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
 from ..vf import admin, baseline, claim, handover
+from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result, Route
 from ..words.errors import (
@@ -27,8 +28,9 @@ from ..words.errors import (
 from ..words.failures import REFUSED
 
 
-def run(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> Result:
+def run(call: Call) -> Result:
     """Hold the attachment's lock, refuse a second attachment, then attach."""
+    request, conf, ipam_conf, host = call.request, call.conf, call.ipam, call.host
     if ipam_conf is not None:
         own.read_dns(ipam_conf)
     with host.open_netns(request.netns) as netns, host.netlink_in(netns) as inside_pod:

@@ -8,13 +8,15 @@ from ..decide import knobs
 from ..kernel.netns import Netns
 from ..owner import records
 from ..vf import card, drift, handover
+from ..vf.call import Call
 from ..vf.host import Host
-from ..words.domain import Record, Request
+from ..words.domain import Record
 from ..words.errors import BadConfig, Drift, KernelRefused
 
 
-def run(request: Request, conf: NetConf, host: Host) -> None:
+def run(call: Call) -> None:
     """Drift lists all that differs in its details."""
+    request, conf, host = call.request, call.conf, call.host
     host.ledger.open_for(request.attachment)
     with records.held(host, request.attachment, "CHECK"):
         record = records.record_of(host, request.attachment)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from .. import ipam
-from ..conf.netconf import NetConf
+from ..conf import hostsubnet
 from ..ipam import delegate, own
 from ..owner import giveback, records
-from ..vf.host import Host
+from ..vf.call import Call
 from ..words.domain import Request
+from ..words.errors import CniError
 from ..words.lease import LeaseDir
 
 
-def run(request: Request, conf: NetConf, lease_dir: LeaseDir | None, host: Host) -> None:
-    """Works from the Record, not from CNI_NETNS: runtimes send "", and the VF may be back in the host already."""
+def run(call: Call) -> None:
+    """Works from the Record, not from CNI_NETNS: runtimes send "", and the VF may be back in the host already.
+
+    Where there is no Record either, what made the conf unreadable is raised.
+    """
+    request, host = call.request, call.host
+    if request.fault is not None and records.record_of(host, request.attachment) is None:
+        raise request.fault
     host.ledger.open_for(request.attachment)
     with host.ledger.attachment_lock(request.attachment, "DEL") as lock:
         record = records.record_of(host, request.attachment)
         # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)
-        where = lease_dir if record is None or ipam.of(record) is delegate else None
+        where = _lease_dir(request) if record is None or ipam.of(record) is delegate else None
         try:
-            done = record is None or giveback.give_back(host, record, conf.verify_timeout_ms)
+            done = record is None or giveback.give_back(host, record, call.conf.verify_timeout_ms)
         finally:
             if where is not None:
                 own.release_leases(host, request.attachment, where)
@@ -27,3 +34,14 @@ def run(request: Request, conf: NetConf, lease_dir: LeaseDir | None, host: Host)
             host.log.debug("nothing to delete", attachment=request.attachment)
         if done:
             lock.forget()  # else it stays, as the Record does
+
+
+def _lease_dir(request: Request) -> LeaseDir | None:
+    """Where the conf's leases are; None if it says nothing that can be used, which must not stop a DEL."""
+    section = request.conf.get("ipam")
+    if not isinstance(section, dict) or section.get("type") != "host-subnet":
+        return None
+    try:
+        return hostsubnet.parse_lease_dir(section)
+    except CniError:
+        return None

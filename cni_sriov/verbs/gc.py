@@ -8,17 +8,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..ipam import own
+from ..conf import requests
+from ..conf.netconf import NetConf
+from ..ipam import delegate, own
 from ..owner import adopt, death, giveback, records
 from ..state.files import Lock
 from ..vf import homename
+from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.errors import TryAgain
 from ..words.failures import Failures
 
 
-def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_ms: int) -> None:
+def run(call: Call) -> None:
+    """A foreign IPAM collects its own, whatever fails of ours."""
+    try:
+        _collect(call.conf.name, requests.valid_attachments(call.request.conf), call.host, call.conf)
+    finally:
+        delegate.forward(call.host)
+
+
+def _collect(network: str, keep: set[Attachment] | None, host: Host, conf: NetConf) -> None:
     """`keep` None: the runtime sent no list."""
     if keep is None:
         say_no_list(network, host)
@@ -26,7 +37,7 @@ def run(network: str, keep: set[Attachment] | None, host: Host, verify_timeout_m
     failures = Failures(host.log.error, "garbage stays")
     for attachment in sorted(_unknown(network, keep or set(), host), key=str):
         with failures.of(attachment=attachment), _alone(host, attachment) as lock:
-            if lock and _give_back(attachment, network, host, verify_timeout_ms, by_proof=keep is None):
+            if lock and _give_back(attachment, network, host, conf.verify_timeout_ms, by_proof=keep is None):
                 lock.forget()
     failed = failures.told + collect_leases(network, keep, host)
     homename.settle(host)

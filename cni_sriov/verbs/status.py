@@ -9,22 +9,25 @@ import os
 
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
-from ..ipam import own
+from ..ipam import delegate, own
 from ..owner import reclaim
 from ..vf import claim
+from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import PF
 from ..words.errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted
 
 
-def run(conf: NetConf, ipam_conf: IpamConf | None, host: Host) -> None:
+def run(call: Call) -> None:
     """NotAvailable (50, or 51 where running attachments suffer too) says which and the remedy."""
+    conf, host = call.conf, call.host
     _check_directory(conf.name, conf.state_dir)
     if conf.device or conf.master or conf.pf:
         pfs = _usable_pfs(conf, host)
         _check_room(conf, host, pfs)
-    if ipam_conf is not None:
-        check_ipam(conf.name, ipam_conf, host, conf.status_on_full == "error")
+    if call.ipam is not None:
+        check_ipam(conf.name, call.ipam, host, conf.status_on_full == "error")
+    delegate.forward(host)
 
 
 def check_ipam(network: str, conf: IpamConf, host: Host, full_is_error: bool = False) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from ..kernel import living, process
 from ..kernel.netlink import Netlink
@@ -11,6 +10,7 @@ from ..kernel.netns import OWN, Netns, inside, proc_net
 from ..kernel.replies import Address
 from ..kernel.sysfs import Sysfs
 from ..state.ledger import Ledger
+from ..words.domain import Request
 from ..words.errors import BadNetns
 from ..words.log import Log
 
@@ -23,26 +23,26 @@ class Host:
         "_netlink",
         "_own",
         "allow_own_netns",
-        "cni_path",
-        "conf",
-        "environment",
         "ledger",
         "log",
-        "raw",
+        "request",
         "sysfs",
     )
 
     def __init__(
-        self, ledger: Ledger, log: Log, sysfs: Sysfs | None = None, allow_own_netns: bool = False
+        self,
+        ledger: Ledger,
+        log: Log,
+        sysfs: Sysfs | None = None,
+        allow_own_netns: bool = False,
+        request: Request | None = None,
     ) -> None:
+        """`request` is the runtime's, whose words another plugin is told; sriovctl has none."""
         self.ledger = ledger
         self.log = log
         self.sysfs = sysfs or Sysfs()
         self.allow_own_netns = allow_own_netns
-        self.cni_path: list[str] = []
-        self.environment: dict[str, str] = {}
-        self.conf: dict[str, Any] = {}  # of the call, in our spelling
-        self.raw: dict[str, Any] = {}  # as it came: what another plugin gets
+        self.request = request or Request()
         self._addresses: list[Address] | None = None
         self._netlink: Netlink | None = None
         self._own: Netns | None = None
@@ -106,6 +106,6 @@ class Host:
         """Another plugin, with our environment and `env` over it: (exit status, stdout)."""
         mask = os.umask(0o022)  # ours is 077, and others' files are not state of ours
         try:
-            return process.run(executable, process.clean_environment(self.environment) | env, stdin)
+            return process.run(executable, process.clean_environment(self.request.environment) | env, stdin)
         finally:
             os.umask(mask)

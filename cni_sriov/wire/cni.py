@@ -10,6 +10,7 @@ ADD and STATUS refuse what is wrong with a call's form. DEL, CHECK and GC are ab
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..conf import netconf
@@ -21,12 +22,25 @@ from ..words.jsontext import words
 from ..words.names import ID_LIMIT, ifname_fault, is_ifname, is_name
 from ..words.versions import VERSIONS
 
-_NEEDS = {  # verb: (variables it cannot do without, first cniVersion that has it)
-    "ADD": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.1.0"),
-    "CHECK": (("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.4.0"),
-    "DEL": (("CNI_CONTAINERID", "CNI_IFNAME"), "0.1.0"),
-    "GC": ((), "1.1.0"),
-    "STATUS": ((), "1.1.0"),
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`needs`: the variables it cannot do without. `since`: the first cniVersion that has it. `is_strict`: a call of bad
+    form is refused. `is_by_record`: what is recorded counts, whatever the conf says now, and no stop signal ends it.
+    """
+
+    needs: tuple[str, ...]
+    since: str
+    is_strict: bool = False
+    is_by_record: bool = False
+
+
+VERBS = {
+    "ADD": Verb(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.1.0", is_strict=True),
+    "CHECK": Verb(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.4.0"),
+    "DEL": Verb(("CNI_CONTAINERID", "CNI_IFNAME"), "0.1.0", is_by_record=True),
+    "GC": Verb((), "1.1.0", is_by_record=True),
+    "STATUS": Verb((), "1.1.0", is_strict=True),
 }
 _KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and containerd's and CRI-O's sources
     "IgnoreUnknown",
@@ -39,31 +53,28 @@ _KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and con
     "K8S_POD_INFRA_CONTAINER_ID",
     "K8S_POD_UID",
 )
-_STRICT = ("ADD", "STATUS")
 _FIRST = "0.1.0"  # the spec's default for a conf without cniVersion
 
 
 def parse_request(env: Mapping[str, str], stdin: str, door: str = "sriov") -> Request:
     """Judge one call's environment (code 4), JSON (6), cniVersion (1) and network name (7)."""
     verb = env.get("CNI_COMMAND", "")
-    if verb not in _NEEDS:
-        raise BadEnvironment(f"read CNI_COMMAND {words(verb)}: must be one of {', '.join(_NEEDS)} or VERSION")
-    needed, since = _NEEDS[verb]
-    missing = [name for name in needed if not env.get(name)]
+    if verb not in VERBS:
+        raise BadEnvironment(f"read CNI_COMMAND {words(verb)}: must be one of {', '.join(VERBS)} or VERSION")
+    asked = VERBS[verb]
+    missing = [name for name in asked.needs if not env.get(name)]
     if missing:
         raise BadEnvironment(f"read environment for {verb}: {', '.join(missing)} missing")
-    attachment = Attachment("", "")  # GC and STATUS are about a network; libcni sends them empty variables
-    if needed:
-        attachment = Attachment(env["CNI_CONTAINERID"], env["CNI_IFNAME"])
-    path = [entry for entry in env.get("CNI_PATH", "").split(":") if entry]
-    request = Request(verb, attachment, env.get("CNI_NETNS", ""), {}, path, {})
-    if needed:
+    request = Request(verb, netns=env.get("CNI_NETNS", ""), environment=dict(env))
+    request.path = [entry for entry in env.get("CNI_PATH", "").split(":") if entry]
+    if asked.needs:  # libcni sends GC and STATUS empty variables
+        request.attachment = Attachment(env["CNI_CONTAINERID"], env["CNI_IFNAME"])
         _check_attachment(request)
-    notes = None if verb in _STRICT else request.warnings
+    notes = None if asked.is_strict else request.warnings
     request.args = parse_args(env.get("CNI_ARGS", ""), notes)
     request.raw = _parse_conf(request, stdin)
     request.conf = _fold(request, door, notes)
-    check_version(request.conf, verb, since, notes)
+    check_version(request.conf, verb, asked.since, notes)
     if verb in {"DEL", "CHECK"}:
         _note_name(request)
     else:  # GC is for all of a network
@@ -117,7 +128,7 @@ def _parse_conf(request: Request, stdin: str) -> dict[str, Any]:
     try:
         return jsontext.parse_object(stdin)
     except BadJson as error:
-        if request.verb in _STRICT:
+        if VERBS[request.verb].is_strict:
             raise
         request.warnings.append(str(error))
         try:

@@ -70,17 +70,18 @@ class Attachment(Stored):
 class Request:
     """One call of a runtime: the CNI environment and standard input, checked but not yet judged as configuration.
 
-    `conf` is what we read: known keys in our spelling, without nulls (conf/keycase.py). `raw` is standard input as it came.
+    `path` is CNI_PATH, `environment` all there is. `conf` is what we read: known keys in our spelling, without nulls (conf/keycase.py). `raw` is standard input as it came.
     `warnings`: what is wrong with its form and did not stop it. `fault`: why standard input is no JSON object; then
     `conf` is as good as empty, and only what is recorded can be acted on. `is_void`: a DEL of what no ADD of ours made.
     """
 
-    verb: str
-    attachment: Attachment
-    netns: str
-    args: dict[str, str]
-    path: list[str]
-    conf: dict[str, Any]
+    verb: str = ""
+    attachment: Attachment = Attachment("", "")  # GC and STATUS are about a network
+    netns: str = ""
+    args: dict[str, str] = field(default_factory=dict)
+    path: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    conf: dict[str, Any] = field(default_factory=dict)
     raw: dict[str, Any] = field(default_factory=dict)
     respelled: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

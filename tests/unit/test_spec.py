@@ -13,6 +13,7 @@ import pytest
 from cni_sriov.doors import cni
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
+from cni_sriov.words.domain import Request
 from cni_sriov.words.log import Log
 from tests.world import Reply, World
 
@@ -167,13 +168,9 @@ def test_a_delegate_has_our_environment_and_tells_its_errors_to_our_stderr(
         '#!/bin/sh\necho "$CNI_PATH|$FROM_RUNTIME|$CNI_COMMAND|$(cat)"\necho trouble >&2\nexit 3\n'
     )
     script.chmod(0o755)
-    host = Host(Ledger(str(tmp_path), Log("none"), boot_id="x"), Log("none"))
-    host.environment = {
-        "CNI_PATH": "/a:/b",
-        "FROM_RUNTIME": "yes",
-        "CNI_COMMAND": "ADD",
-        "PATH": "/usr/bin:/bin",
-    }
+    env = {"CNI_PATH": "/a:/b", "FROM_RUNTIME": "yes", "CNI_COMMAND": "ADD", "PATH": "/usr/bin:/bin"}
+    ledger = Ledger(str(tmp_path), Log("none"), boot_id="x")
+    host = Host(ledger, Log("none"), request=Request(environment=env))
 
     answer = host.run_plugin(str(script), {"CNI_COMMAND": "DEL"}, '{"name": "x"}')
 
