@@ -539,6 +539,9 @@ def test_a_lease_in_other_hands_is_not_released(world: World) -> None:
     release(world.store(), "a")
 
     assert os.listdir(world.file("leases", "")) == ["10.10.0.0_24"]
+    with pytest.raises(SubnetConflict):
+        reserve(world.store(), "c", conf(ip="10.10.0.9"))
+    assert "out of step" not in world.logged(), "the index knew"
 
 
 def test_a_lock_that_is_held_too_long_names_its_holder(world: World) -> None:
