@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..words.domain import VfSettings
 from ..words.errors import BadConfig
 from ..words.pci import parse_pci_address
+from ..words.record import VfSettings
 from . import hostsubnet, values
 from .keycase import Below, Known, value_of
 from .requests import ALLOWED, RATE_LIMIT, SOURCES, Requests

@@ -21,9 +21,10 @@ from ..leases.transaction import Judge
 from ..owner import adopt, death, giveback, records
 from ..vf import homename, restore
 from ..vf.host import Host
-from ..words.domain import Attachment, Record
+from ..words.domain import Attachment
 from ..words.failures import Failures
 from ..words.lease import LeaseDir
+from ..words.record import Record
 from . import node
 
 Judgement = tuple[bool, str]  # taken (or to be), and why, or why not

@@ -18,10 +18,10 @@ from ..leases.snapshot import Snapshot
 from ..leases.store import Store
 from ..vf.host import Host
 from ..wire import cni
-from ..words.domain import Attachment, Lease
+from ..words.domain import Attachment
 from ..words.errors import BadConfig, SubnetConflict
 from ..words.inet import Prefix, parse_address, parse_prefix, render_address
-from ..words.lease import Choice, View
+from ..words.lease import Choice, Lease, View
 from . import hostlocal, unclear, validate
 
 

@@ -18,9 +18,11 @@ from ..owner import adopt, death
 from ..state.ledger import Ledger
 from ..vf.card import in_host
 from ..vf.host import Host
-from ..words.domain import PF, VF, Attachment, Lease, Link, Record, VfState
+from ..words.domain import PF, VF, Attachment, Link
 from ..words.errors import KernelRefused
 from ..words.inet import parse_prefix
+from ..words.lease import Lease
+from ..words.record import Record, VfState
 
 
 @dataclass

@@ -12,8 +12,9 @@ from typing import Any
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..words import jsontext
-from ..words.domain import Attachment, Lease
+from ..words.domain import Attachment
 from ..words.errors import BadJson
+from ..words.lease import Lease
 from . import hostlocal, node
 
 RESULTS = "/var/lib/cni/results"  # libcni's default (containernetworking/cni v1.3.0, libcni/api.go, CacheDir)

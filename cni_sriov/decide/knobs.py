@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..words.domain import ALLMULTI, PROMISC, Knob, Link, OwnKnob, VfSettings, VfState
+from ..words.domain import ALLMULTI, PROMISC, Knob, Link, OwnKnob
+from ..words.record import VfSettings, VfState
 
 _PLAIN: tuple[Literal["spoofchk", "trust", "link_state"], ...] = ("spoofchk", "trust", "link_state")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from ..conf import routeconf
 from ..conf.hostsubnet import IpamConf
 from ..conf.pools import Pool, Wanted
-from ..words.domain import HostUse, Lease, Route
+from ..words.domain import HostUse, Route
 from ..words.errors import BadConfig, PoolExhausted, SubnetConflict
 from ..words.inet import BITS, Prefix, parse_interface, parse_prefix, render_address
-from ..words.lease import Choice, View
+from ..words.lease import Choice, Lease, View
 
 LINK = 253  # RT_SCOPE_LINK, linux/rtnetlink.h
 Range = tuple[int, int]

@@ -8,7 +8,8 @@ from ..conf import hostsubnet
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..vf.host import Host
-from ..words.domain import IpamResult, Record
+from ..words.domain import IpamResult
+from ..words.record import Record
 from . import delegate, none, own
 
 

@@ -15,9 +15,10 @@ from ..kernel import process
 from ..vf.host import Host
 from ..wire import cni, ipam_answer
 from ..words import jsontext
-from ..words.domain import IpamResult, Record
+from ..words.domain import IpamResult
 from ..words.errors import BadConfig, CniError, InputOutput
 from ..words.jsontext import words
+from ..words.record import Record
 
 Way = tuple[dict[str, Any], dict[str, str]]  # conf, environment
 

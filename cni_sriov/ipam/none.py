@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..conf.netconf import NetConf
 from ..vf.host import Host
-from ..words.domain import IpamResult, Record
+from ..words.domain import IpamResult
+from ..words.record import Record
 
 
 def add(host: Host, record: Record, conf: NetConf) -> IpamResult | None:

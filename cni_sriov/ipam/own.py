@@ -21,10 +21,11 @@ from ..leases.store import Store, everywhere
 from ..leases.transaction import Judge, Transaction
 from ..state import resolvconf
 from ..vf.host import Host
-from ..words.domain import Attachment, HostUse, IpamResult, IPConfig, Lease, Record
+from ..words.domain import Attachment, HostUse, IpamResult, IPConfig
 from ..words.errors import Drift, InputOutput, PoolExhausted, SubnetConflict
 from ..words.inet import Prefix, parse_prefix
-from ..words.lease import Choice, LeaseDir
+from ..words.lease import Choice, Lease, LeaseDir
+from ..words.record import Record
 
 
 @dataclass(slots=True)

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from errno import ENOENT
 from typing import Any
 
-from ..words.domain import Knob, Route, VfState
+from ..words.domain import Knob, Route
 from ..words.errors import KernelRefused
 from ..words.inet import Prefix, parse_interface
+from ..words.record import VfState
 from . import replies, rtnl
 from .attributes import attr_u32
 from .links import NEW, Links, decoded

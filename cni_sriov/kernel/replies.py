@@ -5,8 +5,9 @@ The numbers are kernel/rtnl.py's. A decoder is given the body of one message, wi
 
 from __future__ import annotations
 
-from ..words.domain import Link, Noun, Route, VfState
+from ..words.domain import Link, Noun, Route
 from ..words.inet import BITS, render_address, unpack_address
+from ..words.record import VfState
 from . import rtnl
 from .attributes import Attrs, Malformed, attrs_of, find, head, s32, text_of, u32, walk
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..words import jsontext
-from ..words.domain import Attachment, Lease
+from ..words.domain import Attachment
 from ..words.errors import BadEnvironment, BadJson
 from ..words.inet import Prefix, parse_prefix
 from ..words.jsontext import words
+from ..words.lease import Lease
 
 
 def _now() -> int:

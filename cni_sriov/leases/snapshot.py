@@ -6,9 +6,8 @@ from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import Self
 
-from ..words.domain import Lease
 from ..words.inet import Prefix, parse_prefix
-from ..words.lease import LeaseDir
+from ..words.lease import Lease, LeaseDir
 from ..words.log import Log
 from .directory import STICKY, Directory
 from .holding import prefix_of

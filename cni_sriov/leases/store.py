@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 
-from ..words.domain import Attachment, Lease
+from ..words.domain import Attachment
 from ..words.errors import InputOutput
 from ..words.inet import Prefix
-from ..words.lease import LeaseDir
+from ..words.lease import Lease, LeaseDir
 from ..words.log import Log
 from .directory import STICKY, Directory
 from .holding import DamagedLease, Holding, key_name, owner_name, prefix_of

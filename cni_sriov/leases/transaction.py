@@ -14,9 +14,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from ..words.domain import Attachment, Lease
+from ..words.domain import Attachment
 from ..words.errors import AttachedAlready, CniError, InputOutput
-from ..words.lease import Choice, LeaseDir
+from ..words.lease import Choice, Lease, LeaseDir
 from ..words.log import Log
 from . import directory
 from .directory import Directory

@@ -19,9 +19,10 @@ from ..vf.card import in_host
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
-from ..words.domain import Attachment, Link, Record, VfState
+from ..words.domain import Attachment, Link
 from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
 from ..words.failures import Failures
+from ..words.record import Record, VfState
 
 
 def find(host: Host, attachment: Attachment) -> Record | None:

@@ -8,8 +8,9 @@ from ..kernel.netns import Netns
 from ..leases.holding import Holding
 from ..vf import card, handover
 from ..vf.host import Host
-from ..words.domain import Attachment, Record
+from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
+from ..words.record import Record
 from . import records
 
 

@@ -9,8 +9,8 @@ from ..state import deviceinfo
 from ..vf import restore
 from ..vf.card import NotYet
 from ..vf.host import Host
-from ..words.domain import Record
 from ..words.errors import CniError
+from ..words.record import Record
 
 
 def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:

@@ -19,9 +19,10 @@ from ..state.files import LOCK_DEADLINE_S
 from ..vf import cachefiles, claim
 from ..vf.cachefiles import CacheFile
 from ..vf.host import Host
-from ..words.domain import PF, Attachment, IpamResult, Record
+from ..words.domain import PF, Attachment, IpamResult
 from ..words.errors import CniError, MacInUse, NoFreeVf, PoolExhausted, SubnetConflict
 from ..words.failures import Failures
+from ..words.record import Record
 from . import adopt, death, giveback, records
 
 Done = TypeVar("Done")

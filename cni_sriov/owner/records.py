@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from ..state import files, sriovcni
 from ..state.files import Lock
 from ..vf.host import Host
-from ..words.domain import Attachment, Record
+from ..words.domain import Attachment
 from ..words.failures import Failures
+from ..words.record import Record
 from . import adopt
 
 GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc")  # verbs as locks name them

@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable
 
 from ..words import jsontext
-from ..words.domain import Record
 from ..words.errors import BadConfig, BadJson, InputOutput
+from ..words.record import Record
 from . import files
 
 

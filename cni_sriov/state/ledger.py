@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 
 from ..words import jsontext
-from ..words.domain import Attachment, Record
+from ..words.domain import Attachment
 from ..words.errors import BadJson, InputOutput
 from ..words.log import Log
 from ..words.pci import parse_pci_address
+from ..words.record import Record
 from . import deviceinfo, files, sriovcni
 
 RUN_DIR = "/run/cni-sriov"

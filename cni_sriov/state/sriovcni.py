@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
-from ..words.domain import Attachment, Record
+from ..words.domain import Attachment
 from ..words.errors import InputOutput
+from ..words.record import Record
 from . import files
 
 

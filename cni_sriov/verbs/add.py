@@ -16,7 +16,7 @@ from ..state import deviceinfo
 from ..vf import admin, baseline, claim, handover
 from ..vf.call import Call
 from ..vf.host import Host
-from ..words.domain import Interface, IpamResult, IPConfig, Link, Record, Request, Result, Route
+from ..words.domain import Interface, IpamResult, IPConfig, Link, Request, Result, Route
 from ..words.errors import (
     AttachedAlready,
     CniError,
@@ -26,6 +26,7 @@ from ..words.errors import (
     TryAgain,
 )
 from ..words.failures import REFUSED
+from ..words.record import Record
 
 
 def run(call: Call) -> Result:

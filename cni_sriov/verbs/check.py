@@ -10,8 +10,8 @@ from ..owner import records
 from ..vf import card, drift, handover
 from ..vf.call import Call
 from ..vf.host import Host
-from ..words.domain import Record
 from ..words.errors import BadConfig, Drift, KernelRefused
+from ..words.record import Record
 
 
 def run(call: Call) -> None:

@@ -12,8 +12,9 @@ from ..conf.netconf import NetConf
 from ..decide import knobs
 from ..decide.knobs import Step
 from ..kernel.netlink import ZERO_MAC
-from ..words.domain import Link, VfState
+from ..words.domain import Link
 from ..words.errors import CniError, DriverRefused, KernelRefused, PfUnusable
+from ..words.record import VfState
 from .card import Card, poll
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ..conf.netconf import NetConf
 from ..decide import knobs
-from ..words.domain import PF, Link, Record, VfState
+from ..words.domain import PF, Link
 from ..words.errors import BadConfig, KernelRefused, PfUnusable
+from ..words.record import Record, VfState
 from . import admin, card, handover, homename, restore
 from .card import Card
 from .host import Host

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..kernel.netlink import Netlink
-from ..words.domain import PF, Link, Record, VfState
+from ..words.domain import PF, Link
 from ..words.errors import KernelRefused
+from ..words.record import Record, VfState
 from .host import Host
 
 T = TypeVar("T")

@@ -9,8 +9,9 @@ from ..decide import choose
 from ..kernel import devlink
 from ..kernel.netns import Netns
 from ..state import sriovcni
-from ..words.domain import PF, VF, Attachment, Record, Request
+from ..words.domain import PF, VF, Attachment, Request
 from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
+from ..words.record import Record
 from . import cachefiles, handover, lone
 from .host import Host
 

@@ -13,8 +13,9 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..kernel.replies import KernelRoute
 from ..kernel.rtnl import RT_TABLE_MAIN
-from ..words.domain import Link, Record, VfSettings
+from ..words.domain import Link
 from ..words.inet import parse_address, parse_interface, render_address
+from ..words.record import Record, VfSettings
 from . import stacked
 from .host import Host
 

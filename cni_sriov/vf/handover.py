@@ -7,7 +7,8 @@ from typing import Protocol
 from ..conf.netconf import NetConf
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import VF, IpamResult, Link, Record, Route
+from ..words.domain import VF, IpamResult, Link, Route
+from ..words.record import Record
 from . import netdev
 from .card import Card
 from .host import Host

@@ -6,8 +6,9 @@ import errno
 
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import Link, Record
+from ..words.domain import Link
 from ..words.errors import BadNetns, KernelRefused
+from ..words.record import Record
 from . import homename, stacked
 from .card import NotYet, among, by_name, in_host
 from .host import Host

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from ..state import files
 from ..words import jsontext
-from ..words.domain import Link, VfState
+from ..words.domain import Link
 from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
 from ..words.failures import Failures
 from ..words.names import is_ifname
+from ..words.record import VfState
 from .card import in_host
 from .host import Host
 

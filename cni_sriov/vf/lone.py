@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from ..conf.netconf import NetConf
 from ..decide import knobs
-from ..words.domain import PF, VF, VfState
+from ..words.domain import PF, VF
 from ..words.errors import PfUnusable
+from ..words.record import VfState
 from .host import Host
 
 # by the PCI drivers of Linux 6.12 (drivers/net/ethernet): of VFs alone, and of PFs and VFs alike

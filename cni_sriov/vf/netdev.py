@@ -8,8 +8,9 @@ from ..conf.netconf import NetConf
 from ..decide import choose, knobs
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import VF, IpamResult, Link, Record, Route, VfState
+from ..words.domain import VF, IpamResult, Link, Route
 from ..words.errors import DriverRefused, IfnameExists, KernelRefused, PfUnusable, TryAgain
+from ..words.record import Record, VfState
 from . import admin, drift, homecoming, pod, stacked
 from .card import Card, in_host, poll
 from .host import Host

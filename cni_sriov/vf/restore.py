@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..decide import knobs
-from ..words.domain import Record, VfState
 from ..words.errors import KernelRefused, PfUnusable, TryAgain
+from ..words.record import Record, VfState
 from . import admin, card, handover, homename, stacked
 from .card import Card, NotYet, in_host, poll
 from .host import Host

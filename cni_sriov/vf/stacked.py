@@ -14,8 +14,9 @@ import sys
 
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import Link, Record
+from ..words.domain import Link
 from ..words.errors import BadNetns, KernelRefused
+from ..words.record import Record
 from .card import in_host, poll
 from .host import Host
 

@@ -12,11 +12,12 @@ from typing import Any
 from ..conf.requests import RATE_LIMIT
 from ..conf.values import mac
 from ..words import jsontext
-from ..words.domain import Attachment, VfSettings, VfState
+from ..words.domain import Attachment
 from ..words.errors import CniError
 from ..words.jsontext import words
 from ..words.names import ifname_fault, is_name
 from ..words.pci import parse_pci_address
+from ..words.record import VfSettings, VfState
 from . import cni
 
 _NO_MAC = "00:00:00:00:00:00"

@@ -5,8 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from .domain import Lease
 from .inet import Prefix
+from .stored import Stored, stored
+
+
+@stored()
+@dataclass(slots=True)
+class Lease(Stored):
+    """A subnet given to one interface: `subnet` "10.10.1.0/24", `address` "10.10.1.2/24", `gateway` "" if none.
+
+    `pool` is the pool it was cut from (for the onlink route), `scope` the overlap domain. `sticky` is the key under
+    which it is kept for the next attachment of the same pod, "" = forgotten at release.
+    """
+
+    scope: str
+    subnet: str
+    address: str
+    gateway: str
+    pool: str
+    sticky: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from cni_sriov.leases.holding import Holding
 from cni_sriov.leases.node import Node
 from cni_sriov.leases.store import Store
 from cni_sriov.state.ledger import RUN_DIR, read_boot_id
-from cni_sriov.words.domain import Attachment, Lease
+from cni_sriov.words.domain import Attachment
 from cni_sriov.words.inet import Prefix, parse_prefix
-from cni_sriov.words.lease import LeaseDir
+from cni_sriov.words.lease import Lease, LeaseDir
 from cni_sriov.words.log import Log
 from tests.bench.contenders import HOST_LOCAL, POD, ours
 from tests.bench.measure import Step

@@ -19,7 +19,7 @@ from cni_sriov.leases.node import Node
 from cni_sriov.leases.store import Store
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
-from cni_sriov.words.domain import Attachment, Lease
+from cni_sriov.words.domain import Attachment
 from cni_sriov.words.errors import (
     AttachedAlready,
     BadEnvironment,
@@ -30,7 +30,7 @@ from cni_sriov.words.errors import (
     TryAgain,
 )
 from cni_sriov.words.inet import Prefix, parse_prefix
-from cni_sriov.words.lease import Choice, LeaseDir
+from cni_sriov.words.lease import Choice, Lease, LeaseDir
 from cni_sriov.words.log import Log
 
 BOOT = "aaaaaaaa-0000-0000-0000-000000000001"

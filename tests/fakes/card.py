@@ -7,7 +7,7 @@ from typing import Any
 
 from cni_sriov.kernel.netlink import ZERO_MAC
 from cni_sriov.kernel.replies import Address, KernelRoute
-from cni_sriov.words.domain import VfState
+from cni_sriov.words.record import VfState
 
 from .effects import Refused
 

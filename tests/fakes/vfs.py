@@ -6,8 +6,8 @@ from errno import EINVAL, ENODEV, EOPNOTSUPP, EPROTONOSUPPORT
 from typing import TYPE_CHECKING
 
 from cni_sriov.kernel.netlink import ZERO_MAC, Netlink
-from cni_sriov.words.domain import VfState
 from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.record import VfState
 
 from .effects import Refused, apply, hooked
 

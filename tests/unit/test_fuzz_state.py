@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cni_sriov.words import jsontext
-from cni_sriov.words.domain import Record
 from cni_sriov.words.errors import BadJson
+from cni_sriov.words.record import Record
 from tests import fuzzing
 from tests.fuzzing import Answer, budget, damaged_bytes, mutated
 from tests.world import World

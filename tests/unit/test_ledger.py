@@ -8,8 +8,9 @@ import pytest
 
 from cni_sriov.state import files
 from cni_sriov.state.ledger import Ledger
-from cni_sriov.words.domain import Attachment, Record
+from cni_sriov.words.domain import Attachment
 from cni_sriov.words.log import Log
+from cni_sriov.words.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path

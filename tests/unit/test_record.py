@@ -9,7 +9,9 @@ import pytest
 
 from cni_sriov.leases.holding import Holding
 from cni_sriov.words import jsontext
-from cni_sriov.words.domain import Attachment, Lease, Record, VfSettings, VfState
+from cni_sriov.words.domain import Attachment
+from cni_sriov.words.lease import Lease
+from cni_sriov.words.record import Record, VfSettings, VfState
 
 LEASE = Lease("default", "10.10.1.0/24", "10.10.1.2/24", "10.10.1.1", "10.10.0.0/16")
 # As the version before dataclasses wrote it; `later` and `format` are last and first.

@@ -17,8 +17,9 @@ from pyroute2.netlink.rtnl.nsidmsg import nsidmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni_sriov.kernel import attributes, nlsocket, replies, rtnl
-from cni_sriov.words.domain import Link, Route, VfState
+from cni_sriov.words.domain import Link, Route
 from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.record import VfState
 
 MAC = "02:00:00:0a:0b:0c"
 Fields = list[tuple[str, Any]]

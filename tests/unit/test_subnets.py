@@ -14,9 +14,10 @@ from cni_sriov.conf import hostsubnet
 from cni_sriov.conf.requests import Requests
 from cni_sriov.decide import subnets
 from cni_sriov.leases.index import DamagedIndex, Index, build, open_index
-from cni_sriov.words.domain import HostUse, Lease, Route
+from cni_sriov.words.domain import HostUse, Route
 from cni_sriov.words.errors import BadConfig, CniError, PoolExhausted, SubnetConflict
 from cni_sriov.words.inet import Prefix, parse_prefix
+from cni_sriov.words.lease import Lease
 
 Network = IPv4Network | IPv6Network
 BOOT = "11111111-2222-3333-4444-555555555555"
