@@ -1,6 +1,6 @@
 """netlink's own wire format: a message's header, and attributes (type, length, payload), whatever they are about.
 
-Pure. Our own, because pyroute2 costs 170 ms (docs/speed.md); tests/unit/test_rtnl.py holds it byte for byte against
+Pure. Our own, because pyroute2 costs 170 ms (docs/speed.md); tests/unit/kernel/test_rtnl.py holds it byte for byte against
 pyroute2's. Whatever the bytes are, reading raises nothing but Malformed. Layouts: linux/netlink.h.
 """
 

@@ -1,6 +1,6 @@
 """rtnetlink's requests as bytes, and its numbers. Pure; kernel/replies.py reads the answers, kernel/netlink.py asks.
 
-tests/unit/test_rtnl.py holds every message byte for byte against pyroute2's encoder. Layouts and numbers:
+tests/unit/kernel/test_rtnl.py holds every message byte for byte against pyroute2's encoder. Layouts and numbers:
 linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/netlink.h.
 """
 

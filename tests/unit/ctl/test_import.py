@@ -16,7 +16,7 @@ from cni_sriov.ctl import hostlocal
 from cni_sriov.doors import cni
 from tests.drop_in import POD, SriovCni, known
 from tests.unit.ctl.tool import Run, sriovctl
-from tests.unit.test_delegation import HostLocal
+from tests.unit.ipam.test_delegate import HostLocal
 from tests.world import Reply, World
 
 POOL: dict[str, Any] = {"subnet": "10.1.0.0/16", "prefixLength": 32, "gateway": "10.1.0.1"}

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.pages import ROOT
-from tests.unit.conf_table import V4
+from tests.unit.conf.conf_table import V4
 from tests.unit.ctl.tool import Run, sriovctl
 from tests.world import World
 

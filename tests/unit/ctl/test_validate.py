@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cni_sriov.ctl import validate
-from tests.unit.conf_table import V4, conf
+from tests.unit.conf.conf_table import V4, conf
 from tests.unit.ctl.tool import Run, sriovctl
 from tests.world import World
 

@@ -20,9 +20,8 @@ from hypothesis import strategies as st
 from cni_sriov.conf import hostsubnet, netconf
 from tests import fuzzing
 from tests.fuzzing import JSON, ODD_TEXTS, Answer, budget, damaged_bytes, mutated, paths_of, put
+from tests.unit.conf.conf_table import TABLE
 from tests.world import World
-
-from .conf_table import TABLE
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.drop_in import POD, VERSIONS, SriovCni, known
 from tests.fakes import Crash
-from tests.unit.test_delegation import HostLocal
+from tests.unit.ipam.test_delegate import HostLocal
 from tests.world import Reply, World
 
 OTHER = "/run/netns/pod2"

@@ -15,7 +15,7 @@ from cni_sriov.conf.values import DNS
 from cni_sriov.words.jsontext import words
 from tests.world import World
 
-PACKAGE = Path(__file__).parents[2] / "cni_sriov"
+PACKAGE = Path(__file__).parents[3] / "cni_sriov"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PYTHON = re.compile(r"\b(None|True|False)\b|'(x y|x|a)'")
 UNREAD = {"mtu", "advmss", "table", "scope"}  # of a route

@@ -15,9 +15,9 @@ from cni_sriov.conf.keycase import Folded, Known
 from cni_sriov.ctl import schema, validate
 from cni_sriov.words import versions
 from cni_sriov.words.errors import CniError
-from tests.unit.conf_table import BAD, GOOD, TABLE, Row
+from tests.unit.conf.conf_table import BAD, GOOD, TABLE, Row
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 SCHEMA = schema.load()
 DEFS: dict[str, Any] = SCHEMA["$defs"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeLink
-from tests.unit.test_delegation import HostLocal, conf
+from tests.unit.ipam.test_delegate import HostLocal, conf
 from tests.world import Reply, World
 
 V4 = {"address": "10.1.0.5/16", "gateway": "10.1.0.1"}
