@@ -1,6 +1,6 @@
 """What a hostile node, runtime or pod may do, on the fake kernel: state files, races between calls, odd input.
 
-The star test (commands/test_star.py) dies between the kernel's effects; here the process also dies between the file
+The star test (verbs/test_star.py) dies between the kernel's effects; here the process also dies between the file
 operations.
 """
 
