@@ -5,7 +5,9 @@ The numbers are kernel/rtnl.py's. A decoder is given the body of one message, wi
 
 from __future__ import annotations
 
-from ..words.domain import Link, Noun, Route
+from dataclasses import dataclass
+
+from ..words.domain import Link, Route
 from ..words.inet import BITS, render_address, unpack_address
 from ..words.record import VfState
 from . import rtnl
@@ -16,16 +18,14 @@ _UNREPORTED = 0xFFFFFFFF  # rtnl_fill_vfinfo presets -1: the driver did not fill
 _ZERO_MAC = bytes(6)
 
 
-class Address(Noun):
+@dataclass(slots=True)
+class Address:
     """An address of a netdev: `address` is "10.10.1.2/24", `flags` are IFA_F_*, `scope` is RT_SCOPE_*."""
 
-    __slots__ = ("address", "flags", "ifindex", "scope")
-
-    def __init__(self, address: str, ifindex: int, flags: int = 0, scope: int = 0) -> None:
-        self.address = address
-        self.ifindex = ifindex
-        self.flags = flags
-        self.scope = scope
+    address: str
+    ifindex: int
+    flags: int = 0
+    scope: int = 0
 
     @property
     def is_global(self) -> bool:
@@ -41,15 +41,13 @@ class Address(Noun):
         return bool(self.flags & rtnl.IFA_F_DADFAILED)
 
 
-class KernelRoute(Noun):
+@dataclass(slots=True)
+class KernelRoute:
     """A unicast route as it stands in a table. `ifindex` 0 = multipath."""
 
-    __slots__ = ("ifindex", "route", "table")
-
-    def __init__(self, route: Route, ifindex: int, table: int = 0) -> None:
-        self.route = route
-        self.ifindex = ifindex
-        self.table = table
+    route: Route
+    ifindex: int
+    table: int = 0
 
 
 def decode_link(body: bytes) -> Link:

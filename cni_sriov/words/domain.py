@@ -18,20 +18,6 @@ Knob = Literal["vlan", "rate", "spoofchk", "trust", "link_state"]  # of a VF, by
 OwnKnob = Literal["mtu", "txqueuelen", "modes"]  # of the VF's own netdev
 
 
-class Noun:
-    """Equality and repr for a class that lists its fields in __slots__."""
-
-    __slots__: tuple[str, ...] = ()
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(
-            getattr(self, n) == getattr(other, n) for n in self.__slots__
-        )
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__slots__)})"
-
-
 @stored()
 @dataclass(slots=True, frozen=True)
 class Attachment(Stored):
