@@ -104,7 +104,7 @@ class Pool:
         inside = "" if value is None else f"is in {subnet}, which "
         for low, high, what in self.never:
             if low <= subnet.last and subnet.value <= high:
-                return f"is {what}" if subnet.size == 1 else f"{inside}holds {what}"
+                return f"is {what}" if subnet.length == BITS[subnet.version] else f"{inside}holds {what}"
         if any(low <= subnet.last and subnet.value <= high for low, high in self.exclude):
             return f"{inside}is excluded by the pool's configuration"
         return ""

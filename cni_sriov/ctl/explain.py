@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any, NoReturn, Self
 
 from ..words import jsontext
@@ -24,13 +25,13 @@ _IFNAME = "net1"
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+@dataclass(slots=True)
 class Outcome:
     """`verbs`: ADD and DEL, each with its calls in order."""
 
-    def __init__(self, network: str, plugin: str, verbs: dict[str, list[split.Call]]) -> None:
-        self.network = network
-        self.plugin = plugin
-        self.verbs = verbs
+    network: str
+    plugin: str
+    verbs: dict[str, list[split.Call]]
 
     def to_json(self) -> Json:
         verbs = {

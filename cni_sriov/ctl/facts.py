@@ -6,22 +6,21 @@ Reads below the Sysfs's root and /proc, changes nothing. What is missing counts 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from ..kernel.sysfs import Sysfs
 from ..words.domain import PF
 
 
+@dataclass(slots=True)
 class BusNeed:
     """Which bus the last of `count` VFs would sit on, and where the bridge above the PF ends (None = not known)."""
 
-    __slots__ = ("bridge", "bus", "last_bus", "offset", "stride")
-
-    def __init__(self, bus: int, offset: int, stride: int, bridge: str, last_bus: int | None) -> None:
-        self.bus = bus
-        self.offset = offset
-        self.stride = stride
-        self.bridge = bridge
-        self.last_bus = last_bus
+    bus: int
+    offset: int
+    stride: int
+    bridge: str
+    last_bus: int | None
 
     @property
     def is_out_of_range(self) -> bool:

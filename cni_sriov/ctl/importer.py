@@ -7,6 +7,7 @@ under a name of its own, in a network of its own, so that no runtime's GC frees 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..conf import hostsubnet
@@ -25,14 +26,14 @@ from ..words.lease import Choice, Lease, View
 from . import hostlocal, unclear, validate
 
 
+@dataclass(slots=True)
 class Item:
     """One attachment and what it gets; `done`: it held exactly that before."""
 
-    def __init__(self, attachment: Attachment, leases: list[Lease], done: bool, network: str) -> None:
-        self.attachment = attachment
-        self.leases = leases
-        self.done = done
-        self.network = network
+    attachment: Attachment
+    leases: list[Lease]
+    done: bool
+    network: str
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -44,15 +45,15 @@ class Item:
         }
 
 
+@dataclass(slots=True)
 class Outcome:
-    def __init__(
-        self, network: str, directory: str, items: list[Item], skipped: list[unclear.Skipped], dry_run: bool
-    ) -> None:
-        self.network = network
-        self.directory = directory
-        self.items = items
-        self.skipped = skipped
-        self.dry_run = dry_run
+    """What `sriovctl import` did, or would do; `directory` is host-local's."""
+
+    network: str
+    directory: str
+    items: list[Item]
+    skipped: list[unclear.Skipped]
+    dry_run: bool
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -64,16 +65,14 @@ class Outcome:
         }
 
 
+@dataclass(slots=True)
 class Plan:
     """What is to be leased to whom; `holders` keep what nobody is known for, `stale` are of an earlier import, and go first."""
 
-    def __init__(
-        self, items: list[Item], holders: list[Item], skipped: list[unclear.Skipped], stale: list[Item]
-    ) -> None:
-        self.items = items
-        self.holders = holders
-        self.skipped = skipped
-        self.stale = stale
+    items: list[Item]
+    holders: list[Item]
+    skipped: list[unclear.Skipped]
+    stale: list[Item]
 
 
 def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Outcome:

@@ -11,12 +11,13 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn, TextIO
 
 from .. import __version__
 from ..conf.hostsubnet import DATA_DIR
 from ..conf.netconf import STATE_DIR
-from ..leases.holding import Holding
+from ..leases.transaction import Judge
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
@@ -27,29 +28,19 @@ from ..words.log import Log
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
 HOST_LOCAL = "/var/lib/cni/networks"
-USAGE_CODE = 4  # errors.CODES: what the caller gave, before anything was looked at
 
 
+@dataclass(slots=True)
 class Tool:
     """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns."""
 
-    def __init__(
-        self,
-        out: TextIO,
-        err: TextIO,
-        euid: int,
-        make_host: Callable[[str], Host],
-        proc: str = "/proc",
-        data_dir: str = DATA_DIR,
-        is_dead: Callable[[Holding], bool] | None = None,
-    ) -> None:
-        self.out = out
-        self.err = err
-        self.euid = euid
-        self.make_host = make_host
-        self.proc = proc
-        self.data_dir = data_dir
-        self.is_dead = is_dead
+    out: TextIO
+    err: TextIO
+    euid: int
+    make_host: Callable[[str], Host]
+    proc: str = "/proc"
+    data_dir: str = DATA_DIR
+    is_dead: Judge | None = None
 
 
 def entry() -> None:
@@ -83,14 +74,11 @@ def main(argv: Sequence[str], tool: Tool) -> int:
             )
         status: int = options.run(options, tool)
         return status
-    except _Usage as usage:
-        _tell(tool, as_json, CniError(usage.text, usage.remedy, USAGE_CODE))
-        return USAGE
     except SystemExit as stop:  # --help, --version: argparse has printed them
         return int(stop.code or 0)
-    except NotRealRoot as error:
+    except (_Usage, NotRealRoot) as error:
         _tell(tool, as_json, error)
-        return NOT_ROOT
+        return USAGE if isinstance(error, _Usage) else NOT_ROOT
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
@@ -110,11 +98,10 @@ def _tell(tool: Tool, as_json: bool, error: CniError) -> None:
 # arguments -----------------------------------------------------------------------------------------------------------
 
 
-class _Usage(Exception):
-    def __init__(self, text: str, remedy: str) -> None:
-        super().__init__(text)
-        self.text = text
-        self.remedy = remedy
+class _Usage(CniError):
+    """Arguments that are none of ours: what the caller gave, before anything was looked at."""
+
+    code = 4
 
 
 class _Parser(argparse.ArgumentParser):

@@ -6,6 +6,7 @@ Pure. For `sriovctl explain` and `make bench`. Milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -26,16 +27,14 @@ PARTS = {
 _LINE = "cniSriovTimes"
 
 
+@dataclass(slots=True)
 class Call:
     """One call in milliseconds. `parts` has every key of PARTS and adds up to `whole`; `held` is by lock."""
 
-    __slots__ = ("acts", "held", "parts", "whole")
-
-    def __init__(self, whole: float, parts: Parts, acts: Parts, held: Parts) -> None:
-        self.whole = whole
-        self.parts = parts
-        self.acts = acts
-        self.held = held
+    whole: float
+    parts: Parts
+    acts: Parts
+    held: Parts
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ..vf.host import Host
@@ -22,12 +23,12 @@ UNKNOWN = "unknown"
 _LARGEST_RESULT = 1 << 20
 
 
+@dataclass(slots=True)
 class Skipped:
     """`kept` says why nobody else gets the address."""
 
-    def __init__(self, unclear: hostlocal.Unclear, kept: str) -> None:
-        self.unclear = unclear
-        self.kept = kept
+    unclear: hostlocal.Unclear
+    kept: str
 
     def to_json(self) -> dict[str, Any]:
         found = self.unclear

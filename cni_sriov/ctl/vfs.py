@@ -8,6 +8,7 @@ that is about to go.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from ..kernel.sysfs import is_userspace
@@ -21,14 +22,14 @@ NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (kernels.md 6.14); loading the VF
 _POLL_S = 0.05
 
 
+@dataclass(slots=True)
 class Outcome:
     """The PF as it is now; `missing` = what a VF still lacks, `notes` = what the operator should know."""
 
-    def __init__(self, pf: node.PfRow, changed: bool, missing: list[str], notes: list[str]) -> None:
-        self.pf = pf
-        self.changed = changed
-        self.missing = missing
-        self.notes = notes
+    pf: node.PfRow
+    changed: bool
+    missing: list[str]
+    notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ The MACs are not among what is set: their order matters (vf/admin.py).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from ..words.domain import ALLMULTI, PROMISC, Knob, Link, OwnKnob
@@ -13,29 +14,27 @@ from ..words.record import VfSettings, VfState
 _PLAIN: tuple[Literal["spoofchk", "trust", "link_state"], ...] = ("spoofchk", "trust", "link_state")
 
 
+@dataclass(slots=True)
 class Step:
     """`knob` is what the kernel sets in one request (vf/admin.py knows by which), `label` the conf's key, for errors."""
 
-    __slots__ = ("knob", "label", "values")
-
-    def __init__(self, label: str, knob: Knob | OwnKnob, *values: object) -> None:
-        self.label = label
-        self.knob = knob
-        self.values = values
+    label: str
+    knob: Knob | OwnKnob
+    values: tuple[object, ...]
 
 
 def steps(now: VfState, wanted: VfState | VfSettings) -> list[Step]:
     """What to do; a knob that is already so, or that `wanted` leaves open (None), is not touched."""
     todo = []
     if wanted.vlan is not None and _vlan(now) != _vlan(wanted):
-        todo.append(Step("vlan", "vlan", wanted.vlan, wanted.vlan_qos, wanted.vlan_proto))
+        todo.append(Step("vlan", "vlan", (wanted.vlan, wanted.vlan_qos, wanted.vlan_proto)))
     low, high = _rates(now, wanted)
     if (low, high) != (now.min_tx_rate or 0, now.max_tx_rate or 0):
-        todo.append(Step(_rate_label(now, low), "rate", low, high))
+        todo.append(Step(_rate_label(now, low), "rate", (low, high)))
     for knob in _PLAIN:
         value = getattr(wanted, knob)
         if value is not None and value != getattr(now, knob):
-            todo.append(Step(knob, knob, value))
+            todo.append(Step(knob, knob, (value,)))
     return todo
 
 
@@ -43,12 +42,12 @@ def own_steps(link: Link, wanted: VfSettings) -> list[Step]:
     """The same for the VF's own netdev."""
     todo = []
     if wanted.mtu not in {None, link.mtu}:
-        todo.append(Step("mtu", "mtu", wanted.mtu))
+        todo.append(Step("mtu", "mtu", (wanted.mtu,)))
     if wanted.txqueuelen not in {None, link.txqueuelen}:
-        todo.append(Step("txqueuelen", "txqueuelen", wanted.txqueuelen))
+        todo.append(Step("txqueuelen", "txqueuelen", (wanted.txqueuelen,)))
     modes = wanted.modes(link.modes)
     if modes != link.modes:
-        todo.append(Step("promisc or allmulti", "modes", modes))
+        todo.append(Step("promisc or allmulti", "modes", (modes,)))
     return todo
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
 
 from ..words.domain import Attachment
 from ..words.errors import InputOutput
@@ -17,15 +18,13 @@ from .node import Node
 from .transaction import Judge, Transaction, begin, failed
 
 
+@dataclass(slots=True)
 class Store:
     """Opening it touches nothing."""
 
-    __slots__ = ("log", "node", "where")
-
-    def __init__(self, node: Node, where: LeaseDir, log: Log) -> None:
-        self.node = node
-        self.where = where
-        self.log = log
+    node: Node
+    where: LeaseDir
+    log: Log
 
     def transaction(self, verb: str) -> AbstractContextManager[Transaction]:
         """The node's lock, held from `with` to its end; InputOutput for what the disk does not take."""

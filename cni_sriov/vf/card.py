@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from ..kernel.netlink import Netlink
@@ -27,30 +28,20 @@ class NotYet(Exception):
     """
 
 
+@dataclass(slots=True)
 class Card:
     """`pf` None: it is gone, or not visible (vf/lone.py). `admin`: what it tells of the VF, None if it tells nothing.
     `link`: the VF's netdev, None unless it is in the host. `port`: the PF's netdev, which only ADD looks at.
     `stale`: something was set since.
     """
 
-    __slots__ = ("admin", "host", "link", "pf", "port", "record", "stale")
-
-    def __init__(
-        self,
-        host: Host,
-        record: Record,
-        pf: PF | None = None,
-        link: Link | None = None,
-        admin: VfState | None = None,
-        port: Link | None = None,
-    ) -> None:
-        self.host = host
-        self.record = record
-        self.pf = pf
-        self.link = link
-        self.admin = admin
-        self.port = port
-        self.stale = False
+    host: Host
+    record: Record
+    pf: PF | None = None
+    link: Link | None = None
+    admin: VfState | None = None
+    port: Link | None = None
+    stale: bool = False
 
     @property
     def where(self) -> str:

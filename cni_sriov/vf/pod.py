@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..conf.netconf import NetConf
@@ -22,16 +22,14 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+@dataclass(slots=True)
 class InPod:
     """A VF's netdev in the pod: the pod's netns, a Netlink that speaks in there, the link as it was found there."""
 
-    __slots__ = ("host", "link", "netlink", "netns")
-
-    def __init__(self, host: Host, netns: Netns, netlink: Netlink, link: Link) -> None:
-        self.host = host
-        self.netns = netns
-        self.netlink = netlink
-        self.link = link
+    host: Host
+    netns: Netns
+    netlink: Netlink
+    link: Link
 
     @property
     def where(self) -> str:

@@ -7,6 +7,7 @@ prints, arithmetic is plain integers.
 from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
+from dataclasses import dataclass
 
 from .jsontext import words
 
@@ -62,24 +63,18 @@ def parse_length(text: str, version: int) -> int:
     return int(text)
 
 
+@dataclass(slots=True, unsafe_hash=True)
 class Prefix:
-    """A network: `value` has no bits set below `length`. Equal and hashable by value."""
+    """A network: `value` has no bits set below `length`."""
 
-    __slots__ = ("length", "value", "version")
-
-    def __init__(self, version: int, value: int, length: int) -> None:
-        self.version = version
-        self.value = value
-        self.length = length
+    version: int
+    value: int
+    length: int
 
     @property
     def last(self) -> int:
         """The highest address in it, as a number (v4: the broadcast address)."""
         return self.value | ((1 << (BITS[self.version] - self.length)) - 1)
-
-    @property
-    def size(self) -> int:
-        return 1 << (BITS[self.version] - self.length)
 
     def contains(self, other: Prefix) -> bool:
         return (
@@ -94,21 +89,8 @@ class Prefix:
     def has(self, version: int, value: int) -> bool:
         return self.version == version and self.value <= value <= self.last
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Prefix) and (self.version, self.value, self.length) == (
-            other.version,
-            other.value,
-            other.length,
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.version, self.value, self.length))
-
     def __str__(self) -> str:
         return f"{render_address(self.version, self.value)}/{self.length}"
-
-    def __repr__(self) -> str:
-        return f"Prefix({self})"
 
 
 def parse_prefix(text: str) -> Prefix:
