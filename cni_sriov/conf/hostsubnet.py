@@ -8,7 +8,7 @@ configuration alone fails before anything is locked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..words.domain import Route
 from ..words.errors import BadConfig
@@ -23,6 +23,11 @@ from .values import DNS, Key, Table
 
 DATA_DIR = "/var/lib/cni/host-subnet"
 SCOPE = "default"
+
+
+def is_asked(section: object) -> TypeGuard[dict[str, Any]]:
+    """Whether `ipam`, as a conf has it, is of this type; the conf may be one that nobody has judged."""
+    return isinstance(section, dict) and section.get("type") == "host-subnet"
 
 
 def _scope(value: Any) -> str:

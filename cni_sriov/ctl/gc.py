@@ -162,7 +162,7 @@ def _judge_lease(
 
 
 def _why_alive(holding: Holding, is_dead: Judge) -> str:
-    if not holding.netns_id:
+    if not holding.netns_identity:
         return "nothing is known of its netns"
     hidden = " ".join(is_dead.hidden) if isinstance(is_dead, death.DeathProof) else ""
     if hidden:

@@ -103,7 +103,7 @@ def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
             f"read {file}: {found[0].path} {found[0].rule}", f"`sriovctl validate {file}` says it all"
         )
     plugins = [plugin.conf for plugin in validate.plugins(validate.read(file))]
-    ours = [plugin for plugin in plugins if plugin.get("ipam", {}).get("type") == "host-subnet"]
+    ours = [plugin for plugin in plugins if hostsubnet.is_asked(plugin.get("ipam"))]
     if len(ours) != 1:
         raise BadConfig(
             f"read {file}: {len(ours)} of its plugins have an ipam of type host-subnet", "give the new one"

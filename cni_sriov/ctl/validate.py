@@ -42,8 +42,7 @@ class Plugin:
         self.is_sriov = value_of(raw, "type") == "sriov"
         self.folded = Folded(raw, netconf.known("sriov" if self.is_sriov else "host-subnet"))
         self.conf = self.folded.conf
-        ipam = self.conf.get("ipam")
-        self.is_ours = self.is_sriov or (isinstance(ipam, dict) and ipam.get("type") == "host-subnet")
+        self.is_ours = self.is_sriov or hostsubnet.is_asked(self.conf.get("ipam"))
 
     def names_a_device(self) -> bool:
         asked = self.conf.get("runtimeConfig")
@@ -234,7 +233,7 @@ def parse_plugin(plugin: Json) -> None:
     version = str(plugin.get("cniVersion") or versions.VERSIONS[0])
     if plugin.get("type") == "sriov":
         conf = netconf.parse(plugin, {})
-        if conf.ipam.get("type") == "host-subnet":
+        if hostsubnet.is_asked(conf.ipam):
             asked = hostsubnet.parse(conf.ipam, conf.requests)
             cni.check_carries(version, [pool.version for pool in asked.pools])
         return

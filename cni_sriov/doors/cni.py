@@ -176,7 +176,7 @@ def _call(request: Request, make_host: MakeHost) -> Call:
     _tell(request, host)
     if conf.cni_dir:
         host.ledger.cache_dirs.insert(0, conf.cni_dir)
-    is_ours = cni.VERBS[request.verb].is_strict and conf.ipam.get("type") == "host-subnet"
+    is_ours = cni.VERBS[request.verb].is_strict and hostsubnet.is_asked(conf.ipam)
     return Call(request, conf, host, hostsubnet.parse(conf.ipam, conf.requests) if is_ours else None)
 
 

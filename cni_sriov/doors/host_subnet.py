@@ -39,7 +39,7 @@ def answer(request: Request, host: Host) -> str:
 def _section(request: Request, host: Host) -> dict[str, Any]:
     """`ipam`. It may have been changed since ADD, which must stop neither DEL nor CHECK nor GC."""
     section = request.conf.get("ipam")
-    if isinstance(section, dict) and section.get("type") == "host-subnet":
+    if hostsubnet.is_asked(section):
         return section
     error = BadConfig("read ipam.type: must be host-subnet when the plugin host-subnet is called")
     if request.verb in {"ADD", "STATUS"}:

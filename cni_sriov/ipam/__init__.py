@@ -46,5 +46,5 @@ def release(host: Host, record: Record) -> None:
 
 def follow(record: Record, section: dict[str, Any]) -> None:
     """Where the network went from another IPAM to host-subnet (`sriovctl import`), the lease is what counts."""
-    if of(record) is delegate and section.get("type") == "host-subnet":
+    if of(record) is delegate and hostsubnet.is_asked(section):
         record.ipam = own.stored(hostsubnet.parse_lease_dir(section))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..conf import hostsubnet
 from ..conf.keycase import value_of
 from ..conf.netconf import NetConf
 from ..kernel import process
@@ -147,7 +148,7 @@ def forward(host: Host) -> None:
     request = host.request
     section = request.conf.get("ipam")
     kind = section.get("type") if isinstance(section, dict) else None
-    if kind and isinstance(kind, str) and kind != "host-subnet":
+    if kind and isinstance(kind, str) and not hostsubnet.is_asked(section):
         no_attachment = dict.fromkeys(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "")
         _answer(host, request.verb, kind, (request.raw, no_attachment), request.path)
 

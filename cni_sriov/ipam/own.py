@@ -38,7 +38,7 @@ class Asked:
     attachment: Attachment
     network: str
     netns: str
-    netns_id: list[int]
+    netns_identity: list[int]
     netns_cookie: int
     used: list[HostUse]
     foreign: bool = False
@@ -101,7 +101,7 @@ def lease(there: Store, asked: Asked, is_dead: Judge | None = None) -> list[Leas
     pod are in nobody's way: of an exhausted pool the oldest go.
     """
     owner_name(asked.attachment)  # judged before anything is made for it
-    where = asked.netns, asked.netns_id, there.node.boot_id
+    where = asked.netns, asked.netns_identity, there.node.boot_id
     holding = Holding(asked.attachment, [], asked.network, *where, netns_cookie=asked.netns_cookie)
     with there.transaction(f"reserve for {asked.attachment}") as transaction:
         transaction.refuse_second(asked.attachment, is_dead)

@@ -13,6 +13,7 @@ from functools import cache
 
 from ..words.domain import PF, VF
 from ..words.errors import KernelRefused
+from ..words.names import is_ifname
 from ..words.pci import parse_pci_address
 
 
@@ -146,7 +147,7 @@ class Sysfs:
 
     def pci_of_netdev(self, ifname: str) -> str:
         """Empty for what does not sit on PCI, or is not here."""
-        if not _is_name(ifname):
+        if not is_ifname(ifname):
             return ""
         try:
             return parse_pci_address(self._link_name("class/net", ifname, "device"))
@@ -155,16 +156,16 @@ class Sysfs:
 
     def bond_ports(self, ifname: str) -> list[str]:
         """The ports of a bond, [] if it is none."""
-        return self._read("class/net", ifname, "bonding/slaves").split() if _is_name(ifname) else []
+        return self._read("class/net", ifname, "bonding/slaves").split() if is_ifname(ifname) else []
 
     def uppers(self, ifname: str) -> list[str]:
         """Devices stacked on it (bond, bridge, vlan, macvtap, ...)."""
-        entries = self._list("class/net", ifname) if _is_name(ifname) else []
+        entries = self._list("class/net", ifname) if is_ifname(ifname) else []
         return sorted([entry[6:] for entry in entries if entry.startswith("upper_")])
 
     def switch_id(self, ifname: str) -> str:
         """phys_switch_id: not empty on a PF in switchdev mode and its representors, on some drivers in legacy mode too."""
-        return self._read("class/net", ifname, "phys_switch_id") if _is_name(ifname) else ""
+        return self._read("class/net", ifname, "phys_switch_id") if is_ifname(ifname) else ""
 
     def udev_named(self, ifindex: int) -> bool:
         """Whether udev is through with it, and the name stays; True where no udev runs."""
@@ -230,10 +231,6 @@ def is_userspace(driver: str) -> bool:
     keep the device.
     """
     return "vfio" in driver or "uio" in driver or driver in {"pci-stub", "pciback", "xen-pciback"}
-
-
-def _is_name(ifname: str) -> bool:
-    return 0 < len(ifname) < 16 and "/" not in ifname and "\0" not in ifname and ifname not in {".", ".."}
 
 
 def _number(text: str) -> int:

@@ -22,7 +22,7 @@ def _now() -> int:
 class Holding:
     """All leases of one attachment. `attachment` None = sticky leases that are kept for a pod, attached or not.
 
-    `netns_id` is the netns as [st_dev, st_ino], `netns_cookie` what tells it from the next one of that number, 0 = not
+    `netns_identity` is the netns as [st_dev, st_ino], `netns_cookie` what tells it from the next one of that number, 0 = not
     known: valid in the boot `boot_id` only.
     """
 
@@ -30,7 +30,7 @@ class Holding:
     leases: list[Lease]
     network: str
     netns: str
-    netns_id: list[int]
+    netns_identity: list[int]
     boot_id: str
     created: int = field(default_factory=_now)
     netns_cookie: int = 0
@@ -44,7 +44,7 @@ class Holding:
             "attachment": self.attachment.to_json() if self.attachment else None,
             "leases": [lease.to_json() for lease in self.leases],
         }
-        rest = {name: getattr(self, name) for name in _REST}
+        rest = {key: getattr(self, _ATTRIBUTE.get(key, key)) for key in _REST}
         return jsontext.render(raw | rest).encode()
 
 
@@ -61,6 +61,7 @@ _REST = {
     "created": int,
     "netns_cookie": int,
 }
+_ATTRIBUTE = {"netns_id": "netns_identity"}  # a Record's word for it
 _ABSENT = {"netns_cookie": 0}  # earlier versions did not write it
 
 

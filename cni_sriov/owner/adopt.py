@@ -205,8 +205,7 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
     """Of the IPAM its cache has the type alone: the rest is in the conf of the call, if that is of the same network."""
     conf = host.request.conf if host.request.conf.get("name") == cache.network else {}
     section = conf.get("ipam")
-    section = section if isinstance(section, dict) else {}
-    if section.get("type") == "host-subnet":  # from the start, or imported since (sriovctl import)
+    if hostsubnet.is_asked(section):  # from the start, or imported since (sriovctl import)
         try:
             return own.stored(hostsubnet.parse_lease_dir(section))
         except CniError:
@@ -214,7 +213,7 @@ def _ipam(host: Host, cache: Cache) -> dict[str, Any]:
     if not cache.ipam_type:
         return {}
     given = host.request.raw
-    if section.get("type") != cache.ipam_type:
+    if not isinstance(section, dict) or section.get("type") != cache.ipam_type:
         given = {
             "cniVersion": "0.4.0",
             "name": cache.network,

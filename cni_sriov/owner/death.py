@@ -67,12 +67,12 @@ class DeathProof:
     def _is_dead(self, holding: Holding) -> bool:
         if holding.boot_id != self.host.ledger.boot_id:
             return True
-        if not holding.netns_id:
+        if not holding.netns_identity:
             return False
         live_netns = self._look()
         if holding.attachment in self._with_vf:
             return False
-        inode = holding.netns_id[-1]
+        inode = holding.netns_identity[-1]
         live = live_netns.get(inode, [])
         # its own path first: it may be younger than our look
         netns = self._open([holding.netns, *live], inode)

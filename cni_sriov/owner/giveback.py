@@ -9,7 +9,7 @@ from ..state import deviceinfo
 from ..vf import restore
 from ..vf.card import NotYet
 from ..vf.host import Host
-from ..words.errors import CniError
+from ..words.failures import Failures
 from ..words.record import Record
 
 
@@ -20,17 +20,15 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     without carrier or in another netns, so that its settings cannot be restored. The Record stays as "released", and a later call
     finishes. Raises after having done all it could; the Record then stays as it was.
     """
-    failed = None
+    failures = Failures()
     for inverse in (ipam.release, _forget_device_info):
-        try:
+        with failures.of():
             inverse(host, record)
-        except CniError as error:
-            failed = failed or error
     try:
         if record.boot_id == host.ledger.boot_id and host.ledger.owns(record):
             restore.return_vf(host, record, verify_timeout_ms)
     except NotYet as reason:
-        if failed is None:
+        if not failures.reasons:
             record.status, record.leases, record.addresses, record.ipam = "released", [], [], {}
             record.device_info = ""
             host.ledger.put(record)
@@ -38,8 +36,8 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
                 "the VF is not back yet", vf=record.vf, attachment=record.attachment, reason=reason
             )
             return False
-    if failed is not None:
-        raise failed
+    if failures.reasons:
+        raise failures.reasons[0]
     host.ledger.forget(record)
     return True
 

@@ -39,7 +39,7 @@ def run(call: Call) -> None:
 def _lease_dir(request: Request) -> LeaseDir | None:
     """Where the conf's leases are; None if it says nothing that can be used, which must not stop a DEL."""
     section = request.conf.get("ipam")
-    if not isinstance(section, dict) or section.get("type") != "host-subnet":
+    if not hostsubnet.is_asked(section):
         return None
     try:
         return hostsubnet.parse_lease_dir(section)

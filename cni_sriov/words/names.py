@@ -6,7 +6,7 @@ import re
 
 ID_LIMIT = 200  # of a container ID or a network's name: with an ifname it must fit a file name (255 bytes)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")  # SPEC 1.1.0, "Parameters" and "Configuration format"
-_IFNAME = re.compile(r"(?!\.{1,2}\Z)[^/:\s]*")
+_IFNAME = re.compile(r"(?!\.{1,2}\Z)[^/:\s\0]*")
 
 
 def is_name(text: str, most: int = ID_LIMIT) -> bool:

@@ -79,7 +79,7 @@ class MemoryStore:
         if sticky:
             self.sticky[sticky] = choice.leases
         self.held[attachment] = Holding(
-            attachment, choice.leases, asked.network, asked.netns, asked.netns_id, BOOT
+            attachment, choice.leases, asked.network, asked.netns, asked.netns_identity, BOOT
         )
         self.cursors |= choice.cursors
         return choice.leases
