@@ -146,7 +146,7 @@ def _put_back(host: Host, pf: PF, name: str) -> str:
     return f"\n{name} has its {pf.numvfs} VFs again"
 
 
-def users(host: Host, pf: PF, proc: str = "/proc") -> list[str]:
+def users(host: Host, pf: PF, proc: str) -> list[str]:
     """Who uses VFs of that PF, one line each."""
     claims = {record.vf: record for record in node.records(host)}
     addresses: dict[int, list[str]] = {}

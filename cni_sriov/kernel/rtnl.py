@@ -138,7 +138,7 @@ def route(ifindex: int, what: Route) -> bytes:
     return head + attrs + attr_u32(RTA_OIF, ifindex) + more
 
 
-def route_query(family: int, table: int, ifindex: int = 0) -> bytes:
+def route_query(family: int, table: int, ifindex: int) -> bytes:
     attrs = attr_u32(RTA_OIF, ifindex) if ifindex else b""
     table, more = _table(table)
     return RTMSG.pack(family, 0, 0, 0, table, 0, 0, 0, 0) + attrs + more

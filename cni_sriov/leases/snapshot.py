@@ -23,10 +23,10 @@ class Snapshot:
 
     __slots__ = ("indexes", "kept", "node", "scope")
 
-    def __init__(self, node: Node, scope: str, indexes: dict[int, Index] | None = None) -> None:
+    def __init__(self, node: Node, scope: str) -> None:
         self.node = node
         self.scope = scope
-        self.indexes: dict[int, Index] = {} if indexes is None else indexes
+        self.indexes: dict[int, Index] = {}
         self.kept: list[Lease] = []
 
     def conflict(self, prefix: Prefix) -> bool:
@@ -82,10 +82,8 @@ class Current(Snapshot):
 
     __slots__ = ("boot", "log", "sticky")
 
-    def __init__(
-        self, node: Node, where: LeaseDir, log: Log, indexes: dict[int, Index] | None = None
-    ) -> None:
-        super().__init__(node, where.scope, indexes)
+    def __init__(self, node: Node, where: LeaseDir, log: Log) -> None:
+        super().__init__(node, where.scope)
         self.boot = Directory(where, node.boot_id)
         self.sticky = Directory(where, STICKY)
         self.log = log

@@ -148,7 +148,7 @@ def _holders(leases: Iterable[tuple[Directory, str]]) -> list[Holding]:
     return found
 
 
-def everywhere(node: Node, log: Log, scope: str | None = None) -> Iterator[Store]:
+def everywhere(node: Node, log: Log, scope: str | None) -> Iterator[Store]:
     """A Store for each data directory and scope in use on this node."""
     for where in node.dirs():
         if scope in {None, where.scope}:

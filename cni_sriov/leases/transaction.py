@@ -21,7 +21,6 @@ from ..words.log import Log
 from . import directory
 from .directory import Directory
 from .holding import DamagedLease, Holding, key_name, name_of, owner_name, prefix_of
-from .index import Index
 from .journal import Change, Journal
 from .node import Node, read_cursor, write_cursor
 from .snapshot import Current
@@ -75,15 +74,8 @@ class Transaction(Current):
 
     __slots__ = ("_cursors", "_was_wrong", "journal", "where")
 
-    def __init__(
-        self,
-        node: Node,
-        journal: Journal,
-        where: LeaseDir,
-        log: Log,
-        indexes: dict[int, Index] | None = None,
-    ) -> None:
-        super().__init__(node, where, log, indexes)
+    def __init__(self, node: Node, journal: Journal, where: LeaseDir, log: Log) -> None:
+        super().__init__(node, where, log)
         self.journal = journal
         self.where = where
         self._cursors: dict[str, int] = {}
@@ -96,7 +88,9 @@ class Transaction(Current):
 
     def elsewhere(self, where: LeaseDir) -> Transaction:
         """In another data directory of the scope, under the same lock."""
-        return Transaction(self.node, self.journal, where, self.log, self.indexes)
+        there = Transaction(self.node, self.journal, where, self.log)
+        there.indexes = self.indexes
+        return there
 
     def cursor(self, key: str) -> int | None:
         """The last address of the last automatic lease."""

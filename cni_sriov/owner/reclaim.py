@@ -226,7 +226,7 @@ def take_back(
     attachment: Attachment,
     look: Callable[[], Record | None],
     verify_timeout_ms: int,
-    until: float = 0,
+    until: float,
 ) -> bool:
     """Give back what `look` finds under the attachment's lock, if that is dead. True also where it is gone by then."""
     failures = Failures(host.log.warning, "reclaim failed")
