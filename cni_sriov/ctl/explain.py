@@ -26,7 +26,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(slots=True)
-class Outcome:
+class Explained:
     """`verbs`: ADD and DEL, each with its calls in order."""
 
     network: str
@@ -41,7 +41,7 @@ class Outcome:
         return {"network": self.network, "plugin": self.plugin, "verbs": verbs}
 
 
-def run(file: str, runs: int, plugin: str) -> Outcome:
+def run(file: str, runs: int, plugin: str) -> Explained:
     """CniError as the plugin gave it, or BadConfig where the file has no plugin of type sriov.
 
     KeyboardInterrupt after a stop signal, when all is given back.
@@ -60,7 +60,7 @@ def run(file: str, runs: int, plugin: str) -> Outcome:
             time.sleep(PAUSE_S)
     if stops.seen:
         raise KeyboardInterrupt
-    return Outcome(str(conf.get("name", "")), executable, verbs)
+    return Explained(str(conf.get("name", "")), executable, verbs)
 
 
 def conf_of(document: Json, file: str) -> Json:

@@ -72,7 +72,7 @@ class Unclear(NamedTuple):
     why: str
 
 
-class Found(NamedTuple):
+class Files(NamedTuple):
     """Who has which address, what cannot be told, and the last address of each range set."""
 
     held: dict[str, Attachment]
@@ -80,8 +80,8 @@ class Found(NamedTuple):
     last: list[str]
 
 
-def read(directory: str) -> Found:
-    found = Found({}, [], [])
+def read(directory: str) -> Files:
+    found = Files({}, [], [])
     for name in sorted(os.listdir(directory), key=_as_written_first):
         path = f"{directory}/{name}"
         if name.startswith("last_reserved_ip."):
@@ -95,7 +95,7 @@ def read(directory: str) -> Found:
     return found
 
 
-def _sort(found: Found, address: str, path: str) -> None:
+def _sort(found: Files, address: str, path: str) -> None:
     text = text_of(path)
     who = text.split()
     if len(who) == 2 and sriovcni.is_attachment(*who):

@@ -27,7 +27,7 @@ from . import hostlocal, unclear, validate
 
 
 @dataclass(slots=True)
-class Item:
+class Planned:
     """One attachment and what it gets; `done`: it held exactly that before."""
 
     attachment: Attachment
@@ -46,12 +46,12 @@ class Item:
 
 
 @dataclass(slots=True)
-class Outcome:
+class Imported:
     """What `sriovctl import` did, or would do; `directory` is host-local's."""
 
     network: str
     directory: str
-    items: list[Item]
+    items: list[Planned]
     skipped: list[unclear.Skipped]
     dry_run: bool
 
@@ -69,13 +69,13 @@ class Outcome:
 class Plan:
     """What is to be leased to whom; `holders` keep what nobody is known for, `stale` are of an earlier import, and go first."""
 
-    items: list[Item]
-    holders: list[Item]
+    items: list[Planned]
+    holders: list[Planned]
     skipped: list[unclear.Skipped]
-    stale: list[Item]
+    stale: list[Planned]
 
 
-def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Outcome:
+def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Imported:
     """`file` is the new configuration, `network` the name of the old one if that was another. SubnetConflict names all
     that stands against it, before anything is written.
     """
@@ -92,7 +92,7 @@ def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Outco
         plan = _plan(directory, name, conf, found, ours)
         if not dry_run:
             _write(host, conf, ours, plan, found.last)
-    return Outcome(name, directory, plan.items, plan.skipped, dry_run)
+    return Imported(name, directory, plan.items, plan.skipped, dry_run)
 
 
 def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
@@ -111,7 +111,7 @@ def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
     return str(ours[0]["name"]), hostsubnet.parse(ours[0]["ipam"])
 
 
-def _plan(directory: str, network: str, conf: IpamConf, found: hostlocal.Found, store: Store) -> Plan:
+def _plan(directory: str, network: str, conf: IpamConf, found: hostlocal.Files, store: Store) -> Plan:
     leases: dict[Attachment, list[Lease]] = {}
     owners: dict[str, str] = {}
     problems: list[str] = []
@@ -125,14 +125,14 @@ def _plan(directory: str, network: str, conf: IpamConf, found: hostlocal.Found, 
             problems.append(f"{address} of {attachment}: {lease.subnet} is that of {owners[lease.subnet]}")
         owners[lease.subnet] = f"{address} of {attachment}"
         leases.setdefault(attachment, []).append(lease)
-    before, grown = _holders_of(store, f"host-local:{network}"), list[Item]()
+    before, grown = _holders_of(store, f"host-local:{network}"), list[Planned]()
     items = [_item(store, attachment, network, held, grown, problems) for attachment, held in leases.items()]
     mine = {lease.subnet for item in before + grown for lease in item.leases}
     problems += _taken(store, items, mine)
     if problems:
         raise hostlocal.refuse(directory, problems, "give pools with room for each; see docs/sriov-cni.md")
     kept, skipped = unclear.hold(found.unclear, lambda address: _lease(conf, address), owners)
-    holders = [Item(who, held, False, f"host-local:{network}") for who, held in kept.items()]
+    holders = [Planned(who, held, False, f"host-local:{network}") for who, held in kept.items()]
     for holder in holders:
         holder.done = any(_same(holder, other) for other in before)
     stale = [holder for holder in before if not any(_same(holder, other) for other in holders)]
@@ -164,23 +164,23 @@ def _item(
     attachment: Attachment,
     network: str,
     leases: list[Lease],
-    grown: list[Item],
+    grown: list[Planned],
     problems: list[str],
-) -> Item:
+) -> Planned:
     there = store.find(attachment)
     held = {lease.address for lease in there.leases} if there else set()
     wanted = {lease.address for lease in leases}
     if (
         there and held < wanted and not there.netns
     ):  # an earlier import, which could not read all of its files
-        grown.append(Item(attachment, there.leases, True, network))
-        return Item(attachment, leases, False, network)
+        grown.append(Planned(attachment, there.leases, True, network))
+        return Planned(attachment, leases, False, network)
     if held and held != wanted:
         problems.append(f"{attachment}: it holds {', '.join(sorted(held))} by host-subnet already")
-    return Item(attachment, leases, bool(held), network)
+    return Planned(attachment, leases, bool(held), network)
 
 
-def _taken(store: Store, items: list[Item], mine: set[str]) -> list[str]:
+def _taken(store: Store, items: list[Planned], mine: set[str]) -> list[str]:
     """What another attachment leases already, in whatever directory: looked at without the lock, and again under it.
 
     `mine` is of an earlier import, and gone by then.
@@ -194,20 +194,20 @@ def _taken(store: Store, items: list[Item], mine: set[str]) -> list[str]:
         ]
 
 
-def _holders_of(store: Store, network: str) -> list[Item]:
+def _holders_of(store: Store, network: str) -> list[Planned]:
     """Of earlier imports."""
     return [
-        Item(holding.attachment, holding.leases, True, network)
+        Planned(holding.attachment, holding.leases, True, network)
         for holding in store.holdings()
         if holding.network == network and holding.attachment is not None
     ]
 
 
-def _same(one: Item, other: Item) -> bool:
+def _same(one: Planned, other: Planned) -> bool:
     return (one.attachment, _subnets(one)) == (other.attachment, _subnets(other))
 
 
-def _subnets(item: Item) -> list[str]:
+def _subnets(item: Planned) -> list[str]:
     return sorted(lease.subnet for lease in item.leases)
 
 
@@ -215,8 +215,8 @@ def _subnets(item: Item) -> list[str]:
 
 
 def _write(host: Host, conf: IpamConf, store: Store, plan: Plan, last: list[str]) -> None:
-    written: list[Item] = []
-    released: list[Item] = []
+    written: list[Planned] = []
+    released: list[Planned] = []
     try:
         for item in plan.stale:
             _release(host, store, item)
@@ -233,12 +233,12 @@ def _write(host: Host, conf: IpamConf, store: Store, plan: Plan, last: list[str]
         raise
 
 
-def _release(host: Host, store: Store, item: Item) -> None:
+def _release(host: Host, store: Store, item: Planned) -> None:
     with host.ledger.attachment_lock(item.attachment, "sriovctl import"):
         store.release(item.attachment)
 
 
-def _reserve(host: Host, store: Store, conf: IpamConf, item: Item, last: list[str]) -> None:
+def _reserve(host: Host, store: Store, conf: IpamConf, item: Planned, last: list[str]) -> None:
     """The netns is not known: nobody but DEL, GC or a reboot frees it."""
     who = item.attachment
     holding = Holding(who, [], item.network, "", [], store.node.boot_id)
@@ -251,7 +251,7 @@ def _reserve(host: Host, store: Store, conf: IpamConf, item: Item, last: list[st
             pass
 
 
-def _choose(conf: IpamConf, view: View, item: Item, last: list[str]) -> Choice:
+def _choose(conf: IpamConf, view: View, item: Planned, last: list[str]) -> Choice:
     for lease in item.leases:
         if view.conflict(parse_prefix(lease.subnet)):
             raise SubnetConflict(f"lease {lease.subnet}: taken meanwhile", "see `sriovctl leases`")

@@ -11,12 +11,12 @@ from rich.text import Text
 
 from ..conf.hostsubnet import SCOPE
 from . import split
-from .explain import Outcome as Explained
+from .explain import Explained
 from .finding import Finding
 from .gc import Verdict
-from .importer import Outcome
+from .importer import Imported
 from .node import PfRow, VfRow
-from .vfs import Outcome as VfsOutcome
+from .vfs import Provision
 
 _PIPE_WIDTH = 1000  # a pipe wraps nothing
 _ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
@@ -54,7 +54,7 @@ def _dash(text: str) -> Text:
 # vfs and status ------------------------------------------------------------------------------------------------------
 
 
-def vfs(out: TextIO, outcome: VfsOutcome) -> None:
+def vfs(out: TextIO, outcome: Provision) -> None:
     row = outcome.pf
     console = _console(out)
     name = row.pf.ifname or row.pf.pci_address
@@ -170,7 +170,7 @@ def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
         console.print(Text(f"{len(some)} left, because {reason}: {named}", style="dim"))
 
 
-def imported(out: TextIO, outcome: Outcome) -> None:
+def imported(out: TextIO, outcome: Imported) -> None:
     console = _console(out)
     new = [item for item in outcome.items if not item.done]
     verb = "would be leased" if outcome.dry_run else "leased"
@@ -190,7 +190,7 @@ def imported(out: TextIO, outcome: Outcome) -> None:
         console.print(Text(f"  rm -r {outcome.directory}", style="dim"))
 
 
-def _skipped(console: Console, outcome: Outcome) -> None:
+def _skipped(console: Console, outcome: Imported) -> None:
     if not outcome.skipped:
         return
     console.print(

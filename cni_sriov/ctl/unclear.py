@@ -35,7 +35,7 @@ class Skipped:
         return {"address": found.address, "file": found.file, "reason": found.why, "kept": self.kept}
 
 
-def name_owners(host: Host, found: hostlocal.Found, network: str, store: str) -> None:
+def name_owners(host: Host, found: hostlocal.Files, network: str, store: str) -> None:
     """The interface that an old file does not name, where its container has but one in that network."""
     if not found.unclear:
         return

@@ -23,7 +23,7 @@ _POLL_S = 0.05
 
 
 @dataclass(slots=True)
-class Outcome:
+class Provision:
     """The PF as it is now; `missing` = what a VF still lacks, `notes` = what the operator should know."""
 
     pf: node.PfRow
@@ -42,7 +42,7 @@ class Outcome:
 
 def run(
     host: Host, where: str, count: int, timeout_s: float = NAMED_TIMEOUT_S, proc: str = "/proc"
-) -> Outcome:
+) -> Provision:
     address = find_pf(host, where).pci_address
     host.ledger.open_run_dir()
     with host.ledger.node_lock("sriovctl vfs"):
@@ -53,7 +53,7 @@ def run(
     pf = find_pf(host, address)
     missing = _wait(host, pf, count, timeout_s)
     row = next(row for row in node.look(host) if row.pf.pci_address == address)
-    return Outcome(row, changed, missing, _notes(host, row))
+    return Provision(row, changed, missing, _notes(host, row))
 
 
 # which PF ------------------------------------------------------------------------------------------------------------

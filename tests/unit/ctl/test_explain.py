@@ -206,7 +206,7 @@ def test_the_table_has_a_row_for_each_part_and_numbers_where_awk_finds_them() ->
     call = split.split(SAID, 1000 * MS, 1040 * MS)
     out = io.StringIO()
 
-    show.explained(out, "net.conf", explain.Outcome("net", "/sriov", {"ADD": [call], "DEL": [call]}))
+    show.explained(out, "net.conf", explain.Explained("net", "/sriov", {"ADD": [call], "DEL": [call]}))
 
     lines = out.getvalue().splitlines()
     assert lines[0].strip() == "net.conf, network net: one run"
