@@ -524,3 +524,12 @@ def test_a_delete_whose_standard_input_cannot_be_read_goes_by_what_is_recorded(
     assert (delete(), node.snapshot()) == (0, before), said
     assert delete() == 1  # nothing is recorded any more, and nobody can tell what was meant
     assert json.loads(said[-1])["code"] == 5
+
+
+def test_infinity_in_disguise_is_code_6_and_not_a_bug_after_all_is_done(one_vf: World) -> None:
+    prev = '{"interfaces": [{"name": "br0", "x": 1e999}]}'
+    text = json.dumps(one_vf.conf())[:-1] + f', "prevResult": {prev}}}'
+
+    reply = one_vf.call("ADD", text)
+
+    assert (reply.code, one_vf.files()) == (6, []), reply.text

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -15,6 +16,7 @@ from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.log import Log
 from tests.drop_in import SriovCni, known
+from tests.unit.one_port import MINE, OTHERS, a_world
 from tests.world import Reply, World
 
 if TYPE_CHECKING:
@@ -467,3 +469,17 @@ def test_a_holder_whose_delete_ended_between_the_look_and_the_lock_is_not_in_the
     added = add(world, "c2", master=None, deviceID=VF0)
 
     assert added.code == 0, added.text
+
+
+def test_a_name_that_is_free_by_reclaim_can_be_attached_again(tmp_path: Path) -> None:
+    """podman and cnitool reuse container names; their stale Record must not say "attached already" for ever."""
+    world = a_world(tmp_path, vfs=1)
+    assert world.call("ADD", world.conf()).code == 0
+    world.kernel.kill_netns(MINE)
+    world.kernel.add_pod(MINE)
+    theirs = world.conf(name="other", stateDir=str(world.root / "state2"))
+    assert world.call("ADD", theirs, "c2", OTHERS).code == 0
+
+    reply = world.call("ADD", world.conf())
+
+    assert reply.code == 11, reply.text  # no free VF, which is the truth

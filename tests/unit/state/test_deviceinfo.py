@@ -1,7 +1,7 @@
 """runtimeConfig.CNIDeviceInfoFile: written where there is none, compared where a device plugin wrote it, and taken back.
 
 What the file must say is of the NPWG device-information specification 1.1.0, sections 3 and 5. That nothing of it is
-left when a call fails or dies is in commands/test_star.py and test_attack.py, whose configurations ask for it.
+left when a call fails or dies is in verbs/test_star.py and verbs/test_delete.py, whose configurations ask for it.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,3 +43,31 @@ def test_a_macvlans_pool_may_be_cut_from_its_parents_lan(world: World, master: s
     others = world.call("ADD", conf | {"master": "gone0"}, "c2", door="host-subnet").document
 
     assert [added["ips"][0]["address"] for added in (ours, others)] == ["10.10.0.2/24", "10.10.1.2/24"]
+
+
+def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World) -> None:
+    before = one_vf.snapshot()
+
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    one_vf.kernel.before("announce", stopped)
+
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100, ipam=one_vf.ipam()))
+
+    assert (reply.code, one_vf.snapshot()) == (11, before)
+
+
+def test_a_stop_signal_while_add_undoes_itself_does_not_stop_the_undoing(one_vf: World) -> None:
+    before = one_vf.snapshot()
+
+    def stopped(_netlink: object, _pf: int, _index: int, vlan: int, *_: object) -> None:
+        if vlan == 0:  # the undoing
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    one_vf.kernel.before("set_vf_vlan", stopped, always=True)
+
+    # igb refuses link_state
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100, trust="on", link_state="disable"))
+
+    assert (reply.code, one_vf.snapshot()) == (11, before)

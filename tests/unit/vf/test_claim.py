@@ -1,4 +1,4 @@
-"""What an ADD reads of a PF with 256 VFs, under the node's lock: as little as can be."""
+"""What an ADD claims: of a PF with 256 VFs it reads as little as can be under the node's lock; some PFs have none to give."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cni_sriov.kernel import devlink
 from tests.fakes import FakeKernel, FakeSysfs
+from tests.unit.one_port import hide_pf
 from tests.world import World
 
 VIRTFN = re.compile(r"virtfn(\d+)$")
@@ -83,3 +85,25 @@ def test_no_free_vf_of_a_big_card_names_every_vf(world: World, counting: Countin
     assert refused.text.count(": claimed") == 3
     assert refused.text.count("no driver is bound") == 253
     assert len(counting.seen) == 256, "reclaim looks whether the claimed ones are back in the host"
+
+
+def test_a_pf_in_a_netns_of_its_own_is_101(one_vf: World) -> None:
+    hide_pf(one_vf)
+
+    reply = one_vf.call("ADD", one_vf.conf(master=None, deviceID="0000:01:10.0"))
+
+    assert (reply.code, one_vf.files()) == (101, [])
+
+
+@pytest.mark.parametrize(("mode", "code"), [("switchdev", 101), ("legacy", 0), ("", 0)])
+def test_a_pf_in_switchdev_mode_is_101(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch, mode: str, code: int
+) -> None:
+    """By devlink's word: ice and netdevsim have a switch ID in legacy mode, too."""
+    (one_vf.root / "kernel/sys/class/net/enp1s0f0/phys_switch_id").write_text("0102")
+    monkeypatch.setattr(devlink, "eswitch_mode", lambda device: mode if device == "0000:01:00.0" else "?")
+
+    reply = one_vf.call("ADD", one_vf.conf())
+
+    assert (reply.code, "switchdev" in reply.text) == (code, code == 101)
+    assert bool(one_vf.files()) == (code == 0)

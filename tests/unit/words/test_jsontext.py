@@ -111,3 +111,9 @@ def test_no_value_of_a_known_key_is_told_in_python(world: World, place: tuple[st
 @pytest.mark.parametrize(("args", "shown"), [("MAC=None", '"None"'), ("x", '"x"'), ("IP='a'", "\"'a'\"")])
 def test_cni_args_too(world: World, args: str, shown: str) -> None:
     assert shown in world.call("ADD", world.conf(ipam=world.ipam()), args=args).text
+
+
+def test_a_huge_value_does_not_come_back_in_the_error(one_vf: World) -> None:
+    reply = one_vf.call("ADD", one_vf.conf(mac="x" * 100_000))
+
+    assert (reply.code, len(reply.text) < 1000) == (7, True)
