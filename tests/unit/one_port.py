@@ -47,3 +47,12 @@ def hide_pf(world: World) -> None:
 def show_pf(world: World) -> None:
     world.kernel.kill_netns("/run/netns/pf")
     world.kernel.pfs[0].link.is_up = True
+
+
+def pull_cable(world: World, out: bool = True) -> None:
+    world.kernel.pfs[0].link.carrier = not out
+
+
+def at_home(world: World) -> FakeLink:
+    """The first VF's netdev, which must be in the host."""
+    return next(link for link in world.kernel.host.links.values() if link.pci_address == "0000:01:10.0")

@@ -169,9 +169,6 @@ def test_all_problems_are_told_at_once(node: Node) -> None:
     assert "2 problem(s)" in node.run().err
 
 
-# files that do not say whose their address is ---------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "content", ["", "c1\r\nnet1\r\nmore", "../x\r\nnet1", "c1\r\na/b", "c1\r\n" + "x" * 16, "\0\xff"]
 )

@@ -32,8 +32,6 @@ def kernel(world: World) -> dict[str, Any]:
     return world.kernel.snapshot()
 
 
-# files that cannot be trusted ----------------------------------------------------------------------------------------
-
 DAMAGE: dict[str, Any] = {
     "empty": "",
     "cut": '{"OrigVfState":{"HostIFName":"enp1',
@@ -159,16 +157,10 @@ def test_dpdk_is_told_and_left_alone(world: World, old: SriovCni) -> None:
     assert (gc.code, kernel(world), old.files()) == (0, there, files)
 
 
-# names ---------------------------------------------------------------------------------------------------------------
-
-
 def test_all_that_a_name_can_mean() -> None:
     assert [(a.container_id, a.ifname) for a in attachments("a-b-c")] == [("a", "b-c"), ("a-b", "c")]
     assert attachments("pci") == attachments("-net1") == attachments("c1-") == []
     assert [a.ifname for a in attachments("c-x" + "y" * 15)] == []
-
-
-# GC ------------------------------------------------------------------------------------------------------------------
 
 
 def collect(world: World, *keep: tuple[str, str], **keys: Any) -> Reply:
@@ -242,9 +234,6 @@ def test_a_file_that_breaks_a_look_hides_no_other(
     assert [file for file in old.files() if "pci" not in file] == ["c1-net1"]
 
 
-# the VFs -------------------------------------------------------------------------------------------------------------
-
-
 def test_an_orphan_is_given_back_before_it_is_taken(world: World, old: SriovCni) -> None:
     """Else its VLAN would be the next one's baseline."""
     before = kernel(world)
@@ -304,9 +293,6 @@ def test_another_directory_by_cni_dir(world: World) -> None:
     assert old.files() == ["c1-net1", "pci/0000:01:10.0"]
     assert (world.call("CHECK", conf).code, world.call("DEL", conf).code) == (0, 0)
     assert (kernel(world), old.files()) == (before, [])
-
-
-# the price -----------------------------------------------------------------------------------------------------------
 
 
 def test_our_own_attachments_pay_one_look_and_load_nothing(

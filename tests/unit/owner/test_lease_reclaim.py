@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.unit.one_port import pull_cable
 from tests.world import World
 
 
@@ -45,10 +46,6 @@ def test_a_netns_that_cannot_be_found_may_be_held_by_a_descriptor(full: World) -
 def set_pf_down(world: World, down: bool) -> None:
     netlink = world.kernel.netlink
     (netlink.set_down if down else netlink.set_up)(netlink.ifindex("enp1s0f0"))
-
-
-def pull_cable(world: World, out: bool) -> None:
-    world.kernel.pfs[0].link.carrier = not out
 
 
 @pytest.mark.parametrize("harm", [set_pf_down, pull_cable])

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cni_sriov.words.errors import CniError
+from tests.unit.one_port import pull_cable
+
 if TYPE_CHECKING:
     from tests.world import World
 
@@ -71,3 +74,15 @@ def test_a_stop_signal_while_add_undoes_itself_does_not_stop_the_undoing(one_vf:
     reply = one_vf.call("ADD", one_vf.conf(vlan=100, trust="on", link_state="disable"))
 
     assert (reply.code, one_vf.snapshot()) == (11, before)
+
+
+def test_an_undo_that_must_wait_is_not_told_as_done(world: World) -> None:
+    def fail(*_: object) -> None:
+        pull_cable(world)
+        raise CniError("move it: the test said no", code=5)
+
+    world.kernel.before("move", fail)
+
+    assert world.call("ADD", world.conf(max_tx_rate=100)).code == 5
+
+    assert "undone" not in world.log_file.read_text()

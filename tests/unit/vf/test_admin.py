@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from tests import fakes
 from tests.unit.one_port import vf_of
 from tests.world import World
 
@@ -25,3 +30,32 @@ def test_the_admin_mac_goes_back_also_where_the_netdev_is_gone(one_vf: World) ->
     reply = one_vf.call("DEL", one_vf.conf())
 
     assert (reply.code, vf_of(one_vf).admin_mac, one_vf.files()) == (0, False, []), reply.text
+
+
+def test_a_driver_that_applies_later_is_waited_for_on_both_ways(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """i40e and iavf do; what is read back at once is what was there before."""
+    netlink: Any = fakes.FakeNetlink
+    set_vlan, states = netlink.set_vf_vlan, netlink.vf_states
+    late: list[str] = []
+
+    def set_later(*args: Any) -> None:
+        set_vlan(*args)
+        late.extend(["once", "and again"])
+
+    def not_yet(*args: Any) -> Any:
+        found = states(*args)
+        if late:
+            late.pop()
+            found[0].vlan = 4000
+        return found
+
+    monkeypatch.setattr(netlink, "set_vf_vlan", set_later)
+    monkeypatch.setattr(netlink, "vf_states", not_yet)
+
+    conf = world.conf(vlan=100, verifyTimeout=5000)
+    assert world.call("ADD", conf).code == 0
+    assert late == []
+    assert world.call("DEL", conf).code == 0
+    assert late == []

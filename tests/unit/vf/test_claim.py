@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cni_sriov.kernel import devlink
+from cni_sriov.kernel.replies import Address
+from cni_sriov.state.ledger import Ledger
 from tests.fakes import FakeKernel, FakeSysfs
-from tests.unit.one_port import hide_pf
+from tests.unit.one_port import at_home, hide_pf
 from tests.world import World
 
 VIRTFN = re.compile(r"virtfn(\d+)$")
@@ -42,43 +45,43 @@ class CountingSysfs(FakeSysfs):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def large(tmp_path: Path) -> World:
     """One port with 256 VFs, the first three of them in the pod."""
-    world = World(tmp_path)
-    world.kernel.add_pf(numvfs=256, totalvfs=256)
-    world.kernel.add_pod()
+    large = World(tmp_path)
+    large.kernel.add_pf(numvfs=256, totalvfs=256)
+    large.kernel.add_pod()
     for number in range(3):
-        assert world.call("ADD", world.conf(), f"c{number}", ifname=f"net{number}").code == 0
-    return world
+        assert large.call("ADD", large.conf(), f"c{number}", ifname=f"net{number}").code == 0
+    return large
 
 
 @pytest.fixture
-def counting(world: World) -> CountingSysfs:
-    world.kernel.sysfs = counting = CountingSysfs(world.kernel)
+def counting(large: World) -> CountingSysfs:
+    large.kernel.sysfs = counting = CountingSysfs(large.kernel)
     return counting
 
 
 def test_an_add_reads_no_claimed_vf_and_none_behind_the_free_one(
-    world: World, counting: CountingSysfs
+    large: World, counting: CountingSysfs
 ) -> None:
-    assert world.call("ADD", world.conf(), "c3", ifname="net3").code == 0
+    assert large.call("ADD", large.conf(), "c3", ifname="net3").code == 0
 
     assert counting.seen == {"0000:01:10.6"}
     assert counting.links == ["0", "1", "2", "3"]
 
 
-def test_with_device_id_only_that_vf_is_read(world: World, counting: CountingSysfs) -> None:
-    added = world.call("ADD", world.conf(master=None, deviceID="0000:01:1f.0"), "c3", ifname="net3")
+def test_with_device_id_only_that_vf_is_read(large: World, counting: CountingSysfs) -> None:
+    added = large.call("ADD", large.conf(master=None, deviceID="0000:01:1f.0"), "c3", ifname="net3")
 
     assert added.code == 0, added.text
     assert counting.seen == {"0000:01:1f.0"}
 
 
-def test_no_free_vf_of_a_big_card_names_every_vf(world: World, counting: CountingSysfs) -> None:
-    for vf in world.kernel.pfs[0].vfs[3:]:
-        world.kernel.set_driver(vf, "")
+def test_no_free_vf_of_a_big_card_names_every_vf(large: World, counting: CountingSysfs) -> None:
+    for vf in large.kernel.pfs[0].vfs[3:]:
+        large.kernel.set_driver(vf, "")
 
-    refused = world.call("ADD", world.conf(), "c3", ifname="net3")
+    refused = large.call("ADD", large.conf(), "c3", ifname="net3")
 
     assert refused.code == 11
     assert all(f"enp1s0f0 vf {index} (" in refused.text for index in range(256))
@@ -107,3 +110,24 @@ def test_a_pf_in_switchdev_mode_is_101(
 
     assert (reply.code, "switchdev" in reply.text) == (code, code == 101)
     assert bool(one_vf.files()) == (code == 0)
+
+
+VF = "0000:01:10.0"
+
+
+def test_an_address_given_while_add_waits_for_the_lock_keeps_the_vf(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = Ledger.node_lock
+
+    def waited(ledger: Ledger, verb: str) -> Any:
+        if verb == "ADD" and not at_home(world).addresses:
+            at_home(world).addresses.append(Address("192.0.2.1/24", 0, 0x80))
+        return lock(ledger, verb)
+
+    monkeypatch.setattr(Ledger, "node_lock", waited)
+
+    assert world.call("ADD", world.conf()).code == 0
+
+    assert [link.addresses for link in world.kernel.host.links.values() if link.pci_address == VF] != []
+    assert f"0000:01:00.0+{VF}" not in [claim.name for claim in (world.run_dir / "claims").iterdir()]

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tests.unit.one_port import MINE, link_of
+import errno
+from typing import Any
+
+import pytest
+
+from cni_sriov.words.errors import KernelRefused
+from tests import fakes
+from tests.unit.one_port import MINE, at_home, link_of, pull_cable
 from tests.world import World
 
 
@@ -42,3 +49,55 @@ def test_a_vf_that_was_up_is_up_again_even_if_somebody_set_it_up_under_the_pods_
     reply = one_vf.call("DEL", one_vf.conf())
 
     assert (reply.code, one_vf.snapshot()) == (0, before)
+
+
+def test_a_move_that_fails_is_repeated_without_a_carrier_too(world: World) -> None:
+    """The pod lives on, with the VF and its address: DEL must not say that all is done."""
+    conf = world.conf(ipam=world.ipam())
+    assert world.call("ADD", conf).code == 0
+    pull_cable(world)
+
+    def busy(*_: object) -> None:
+        raise KernelRefused("move", errno.EBUSY)
+
+    world.kernel.before("move", busy)
+
+    assert world.call("DEL", conf).code == 11
+    assert world.call("DEL", conf).code == 0
+    assert at_home(world).name == "enp1s0f0v0"
+
+
+def rename(world: World) -> None:
+    index = next(i for i, link in world.kernel.host.links.items() if link.pci_address == "0000:01:10.0")
+    world.kernel.rename(world.kernel.host, index, "ens1v0")
+
+
+def set_up(world: World) -> None:
+    at_home(world).is_up = True
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "dies"), [(rename, False), (set_up, True)], ids=["udev", "NetworkManager"]
+)
+def test_what_udev_and_networkmanager_do_between_our_steps(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: Any, dies: bool
+) -> None:
+    """While the MAC goes back: a new name; or UP, which makes a rename EBUSY before Linux 6.2."""
+    set_mac = fakes.FakeNetlink.set_mac
+    seen: list[str] = []
+    assert world.call("ADD", world.conf(mac="02:00:00:00:aa:01")).code == 0
+    if dies:
+        world.kernel.kill_netns("/run/netns/pod1")
+
+    def interrupted(netlink: fakes.FakeNetlink, ifindex: int, mac: str) -> None:
+        set_mac(netlink, ifindex, mac)
+        if not seen:
+            seen.append(mac)
+            meanwhile(world)
+
+    monkeypatch.setattr(fakes.FakeNetlink, "set_mac", interrupted)
+
+    deleted = world.call("DEL", world.conf(), netns="" if dies else "/run/netns/pod1")
+
+    assert (deleted.code, seen != []) == (0, True), deleted.text
+    assert at_home(world).name == "enp1s0f0v0"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import FakeLink
 from tests.unit.ctl.tool import sriovctl
+from tests.unit.one_port import at_home
 from tests.world import World
 
 VF, NAME = "0000:01:10.0", "enp1s0f0v0"
@@ -20,10 +21,6 @@ def conf(world: World) -> dict[str, Any]:
     return world.conf(master=None, deviceID=VF)
 
 
-def vf_of(world: World) -> FakeLink:
-    return next(link for link in world.kernel.host.links.values() if link.pci_address == VF)
-
-
 def take_name(world: World) -> FakeLink:
     """As a tunnel of the operator may have it, or another VF that came home under its pod's name for it."""
     return world.kernel.add_link(world.kernel.host, NAME)
@@ -33,7 +30,7 @@ def with_odd_name(world: World, conf: dict[str, Any]) -> FakeLink:
     assert world.call("ADD", conf).code == 0
     thief = take_name(world)
     assert world.call("DEL", conf).code == 0
-    assert vf_of(world).name != NAME
+    assert at_home(world).name != NAME
     return thief
 
 
@@ -62,7 +59,7 @@ def sriovctl_gc(world: World, _: dict[str, Any]) -> int:
 @pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
 @pytest.mark.parametrize("call", [other_del, same_pair, gc, sriovctl_gc])
 def test_the_next_call_gives_it_its_name(world: World, conf: dict[str, Any], call: Any, up: bool) -> None:
-    vf_of(world).is_up = up
+    at_home(world).is_up = up
     before = world.snapshot()
     give_name_back(world, with_odd_name(world, conf))
 
@@ -97,7 +94,7 @@ def test_another_vf_at_that_address_is_not_meant(world: World, conf: dict[str, A
 
     assert gc(world, conf) == 0
 
-    assert vf_of(world).name == "ens1v0"
+    assert at_home(world).name == "ens1v0"
     assert list((world.run_dir / "names").iterdir()) == []
 
 
@@ -139,4 +136,4 @@ def test_what_is_no_name_is_not_given(world: World, conf: dict[str, Any], name: 
 
     assert same_pair(world, conf) == 0
 
-    assert vf_of(world).name == NAME
+    assert at_home(world).name == NAME

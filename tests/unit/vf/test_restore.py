@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
 import pytest
 
-from tests.unit.one_port import MINE, OTHERS, hide_pf, link_of, show_pf, vf_of
+from cni_sriov.words.errors import KernelRefused
+from tests import fakes
+from tests.unit.one_port import MINE, OTHERS, at_home, hide_pf, link_of, show_pf, vf_of
 from tests.world import World
 
 
@@ -61,3 +64,42 @@ def test_what_a_hidden_pf_left_is_finished_by_the_same_attachments_add(one_vf: W
 
     assert (early.code, "another netns" in early.text, late.code) == (11, True, 0), early.text
     assert vf_of(one_vf).state.vlan == 0
+
+
+def test_a_pf_that_does_not_answer_stops_no_other_inverse(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = world.conf(mtu=1400)
+    assert world.call("ADD", conf).code == 0
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise KernelRefused("look up the VFs of link 2", errno.EIO)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeNetlink, "vf_states", fail)
+        assert world.call("DEL", conf).code == 11
+    assert at_home(world).mtu == 1500
+    assert world.call("DEL", conf).code == 0
+
+
+def test_a_netdev_that_is_there_but_was_not_seen_is_not_taken_for_restored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """udev renames it again and again while DEL looks for it: nothing of it was set back, and nothing was seen to differ."""
+    conf, link = world.conf(mtu=1400), fakes.FakeNetlink.link
+    missed: list[str] = []
+    assert world.call("ADD", conf).code == 0
+
+    def renamed(netlink: fakes.FakeNetlink, name: str) -> Any:
+        found = link(netlink, name)
+        if found is None or found.parent_dev != "0000:01:10.0" or len(missed) == 2:
+            return found
+        missed.append(name)
+        return None
+
+    monkeypatch.setattr(fakes.FakeNetlink, "link", renamed)
+
+    assert world.call("DEL", conf).code == 11
+    assert len(missed) == 2
+    assert world.call("DEL", conf).code == 0
+    assert at_home(world).mtu == 1500
