@@ -18,7 +18,7 @@ from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
 from cni_sriov.words.domain import Request
 from cni_sriov.words.log import Log
-from tests.fakes import FakeKernel
+from tests.fakes import FakeKernel, FakeLink
 
 BOOT_ID = "11111111-2222-3333-4444-555555555555"
 
@@ -155,6 +155,12 @@ class World:
         state_dir = str(self.state_dir) if conf.state_dir == STATE_DIR else conf.state_dir
         ledger = Ledger(state_dir, log, str(self.run_dir), self.boot_id)
         return FakeHost(self.kernel, ledger, log, allow_own_netns, self.plugins, request)
+
+    def pod_link(self, pod: str = "/run/netns/pod1") -> FakeLink:
+        """The interface net1 of a pod that has one."""
+        found = self.kernel.pods[pod].find("net1")
+        assert found is not None
+        return found[1]
 
     def snapshot(self) -> dict[str, Any]:
         """The kernel, and every state file but hints and node-wide locks: what an attachment must leave as it was."""

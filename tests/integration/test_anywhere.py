@@ -11,14 +11,13 @@ import resource
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import bundle
-from tests.integration.rig import BUNDLE, Call, Rig, call, conf
+from tests.integration.rig import Call, Rig, call, conf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,14 +26,6 @@ pytestmark = [pytest.mark.root, pytest.mark.bundle]
 POD = "/run/netns/pod"
 MB = 1 << 20
 only_a_snapshot = pytest.mark.skipif(not bundle.is_snapshot(), reason="built with SNAPSHOT=no")
-
-
-@pytest.fixture(scope="module")
-def rig() -> Iterator[Rig]:
-    assert BUNDLE.exists(), "no bundle: run `make build`"
-    with Rig(vfs=2) as rig:
-        rig.add_pod("pod")
-        yield rig
 
 
 def attach_and_detach(rig: Rig, before: Callable[[], object], *argv: str) -> None:

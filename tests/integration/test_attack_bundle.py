@@ -20,18 +20,10 @@ from tests import bundle
 from tests.integration.rig import BUNDLE, Call, Rig, call, conf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle]
 POD = "/run/netns/pod"
-
-
-@pytest.fixture(scope="module")
-def rig() -> Iterator[Rig]:
-    assert BUNDLE.exists(), "no bundle: run `make build`"
-    with Rig(vfs=2) as rig:
-        rig.add_pod("pod")
-        yield rig
 
 
 class Answer:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests import bundle
-from tests.integration.rig import BUNDLE, Call, Rig, call, conf
+from tests.integration.rig import Call, Rig, call, conf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,14 +29,6 @@ sleep 0.3
 [ $CNI_COMMAND = ADD ] && echo '{"cniVersion": "1.0.0", "ips": [{"address": "10.77.0.2/24"}]}'
 exit 0
 """
-
-
-@pytest.fixture(scope="module")
-def rig() -> Iterator[Rig]:
-    assert BUNDLE.exists(), "no bundle: run `make build`"
-    with Rig(vfs=2) as rig:
-        rig.add_pod("pod")
-        yield rig
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ from cni_sriov.words.errors import BadJson, CniError, InputOutput, PoolExhausted
 from cni_sriov.words.inet import parse_prefix
 from cni_sriov.words.lease import LeaseDir
 from cni_sriov.words.log import Log
+from tests.checker import merged
 
 BOOT = "aaaaaaaa-0000-0000-0000-000000000001"
 DUAL = [{"subnet": "10.10.0.0/22", "prefixLength": 24}, {"subnet": "fd00::/61", "prefixLength": 64}]
@@ -123,16 +124,6 @@ def index_ranges(path: Path) -> list[tuple[int, int]]:
 def is_pending(world: World) -> bool:
     lock = Path(f"{world.run_dir}/subnets/lock")
     return lock.exists() and any(lock.read_bytes()[512:516])
-
-
-def merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    result: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if result and result[-1][1] == low:
-            result[-1] = (result[-1][0], high)
-        else:
-            result.append((low, high))
-    return result
 
 
 def check_consistent(world: World) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.drop_in import POD, known
+from tests.drop_in import known
 from tests.fakes import FakeLink, FakeVf
 from tests.pages import text_of
 from tests.world import World
@@ -57,9 +57,7 @@ def test_each_key_does_what_it_did(world: World, keys: dict[str, Any], look: Loo
 
     assert added.code == 0, added.text
     vf = next(vf for vf in world.kernel.pfs[0].vfs if vf.pci_address == VF)
-    found = world.kernel.pods[POD].find("net1")
-    assert found is not None
-    assert look(vf, found[1]) == value
+    assert look(vf, world.pod_link()) == value
     assert world.call("DEL", conf).code == 0
     assert world.kernel.snapshot() == before
 
@@ -67,9 +65,7 @@ def test_each_key_does_what_it_did(world: World, keys: dict[str, Any], look: Loo
 def test_a_mac_by_cni_args(world: World) -> None:
     conf = world.conf(cniVersion="0.3.1", master=None, deviceID=VF, mac="CA:FE:C0:FF:EE:00")
     assert world.call("ADD", conf, args="IgnoreUnknown=1;MAC=CA:FE:C0:FF:EE:02").code == 0
-    found = world.kernel.pods[POD].find("net1")
-    assert found is not None
-    assert found[1].mac == "ca:fe:c0:ff:ee:02"
+    assert world.pod_link().mac == "ca:fe:c0:ff:ee:02"
 
 
 def test_log_file(world: World) -> None:

@@ -16,7 +16,7 @@ from cni_sriov.conf import hostsubnet, requests
 from cni_sriov.conf.keycase import Folded, Known
 from cni_sriov.wire import cni as wire
 from tests.drop_in import known
-from tests.fakes import FakeLink, FakeVf
+from tests.fakes import FakeVf
 from tests.world import Reply, World
 
 Json = dict[str, Any]
@@ -29,12 +29,6 @@ TREE = Known(
 
 def vf_of(world: World, address: str = VF) -> FakeVf:
     return next(vf for pf in world.kernel.pfs for vf in pf.vfs if vf.pci_address == address)
-
-
-def link_of(world: World, pod: str = "/run/netns/pod1") -> FakeLink:
-    found = world.kernel.pods[pod].find("net1")
-    assert found is not None
-    return found[1]
 
 
 def dns_of(reply: Reply) -> Any:
@@ -100,16 +94,16 @@ SENT: list[tuple[str, Json, Look, Any]] = [
     ("empty dns", {"dns": DNS, "runtimeConfig": {"dns": {"servers": [], "searches": []}}}, lambda w, r: dns_of(r), DNS),
     # types.NetConf of containernetworking/cni v1.3.0 and sriov-cni's (pkg/types/types.go, 1b7acc5): any case
     ("sriov-cni's fields", {"Vlan": 100, "VlanQoS": 3, "SpoofChk": "off", "MAC": "02:00:00:00:00:09", "LogLevel": "debug"},
-     lambda w, r: (vf_of(w).state.vlan, vf_of(w).state.vlan_qos, vf_of(w).state.spoofchk, link_of(w).mac), (100, 3, False, "02:00:00:00:00:09")),
+     lambda w, r: (vf_of(w).state.vlan, vf_of(w).state.vlan_qos, vf_of(w).state.spoofchk, w.pod_link().mac), (100, 3, False, "02:00:00:00:00:09")),
     ("DNS", {"DNS": {"Nameservers": ["10.0.0.53"]}}, lambda w, r: dns_of(r), DNS),
     ("Master", {"master": None, "Master": "enp1s0f0"}, lambda w, r: r.code, 0),
-    ("DeviceID", {"master": None, "DeviceID": "0000:01:10.4"}, lambda w, r: vf_of(w, "0000:01:10.4").link is link_of(w), True),
-    ("RuntimeConfig", {"RuntimeConfig": {"Mac": "02:00:00:00:00:09"}}, lambda w, r: link_of(w).mac, "02:00:00:00:00:09"),
-    ("Args", {"Args": {"CNI": {"MAC": "02:00:00:00:00:09"}}}, lambda w, r: link_of(w).mac, "02:00:00:00:00:09"),
+    ("DeviceID", {"master": None, "DeviceID": "0000:01:10.4"}, lambda w, r: vf_of(w, "0000:01:10.4").link is w.pod_link(), True),
+    ("RuntimeConfig", {"RuntimeConfig": {"Mac": "02:00:00:00:00:09"}}, lambda w, r: w.pod_link().mac, "02:00:00:00:00:09"),
+    ("Args", {"Args": {"CNI": {"MAC": "02:00:00:00:00:09"}}}, lambda w, r: w.pod_link().mac, "02:00:00:00:00:09"),
     ("pf", {"master": None, "PF": {"Names": ["enp1s0f0"]}}, lambda w, r: r.code, 0),
     ("Name and CNIVersion", {"name": None, "cniVersion": None, "Name": "fast", "CNIVersion": "1.0.0"}, lambda w, r: r.document["cniVersion"], "1.0.0"),
     ("what is not asked leaves the conf's", {"master": None, "deviceID": "0000:01:10.4", "mac": "02:00:00:00:00:09", "runtimeConfig": {"deviceID": None, "mac": ""}},
-     lambda w, r: (vf_of(w, "0000:01:10.4").link is link_of(w), link_of(w).mac), (True, "02:00:00:00:00:09")),
+     lambda w, r: (vf_of(w, "0000:01:10.4").link is w.pod_link(), w.pod_link().mac), (True, "02:00:00:00:00:09")),
     # libcni (v1.3.0, libcni/conf.go) puts "" where the conf has none
     ('cniVersion ""', {"cniVersion": ""}, lambda w, r: r.document["cniVersion"], "0.1.0"),
 ]  # fmt: skip

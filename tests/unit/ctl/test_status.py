@@ -62,9 +62,8 @@ def test_table_in_a_pipe_has_no_colours_and_no_lines(world: World) -> None:
     lines = sriovctl(world, "status").out.splitlines()
 
     assert lines[0].split() == ["PF", "VF", "driver", "MAC", "VLAN", "container", "subnet"]
-    mac = world.kernel.pods["/run/netns/pod1"].find("net1")
-    assert mac is not None
-    assert lines[1].split() == ["enp1s0f0", "0", "igbvf", mac[1].mac, "100", "c1/net1", "10.10.0.0/24"]
+    mac = world.pod_link().mac
+    assert lines[1].split() == ["enp1s0f0", "0", "igbvf", mac, "100", "c1/net1", "10.10.0.0/24"]
     assert lines[2].split()[4:] == ["-", "free", "-"]
     assert lines[-1] == "enp1s0f0 (0000:01:00.0, igb): up, 7 of 7 VFs, 1 attached"
     assert "\033" not in "".join(lines)
@@ -80,9 +79,8 @@ def test_table_in_a_terminal_has_colours_and_fits_80_columns(world: World) -> No
     assert "\033[1m" in shown
     lines = re.sub(r"\033\[[0-9;]*m", "", shown).splitlines()
     assert max(map(len, lines)) <= 80
-    mac = world.kernel.pods["/run/netns/pod2"].find("net1")
-    assert mac is not None
-    expected = ["enp1s0f0", "0", "igbvf", mac[1].mac, "4094", "ffffffffffff/net1", "10.10.0.0/24"]
+    mac = world.pod_link("/run/netns/pod2").mac
+    expected = ["enp1s0f0", "0", "igbvf", mac, "4094", "ffffffffffff/net1", "10.10.0.0/24"]
     assert next(line.split() for line in lines if "4094" in line) == expected
 
 

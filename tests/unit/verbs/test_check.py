@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cni_sriov.words.domain import Route
-from tests.fakes import FakeLink, FakeNetlink
+from tests.fakes import FakeNetlink
 from tests.world import Reply, World
 
 POD = "/run/netns/pod1"
@@ -30,15 +30,9 @@ def check(world: World, prev: dict[str, Any] | None, **keys: Any) -> Reply:
     return world.call("CHECK", conf(world, prevResult=prev, **keys))
 
 
-def link_of(world: World) -> FakeLink:
-    found = world.kernel.pods[POD].find("net1")
-    assert found is not None
-    return found[1]
-
-
 def tune_mac(world: World, prev: dict[str, Any]) -> dict[str, Any]:
     """As `tuning` does it: the interface, and the result."""
-    link_of(world).mac = TUNED
+    world.pod_link().mac = TUNED
     return prev | {"interfaces": [prev["interfaces"][0] | {"mac": TUNED}]}
 
 
@@ -47,7 +41,7 @@ def test_a_mac_that_prev_result_tells_is_no_drift_and_another_one_is(world: Worl
     prev = tune_mac(world, attached(world, cniVersion=version))
     assert check(world, prev, cniVersion=version).code == 0
 
-    link_of(world).mac = "02:00:00:00:cc:02"
+    world.pod_link().mac = "02:00:00:00:cc:02"
 
     drifted = check(world, prev, cniVersion=version)
     assert (drifted.code, f"MAC of net1 is 02:00:00:00:cc:02, not {TUNED}" in drifted.text) == (107, True)
@@ -70,12 +64,12 @@ def test_a_trusted_vfs_admin_mac_may_follow_the_chains_mac(world: World) -> None
 @pytest.mark.parametrize("version", ["1.0.0", "1.1.0"])
 def test_only_an_mtu_that_was_asked_of_us_is_ours(world: World, version: str) -> None:
     prev = attached(world, cniVersion=version)
-    link_of(world).mtu = 1400
+    world.pod_link().mtu = 1400
     assert check(world, prev, cniVersion=version).code == 0
     assert world.call("DEL", conf(world)).code == 0
 
     prev = attached(world, mtu=1400)
-    link_of(world).mtu = 1300
+    world.pod_link().mtu = 1300
 
     drifted = check(world, prev, mtu=1400)
     assert (drifted.code, "MTU of net1 is 1300, not 1400" in drifted.text) == (107, True)
@@ -83,7 +77,7 @@ def test_only_an_mtu_that_was_asked_of_us_is_ours(world: World, version: str) ->
 
 def test_routes_that_sbr_moved_to_its_table_are_there(world: World) -> None:
     prev = attached(world)
-    link = link_of(world)
+    link = world.pod_link()
     for held in link.routes:
         held.table = 100
     assert check(world, prev).code == 0
@@ -134,7 +128,7 @@ def test_an_address_that_a_later_plugin_took_out_of_the_result_is_not_missed(wor
 def test_without_prev_result_the_record_says_what_to_expect(world: World) -> None:
     attached(world, mac="02:00:00:00:aa:01")
     assert check(world, None, mac="02:00:00:00:aa:01").code == 0
-    link_of(world).mac = TUNED
+    world.pod_link().mac = TUNED
     assert check(world, None, mac="02:00:00:00:aa:01").code == 107
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests import fakes
-from tests.fakes import FakeLink
 from tests.world import World
 
 KEYS: list[tuple[str, Any, dict[str, Any]]] = [
@@ -19,12 +18,6 @@ KEYS: list[tuple[str, Any, dict[str, Any]]] = [
 ]
 
 
-def in_pod(world: World) -> FakeLink:
-    found = world.kernel.pods["/run/netns/pod1"].find("net1")
-    assert found is not None
-    return found[1]
-
-
 @pytest.mark.parametrize(("key", "value", "there"), KEYS)
 def test_it_is_set_checked_and_restored(world: World, key: str, value: Any, there: dict[str, Any]) -> None:
     before = world.snapshot()
@@ -32,9 +25,9 @@ def test_it_is_set_checked_and_restored(world: World, key: str, value: Any, ther
 
     assert world.call("ADD", conf).code == 0
 
-    assert {name: getattr(in_pod(world), name) for name in there} == there
+    assert {name: getattr(world.pod_link(), name) for name in there} == there
     assert world.call("CHECK", conf).code == 0
-    in_pod(world).txqueuelen, in_pod(world).modes = 77, 0
+    world.pod_link().txqueuelen, world.pod_link().modes = 77, 0
     drifted = world.call("CHECK", conf)
     assert (drifted.code, key in drifted.text) == (107, True), drifted.text
     assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)
@@ -48,14 +41,14 @@ def test_what_is_off_by_the_conf_is_off(world: World) -> None:
 
     assert world.call("ADD", world.conf(promisc=False)).code == 0
 
-    assert in_pod(world).modes == 0x200
+    assert world.pod_link().modes == 0x200
     assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)
 
 
 def test_without_the_key_what_the_container_changes_is_no_drift_and_restored(world: World) -> None:
     before = world.snapshot()
     assert world.call("ADD", world.conf()).code == 0
-    in_pod(world).txqueuelen, in_pod(world).modes = 77, 0x300
+    world.pod_link().txqueuelen, world.pod_link().modes = 77, 0x300
 
     assert world.call("CHECK", world.conf()).code == 0
     assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)

@@ -126,9 +126,7 @@ def test_a_long_altname_that_the_host_has_too_hinders_no_delete(world: World) ->
     netlink = world.kernel.netlink
     assert world.call("ADD", full(world)).code == 0
     netlink.add_altname(netlink.ifindex("enp1s0f0"), LONG)
-    found = world.kernel.pods["/run/netns/pod1"].find("net1")
-    assert found is not None
-    found[1].altnames.append(LONG)
+    world.pod_link().altnames.append(LONG)
 
     assert world.call("DEL", full(world)).code == 0
 

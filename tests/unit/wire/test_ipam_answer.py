@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import FakeLink
 from tests.unit.ipam.test_delegate import HostLocal, conf
 from tests.world import Reply, World
 
@@ -30,16 +29,10 @@ def add(world: World, ipam: HostLocal, answer: dict[str, Any], version: str = "1
     return world.call("ADD", conf(world, cniVersion=version))
 
 
-def net1(world: World) -> FakeLink:
-    found = world.kernel.pods["/run/netns/pod1"].find("net1")
-    assert found is not None
-    return found[1]
-
-
 def kernel_routes(world: World) -> list[tuple[Any, ...]]:
     return [
         (r.route.dst, r.route.gw, r.table, r.route.scope, r.route.priority, r.route.mtu, r.route.advmss)
-        for r in net1(world).routes
+        for r in world.pod_link().routes
     ]
 
 
@@ -284,14 +277,14 @@ def test_ipv4_addresses_of_a_foreign_ipam_are_announced(world: World, ipam: Host
 
     assert add(world, ipam, {"ips": ips}).code == 0
 
-    assert net1(world).announced == ["10.1.0.5", "10.2.0.5"]
+    assert world.pod_link().announced == ["10.1.0.5", "10.2.0.5"]
     assert "announcement failed" in world.log_file.read_text(), "the fake has no packets"
 
 
 def test_our_own_addresses_are_announced_too(world: World) -> None:
     """arp_notify speaks at UP, when a VF has no carrier yet."""
     assert world.call("ADD", world.conf(ipam=world.ipam())).code == 0
-    assert net1(world).announced == ["10.10.0.2"]
+    assert world.pod_link().announced == ["10.10.0.2"]
 
 
 def test_an_announcement_that_fails_is_logged_and_no_more(world: World) -> None:
@@ -350,7 +343,7 @@ def test_check_holds_what_the_result_told_of_a_route(world: World, ipam: HostLoc
     added = add(world, ipam, {"ips": [V4], "routes": [{"dst": "10.96.0.0/12", key: 100}]})
     asked = conf(world, cniVersion="1.1.0", prevResult=added.document)
     assert world.call("CHECK", asked).code == 0
-    (route,) = net1(world).routes
+    (route,) = world.pod_link().routes
     if key == "table":
         route.table = 101
     else:
@@ -369,7 +362,7 @@ def test_check_lets_sbr_move_what_is_of_the_main_table(world: World, ipam: HostL
     added = add(
         world, ipam, {"ips": [V4], "routes": [{"dst": "10.96.0.0/12"}, {"dst": "10.97.0.0/16", "table": 254}]}
     )
-    for route in net1(world).routes:
+    for route in world.pod_link().routes:
         route.table = 100
 
     assert world.call("CHECK", conf(world, cniVersion="1.1.0", prevResult=added.document)).code == 0

@@ -87,9 +87,7 @@ def test_unknown_fields_are_ignored(world: World) -> None:
 def test_add_makes_the_interface_and_tells_it_as_it_is(world: World) -> None:
     added = call(world, "ADD", world.conf(cniVersion="1.1.0", mtu=1400, ipam=world.ipam())).document
 
-    found = world.kernel.pods[POD].find("net1")
-    assert found is not None
-    link = found[1]
+    link = world.pod_link()
     expected = {"name": "net1", "mac": link.mac, "mtu": 1400, "sandbox": POD, "pciID": "0000:01:10.0"}
     assert added["interfaces"] == [expected]
     assert [ip["interface"] for ip in added["ips"]] == [0]
