@@ -10,22 +10,12 @@ from typing import Any
 
 import pytest
 
-from .node import CONF, Node, changes
+from .node import CONF, FULL, IPAM, Node, changes
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 PF, VF = "0000:01:00.0", "0000:01:10.0"
-IPAM: dict[str, Any] = {"type": "host-subnet", "pools": [{"subnet": "10.10.0.0/16", "prefixLength": 24}]}
-FULL: dict[str, Any] = CONF | {
-    "vlan": 100,
-    "mac": "02:00:00:00:aa:01",
-    "spoofchk": "off",
-    "trust": "on",
-    "max_tx_rate": 100,
-    "mtu": 1400,
-    "ipam": IPAM,
-}
 PLAIN: dict[str, Any] = CONF | {"vlan": 200, "ipam": IPAM}
 
 

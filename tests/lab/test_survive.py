@@ -11,22 +11,11 @@ import pytest
 
 from tests import bundle
 
-from .node import CONF, PLUGIN, Node
+from .node import CONF, FULL, IPAM, PLUGIN, Node
 from .ready import Lab
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
-
-IPAM: dict[str, Any] = {"type": "host-subnet", "pools": [{"subnet": "10.10.0.0/16", "prefixLength": 24}]}
-FULL = CONF | {
-    "vlan": 100,
-    "mac": "02:00:00:00:aa:01",
-    "spoofchk": "off",
-    "trust": "on",
-    "max_tx_rate": 100,
-    "mtu": 1400,
-    "ipam": IPAM,
-}
 
 
 def test_killed_anywhere_the_next_delete_or_add_puts_it_right(node: Node) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from .conftest import BUNDLE, FAILED
-from .node import Node, changes
+from .node import FULL, IPAM, Node, changes
 from .ready import Lab
-from .test_accidents import FULL, IPAM, PF, PLAIN, VF, attach
+from .test_accidents import PF, PLAIN, VF, attach
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
