@@ -12,6 +12,7 @@ from ..words.errors import BadEnvironment, BadJson
 from ..words.inet import Prefix, parse_prefix
 from ..words.jsontext import words
 from ..words.lease import Lease
+from ..words.stored import Shape, checked
 
 
 def _now() -> int:
@@ -52,24 +53,16 @@ class DamagedLease(Exception):
     """A lease file that is not what was written."""
 
 
-_WHO = ("container_id", "ifname")
-_REST = {
-    "network": str,
-    "netns": str,
-    "netns_id": list,
-    "boot_id": str,
-    "created": int,
-    "netns_cookie": int,
+_REST: Shape = {
+    "network": (str,),
+    "netns": (str,),
+    "netns_id": (list,),
+    "boot_id": (str,),
+    "created": (int,),
+    "netns_cookie": (int,),
 }
 _ATTRIBUTE = {"netns_id": "netns_identity"}  # a Record's word for it
 _ABSENT = {"netns_cookie": 0}  # earlier versions did not write it
-
-
-def _checked(raw: dict[str, Any], name: str, kind: type) -> Any:
-    """Whoever wrote the file, no wrong type of it may get further."""
-    if not isinstance(raw[name], kind):
-        raise ValueError(f"{name} is {words(raw[name])}")
-    return raw[name]
 
 
 def parse_holding(text: bytes) -> Holding:
@@ -77,10 +70,9 @@ def parse_holding(text: bytes) -> Holding:
     try:
         raw: dict[str, Any] = _ABSENT | jsontext.parse_object(text.decode())
         who = raw["attachment"]
-        attachment = None if who is None else Attachment(*(_checked(who, key, str) for key in _WHO))
+        attachment = None if who is None else Attachment.from_json(who)
         leases = [Lease.from_json(lease) for lease in raw["leases"]]
-        rest = [_checked(raw, name, kind) for name, kind in _REST.items()]
-        holding = Holding(attachment, leases, *rest)
+        holding = Holding(attachment, leases, *checked(raw, _REST).values())
         for lease in leases:
             parse_prefix(lease.subnet)
     except (BadJson, ValueError, KeyError, TypeError, AttributeError) as error:
