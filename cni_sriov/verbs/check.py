@@ -53,8 +53,7 @@ def _admin(host: Host, record: Record, conf: NetConf) -> list[str]:
         return [f"VF {record.vf} has vanished (numvfs changed, or the PF's driver was unbound): {lost}"]
     if not record.pf:
         return []  # it is not visible (vf/lone.py)
-    pf = card.pf_of(host, record)
-    port = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
+    port = card.port_of(host, card.pf_of(host, record))
     if port is None:
         return [f"PF {record.pf} is gone from the host"]
     wrong = [] if port.is_up else [f"PF {port.ifname} is down"]

@@ -11,7 +11,7 @@ from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import delegate, own
 from ..owner import reclaim
-from ..vf import claim
+from ..vf import card, claim
 from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import PF
@@ -60,7 +60,7 @@ def _usable_pfs(conf: NetConf, host: Host) -> list[PF]:
 def _problem(conf: NetConf, host: Host, pf: PF) -> str:
     if not pf.pci_address:
         return ""  # a VF whose PF is not visible (vf/lone.py)
-    link = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
+    link = card.port_of(host, pf)
     if link is None:
         return f"PF {pf.pci_address} has no netdev in the host"
     if not pf.numvfs:

@@ -33,7 +33,7 @@ def find(host: Host, record: Record, conf: NetConf) -> Card:
 
 def _port(host: Host, record: Record, pf: PF | None) -> Link | None:
     """The PF's netdev, None if the PF is not visible."""
-    port = host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
+    port = card.port_of(host, pf)
     if port is None and record.pf:  # gone, or in a netns itself (kernels.md 6.16)
         raise PfUnusable(f"use PF {record.pf}: it has no netdev in the host netns")
     return port

@@ -68,6 +68,11 @@ def pf_of(host: Host, record: Record) -> PF | None:
     return host.sysfs.pf_by_pci(record.pf) if record.pf else None
 
 
+def port_of(host: Host, pf: PF | None) -> Link | None:
+    """The PF's netdev; None if that is not in the host netns, or no PF is visible."""
+    return host.netlink.link_by_index(pf.ifindex) if pf is not None and pf.ifindex else None
+
+
 def _link(host: Host, record: Record) -> Link | None:
     link = in_host(host, record.vf)
     if link is None and host.sysfs.has_netdev(record.vf):

@@ -12,7 +12,7 @@ from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Request
 from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
 from ..words.record import Record
-from . import cachefiles, handover, lone
+from . import cachefiles, card, handover, lone
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
@@ -151,7 +151,7 @@ def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
     """igb and others accept one MAC on two VFs (kernels.md 6.5), and then neither gets all of its traffic. So where a free VF
     has the MAC already, that is the one to take.
     """
-    port = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
+    port = card.port_of(host, pf)
     if port is not None and port.mac == mac:
         raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it", "ask for another")
     states = host.netlink.vf_states(pf.ifindex) if pf.ifindex else {}

@@ -77,13 +77,17 @@ def promised_mac(record: Record, conf: NetConf) -> str:
 
 def _promised_interface(conf: NetConf, name: str) -> dict[str, Any]:
     """Our interface in prevResult; {} if the runtime sent none or it is not a result."""
-    entries = (conf.prev_result or {}).get("interfaces")
-    for entry in entries if isinstance(entries, list) else []:
-        if not isinstance(entry, dict) or not isinstance(entry.get("mac", ""), str):
-            continue
-        if entry.get("name") == name and entry.get("sandbox"):  # without one it is an interface of the host
+    for entry in _told(conf, "interfaces") or []:
+        # without a sandbox it is an interface of the host
+        if entry.get("name") == name and entry.get("sandbox") and isinstance(entry.get("mac", ""), str):
             return entry
     return {}
+
+
+def _told(conf: NetConf, key: str) -> list[dict[str, Any]] | None:
+    """The entries of a list in prevResult; None where there is no such list."""
+    entries = (conf.prev_result or {}).get(key)
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else None
 
 
 def _addresses(pod: Netlink, record: Record, conf: NetConf, link: Link) -> list[str]:
@@ -103,11 +107,11 @@ def _addresses(pod: Netlink, record: Record, conf: NetConf, link: Link) -> list[
 
 def _promised_addresses(conf: NetConf) -> set[str] | None:
     """None if there is no prevResult."""
-    entries = (conf.prev_result or {}).get("ips")
-    if not isinstance(entries, list):
+    told = _told(conf, "ips")
+    if told is None:
         return None
-    told = [entry.get("address") for entry in entries if isinstance(entry, dict)]
-    return {_canonical_interface(address) for address in told if isinstance(address, str)}
+    addresses = (entry.get("address") for entry in told)
+    return {_canonical_interface(address) for address in addresses if isinstance(address, str)}
 
 
 def _routes(pod: Netlink, conf: NetConf) -> list[str]:
@@ -125,11 +129,10 @@ def _routes(pod: Netlink, conf: NetConf) -> list[str]:
 
 
 def _promised_routes(conf: NetConf) -> list[dict[str, Any]]:
-    entries = (conf.prev_result or {}).get("routes")
     return [
         entry | {"dst": _canonical(entry["dst"]), "gw": _canonical_address(str(entry.get("gw") or ""))}
-        for entry in (entries if isinstance(entries, list) else [])
-        if isinstance(entry, dict) and isinstance(entry.get("dst"), str)
+        for entry in _told(conf, "routes") or []
+        if isinstance(entry.get("dst"), str)
     ]
 
 

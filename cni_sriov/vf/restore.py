@@ -86,7 +86,7 @@ def pf_out_of_reach(host: Host, record: Record) -> str:
     pf = card.pf_of(host, record)
     if pf is None:
         return ""
-    port = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
+    port = card.port_of(host, pf)
     if port is None:
         return f"PF {record.pf} is in another netns" if pf.driver else ""
     if not port.is_up:
