@@ -17,18 +17,22 @@ from .attributes import HEADER, Malformed, attrs_of, message, text_of
 
 _AF_NETLINK, _SOL_NETLINK = 16, 270  # linux/socket.h
 _SOCK_RAW, _SOCK_CLOEXEC = 3, 0o2000000  # linux/net.h
-_MSG_DONTWAIT = 0x40  # linux/socket.h
+_MSG_TRUNC, _MSG_DONTWAIT = 0x20, 0x40  # linux/socket.h
 NETLINK_ROUTE, NETLINK_GENERIC = 0, 16  # linux/netlink.h
 _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 _NLM_F_DUMP_INTR, _NLM_F_CAPPED, _NLM_F_ACK_TLVS, _NLMSGERR_ATTR_MSG = 0x10, 0x100, 0x200, 1
 _DUMP_TRIES = 20
-_ROOM = (
-    1 << 15
-)  # bytes: no message of a dump is longer (netlink_dump), and no answer but that of a PF with many VFs
+_ROOM = 1 << 15  # bytes: as long as a dump's messages are wont to be (netlink_dump)
+# Whoever rules a netns can give a link 64 KiB of altnames and as much of link info; 256 VFs of a PF take less.
+_MOST = 1 << 20
 
 Message = tuple[int, int, int, bytes]  # type, flags, sequence, body
+
+
+class _TooLong(KernelRefused):
+    """A datagram was cut off."""
 
 
 class NetlinkSocket:
@@ -53,8 +57,11 @@ class NetlinkSocket:
         self.raw.close()
 
     def ask(self, verb: str, kind: int, body: bytes, room: int = _ROOM) -> bytes:
-        """One question; the answer's body. `room`: for how many bytes of it, else KernelRefused (EBADMSG)."""
-        return self._answer(verb, self._send(verb, kind, NLM_F_REQUEST, body), room)
+        """One question; the answer's body. `room`: for how many bytes of it; where there are more it is asked again."""
+        try:
+            return self._answer(verb, self._send(verb, kind, NLM_F_REQUEST, body), room)
+        except _TooLong:
+            return self._answer(verb, self._send(verb, kind, NLM_F_REQUEST, body), _MOST)
 
     def tell(self, verb: str, kind: int, body: bytes, flags: int = 0) -> None:
         """One change. It has happened when this returns."""
@@ -72,11 +79,14 @@ class NetlinkSocket:
 
     def dump(self, verb: str, kind: int, body: bytes) -> list[bytes]:
         """Every answer's body. A dump that a change interrupted is asked again, a bounded number of times."""
+        room = _ROOM
         for _ in range(_DUMP_TRIES):
             try:
-                bodies = self._dump_once(verb, kind, body)
+                bodies = self._dump_once(verb, kind, body, room)
             except KernelRefused as refused:
-                if refused.errno not in {EBUSY, ENOBUFS}:
+                if isinstance(refused, _TooLong):
+                    room = _MOST
+                elif refused.errno not in {EBUSY, ENOBUFS}:
                     raise
                 self._drain()  # EBUSY: a signal left an earlier dump unread
                 continue
@@ -90,7 +100,8 @@ class NetlinkSocket:
         waiter.register(self.raw.fileno(), POLLIN)
         while (left := deadline - time.monotonic()) > 0 and waiter.poll(left * 1000):
             try:
-                yield from messages(self.raw.recv(_ROOM))
+                datagram = self.raw.recv(_ROOM, _MSG_TRUNC)
+                yield from messages(datagram) if len(datagram) <= _ROOM else (None,)
             except Malformed as error:
                 raise KernelRefused("listen for link changes", EBADMSG, str(error)) from error
             except OSError as error:
@@ -98,13 +109,13 @@ class NetlinkSocket:
                     raise KernelRefused("listen for link changes", error.errno or 0) from error
                 yield None
 
-    def _dump_once(self, verb: str, kind: int, body: bytes) -> list[bytes] | None:
+    def _dump_once(self, verb: str, kind: int, body: bytes, room: int) -> list[bytes] | None:
         """None = interrupted (NLM_F_DUMP_INTR): the parts need not fit together."""
         sequence = self._send(verb, kind, NLM_F_REQUEST | NLM_F_DUMP, body)
         bodies: list[bytes] = []
         interrupted = 0
         while True:
-            for reply, flags, answered, reply_body in self._messages(verb, _ROOM):
+            for reply, flags, answered, reply_body in self._messages(verb, room):
                 if answered != sequence:
                     continue
                 interrupted |= flags & _NLM_F_DUMP_INTR
@@ -122,9 +133,12 @@ class NetlinkSocket:
         return self._sequence
 
     def _messages(self, verb: str, room: int) -> list[Message]:
-        """Those of the next datagram. One that is longer than `room` is cut off, which makes it Malformed."""
+        """Those of the next datagram; _TooLong if that is longer than `room`."""
         try:
-            return messages(self.raw.recv(room))
+            datagram = self.raw.recv(room, _MSG_TRUNC)  # which tells how long it is, whatever fits
+            if len(datagram) > room:
+                raise _TooLong(verb, EBADMSG, f"message of length {len(datagram)} in {room} bytes")
+            return messages(datagram)
         except OSError as error:
             raise KernelRefused(verb, error.errno or 0) from error
         except Malformed as error:

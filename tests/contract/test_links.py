@@ -10,7 +10,6 @@ import subprocess
 import threading
 from errno import (
     EADDRNOTAVAIL,
-    EBADMSG,
     EEXIST,
     EINVAL,
     ENODEV,
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_sriov.kernel import attributes, nlsocket, rtnl
+from cni_sriov.kernel import attributes, nlsocket, replies, rtnl
 from cni_sriov.kernel.links import NO_NETNS_ID
 from cni_sriov.kernel.netlink import ZERO_MAC
 from cni_sriov.kernel.netns import inside
@@ -369,14 +368,37 @@ def test_reply_left_over_by_an_exception_is_dropped(kernel: KernelNode) -> None:
 
 
 @pytest.mark.root
-def test_answer_that_there_is_no_room_for_is_an_error_and_the_next_is_read(kernel: KernelNode) -> None:
+def test_answer_that_there_is_no_room_for_is_asked_again(kernel: KernelNode) -> None:
     kernel.add_link("left", "v0")
     body = rtnl.link(0, attributes.attr_text(rtnl.IFLA_IFNAME, "v0"))
     ask = kernel.left._socket.ask  # noqa: SLF001 # no PF here has VFs enough
 
-    assert refusal(lambda: ask("look", rtnl.RTM_GETLINK, body, 64)) == EBADMSG
+    assert replies.decode_link(ask("look", rtnl.RTM_GETLINK, body, 64)).ifname == "v0"
 
     assert kernel.left.link("v0") is not None
+
+
+@pytest.mark.root
+def test_whoever_rules_a_netns_cannot_hide_a_link_behind_altnames(kernel: KernelNode) -> None:
+    """All that a link may have, some 60 KiB: its DEL looks it up in each of these ways."""
+    ifindex = kernel.add_link("left", "v0")
+    names = [f"{number:0127}" for number in range(450)]
+    for name in names:
+        kernel.left.add_altname(ifindex, name)
+
+    for link in (
+        kernel.left.link("v0"),
+        kernel.left.link_by_index(ifindex),
+        next(link for link in kernel.left.links() if link.ifindex == ifindex),
+    ):
+        assert link is not None
+        assert link.altnames == names
+    later = threading.Timer(0.1, lambda: kernel.left.set_up(ifindex))
+    later.start()
+    with inside(kernel.left_netns):
+        found = kernel.left.wait_link(lambda link: link.ifname == "v0" and link.is_up, 5)
+    later.join()
+    assert found is not None
 
 
 @pytest.mark.root

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni_sriov.kernel import attributes, nlsocket, rtnl
+from cni_sriov.kernel import attributes, nlsocket, replies, rtnl
 from cni_sriov.words.errors import KernelRefused
 
 CAPPED, TLVS = 0x100, 0x200  # NLM_F_CAPPED, NLM_F_ACK_TLVS: linux/netlink.h
@@ -46,3 +46,17 @@ def test_garbage_frames_raise_nothing_but_declared_errors(body: bytes, flags: in
             act()
         except (attributes.Malformed, KernelRefused):
             pass
+
+
+def test_what_there_is_no_room_for_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the kernel itself, which lets anybody look at lo. Whoever rules a netns makes answers as long as he likes."""
+    monkeypatch.setattr(nlsocket, "_ROOM", 64)
+    socket = nlsocket.NetlinkSocket()
+    body = rtnl.link(1)
+
+    assert replies.decode_link(socket.ask("look", rtnl.RTM_GETLINK, body, 64)).ifname == "lo"
+    assert "lo" in [
+        replies.decode_link(link).ifname for link in socket.dump("list", rtnl.RTM_GETLINK, rtnl.link(0))
+    ]
+    assert replies.decode_link(socket.ask("look", rtnl.RTM_GETLINK, body, 64)).ifname == "lo"
+    socket.close()
