@@ -31,9 +31,9 @@ Judge = Callable[[Holding], bool]  # whether the holder is dead, by proof
 @contextmanager
 def begin(node: Node, where: LeaseDir, log: Log, verb: str) -> Iterator[Transaction]:
     """The node's lock from here to the end of the `with`; what a killed process began is finished first."""
-    known = node.is_registered(where)
     dead: list[str] = []
     try:
+        known = node.is_registered(where)
         if not known:
             node.ensure()
         try:
