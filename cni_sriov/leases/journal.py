@@ -46,7 +46,6 @@ class Journal(Lock):
         """Not if somebody removed /run/cni-sriov while we waited. It is never unlinked by its holder, so one look will do."""
         found = os.fstat(self.fd)
         if not stat.S_ISREG(found.st_mode):  # a FIFO can be locked but has no page
-            self.release()
             raise InputOutput(f"lock {self.path}: it is no regular file", "remove it")
         return found.st_nlink > 0
 

@@ -193,20 +193,27 @@ class Lock:
 
     def acquire(self, deadline_s: float = LOCK_DEADLINE_S) -> None:
         """Wait for the lock; TryAgain (11) names the holder when the deadline passes. 0 = do not wait."""
-        while True:
-            self._open()
-            try:
-                _flock(self.fd, deadline_s)
-            except TimeoutError as error:
-                holder = os.pread(self.fd, 512, 0).decode("utf-8", "replace").strip("\0 \n")
+        try:
+            while not self._has_locked(deadline_s):
                 self.release()
-                raise TryAgain(
-                    f"lock {self.path}: held for more than {deadline_s:g} s by {holder or 'an unknown process'}"
-                ) from error
-            if self._is_current():
-                break
+            self._sign(f"pid {os.getpid()} ({self.verb})\n".encode())
+        except (
+            BaseException
+        ):  # a full disk, a stop signal: whoever undoes may need it again, and would wait for us
             self.release()
-        self._sign(f"pid {os.getpid()} ({self.verb})\n".encode())
+            raise
+
+    def _has_locked(self, deadline_s: float) -> bool:
+        """False: the path names another file by now."""
+        self._open()
+        try:
+            _flock(self.fd, deadline_s)
+        except TimeoutError as error:
+            holder = os.pread(self.fd, 512, 0).decode("utf-8", "replace").strip("\0 \n")
+            raise TryAgain(
+                f"lock {self.path}: held for more than {deadline_s:g} s by {holder or 'an unknown process'}"
+            ) from error
+        return self._is_current()
 
     def _sign(self, ours: bytes) -> None:
         try:

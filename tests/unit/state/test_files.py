@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cni_sriov.leases.journal import Journal
 from cni_sriov.state import files
 from cni_sriov.words.errors import InputOutput, TryAgain
 
@@ -69,6 +71,23 @@ def test_who_waited_for_a_forgotten_lock_gets_the_new_one(tmp_path: Path) -> Non
     second.acquire(0.1)
     first.release()
     assert os.fstat(second.fd).st_ino == os.stat(path).st_ino
+
+
+def test_a_lock_that_cannot_be_signed_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full /run the first change of leases fails; the next one of this process must not wait for it."""
+    path = str(tmp_path / "lock")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        journal = Journal(path, "release for c1/net1")
+        with pytest.raises(OSError, match="No space left"):
+            journal.acquire()
+
+    with Journal(path, "release for c2/net1") as following:
+        assert following.pending is None
 
 
 def test_replace_is_0600_in_a_0700_directory(tmp_path: Path) -> None:
