@@ -1,4 +1,4 @@
-"""Good and bad configurations: one table that the schema and the parser must judge alike (tests/unit/conf/test_schema.py).
+"""Good and bad configurations: one table that the schema and the parser must judge alike (tests/unit/ctl/test_schema.py).
 
 A row is (name, configuration, verdict): GOOD, BAD, or PARSER with the reason why JSON Schema cannot say it; then the
 parser alone refuses.

@@ -10,7 +10,7 @@ import pytest
 
 from cni_sriov.conf import hostsubnet
 from cni_sriov.state import resolvconf
-from tests.unit.ctl.test_import import Node
+from tests.unit.ctl.import_node import Node
 from tests.world import World
 
 POOL: dict[str, Any] = {"subnet": "10.1.0.0/16", "prefixLength": 32, "gateway": "none"}
