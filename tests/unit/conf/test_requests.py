@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from cni_sriov.conf import requests
 from cni_sriov.kernel.replies import Address
 from tests.drop_in import known
+from tests.unit.verbs.calls import NEW, attach, held
 from tests.world import World
 
 Json = dict[str, Any]
@@ -199,3 +201,45 @@ def test_what_runs_is_not_judged_again(world: World) -> None:
 
     assert world.call("CHECK", world.conf(allowRequests=[]) | asked).code == 0
     assert world.call("DEL", world.conf(allowRequests=[]) | asked).code == 0
+
+
+GUID = "c2:11:22:33:44:55:66:77"
+
+
+@pytest.mark.parametrize("guid", [GUID, 5, ["x"], False])
+def test_an_infiniband_guid_is_refused_by_add_and_by_nothing_else(world: World, guid: Any) -> None:
+    """Code 2 is the specification's: "Error message must contain the key and value of the unsupported field"."""
+    attach(world, "c1")
+    before = world.snapshot()
+    asking = world.conf(**NEW, ipam=world.ipam(), runtimeConfig={"infinibandGUID": guid})
+
+    refused = world.call("ADD", asking, "c2")
+
+    assert (refused.code, world.snapshot()) == (2, before), refused.text
+    assert "runtimeConfig.infinibandGUID" in refused.document["msg"]
+    assert json.dumps(guid) in refused.document["msg"]
+    codes = [world.call(verb, asking, "c1", "/run/netns/c1").code for verb in ("STATUS", "CHECK", "DEL")]
+    assert codes == [0, 0, 0]
+    attach(world, "c3")
+    assert world.call("GC", asking | {"cni.dev/valid-attachments": []}, "", "", "").code == 0
+    assert held(world) == set()
+
+
+RANGES = [[{"subnet": "10.99.0.0/24"}]]
+
+
+def test_ip_ranges_are_refused_with_host_subnet_alone(world: World) -> None:
+    before = world.snapshot()
+    asking = world.conf(**NEW, ipam=world.ipam(), runtimeConfig={"ipRanges": RANGES})
+
+    refused = world.call("ADD", asking)
+
+    assert (refused.code, world.snapshot()) == (2, before), refused.text
+    assert f"runtimeConfig.ipRanges {json.dumps(RANGES)}" in refused.document["msg"]
+    assert world.call("ADD", world.conf(runtimeConfig={"ipRanges": RANGES})).code == 0, "layer 2 has none"
+    assert world.call("DEL", asking).code == 0
+
+
+@pytest.mark.parametrize("guid", ["", None])
+def test_an_empty_guid_is_not_asked(world: World, guid: str | None) -> None:
+    assert world.call("ADD", world.conf(runtimeConfig={"infinibandGUID": guid})).code == 0

@@ -13,6 +13,7 @@ from cni_sriov.kernel.replies import Address
 from cni_sriov.state.ledger import Ledger
 from tests.fakes import FakeKernel, FakeSysfs
 from tests.unit.one_port import at_home, hide_pf
+from tests.unit.verbs.calls import attach
 from tests.world import World
 
 VIRTFN = re.compile(r"virtfn(\d+)$")
@@ -131,3 +132,17 @@ def test_an_address_given_while_add_waits_for_the_lock_keeps_the_vf(
 
     assert [link.addresses for link in world.kernel.host.links.values() if link.pci_address == VF] != []
     assert f"0000:01:00.0+{VF}" not in [claim.name for claim in (world.run_dir / "claims").iterdir()]
+
+
+def test_two_interfaces_of_one_container_are_on_different_pfs(world: World) -> None:
+    """Also where the first PF has fewer claims: others have filled the second one."""
+    world.kernel.add_pf("enp1s0f1", "0000:01:00.1", numvfs=7)
+    both = world.conf(master=None, pf={"names": ["enp1s0f0", "enp1s0f1"]})
+    attach(world, "c8", "c9", master="enp1s0f1")
+    pfs = []
+    for ifname in ("net1", "net2", "net3"):
+        assert world.call("ADD", both, ifname=ifname).code == 0
+        found = world.kernel.pods["/run/netns/pod1"].find(ifname)
+        # the fake lays out ports as an I350 does
+        pfs.append(int(found[1].pci_address[-1]) % 2 if found else -1)
+    assert pfs == [0, 1, 0]

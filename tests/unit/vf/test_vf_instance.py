@@ -37,17 +37,6 @@ def test_a_late_delete_leaves_the_new_vf_alone(world: World) -> None:
     assert (deleted.code, world.kernel.snapshot(), world.files()) == (0, kernel, files)
 
 
-def test_check_says_that_the_vf_is_another_one(world: World) -> None:
-    assert world.call("ADD", full(world)).code == 0
-    recreate_vfs(world)
-
-    checked = world.call("CHECK", full(world))
-
-    assert checked.code == 107
-    assert "VF 0000:01:10.0 has vanished" in checked.text
-    assert "a new one has its address" in checked.text
-
-
 def test_its_claim_is_reclaimed_by_the_next_add(world: World) -> None:
     world.kernel.add_pod(OTHERS)
     recreate_vfs(world, 1)
