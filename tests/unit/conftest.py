@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.one_port import a_world
+from tests.drop_in import SriovCni, known
+from tests.unit.one_port import OTHERS, a_world
 from tests.world import World
 
 
 @pytest.fixture
 def one_vf(tmp_path: Path) -> World:
     return a_world(tmp_path)
+
+
+@pytest.fixture
+def old(world: World) -> SriovCni:
+    """sriov-cni on the node of `world`."""
+    world.kernel.add_pod(OTHERS)
+    known(world)
+    return SriovCni(world)

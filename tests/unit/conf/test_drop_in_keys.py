@@ -68,11 +68,6 @@ def test_a_mac_by_cni_args(world: World) -> None:
     assert world.pod_link().mac == "ca:fe:c0:ff:ee:02"
 
 
-def test_log_file(world: World) -> None:
-    assert world.call("DEL", world.conf(logLevel="debug", logFile=str(world.root / "sriov.log"))).code == 0
-    assert "msg=" in (world.root / "sriov.log").read_text()
-
-
 def test_every_key_has_its_test_and_its_line_on_the_page() -> None:
     tested = {row[0].partition(" ")[0] for row in KEYS} | {"name", "type", "cniVersion", "logFile"}
     rows = re.findall(r"^\| (`.+?) \|", text_of("docs/sriov-cni.md"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What the tests of `sriovctl import` begin with."""
+"""What the tests of several rooms of sriovctl begin with."""
 
 from __future__ import annotations
 
@@ -22,3 +22,12 @@ def host_local(world: World, tmp_path: Path) -> HostLocal:
     (tmp_path / "bin/host-local").touch(mode=0o755)
     world.cni_path = str(tmp_path / "bin")
     return HostLocal(world)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> World:
+    """Two ports without VFs."""
+    world = World(tmp_path)
+    world.kernel.add_pf("enp1s0f0", "0000:01:00.0")
+    world.kernel.add_pf("enp1s0f1", "0000:01:00.1", up=False)
+    return world

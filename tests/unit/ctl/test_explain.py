@@ -16,61 +16,9 @@ import pytest
 
 from cni_sriov.ctl import explain, show, split
 from cni_sriov.words.errors import BadConfig, BadEnvironment, CniError
+from tests.unit.ctl.told import MS, SAID
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
-
-MS = 1_000_000
-SAID = {
-    "cniSriovTimes": 1,
-    "verb": "ADD",
-    "entry": 1014 * MS,
-    "end": 1040 * MS,
-    "parts": {"decide": 6 * MS, "kernel": 20 * MS},
-    "acts": {"rest": 5 * MS, "vf.claim.take": 1 * MS, "vf.netdev.move": 20 * MS},
-    "held": {"node": 2 * MS},
-}
-
-
-def test_start_up_and_exit_are_what_the_plugin_cannot_see() -> None:
-    call = split.split(SAID, 1000 * MS, 1043 * MS)
-
-    assert call.whole == 43
-    assert call.parts == {
-        "start-up": 14,
-        "decide": 6,
-        "wait": 0,
-        "kernel": 20,
-        "IPAM": 0,
-        "exit": 3,
-    }
-    assert (call.acts["vf.netdev.move"], call.held) == (20, {"node": 2})
-
-
-def test_the_last_line_of_the_plugin_counts() -> None:
-    of_a_delegate = SAID | {"verb": "other"}
-    stderr = f"a log line\n{json.dumps(of_a_delegate)}\n{json.dumps(SAID)}\nsomething later\n"
-
-    assert split.told(stderr) == SAID
-
-
-@pytest.mark.parametrize(
-    "stderr", ["", "a log line\n", '{"cniSriovTimes": 2}\n', '{"cniSriovTimes": 1,\n', '{"other": 1}\n']
-)
-def test_no_line_of_the_plugin_is_none(stderr: str) -> None:
-    assert split.told(stderr) is None
-
-
-def made(whole: float, kernel: float, held: dict[str, float]) -> split.Call:
-    return split.Call(whole, dict.fromkeys(split.PARTS, 0.0) | {"kernel": kernel}, {}, held)
-
-
-def test_the_middle_of_calls_is_the_median_of_each_number() -> None:
-    calls = [made(10, 5, {"node": 1}), made(30, 1, {}), made(20, 6, {"node": 3, "ipam": 4})]
-
-    found = split.middle(calls)
-
-    assert (found.whole, found.parts["kernel"], found.held) == (20, 5, {"node": 1, "ipam": 0})
-
 
 CONF = {"type": "sriov", "master": "enp1s0f0"}
 
@@ -89,9 +37,6 @@ def test_a_conf_is_asked_as_the_runtime_hands_it_over() -> None:
 def test_without_a_plugin_of_type_sriov_there_is_nothing_to_explain(document: dict[str, Any]) -> None:
     with pytest.raises(BadConfig, match="explain FILE: it has no plugin of type sriov"):
         explain.conf_of(document, "FILE")
-
-
-# calls, of a plugin that is a shell script ---------------------------------------------------------------------------
 
 
 class Script:
@@ -189,9 +134,6 @@ def test_a_stop_signal_is_noted_and_the_former_handler_comes_back() -> None:
 
     assert noted == (True, [])
     assert came == [signal.SIGTERM]
-
-
-# arguments and the table ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("runs", ["0", "-1", "x", "1.5"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,11 @@ import yaml
 
 from tests.pages import ROOT
 from tests.unit.conf.conf_table import V4
+from tests.unit.ctl.manifests import GIVEN, Json, judge, nad
 from tests.unit.ctl.tool import Run, sriovctl
 from tests.world import World
 
-Json = dict[str, Any]
-GIVEN = "deviceID comes from Multus, of the resource intel.com/sriov"
 NO_VF = "no VF or PF is named"
-
-
-def judge(world: World, tmp_path: Path, text: str, name: str = "x.yaml", *argv: str) -> Run:
-    path = tmp_path / name
-    path.write_text(text)
-    return sriovctl(world, "validate", str(path), *argv)
-
-
-def nad(conf: Json | str, resource: str = "intel.com/sriov", name: str = "fast") -> Json:
-    annotations = {"k8s.v1.cni.cncf.io/resourceName": resource} if resource else {}
-    text = conf if isinstance(conf, str) else json.dumps(conf)
-    return {
-        "apiVersion": "k8s.cni.cncf.io/v1",
-        "kind": "NetworkAttachmentDefinition",
-        "metadata": {"name": name, "annotations": annotations},
-        "spec": {"config": text},
-    }
 
 
 def findings(run: Run) -> list[tuple[str, str, str]]:
@@ -130,91 +111,6 @@ def test_what_is_none_is_said(world: World, tmp_path: Path, text: str, status: i
     assert (run.status, words in run.out) == (status, True), run.out
 
 
-# api/v1/helper.go RenderNetAttDef of the same repository and version
-RENDERED = """\
-# a comment before it
-apiVersion: "k8s.cni.cncf.io/v1"
-kind: NetworkAttachmentDefinition
-metadata:
-  name: net-a
-  annotations:
-    k8s.v1.cni.cncf.io/resourceName: intel.com/sriov
-spec:
-  config: '{
-  "cniVersion":"1.0.0",
-  "name":"net-a",  "type":"sriov",  "vlan":0,"spoofchk":"on","vlanQoS":0,"vlanProto":"802.1q","logLevel":"info","ipam":{}
-}
-'
-"""
-
-
-def test_what_the_operator_renders_is_good(world: World, tmp_path: Path) -> None:
-    run = judge(world, tmp_path, RENDERED)
-
-    assert (run.status, GIVEN in run.out) == (0, True), run.out
-
-
-# written after bindata/manifests/cni-config/sriov/sriov-cni-config.yaml of k8snetworkplumbingwg/sriov-network-operator
-# (249e200), with its way of leaving parts out and of putting whole members in
-TEMPLATE = """\
-apiVersion: "k8s.cni.cncf.io/v1"
-kind: NetworkAttachmentDefinition
-metadata:
-  name: {{.NetName}}
-  annotations:
-    k8s.v1.cni.cncf.io/resourceName: {{.Resource}}
-    {{- include "labels" . | nindent 4 }}
-spec:
-  config: '{
-  "cniVersion":"1.0.0",
-  "name":"{{.NetName}}",
-{{- if .Chained -}}
-  "plugins": [
-    {
-{{- end -}}
-  "type":"{{.Kind}}",
-{{- if eq .Kind "sriov" -}}
-  "vlan":{{.Vlan}}, "spoofchk":"{{.Spoof}}",
-{{- else -}}
-  "vlan": "for others",
-{{- end -}}
-  KNOWN
-  {{.Ipam}}
-}
-{{- if .Chained -}}
-  ,
-  {{.More}}
-  ]
-}
-{{- end -}}
-'
-"""
-
-
-@pytest.mark.parametrize(("known", "status", "words"), [
-    ("", 0, "a template with 9 placeholders"),
-    ('"trust": "on", "servers": ["{{.Dns}}"],', 0, "deviceID comes from Multus"),
-    ('"trust": "yes",', 1, 'plugins[0].trust = "yes": must be "on" or "off"'),
-    ('"trusted": {{.Trust}},', 0, "no errors, no warnings"),
-    ('"trusted": "on",', 0, 'plugins[0].trusted: unknown key, ignored; did you mean "trust"?'),
-])  # fmt: skip
-def test_a_template_is_judged_without_its_values(
-    world: World, tmp_path: Path, known: str, status: int, words: str
-) -> None:
-    run = judge(world, tmp_path, TEMPLATE.replace("KNOWN", known))
-
-    assert (run.status, words in run.out) == (status, True), run.out
-
-
-def test_a_template_of_a_plain_file(world: World, tmp_path: Path) -> None:
-    text = '{"name": "n", {{ if .Values.x }}"vlan": {{ .Values.vlan }},{{ end }} "type": "sriov", "master": "{{ .Values.pf }}", "mtu": 9}'
-
-    run = judge(world, tmp_path, text, "x.conf")
-
-    assert "mtu = 9" in run.out
-    assert "vlan" not in run.out
-
-
 # podman 5 writes it so: containers/common libnetwork/types/network.go
 NETAVARK: Json = {
     "name": "fast", "id": "0" * 64, "driver": "sriov", "network_interface": "enp1s0f0", "created": "2026-01-01T00:00:00Z",
@@ -299,53 +195,6 @@ def test_a_good_pool_of_another_main_plugin_keeps_its_own_keys(world: World, tmp
     run = judge(world, tmp_path, json.dumps(conf), "x.conf")
 
     assert (run.status, 'ipam.pools: is spelled "Pools" here' in run.out) == (0, True), run.out
-
-
-# files made to hurt --------------------------------------------------------------------------------------------------
-
-
-def bomb(last: str) -> str:
-    """25 lines that are 2^25 values."""
-    lines = [f"- &a{n} {{kind: List, items: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 26)]
-    return "\n".join(["kind: List", "items:", f"- &a0 {last}", *lines])
-
-
-HURTING = {
-    "objects by aliases": (bomb("{kind: Service}"), "too large, with its aliases resolved"),
-    "a list in itself": ("&a\nkind: List\nitems: [*a]\n", "nested too deeply, or in itself"),
-    "deep": ("kind: " + "[" * 3000 + "]" * 3000, "nested too deeply"),
-    "a number of 5000 digits": ("kind: x\na: " + "9" * 5000, "is neither JSON nor YAML"),
-    "a kind that is a list": ("kind: [a]\n", "nothing was judged"),
-    "the same in JSON": ('{"kind": [1]}', ""),
-    "subnets that are a number": ('{"driver": "sriov", "subnets": 5}', "must be a list"),
-    "a long version": (
-        json.dumps({"name": "x", "cniVersions": ["9" * 5000], "plugins": [{"type": "sriov"}]}),
-        "must be a version like 1.0.0",
-    ),
-    "blanks in a template": ("{{x}} a" + " " * 300_000 + "b", "is no configuration"),
-    "tags that nothing closes": ("}}" + "{{ " * 200_000, "is neither JSON nor YAML"),
-    "blocks that nothing closes": ("{{if x}}" * 100_000 + "a", "is no configuration"),
-    "quotes in a template": ('{"x": {{x}}, "a' + '"\\' * 200_000, "parse JSON"),
-}
-
-
-@pytest.mark.parametrize("what", HURTING)
-def test_a_file_that_is_made_to_hurt_is_refused_in_a_second(world: World, tmp_path: Path, what: str) -> None:
-    text, says = HURTING[what]
-    began = time.process_time()
-
-    run = judge(world, tmp_path, text)
-
-    assert time.process_time() - began < 5
-    assert says in run.out, run.out[:300] + run.err
-    assert "bug in" not in run.err
-
-
-def test_a_date_that_is_none_is_a_text_as_for_kubectl(world: World, tmp_path: Path) -> None:
-    other = {"kind": "ConfigMap", "data": {}}
-    text = yaml.safe_dump_all([other, nad({"cniVersion": "1.0.0", "type": "sriov"})])
-    run = judge(world, tmp_path, text.replace("data: {}", "data: 2024-13-45"))
-    assert (run.status, GIVEN in run.out) == (0, True), run.out
 
 
 def test_plugins_beside_a_manifest_are_not_its(world: World, tmp_path: Path) -> None:

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from errno import ENOMEM
-from pathlib import Path
-
 import pytest
 
 from cni_sriov.ctl import vfs
 from cni_sriov.kernel.replies import Address
 from cni_sriov.words.errors import CniError
-from tests.fakes import FakePf
+from tests.unit.ctl.ports import device, numvfs
 from tests.unit.ctl.tool import host, sriovctl
 from tests.world import World
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> World:
-    """Two ports without VFs."""
-    world = World(tmp_path)
-    world.kernel.add_pf("enp1s0f0", "0000:01:00.0")
-    world.kernel.add_pf("enp1s0f1", "0000:01:00.1", up=False)
-    return world
-
-
-def numvfs(world: World) -> list[int]:
-    return [len(pf.vfs) for pf in world.kernel.pfs]
-
-
-def device(world: World, pci_address: str) -> Path:
-    return world.root / "kernel/sys/bus/pci/devices" / pci_address
 
 
 @pytest.mark.parametrize(
@@ -104,92 +82,6 @@ def test_refuses_while_a_vf_is_a_bridge_port_or_has_an_address(world: World) -> 
     assert "vf 1 (0000:01:10.2): enp1s0f0v1 is a port of br0" in run.err
     assert "vf 3 (0000:01:10.6): enp1s0f0v3 has the address 192.0.2.1/24" in run.err
     assert "2 of them in use" in run.err
-
-
-def test_a_vf_on_vfio_is_in_use_only_while_it_is_open(world: World) -> None:
-    world.kernel.set_driver(world.kernel.pfs[0].vfs[5], "vfio-pci")
-    (device(world, "0000:01:11.2") / "iommu_group").symlink_to("../../kernel/iommu_groups/17")
-    process = world.root / "proc/4242"
-    (process / "fd").mkdir(parents=True)
-    (process / "comm").write_text("dpdk-testpmd\n")
-    (process / "fd/9").symlink_to("/dev/vfio/17")
-
-    opened = sriovctl(world, "vfs", "enp1s0f0", "3")
-    (process / "fd/9").unlink()
-    closed = sriovctl(world, "vfs", "enp1s0f0", "3")
-
-    assert (opened.status, closed.status, numvfs(world)) == (1, 0, [3])
-    assert "vf 5 (0000:01:11.2): open in dpdk-testpmd (pid 4242)" in opened.err
-
-
-def test_more_than_totalvfs(empty: World) -> None:
-    run = sriovctl(empty, "vfs", "enp1s0f0", "8")
-
-    assert (run.status, numvfs(empty)) == (1, [0, 0])
-    assert "give enp1s0f0 8 VFs: it can have at most 7\n  sriovctl vfs enp1s0f0 7" in run.err
-
-
-@pytest.mark.parametrize(("driver", "words"), [
-    ("vfio-pci", "its driver vfio-pci hands the PF to user space and cannot make VFs"),
-    ("uio_pci_generic", "its driver uio_pci_generic hands the PF"),
-    ("", "no driver is bound to the PF"),
-])  # fmt: skip
-def test_a_pf_whose_driver_makes_no_vfs(empty: World, driver: str, words: str) -> None:
-    pf = empty.kernel.pfs[0]
-    pf.driver = driver
-    (device(empty, pf.pci_address) / "driver").unlink()
-    if driver:
-        (device(empty, pf.pci_address) / "driver").symlink_to(f"../../drivers/{driver}")
-
-    run = sriovctl(empty, "vfs", "0000:01:00.0", "2")
-
-    assert run.status == 1
-    assert words in run.err
-    assert "drivers_probe" in run.err
-    assert ("driver/unbind" in run.err) == bool(driver)
-
-
-def below_bridge(world: World, pf: FakePf, offset: int, last_bus: int) -> None:
-    """As sysfs has it: the PF's directory inside that of the bridge, which says where its buses end."""
-    bridge = world.root / "kernel/sys/devices/pci0000:00/0000:00:06.0"
-    bridge.mkdir(parents=True)
-    (bridge / "subordinate_bus_number").write_text(f"{last_bus}\n")
-    link = device(world, pf.pci_address)
-    shutil.move(link, bridge / pf.pci_address)
-    link.symlink_to(os.path.relpath(bridge / pf.pci_address, link.parent))
-    (link / "sriov_offset").write_text(f"{offset}\n")
-    (link / "sriov_stride").write_text("2\n")
-
-
-def test_bus_out_of_range_is_explained(empty: World) -> None:
-    pf = empty.kernel.pfs[0]
-    pf.numvfs_errno = ENOMEM
-    below_bridge(empty, pf, 384, 1)
-
-    run = sriovctl(empty, "vfs", "enp1s0f0", "7")
-
-    assert run.status == 1
-    assert (
-        "give enp1s0f0 7 VFs: the VFs need bus 02 but the bridge above (0000:00:06.0) ends at bus 01"
-        " (VF offset 384, stride 2)"
-    ) in run.err
-    assert all(word in run.err for word in ("another slot", "BIOS", "pci=realloc", "no sign of success"))
-
-
-@pytest.mark.parametrize(
-    ("offset", "count", "out"), [(128, 64, False), (128, 65, True), (255, 1, False), (256, 1, True)]
-)
-def test_the_bus_of_the_last_vf(empty: World, offset: int, count: int, out: bool) -> None:
-    """0100 + 0x80 + 2 * 63 = 01fe; one more is on bus 02."""
-    pf = empty.kernel.pfs[0]
-    pf.totalvfs, pf.numvfs_errno = 99, ENOMEM
-    (device(empty, pf.pci_address) / "sriov_totalvfs").write_text("99\n")
-    below_bridge(empty, pf, offset, 1)
-
-    run = sriovctl(empty, "vfs", "enp1s0f0", str(count))
-
-    assert ("need bus 02" in run.err) == out
-    assert ("memory windows" in run.err) != out
 
 
 def test_the_former_vfs_come_back_when_the_new_number_is_refused(world: World) -> None:

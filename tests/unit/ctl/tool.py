@@ -55,3 +55,9 @@ def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> R
     )
     status = main(argv, tool)
     return Run(status, out.getvalue(), err.getvalue())
+
+
+def attach(world: World, **keys: Any) -> dict[str, Any]:
+    reply = world.call("ADD", world.conf(ipam=world.ipam(), **keys))
+    assert reply.code == 0, reply.text
+    return reply.document

@@ -10,29 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.drop_in import POD, VERSIONS, SriovCni, known
+from tests.drop_in import POD, VERSIONS, SriovCni
 from tests.fakes import Crash
+from tests.unit.adopted import SETTINGS
 from tests.unit.ipam.test_delegate import HostLocal
 from tests.world import Reply, World
 
 OTHER = "/run/netns/pod2"
-SETTINGS: dict[str, Any] = {
-    "vlan": 100, "vlanQoS": 3, "mac": "02:00:00:00:aa:01", "spoofchk": "off", "trust": "on", "max_tx_rate": 100,
-}  # fmt: skip
-
-
-@pytest.fixture
-def old(world: World) -> SriovCni:
-    world.kernel.add_pod(OTHER)
-    known(world)
-    return SriovCni(world)
 
 
 def kernel(world: World) -> dict[str, Any]:
     return world.kernel.snapshot()
-
-
-# DEL -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -195,9 +183,6 @@ def test_what_the_driver_does_not_report_is_not_set(world: World, old: SriovCni)
     ]
 
 
-# the addresses -------------------------------------------------------------------------------------------------------
-
-
 def test_its_ipam_is_asked_with_the_conf_of_the_call(
     world: World, old: SriovCni, host_local: HostLocal
 ) -> None:
@@ -225,9 +210,6 @@ def test_a_failing_ipam_fails_the_delete_and_keeps_the_files(
     del host_local.fails["DEL"]
     assert world.call("DEL", conf).code == 0
     assert old.files() == []
-
-
-# CHECK ---------------------------------------------------------------------------------------------------------------
 
 
 def check(world: World, conf: dict[str, Any], **result: Any) -> Reply:

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cni_sriov.wire.sriovcni import BadCache, attachments, parse
-from tests.drop_in import POD, SriovCni, cache_text, known, orig_state
+from tests.drop_in import POD, SriovCni
+from tests.unit.adopted import SETTINGS
 from tests.unit.ctl.tool import sriovctl
 from tests.world import Reply, World
 
 OTHER = "/run/netns/pod2"
-SETTINGS: dict[str, Any] = {
-    "vlan": 100, "vlanQoS": 3, "mac": "02:00:00:00:aa:01", "spoofchk": "off", "trust": "on", "max_tx_rate": 100,
-}  # fmt: skip
-
-
-@pytest.fixture
-def old(world: World) -> SriovCni:
-    world.kernel.add_pod(OTHER)
-    known(world)
-    return SriovCni(world)
 
 
 def kernel(world: World) -> dict[str, Any]:
@@ -105,45 +94,6 @@ def test_what_is_no_file_is_left_alone(world: World, old: SriovCni, kind: str) -
     assert kernel(world) == there
 
 
-def test_a_fuzzed_file_never_breaks_the_parser() -> None:
-    """Bytes and values at random; the seed replays it."""
-    seed = random.randrange(1 << 32)
-    chance = random.Random(seed)
-    conf = {"cniVersion": "0.4.0", "name": "fast", "master": "enp1s0f0", **SETTINGS}
-    state = {"ifname": "a", "spoofchk": True, "trust": False, "mac": "", "own_mac": "02:00:00:00:00:01", "vlan": 0, "vlan_qos": 0,
-             "vlan_proto": "802.1q", "min_tx_rate": 0, "max_tx_rate": 0, "link_state": "auto", "mtu": 1500}  # fmt: skip
-    good = cache_text(conf, "0000:01:10.0", 0, orig_state(state))
-    values: list[Any] = [
-        None,
-        True,
-        -1,
-        1 << 70,
-        1.5,
-        "",
-        "x",
-        "\udcff",
-        "\0",
-        [],
-        {},
-        [[]],
-        "02:00:00:00:00:01",
-    ]
-    for _ in range(3000):
-        document = json.loads(good)
-        target = chance.choice([document, document["OrigVfState"]])
-        target[chance.choice(sorted(target))] = chance.choice(values)
-        text = json.dumps(document)
-        if chance.random() < 0.3:
-            at = chance.randrange(len(text))
-            text = text[:at] + chance.choice('"{}[]:,0\0\udc80') + text[at + chance.randrange(3) :]
-        try:
-            parse(text)
-        except BadCache:
-            pass
-        except Exception as error:
-            raise AssertionError(f"seed {seed}: {text!r}") from error
-
-
 def test_dpdk_is_told_and_left_alone(world: World, old: SriovCni) -> None:
     conf = old.add(vlan=5)
     spoil(world.state_dir / "c1-net1", {"OrigVfState.HostIFName": ""})
@@ -155,12 +105,6 @@ def test_dpdk_is_told_and_left_alone(world: World, old: SriovCni) -> None:
     assert [reply.code for reply in replies] == [7, 7]
     assert "DPDK mode, which is not supported yet" in replies[1].text
     assert (gc.code, kernel(world), old.files()) == (0, there, files)
-
-
-def test_all_that_a_name_can_mean() -> None:
-    assert [(a.container_id, a.ifname) for a in attachments("a-b-c")] == [("a", "b-c"), ("a-b", "c")]
-    assert attachments("pci") == attachments("-net1") == attachments("c1-") == []
-    assert [a.ifname for a in attachments("c-x" + "y" * 15)] == []
 
 
 def collect(world: World, *keep: tuple[str, str], **keys: Any) -> Reply:
@@ -253,18 +197,6 @@ def test_an_orphan_is_given_back_before_it_is_taken(world: World, old: SriovCni)
     assert kernel(world)["vfs"]["0000:01:10.6"] == before["vfs"]["0000:01:10.6"]
 
 
-def test_a_marked_vf_is_not_taken_while_its_netns_lives(world: World, old: SriovCni) -> None:
-    """sriov-cni's DEL failed half-way: the mark stands, its record is gone."""
-    world.state_dir.mkdir(mode=0o700)
-    (world.state_dir / "pci").mkdir()
-    (world.state_dir / "pci/0000:01:10.0").write_text(OTHER)
-
-    refused = world.call("ADD", world.conf(master=None, deviceID="0000:01:10.0"))
-    assert (refused.code, "sriov-cni attached it" in refused.text) == (11, True)
-    world.kernel.kill_netns(OTHER)
-    assert world.call("ADD", world.conf(master=None, deviceID="0000:01:10.0")).code == 0
-
-
 def test_status_and_gc_of_the_tool_know_its_owner(world: World, old: SriovCni) -> None:
     before = kernel(world)
     old.add("c1", vlan=5)
@@ -280,46 +212,3 @@ def test_status_and_gc_of_the_tool_know_its_owner(world: World, old: SriovCni) -
     assert old.files() == ["c1-net1", "pci/0000:01:10.0"]
     assert "1 taken back" in sriovctl(world, *argv, "gc").out
     assert (kernel(world), old.files()) == (before, [])
-
-
-def test_another_directory_by_cni_dir(world: World) -> None:
-    """Its version 1 had that key; here it says where its files are, if stateDir is somewhere else."""
-    known(world)
-    old = SriovCni(world, world.root / "old")
-    before = kernel(world)
-    conf = old.add(**SETTINGS) | {"cniDir": str(old.directory)}
-
-    assert world.call("DEL", conf | {"cniDir": None}).code == 0
-    assert old.files() == ["c1-net1", "pci/0000:01:10.0"]
-    assert (world.call("CHECK", conf).code, world.call("DEL", conf).code) == (0, 0)
-    assert (kernel(world), old.files()) == (before, [])
-
-
-def test_our_own_attachments_pay_one_look_and_load_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks: list[str] = []
-    lexists = os.path.lexists
-
-    def look(path: str) -> bool:
-        looks.append(str(path))
-        return lexists(path)
-
-    monkeypatch.setattr(os.path, "lexists", look)
-    monkeypatch.setattr("cni_sriov.owner.adopt.find", None)  # a call of it would fail
-
-    def ours() -> list[str]:
-        found = [
-            path.removeprefix(str(world.state_dir)) for path in looks if path.startswith(str(world.state_dir))
-        ]
-        looks.clear()
-        return found
-
-    assert world.call("ADD", world.conf()).code == 0
-    assert ours() == ["/pci/0000:01:10.0"]
-    assert world.call("CHECK", world.conf()).code == 0
-    assert ours() == []
-    assert world.call("DEL", world.conf()).code == 0
-    assert ours() == []
-    assert world.call("DEL", world.conf()).code == 0
-    assert ours() == ["/c1-net1"]

@@ -6,8 +6,6 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-import pytest
-
 from cni_sriov.words.errors import CniError
 from tests.unit.one_port import pull_cable
 
@@ -31,21 +29,6 @@ def test_ipv4_is_there_when_the_kernel_announces_and_ipv6_is_not(world: World) -
     up = next(n for n, what in enumerate(done) if "up" in what.split() and n > v4)
     sysctl = max(n for n, what in enumerate(done) if "/proc/sys/" in what)
     assert sysctl < v4 < up < v6, done
-
-
-@pytest.mark.parametrize("master", ["eth0", "enp3s0np0-of-a-long-card"])
-def test_a_macvlans_pool_may_be_cut_from_its_parents_lan(world: World, master: str) -> None:
-    """Its parent is found as by netlink.LinkByName (containernetworking/plugins 1.9, plugins/main/macvlan)."""
-    eth0 = world.kernel.add_link(world.kernel.host, "eth0")
-    eth0.altnames = ["enp3s0np0-of-a-long-card"]
-    netlink = world.kernel.netlink
-    netlink.add_address(netlink.ifindex("eth0"), "10.10.0.1/24")
-    conf = world.conf(type="macvlan", master=master, ipam=world.ipam())
-
-    ours = world.call("ADD", conf, door="host-subnet").document
-    others = world.call("ADD", conf | {"master": "gone0"}, "c2", door="host-subnet").document
-
-    assert [added["ips"][0]["address"] for added in (ours, others)] == ["10.10.0.2/24", "10.10.1.2/24"]
 
 
 def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World) -> None:

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from tests.unit.ctl.tool import sriovctl
+from tests.unit.ctl.tool import attach, sriovctl
 from tests.world import World
-
-
-def attach(world: World, **keys: Any) -> dict[str, Any]:
-    reply = world.call("ADD", world.conf(ipam=world.ipam(), **keys))
-    assert reply.code == 0, reply.text
-    return reply.document
 
 
 def test_json_is_the_contract(world: World) -> None:
@@ -106,44 +99,6 @@ def test_ports_that_are_down_or_empty_say_so(world: World) -> None:
 
     assert last[0] == "enp1s0f1 (0000:01:00.1, igb): down, no VFs of 7; create some: sriovctl vfs enp1s0f1 7"
     assert last[1].endswith("down, 1 of 7 VFs, 0 attached; its VFs carry nothing until it is up")
-
-
-def test_a_damaged_claim_hides_no_owner(world: World) -> None:
-    attach(world)
-    (claim,) = (world.run_dir / "claims").iterdir()
-    claim.write_text("{")
-
-    (pf,) = sriovctl(world, "status", "--json").document["pfs"]
-
-    assert pf["vfs"][0]["owner"]["containerID"] == "c1"
-
-
-def test_leases_of_all_data_directories(world: World) -> None:
-    attach(world)
-    world.kernel.add_pod("/run/netns/pod2")
-    other = world.ipam(
-        dataDir=str(world.root / "data2"), scope="b", pools=[{"subnet": "fd00::/48", "prefixLength": 64}]
-    )
-    assert (
-        world.call("ADD", world.conf(ipam=other, name="six"), container="c2", netns="/run/netns/pod2").code
-        == 0
-    )
-
-    run = sriovctl(world, "leases", "--json")
-
-    assert run.document["leases"] == [
-        {
-            "scope": "b", "subnet": "fd00::/64", "address": "fd00::2/64", "gateway": "fd00::1", "network": "six",
-            "containerID": "c2", "ifname": "net1", "sticky": "", "dataDir": str(world.root / "data2"),
-        },
-        {
-            "scope": "default", "subnet": "10.10.0.0/24", "address": "10.10.0.2/24", "gateway": "10.10.0.1",
-            "network": "fast", "containerID": "c1", "ifname": "net1", "sticky": "", "dataDir": str(world.data_dir),
-        },
-    ]  # fmt: skip
-    table = sriovctl(world, "leases").out.splitlines()
-    assert table[0].split() == ["subnet", "address", "gateway", "network", "container", "scope"]
-    assert table[1].split() == ["fd00::/64", "fd00::2", "fd00::1", "six", "c2/net1", "b"]
 
 
 def test_nothing_leased(world: World) -> None:

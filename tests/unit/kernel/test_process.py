@@ -1,0 +1,62 @@
+"""Another plugin, started by the spec's rules: found, fed, answered, and no descriptor of ours in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cni_sriov.kernel import process
+from cni_sriov.words.errors import BadConfig
+
+
+def script(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "plugin"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_long_conf_and_a_long_answer_do_not_block_each_other(tmp_path: Path) -> None:
+    big = "x" * 3_000_000
+    assert process.run(script(tmp_path, "cat; exit 3"), {"PATH": os.environ["PATH"]}, big) == (3, big)
+
+
+def test_a_delegate_that_reads_nothing_is_no_error_of_ours(tmp_path: Path) -> None:
+    assert process.run(script(tmp_path, "echo done"), {"PATH": os.environ["PATH"]}, "x" * 3_000_000) == (
+        0,
+        "done\n",
+    )
+
+
+def test_a_killed_delegate_has_a_status(tmp_path: Path) -> None:
+    assert process.run(script(tmp_path, "kill -9 $$"), {"PATH": os.environ["PATH"]}, "")[0] == -9
+
+
+def test_no_descriptor_is_left(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    process.run(script(tmp_path, "ls /proc/self/fd | wc -l"), {"PATH": os.environ["PATH"]}, "x")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_bundles_variables_do_not_reach_a_delegate() -> None:
+    env = {"LD_LIBRARY_PATH": "/bundle", "LD_LIBRARY_PATH_ORIG": "/mine", "_PYI_ARCHIVE_FILE": "x", "A": "b"}
+    assert process.clean_environment(env) == {"LD_LIBRARY_PATH": "/mine", "A": "b"}
+    assert process.clean_environment({"LD_LIBRARY_PATH": "/bundle", "_MEIPASS2": "x"}) == {}
+
+
+def test_without_a_bundle_the_runtimes_variables_reach_a_delegate_all() -> None:
+    """SPEC 1.1.0, section 4: the same environment. A snapshot has no bootloader that would set any."""
+    env = {"LD_LIBRARY_PATH": "/the/runtimes", "A": "b"}
+    assert process.clean_environment(env) == env
+
+
+def test_find_takes_the_first_executable_of_the_path(tmp_path: Path) -> None:
+    for name, mode in (("a", 0o644), ("b", 0o755)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "p").write_text("")
+        (tmp_path / name / "p").chmod(mode)
+    assert process.find("p", [f"{tmp_path}/a", f"{tmp_path}/b"]) == f"{tmp_path}/b/p"
+    with pytest.raises(BadConfig):
+        process.find("p", [])
