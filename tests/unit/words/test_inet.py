@@ -45,7 +45,7 @@ def test_a_prefix_is_what_the_stdlib_has(one: Network, other: Network) -> None:
     ours, theirs = inet.parse_prefix(str(one)), inet.parse_prefix(str(other))
 
     assert ip_network(str(ours)) == one  # inet_ntop writes ::4.0.0.0 where ipaddress writes ::400:0
-    assert (ours.value, ours.last, ours.size) == (int(one[0]), int(one[-1]), one.num_addresses)
+    assert (ours.value, ours.last) == (int(one[0]), int(one[-1]))
     assert ours.overlaps(theirs) == overlaps(one, other)
     assert ours.contains(theirs) == (one.version == other.version and other.subnet_of(one))  # type: ignore[arg-type]
     assert (ours == theirs) == (one == other)
