@@ -226,9 +226,8 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
         foreign.visit(ast.parse(path.read_bytes()))
     found = closure(sorted((foreign.names - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
-    return STAND_INS | python | ours | {"preload": HERE / "preload.py"}, (
-        found.keys() & available | START
-    ) - APART - LARGE
+    last = {name: HERE / f"{name}.py" for name in ("warm", "preload")}
+    return STAND_INS | python | ours | last, (found.keys() & available | START) - APART - LARGE
 
 
 class Slim(ast.NodeTransformer):

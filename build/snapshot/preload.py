@@ -10,6 +10,7 @@ for name in ("altzone", "daylight", "timezone", "tzname"):
 # All there is to import is imported: anything else is not found, instead of being looked for in a directory.
 for name in ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix"):
     setattr(sys, name, "")
+sys.modules.pop("warm", None)  # it has done its work
 sys.path.clear()
 sys.path_hooks.clear()
 sys.path_importer_cache.clear()

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,7 +194,7 @@ def python_modules() -> dict[str, Path]:
 
 
 def all_modules() -> list[str]:
-    return [name for name in python_modules() if name != "preload"]
+    return [name for name in python_modules() if name not in {"warm", "preload"}]
 
 
 def test_no_module_reads_the_world_when_it_is_imported() -> None:
@@ -219,6 +220,88 @@ def test_the_trap_is_no_blank(tmp_path: Path) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
 
     assert [told.partition(": ")[0].rpartition(" ")[2] for told in json.loads(done.stdout)[1]] == ["time"]
+
+
+# Runs warm.py where every function of posix, time and _signal is trapped, and then tells what is to be reached from the
+# modules that was not before, by type.
+REHEARSE = """
+import gc, os, posix, sys, time, _signal, _abc
+from collections import Counter
+source = sys.argv[1]
+sys.path.insert(0, sys.argv[2])
+for name in sys.argv[3:]:
+    __import__(name)
+with open(source) as file:
+    code = compile(file.read(), "warm.py", "exec")
+trapped = []
+
+def trap(name):
+    def asked(*_, **__):
+        trapped.append(name)
+        raise OSError(name)
+    return asked
+
+def reached():
+    for value in gc.get_objects():
+        if isinstance(value, type) and hasattr(value, "_abc_impl"):
+            _abc._reset_caches(value)  # whether a class is an abstract one's: that may be known
+    gc.collect()
+    found, more = {}, [module for module in sys.modules.values() if vars(module) is not globals()]
+    while more:
+        value = more.pop()
+        if id(value) not in found and value is not globals():
+            found[id(value)] = value
+            more += gc.get_referents(value)
+    return Counter([type(one).__name__ for one in found.values() if type(one) is not set or one])
+
+def hook(event, arguments):
+    if is_on and event.partition(".")[0] in {"open", "socket", "subprocess", "os", "fcntl", "signal", "ctypes", "time"}:
+        trapped.append(event)
+
+is_on = False
+sys.addaudithook(hook)
+real = {}
+for module in (os, posix, time, _signal):
+    for name, value in list(vars(module).items()):
+        if type(value) is type(len) and name not in {"fspath", "_path_normpath"}:
+            real[module, name] = value
+            setattr(module, name, trap(name))
+before = reached()
+is_on = True
+exec(code, {"__name__": "warm"})
+is_on = False
+after = reached()
+for (module, name), value in real.items():
+    setattr(module, name, value)
+import json
+left = {name: after[name] - before[name] for name in after | before if after[name] != before[name]}
+sys.stdout.write(json.dumps([trapped, left]))
+"""
+
+
+def rehearsed(source: Path) -> list[Any]:
+    """[what it asked for, what it left]"""
+    argv = [sys.executable, "-I", "-S", "-B", "-c", REHEARSE, str(source), str(ROOT), *all_modules()]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.stderr == ""
+    told: list[Any] = json.loads(done.stdout)
+    return told
+
+
+def test_the_rehearsal_asks_nobody_and_leaves_nothing() -> None:
+    assert rehearsed(SOURCES / "warm.py") == [[], {}]
+
+
+def test_a_rehearsal_that_asks_or_leaves_something_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "warm.py").write_text(
+        "import os\nfrom cni_sriov.words import pci\n"
+        "try:\n    os.stat('/')\nexcept OSError:\n    pci.parse_pci_address('0000:01:00.0')\n"
+    )
+
+    asked, left = rehearsed(tmp_path / "warm.py")
+
+    assert asked == ["stat"]
+    assert left["str"] > 0
 
 
 def test_every_module_of_the_cni_path_is_in_it_and_none_of_sriovctl() -> None:
