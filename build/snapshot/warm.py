@@ -17,7 +17,8 @@ from cni_sriov.verbs import add
 from cni_sriov.vf import admin, card, drift, host, pod
 from cni_sriov.wire import cni
 from cni_sriov.words import inet, jsontext, log, pci
-from cni_sriov.words.domain import PF, VF, IpamResult, IPConfig, Record
+from cni_sriov.words.domain import PF, VF, IpamResult, IPConfig
+from cni_sriov.words.record import Record
 
 ROUNDS = (
     12  # CPython 3.11 begins with the eighth run of a function; what it could not specialise, it tries again
