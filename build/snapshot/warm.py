@@ -74,7 +74,8 @@ def call(verb, conf):
 
 def lease(asked):
     """What host-subnet gives, and that again from its file."""
-    view = snapshot.Snapshot(None, "default", {4: index.build(4, LEASED)})
+    view = snapshot.Snapshot(None, "default")
+    view.indexes[4] = index.build(4, LEASED)
     leases = subnets.choose(asked.ipam, view, []).leases
     for leased in (True, False):
         view.indexes[4].mark(inet.parse_prefix(leases[0].subnet), leased)
