@@ -51,7 +51,7 @@ class Kernel:
     def send(self, data):
         self.sent = data
 
-    def recv(self, _room):
+    def recv(self, *_):
         _, kind, flags, sequence, _ = HEADER.unpack_from(self.sent)
         if flags & nlsocket.NLM_F_ACK:
             return message(nlsocket._NLMSG_ERROR, 0, sequence, bytes(20))  # of number 0
