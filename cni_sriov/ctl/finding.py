@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 
-@dataclass
+@dataclass(slots=True)
 class Finding:
     """`severity`: error, warning, note. `path` like plugins[0].ipam.pools[1].subnet, `value` as JSON, `rule` = what it
     must be. `document`: which one of a file or a directory with several, else "".

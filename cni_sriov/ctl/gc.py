@@ -32,7 +32,7 @@ Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
 _VERIFY_TIMEOUT_MS = 2000
 
 
-@dataclass
+@dataclass(slots=True)
 class Verdict:
     """A VF or a lease: taken back (or, in a dry run, to be), or left, and why."""
 

@@ -28,7 +28,7 @@ _NAD = "NetworkAttachmentDefinition"
 _NETAVARK_IPAM = ("host-local", "dhcp", "none")  # what podman 5 takes before it asks the plugin
 
 
-@dataclass
+@dataclass(slots=True)
 class Network:
     """`document` names it among several; `as_list`: it is loaded as a list of plugins; `device_from`: who gives the VF's
     address, "" = the configuration itself. `conf` None: it could not be read, `found` says why.

@@ -25,7 +25,7 @@ from ..words.lease import Lease
 from ..words.record import Record, VfState
 
 
-@dataclass
+@dataclass(slots=True)
 class VfRow:
     """One VF; `state` says in words what it is doing: "free", "attached", or why it can be neither."""
 
@@ -54,8 +54,10 @@ class VfRow:
         }
 
 
-@dataclass
+@dataclass(slots=True)
 class PfRow:
+    """One PF with all its VFs."""
+
     pf: PF
     is_up: bool
     vfs: list[VfRow]

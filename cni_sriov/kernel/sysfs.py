@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from ..words.domain import PF, VF
@@ -17,12 +18,12 @@ from ..words.names import is_ifname
 from ..words.pci import parse_pci_address
 
 
+@dataclass(slots=True)
 class Sysfs:
-    __slots__ = ("root", "run")
+    """What sysfs tells, and udev below `run`; whoever tests it has both elsewhere."""
 
-    def __init__(self, root: str = "/sys", run: str = "/run") -> None:
-        self.root = root
-        self.run = run
+    root: str = "/sys"
+    run: str = "/run"
 
     # -- PFs ----------------------------------------------------------------------------------------------------------
 
