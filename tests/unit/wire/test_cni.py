@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.doors import cni as door
 from cni_sriov.wire import cni as wire
 from cni_sriov.words import versions
 from cni_sriov.words.domain import Interface, IPConfig, Result, Route
@@ -145,10 +144,6 @@ def test_an_error_is_one_document_with_code_and_remedy() -> None:
         "msg": "set VLAN 5000: must be 0-4094",
         "details": "choose another",
     }
-
-
-def test_every_verb_of_the_table_is_run_and_no_other() -> None:
-    assert door.RUN.keys() == wire.VERBS.keys()
 
 
 def test_only_a_verb_that_goes_by_the_record_overlooks_form() -> None:
