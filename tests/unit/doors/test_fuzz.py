@@ -34,8 +34,9 @@ PATH_KEYS = {"stateDir", "logFile", "dataDir", "cniDir", "CNIDeviceInfoFile"}
 def root() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="fuzz-"))
     patch = pytest.MonkeyPatch()
-    patch.setattr(netconf, "STATE_DIR", str(directory / "default-state"))
-    patch.setattr(hostsubnet, "DATA_DIR", str(directory / "default-data"))
+    patch.setitem(netconf.SRIOV.defaults, "stateDir", str(directory / "default-state"))
+    for table in (hostsubnet.PLACE, hostsubnet.IPAM):
+        patch.setitem(table.defaults, "dataDir", str(directory / "default-data"))
     yield directory
     patch.undo()
     shutil.rmtree(directory)
