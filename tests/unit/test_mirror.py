@@ -21,7 +21,6 @@ ELSEWHERE = {
 # Without one, and why. It only shrinks.
 WITHOUT = {
     "kernel/netlink": "its verbs are the kernel's: contract/test_links.py, test_move.py, test_addresses.py, test_vfs.py",
-    "leases/sticky": "what is kept for a pod is seen by its next lease alone: contract/test_store.py",
     "vf/call": "a noun without a rule",
 }
 

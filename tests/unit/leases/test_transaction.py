@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from cni_sriov.leases import transaction
 from cni_sriov.leases.directory import Directory
-from cni_sriov.leases.holding import Holding
 from cni_sriov.leases.journal import Journal
 from cni_sriov.leases.node import Node
 from cni_sriov.leases.transaction import Transaction
@@ -17,24 +14,13 @@ from cni_sriov.words.domain import Attachment
 from cni_sriov.words.errors import AttachedAlready
 from cni_sriov.words.inet import parse_prefix
 from cni_sriov.words.lease import Choice
-from cni_sriov.words.log import Log
-from tests.unit.leases.kept import BOOT, a_dir, a_holding, a_lease, a_node
+from tests.unit.leases.kept import BOOT, a_holding, a_lease, a_node, begin, take
 
 POOL, FIRST, SECOND = parse_prefix("10.10.0.0/16"), "10.10.0.0/24", "10.10.1.0/24"
 
 
 class Killed(BaseException):
     """Nothing of ours catches it, and nothing of it is undone: as SIGKILL."""
-
-
-def begin(root: Path, node: Node) -> AbstractContextManager[Transaction]:
-    return transaction.begin(node, a_dir(root), Log("info", str(root / "log")), "ADD")
-
-
-def take(there: Transaction, container: str, subnet: str) -> Holding:
-    holding = a_holding(container)
-    assert there.take(holding, Choice([a_lease(subnet)], {}))
-    return holding
 
 
 def test_what_was_taken_is_held_until_it_is_released(tmp_path: Path) -> None:
