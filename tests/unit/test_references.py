@@ -6,6 +6,7 @@ A name is looked for from its end, so `ledger.py` stays true when its folder cha
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -49,8 +50,10 @@ def remarks(text: str) -> Iterator[tuple[int, str]]:
                 yield node.body[0].lineno, docstring
 
 
-def told_in_code() -> Iterator[tuple[str, str]]:
-    """(place, what is said there). Of what is not Python every line: scripts, C, the Makefile."""
+@functools.cache
+def told_in_code() -> list[tuple[str, str]]:
+    """(place, what is said there). Of what is not Python every line: scripts, C, the Makefile. Read once: it takes long."""
+    told = []
     for path in files():
         if path.parts[0] not in {"build", "cni_sriov", "tests", "Makefile"} or path.suffix in {
             ".json",
@@ -59,8 +62,9 @@ def told_in_code() -> Iterator[tuple[str, str]]:
             continue
         text = (ROOT / path).read_text()
         python = path.suffix in {".py", ".spec"}
-        for line, said in remarks(text) if python else enumerate(text.splitlines(), start=1):
-            yield f"{path}:{line}", said
+        said = remarks(text) if python else enumerate(text.splitlines(), start=1)
+        told += [(f"{path}:{line}", words) for line, words in said]
+    return told
 
 
 def told_in_pages() -> Iterator[tuple[str, str]]:

@@ -61,13 +61,15 @@ def test_a_killed_change_is_undone_by_the_next(
 
 
 def test_the_files_beat_an_index_that_says_free(tmp_path: Path) -> None:
-    node = a_node(tmp_path)
-    with begin(tmp_path, node) as there:
-        take(there, "c1", FIRST)
-        there.indexes[4].mark(parse_prefix(FIRST), leased=False)
+    """Whatever else it says wrongly is right by then as well."""
+    with begin(tmp_path, a_node(tmp_path)) as there:
+        for container, subnet in (("c1", FIRST), ("c3", SECOND)):
+            take(there, container, subnet)
+            there.indexes[4].mark(parse_prefix(subnet), leased=False)
 
         assert not there.take(a_holding("c2"), Choice([a_lease(FIRST)], {})), "choose again"
-        assert there.conflict(parse_prefix(FIRST))
+
+        assert [there.conflict(parse_prefix(subnet)) for subnet in (FIRST, SECOND)] == [True, True]
         assert there.boot.holder("10.10.0.0_24") == a_holding("c1", FIRST)
 
 
