@@ -72,6 +72,8 @@ def test_without_its_type_add_is_refused_and_nothing_else(world: World, ipam: An
     conf = conf_of(world)
     assert world.call("ADD", conf, door="host-subnet").code == 0
 
-    assert world.call("ADD", conf | {"ipam": ipam}, "c2", door="host-subnet").code == 7
+    refused = world.call("ADD", conf | {"ipam": ipam}, "c2", door="host-subnet")
+
+    assert (refused.code, "must be host-subnet" in refused.text) == (7, True), refused.text
     assert world.call("DEL", conf | {"ipam": ipam}, door="host-subnet").exit_code == 0
     assert world.call("CHECK", conf, door="host-subnet").code == 107

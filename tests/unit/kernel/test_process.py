@@ -60,3 +60,13 @@ def test_find_takes_the_first_executable_of_the_path(tmp_path: Path) -> None:
     assert process.find("p", [f"{tmp_path}/a", f"{tmp_path}/b"]) == f"{tmp_path}/b/p"
     with pytest.raises(BadConfig):
         process.find("p", [])
+
+
+@pytest.mark.parametrize("name", ["../bin/plugin", "bin/plugin", "/bin/sh", "", ".", "..", "plugin\0"])
+def test_what_is_no_file_name_leads_out_of_no_directory(tmp_path: Path, name: str) -> None:
+    """SPEC 1.1.0, "Execution": the type is the name of a file in CNI_PATH."""
+    (tmp_path / "bin").mkdir()
+    script(tmp_path / "bin", "")
+
+    with pytest.raises(BadConfig, match="must be the file name of a plugin"):
+        process.find(name, [str(tmp_path), str(tmp_path / "bin"), "/"])

@@ -1,4 +1,4 @@
-"""The order of what an ADD does in the pod."""
+"""ADD: what stops it or fails it is undone, and told as it is."""
 
 from __future__ import annotations
 
@@ -11,24 +11,6 @@ from tests.unit.one_port import pull_cable
 
 if TYPE_CHECKING:
     from tests.world import World
-
-POOLS = [
-    {"subnet": "10.10.0.0/16", "prefixLength": 24},
-    {"subnet": "fd00:10::/48", "prefixLength": 64},
-]
-
-
-def test_ipv4_is_there_when_the_kernel_announces_and_ipv6_is_not(world: World) -> None:
-    """At UP the kernel advertises what it has (ndisc_notify); looped back, that ends the DAD of an IPv6 address."""
-    assert world.call("ADD", world.conf(ipam=world.ipam(pools=POOLS))).code == 0
-
-    done = world.kernel.effects
-    v4, v6 = (
-        next(n for n, what in enumerate(done) if f"add address {ip}" in what) for ip in ("10.10", "fd00")
-    )
-    up = next(n for n, what in enumerate(done) if "up" in what.split() and n > v4)
-    sysctl = max(n for n, what in enumerate(done) if "/proc/sys/" in what)
-    assert sysctl < v4 < up < v6, done
 
 
 def test_a_stop_signal_while_add_announces_undoes_it(one_vf: World) -> None:
