@@ -170,9 +170,8 @@ def _item(
     there = store.find(attachment)
     held = {lease.address for lease in there.leases} if there else set()
     wanted = {lease.address for lease in leases}
-    if (
-        there and held < wanted and not there.netns
-    ):  # an earlier import, which could not read all of its files
+    # an earlier import, which could not read all of its files
+    if there and held < wanted and not there.netns:
         grown.append(Planned(attachment, there.leases, True, network))
         return Planned(attachment, leases, False, network)
     if held and held != wanted:

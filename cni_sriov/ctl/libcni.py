@@ -20,9 +20,8 @@ from .finding import Finding, error, warning
 Json = dict[str, Any]
 
 NEWEST = (1, 1, 0)
-_VERSION = re.compile(
-    r"[+-]?\d{1,18}(\.[+-]?\d{1,18}){0,2}", re.ASCII
-)  # ParseVersion; Atoi takes a sign and 64 bits
+# ParseVersion; Atoi takes a sign and 64 bits
+_VERSION = re.compile(r"[+-]?\d{1,18}(\.[+-]?\d{1,18}){0,2}", re.ASCII)
 _FLAGS = ("disableCheck", "disableGC", "loadOnlyInlinedPlugins")
 _SAYS: dict[type, str] = {
     str: "must be a string",

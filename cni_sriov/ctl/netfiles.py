@@ -21,9 +21,8 @@ from .finding import Finding, error, note, warning
 
 Json = dict[str, Any]
 
-RESOURCE = (
-    "k8s.v1.cni.cncf.io/resourceName"  # k8snetworkplumbingwg/multus-cni v4.3.0, pkg/k8sclient/k8sclient.go
-)
+# k8snetworkplumbingwg/multus-cni v4.3.0, pkg/k8sclient/k8sclient.go
+RESOURCE = "k8s.v1.cni.cncf.io/resourceName"
 _NAD = "NetworkAttachmentDefinition"
 _NETAVARK_IPAM = ("host-local", "dhcp", "none")  # what podman 5 takes before it asks the plugin
 

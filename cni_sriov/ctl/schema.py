@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 # beside the package: <checkout>/conf, and <bundle>/lib/conf (build/cni-sriov.spec)
-_ROOT = os.path.dirname(
-    os.path.dirname(os.path.dirname(__file__))
-)  # no "..": the bundle has no such directories
+# no "..": the bundle has no such directories
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 SCHEMA = os.path.join(_ROOT, "conf", "netconf.schema.json")
 _LIMIT = 60
 _TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}

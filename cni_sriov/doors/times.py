@@ -15,9 +15,8 @@ from typing import Any, NoReturn
 
 from ..words import jsontext
 
-REST = (
-    "rest"  # what is in none of these acts: the door, parsing, locks, records, the answer. A part of "decide"
-)
+# what is in none of these acts: the door, parsing, locks, records, the answer. A part of "decide"
+REST = "rest"
 ACTS = {  # module and name: part; an act that somebody imports by its name is not seen there
     "vf.claim.take": "decide",
     "vf.baseline.find": "decide",

@@ -133,9 +133,8 @@ class Links:
 
     def bus_info(self, ifname: str) -> str:
         """What ethtool calls bus-info: the PCI address, "" for a link that has none."""
-        info = array(
-            "B", _ETHTOOL_GDRVINFO.to_bytes(4, byteorder) + bytes(192)
-        )  # struct ethtool_drvinfo: 196 bytes
+        # struct ethtool_drvinfo: 196 bytes
+        info = array("B", _ETHTOOL_GDRVINFO.to_bytes(4, byteorder) + bytes(192))
         try:
             ioctl(
                 self._socket.raw,

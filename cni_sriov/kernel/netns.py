@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import sys
 from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
 from collections.abc import Callable, Iterable
@@ -174,9 +175,7 @@ def _judge(path: str, fd: int) -> tuple[int, int]:
     found = os.fstat(fd)
     try:
         # asked of regular files only (nsfs files are): a device might take the number for an order of its own
-        kind = (
-            ioctl(fd, _NS_GET_NSTYPE) if found.st_mode & 0o170000 == 0o100000 else 0
-        )  # S_IFMT, S_IFREG: sys/stat.h
+        kind = ioctl(fd, _NS_GET_NSTYPE) if stat.S_ISREG(found.st_mode) else 0
     except OSError:
         kind = 0  # ENOTTY: not on nsfs
     if kind != CLONE_NEWNET:

@@ -73,9 +73,8 @@ def restore_mac(card: Card) -> None:
     if link is None:
         _restore_admin_mac_alone(card, base)
         return
-    hidden = (
-        card.record.settings.mac is not None
-    )  # ADD set one, which cannot be seen if it is the VF's own address
+    # ADD set one, which cannot be seen if it is the VF's own address
+    hidden = card.record.settings.mac is not None
     if not hidden and link.mac == base.own_mac and _shown(admin, link) in {None, base.mac}:
         return
     if admin is not None and admin.mac is not None:

@@ -33,6 +33,5 @@ def ifname_fault(text: str) -> str:
 
 
 def _is_short(text: str) -> bool:
-    return (
-        len(text.encode("utf-8", "replace")) <= 15
-    )  # IFNAMSIZ - 1, linux/if.h; a lone surrogate was one byte
+    # IFNAMSIZ - 1, linux/if.h; a lone surrogate was one byte
+    return len(text.encode("utf-8", "replace")) <= 15
