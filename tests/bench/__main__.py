@@ -174,7 +174,7 @@ def sizes(rig: Rig) -> dict[str, float]:
         rig.inside(measure.one, Step("DEL", make("DEL", 0)))
     top = bundle.directory() / "cni-sriov"
     needed = {Path(path) for path in added["ours"].files if Path(path).is_relative_to(top)}
-    needed |= {top / "sriov", *top.glob("lib/base_library.zip")}
+    needed |= {top / "sriov"} if bundle.is_snapshot() else {top / "sriov", *top.glob("lib/base_library.zip")}
     return {
         "ours VERSION": rig.inside(measure.memory, contenders.ours("VERSION", 0)).peak_mb,
         "go VERSION": rig.inside(measure.memory, contenders.go("VERSION", 0)).peak_mb,
