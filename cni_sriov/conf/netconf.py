@@ -19,6 +19,7 @@ from .requests import ALLOWED, RATE_LIMIT, SOURCES, Requests
 from .values import DNS, Key, Table
 
 STATE_DIR = "/var/lib/cni/sriov"
+VERIFY_TIMEOUT_MS = 2000  # where no conf says how long a VF may take to be as it was set
 
 
 def _vlan_proto(value: Any) -> str:
@@ -64,7 +65,7 @@ SRIOV = Table(
         "pfUp": Key(values.boolean, True),
         "acceptRA": Key(values.boolean, False),
         "announceWait": Key(values.integer(0, 200), 0),
-        "verifyTimeout": Key(values.integer(0, 60000), 2000),
+        "verifyTimeout": Key(values.integer(0, 60000), VERIFY_TIMEOUT_MS),
         "statusOnFull": Key(values.one_of("ok", "error"), "ok"),
         **ALLOWED.rows,
         "logLevel": Key(values.one_of("debug", "info", "warning", "error", "panic", "none"), "info"),

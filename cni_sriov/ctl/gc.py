@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..conf import hostsubnet
+from ..conf.netconf import VERIFY_TIMEOUT_MS
 from ..ipam import own
 from ..leases import directory
 from ..leases.holding import Holding
@@ -28,8 +29,6 @@ from ..words.record import Record
 from . import node
 
 Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
-
-_VERIFY_TIMEOUT_MS = 2000
 
 
 @dataclass(slots=True)
@@ -110,7 +109,7 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = death.proof(host, record)
     if not proof:
         return False, _STUCK if record.status == "released" else "the VF is in a pod"
-    if not dry_run and not giveback.give_back(host, record, _VERIFY_TIMEOUT_MS):
+    if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
         stuck = (
             _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
         )

@@ -82,7 +82,7 @@ def _read_stdin() -> str:
             size += len(chunk)
             if size > STDIN_LIMIT:
                 raise _unreadable(f"longer than {STDIN_LIMIT} bytes")
-    except IsADirectoryError as error:  # or _settle's stand-in
+    except IsADirectoryError as error:  # or the stand-in of _settle_files
         raise _unreadable("it is closed, or a directory") from error
     except OSError as error:  # for writing only, or a terminal that hung up
         raise _unreadable(error.strerror or "?") from error

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from ..conf.netconf import NetConf
+from ..conf.netconf import VERIFY_TIMEOUT_MS, NetConf
 from ..decide import choose
 from ..ipam import own
 from ..leases.holding import Holding
@@ -79,9 +79,6 @@ class WayToVf:
         return sweep(self.host, self.pfs, timeout_ms)
 
 
-RECLAIM_TIMEOUT_MS = 2000
-
-
 class WayToLeases:
     """Gives back what is in the way of a reserve: the very leases where they were asked for or are kept for the pod, else
     all of the pools that are provably nobody's, and then all VFs, since with them go leases.
@@ -104,7 +101,7 @@ class WayToLeases:
             return all(self.free(store, holding, until) for store, holding in held)
         ours = own.store(self.host, self.asked.conf.lease_dir)
         return bool(ours.reclaim(self.is_dead, self.asked.prefixes)) or sweep(
-            self.host, None, RECLAIM_TIMEOUT_MS
+            self.host, None, VERIFY_TIMEOUT_MS
         )
 
     def free(self, store: Store, holding: Holding, until: float) -> bool:
@@ -115,7 +112,7 @@ class WayToLeases:
             store.release_if(holding.attachment, self.is_dead)
             return True
         return (
-            of_attachment(self.host, holding.attachment, RECLAIM_TIMEOUT_MS, until)
+            of_attachment(self.host, holding.attachment, VERIFY_TIMEOUT_MS, until)
             or store.find(holding.attachment) != holding
         )
 

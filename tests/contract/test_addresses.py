@@ -15,7 +15,6 @@ from errno import (
     ENODEV,
     ENOENT,
 )
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,9 +24,6 @@ from cni_sriov.words.inet import parse_prefix
 
 from .card import MAC, refusal
 from .node import KernelNode, Node
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_addresses_of_both_families_are_added_listed_and_removed(node: Node) -> None:

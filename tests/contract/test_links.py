@@ -15,7 +15,7 @@ from errno import (
     ENODEV,
     ENOENT,
 )
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -28,9 +28,6 @@ from cni_sriov.words.errors import KernelRefused
 
 from .card import MAC, refusal
 from .node import KernelNode, Node
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_link_is_found_by_name_index_and_altname(node: Node) -> None:

@@ -6,7 +6,6 @@ import subprocess
 from errno import (
     EEXIST,
 )
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +13,6 @@ from cni_sriov.words.domain import Route
 
 from .card import MAC, refusal
 from .node import KernelNode, Node
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_move_renames_in_one_request_and_keeps_the_rest(node: Node) -> None:

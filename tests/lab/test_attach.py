@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .node import CONF, Node
+from .node import CONF, FULL, Node
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -22,15 +22,9 @@ BOTH_PORTS = {key: value for key, value in CONF.items() if key != "master"} | {"
 
 def test_one_vf_by_device_id_with_every_setting(node: Node) -> None:
     node.add_netns("c1")
-    conf = {key: value for key, value in CONF.items() if key != "master"} | {
+    conf = {key: value for key, value in FULL.items() if key != "master"} | {
         "deviceID": "0000:01:10.6",
-        "vlan": 100,
         "vlanQoS": 3,
-        "mac": "02:00:00:00:aa:01",
-        "spoofchk": "off",
-        "trust": "on",
-        "max_tx_rate": 100,
-        "mtu": 1400,
         "ipam": IPAM,
     }
 

@@ -125,14 +125,6 @@ def test_a_vf_that_is_ours_by_now_is_left_alone(world: World, old: SriovCni) -> 
     assert (kernel(world), old.files()) == (there, [])
 
 
-@pytest.fixture
-def host_local(world: World, tmp_path: Path) -> HostLocal:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/host-local").touch(mode=0o755)
-    world.cni_path = str(tmp_path / "bin")
-    return HostLocal(world)
-
-
 def test_a_file_of_an_earlier_boot_frees_its_addresses_and_no_vf(
     world: World,
     old: SriovCni,
