@@ -169,8 +169,10 @@ class Links:
     def set_up(self, ifindex: int) -> None:
         self._set(f"set link {ifindex} up", rtnl.link(ifindex, up=True))
 
-    def set_down(self, ifindex: int) -> None:
-        self._set(f"set link {ifindex} down", rtnl.link(ifindex, up=False))
+    def set_down(self, ifindex: int, name: str = "") -> None:
+        """With a new name, if one is given: errors as of `set_name`, and then it is not DOWN."""
+        attrs = attr_text(rtnl.IFLA_IFNAME, name) if name else b""
+        self._set(f"set link {ifindex} down {name}".rstrip(), rtnl.link(ifindex, attrs, up=False))
 
     def set_mac(self, ifindex: int, mac: str) -> None:
         """EADDRNOTAVAIL on a VF whose PF set an admin MAC and does not trust it; EBUSY on some drivers while UP."""

@@ -28,13 +28,10 @@ def proof(host: Host, record: Record) -> str:
         return "its ADD died"
     if handover.of(record.driver).is_home(host, record):
         return "the VF is back in the host"
-    # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
-    given_up = record.status == "released" or record.anew
-    return (
-        "its DEL gave it up, and it has no netdev"
-        if given_up and not host.sysfs.has_netdev(record.vf)
-        else ""
-    )
+    if record.status == "released":
+        return "its DEL gave it up"
+    # its driver was taken off (stacked.make_anew), and who did that died
+    return "it has no netdev" if record.anew and not host.sysfs.has_netdev(record.vf) else ""
 
 
 @dataclass(slots=True)
