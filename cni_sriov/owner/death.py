@@ -10,6 +10,7 @@ from ..vf import card, handover
 from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
+from ..words.failures import Failures
 from ..words.record import Record
 from . import records
 
@@ -49,15 +50,18 @@ class DeathProof:
     _with_vf: set[Attachment] = field(default_factory=set)
 
     def __call__(self, holding: Holding) -> bool:
-        dead = self._is_dead(holding)
+        dead = False
+        with Failures(self.host.log.warning, "taken for alive").of(holder=holding.attachment):
+            dead = self._is_dead(holding)
         if dead and holding.attachment is not None:
             self._found.add(holding.attachment)
         return dead
 
     def forget_locks(self) -> None:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
+        failures = Failures(self.host.log.warning, "lock file stays")
         for attachment in self._found:
-            with records.alone(self.host, attachment, "reclaim") as lock:
+            with failures.of(attachment=attachment), records.alone(self.host, attachment, "reclaim") as lock:
                 if lock is not None:
                     lock.forget()
 

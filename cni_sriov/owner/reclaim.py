@@ -119,9 +119,11 @@ class WayToLeases:
     def free_kept(self) -> None:
         """What is kept for the pod may still be in the hands of its last container."""
         store, until = own.store(self.host, self.asked.conf.lease_dir), time.monotonic() + LOCK_DEADLINE_S
+        failures = Failures(self.host.log.warning, "reclaim failed")
         for holding in store.holders_of_kept(self.asked.sticky):
-            if holding.attachment != self.asked.attachment:
-                self.free(store, holding, until)
+            with failures.of(attachment=holding.attachment):
+                if holding.attachment != self.asked.attachment:
+                    self.free(store, holding, until)
 
 
 def reserve(host: Host, asked: own.Asked) -> IpamResult:
@@ -178,8 +180,13 @@ def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: flo
         return _of_claim(host, claim, verify_timeout_ms, until)
     if claimed and vf not in host.ledger.claimed():
         return True  # it was given back just now
-    theirs = [found for found in cachefiles.all_files(host) if found.cache.vf == vf]
-    return any(_of_file(host, found, None, verify_timeout_ms, until) for found in theirs)
+    taken = False
+    failures = Failures(host.log.warning, "reclaim failed")
+    for found in cachefiles.all_files(host):
+        with failures.of(file=found.path):
+            if found.cache.vf == vf and not taken:
+                taken = _of_file(host, found, None, verify_timeout_ms, until)
+    return taken
 
 
 def of_attachment(host: Host, attachment: Attachment, verify_timeout_ms: int, until: float) -> bool:

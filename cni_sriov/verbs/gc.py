@@ -84,7 +84,7 @@ def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> li
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
     failures = Failures(host.log.error, "garbage stays")
     is_dead = death.DeathProof(host)
-    for store, attachment in own.leases_of(host, network):
+    for store, attachment in own.leases_of(host, network, failures):
         if attachment in (keep or ()):
             continue
         with failures.of(attachment=attachment):

@@ -15,6 +15,7 @@ from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, InputOutput
+from ..words.failures import Failures
 from .host import Host
 
 UNUSABLE = "sriov-cni's file cannot be used; it is left alone"
@@ -44,20 +45,22 @@ def all_files(host: Host, wanted: str = "") -> list[CacheFile]:
     """Every cache file that can be read. What is none is passed over in silence, but for the one that is `wanted`: the
     directory may be somebody else's too.
     """
-    found = []
+    found: list[CacheFile] = []
+    failures = Failures(host.log.error, UNUSABLE)
     for directory, name in names(host.ledger.cache_dirs):
         possible = sriovcni.attachments(name)
         if not possible:
             continue
         path = f"{directory}/{name}"
-        try:
-            text = files.read(path)
-            if text is not None:
-                cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
-                found.append(CacheFile(directory, name, possible, cache, mtime))
-        except (BadCache, InputOutput, OSError) as error:
-            if name == wanted:
-                complain(host, path, error)
+        with failures.of(file=path):
+            try:
+                text = files.read(path)
+                if text is not None:
+                    cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
+                    found.append(CacheFile(directory, name, possible, cache, mtime))
+            except (BadCache, InputOutput, OSError) as error:
+                if name == wanted:
+                    complain(host, path, error)
     _judge_age(found)
     return found
 
