@@ -16,7 +16,7 @@ from tests import fakes
 from tests.fakes import Namespace
 from tests.unit.ctl.tool import sriovctl
 from tests.unit.ipam.test_delegate import HostLocal
-from tests.unit.one_port import MINE, OTHERS, link_of
+from tests.unit.one_port import MINE, OTHERS, link_of, vf_of
 from tests.unit.verbs.calls import NEW
 from tests.world import World
 
@@ -119,6 +119,7 @@ def test_while_it_is_out_its_addresses_are_nobody_elses(
         assert told["status"] == "released"
         assert (len(leases(one_vf)), len(told["leases"]), len(told["addresses"])) == (stays,) * 3
         assert (nested.find("mine") is not None) == stays
+        assert vf_of(one_vf).state.vlan == (100 if stays else 0), "who has it is in his VLAN, and no other"
         refused = one_vf.call("ADD", other, "c2", OTHERS)
         assert (refused.code, len(leases(one_vf))) == (11, stays), refused.text
         sriovctl(one_vf, "gc")
