@@ -61,7 +61,7 @@ def take_home(host: Host, record: Record) -> None:
     if here is not None:
         if _is_in_own_netns(host, record):
             _strip(host, here, record)
-        elif record.status != "in-progress":
+        elif _was_away(record, here):
             _judge_homecomer(host, record, here)
         return
     if record.anew or not host.sysfs.has_netdev(record.vf):
@@ -79,6 +79,11 @@ def take_home(host: Host, record: Record) -> None:
         return
     host.log.warning("the VF is in a netns that cannot be reached and does not die", vf=record.vf)
     stacked.note(host, record)
+
+
+def _was_away(record: Record, here: Link) -> bool:
+    """An ADD that died, or failed, mostly did so before it handed the VF over; else this has the pod's name for it."""
+    return record.status != "in-progress" or record.baseline is None or here.ifname != record.baseline.ifname
 
 
 def _pod(host: Host, record: Record) -> tuple[Netns, Netlink, str] | None:

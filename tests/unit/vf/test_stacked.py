@@ -261,6 +261,25 @@ def test_a_driver_that_does_not_come_back_keeps_the_vf_and_ends_the_delete(
     assert (world.call("DEL", conf).code, world.settled()) == (0, before)
 
 
+def test_a_vf_that_came_home_after_its_add_was_killed_is_looked_after(
+    world: World, conf: dict[str, Any]
+) -> None:
+    """It was in the pod by then, which its name tells: an ADD that dies before leaves it as it was."""
+    for step in range(20):
+        if world.kernel.pods[POD].has("net1"):
+            break
+        world.kernel.crash_at(step, "after")
+        with pytest.raises(Crash):
+            world.call("ADD", conf)
+        world.kernel.restart()
+    stack(world, NESTED, "vlan", up=False)
+    world.kernel.kill_netns(POD)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    assert (names(world, NESTED), rebinds(world)) == (["lo"], 1)
+
+
 def refuse_bind(*_: Any) -> None:
     raise KernelRefused("bind igbvf", errno.EIO)
 
