@@ -19,7 +19,7 @@ from ..conf.requests import Requests
 from ..decide import subnets
 from ..wire import cni
 from ..words import versions
-from ..words.errors import BadConfig, BadJson, CniError
+from ..words.errors import BadConfig, BadJson, CniError, InputOutput
 from . import libcni, netfiles, schema
 from .finding import Finding, error, note, warning
 
@@ -84,7 +84,12 @@ def _directory(path: str, device_id_given: bool) -> list[Finding]:
     loaded = libcni.files(path, _SUFFIXES)
     for name in loaded + libcni.files(path, _MANIFESTS):
         file = os.path.join(path, name)
-        for network in netfiles.read(libcni.text_of(file), libcni.suffix_of(name)):
+        try:
+            text = libcni.text_of_entry(file)
+        except InputOutput as failed:
+            found.append(_named(error("", "", str(failed)), name))
+            continue
+        for network in netfiles.read(text, libcni.suffix_of(name)):
             network.document = f"{name} {network.document}".strip()
             found += _judged(network, file, device_id_given, alone=False)
             title = (network.conf or {}).get("name") if name in loaded else None
