@@ -242,7 +242,7 @@ def parse_plugin(plugin: Json) -> None:
             asked = hostsubnet.parse(conf.ipam, conf.requests)
             cni.check_carries(version, [pool.version for pool in asked.pools])
         return
-    Requests().refuse_forbidden(plugin)
+    Requests().refuse_forbidden(plugin, {})
     asked = hostsubnet.parse(plugin.get("ipam", {}))
     subnets.check_main_plugin(asked, foreign=True)
     cni.check_carries(version, [pool.version for pool in asked.pools])

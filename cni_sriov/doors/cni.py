@@ -176,7 +176,9 @@ def _call(request: Request, make_host: MakeHost) -> Call:
     _tell(request, host)
     if conf.cni_dir:
         host.ledger.cache_dirs.insert(0, conf.cni_dir)
-    is_ours = cni.VERBS[request.verb].is_strict and hostsubnet.is_asked(conf.ipam)
+    if conf.refused_rate and request.verb == "ADD":
+        host.log.warning("bandwidth may be lowered, not raised", reason=conf.refused_rate)
+    is_ours = cni.VERBS[request.verb].leases and hostsubnet.is_asked(conf.ipam)
     return Call(request, conf, host, hostsubnet.parse(conf.ipam, conf.requests) if is_ours else None)
 
 

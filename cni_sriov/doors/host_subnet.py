@@ -106,7 +106,7 @@ def _status(request: Request, section: dict[str, Any], host: Host) -> None:
 def _parse(request: Request, section: dict[str, Any]) -> hostsubnet.IpamConf:
     asked = Requests.of(request.conf, request.args)
     if request.verb == "ADD":
-        asked.refuse_forbidden(request.conf, _OURS)
+        asked.refuse_forbidden(request.conf, {}, _OURS)
     return hostsubnet.parse(section, asked)
 
 

@@ -26,21 +26,22 @@ from ..words.versions import VERSIONS
 @dataclass(frozen=True, slots=True)
 class Verb:
     """`needs`: the variables it cannot do without. `since`: the first cniVersion that has it. `is_strict`: a call of bad
-    form is refused. `is_by_record`: what is recorded counts, whatever the conf says now, and no stop signal ends it.
+    form is refused. `leases`: it is about addresses to come, by the whole of `ipam`. `is_by_record`: what is recorded counts, whatever the conf says now, and no stop signal ends it.
     """
 
     needs: tuple[str, ...]
     since: str
     is_strict: bool = False
+    leases: bool = False
     is_by_record: bool = False
 
 
 VERBS = {
-    "ADD": Verb(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.1.0", is_strict=True),
+    "ADD": Verb(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.1.0", is_strict=True, leases=True),
     "CHECK": Verb(("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"), "0.4.0"),
     "DEL": Verb(("CNI_CONTAINERID", "CNI_IFNAME"), "0.1.0", is_by_record=True),
     "GC": Verb((), "1.1.0", is_by_record=True),
-    "STATUS": Verb((), "1.1.0", is_strict=True),
+    "STATUS": Verb((), "1.1.0", is_strict=True, leases=True),
 }
 _KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and containerd's and CRI-O's sources
     "IgnoreUnknown",

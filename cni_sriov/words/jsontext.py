@@ -84,7 +84,10 @@ def _first(decoder: JSONDecoder, text: str, ignored: str) -> tuple[Any, int]:
     except RecursionError as error:
         raise BadJson("parse JSON: nested too deeply") from error
     except ValueError as error:  # JSONDecodeError is one; its text names line and column
-        raise BadJson(f"parse JSON: {error}") from error
+        reason = str(error).partition("; use sys.")[
+            0
+        ]  # a number of 4301 digits, and what a programmer could do
+        raise BadJson(f"parse JSON: {reason}") from error
 
 
 def _limit_names(text: str) -> None:

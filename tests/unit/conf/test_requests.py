@@ -101,6 +101,7 @@ def test_of_several_macs_the_strongest_ones_is_taken(world: World, sources: tupl
         "mac": mac.get("conf"),
         "args": {"cni": {"mac": mac.get("args.cni")}},
         "runtimeConfig": {"mac": mac.get("runtimeConfig")},
+        "allowRequests": ["mac"],
     }
 
     added = world.call("ADD", world.conf(**conf), args=f"MAC={mac.get('CNI_ARGS', '')}")
