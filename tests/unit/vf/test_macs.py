@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 import pytest
 
+from cni_sriov.words.record import VfState
 from tests.fakes import FakeLink
+from tests.fakes.netlink import FakeNetlink
 from tests.unit.verbs.calls import attach
 from tests.world import World
 
@@ -145,14 +147,23 @@ def test_two_vfs_that_have_it_are_one_too_many(two: World) -> None:
     assert (refused.code, "vf 3 of enp1s0f0 has it" in refused.text) == (103, True), refused.text
 
 
-def test_a_pf_in_another_netns_is_not_asked(two: World) -> None:
+def test_a_pf_in_another_netns_is_not_asked(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there, by PCI, and has no interface here that could be asked."""
     pf = two.kernel.pfs[1]
     number, link = two.kernel.host.find("enp1s0f1") or (0, pf.link)
     del two.kernel.host.links[number]
     two.kernel.tree.withdraw(link)
+    asked: list[int] = []
+    real = FakeNetlink.vf_states
+
+    def noted(self: FakeNetlink, pf_ifindex: int, only: int | None = None) -> dict[int, VfState]:
+        asked.append(pf_ifindex)
+        return real(self, pf_ifindex, only)
+
+    monkeypatch.setattr(FakeNetlink, "vf_states", noted)
 
     assert two.call("ADD", asking(two)).code == 0
+    assert 0 not in asked, "that is no link: EINVAL"
 
 
 def test_without_a_mac_nothing_of_it_is_looked_for(two: World, monkeypatch: pytest.MonkeyPatch) -> None:
