@@ -57,6 +57,8 @@ REQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "vlan": (("args.cni.", "vlan"),),
     "deviceID": (("runtimeConfig.", "deviceID"),),
 }
+# what other IPAMs read beside these (static, host-local), and so asks for the same
+_ALSO = {"ips": (("CNI_ARGS ", "GATEWAY"), ("runtimeConfig.", "ipRanges"))}
 # a pod leaves its VLAN only where the operator says so
 BY_DEFAULT = ["mac", "ips", "subnets", "bandwidth", "deviceID"]
 ALLOWED = Table({"allowRequests": Key(values.list_of(values.one_of(*REQUESTS)), BY_DEFAULT)})
@@ -124,7 +126,9 @@ class Requests:
 
     def _asked(self, word: str) -> list[tuple[str, Any]]:
         """Each request that is one, with the words for where it stands."""
-        found = [(source + key, self._of(source).get(key)) for source, key in REQUESTS[word]]
+        found = [
+            (source + key, self._of(source).get(key)) for source, key in REQUESTS[word] + _ALSO.get(word, ())
+        ]
         return [(where, value) for where, value in found if _asks(value)]
 
     def _of(self, source: str) -> dict[str, Any]:
