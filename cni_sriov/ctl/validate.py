@@ -17,7 +17,7 @@ from ..conf import hostsubnet, netconf
 from ..conf.keycase import Folded, value_of
 from ..conf.requests import Requests
 from ..decide import subnets
-from ..wire import cni
+from ..wire import cni, results
 from ..words import versions
 from ..words.errors import BadConfig, BadJson, CniError, InputOutput
 from . import libcni, netfiles, schema
@@ -240,13 +240,13 @@ def parse_plugin(plugin: Json) -> None:
         conf = netconf.parse(plugin, {})
         if hostsubnet.is_asked(conf.ipam):
             asked = hostsubnet.parse(conf.ipam, conf.requests)
-            cni.check_carries(version, [pool.version for pool in asked.pools])
+            results.check_carries(version, [pool.version for pool in asked.pools])
         return
     Requests().refuse_forbidden(plugin, {})
     asked = hostsubnet.parse(plugin.get("ipam", {}))
     subnets.check_main_plugin(asked, foreign=True)
-    cni.check_carries(version, [pool.version for pool in asked.pools])
-    cni.check_carries_routes(version, asked.routes)
+    results.check_carries(version, [pool.version for pool in asked.pools])
+    results.check_carries_routes(version, asked.routes)
 
 
 def _warnings(document: Json, listed: list[Plugin], alone: bool) -> list[Finding]:
