@@ -57,6 +57,13 @@ REQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "vlan": (("args.cni.", "vlan"),),
     "deviceID": (("runtimeConfig.", "deviceID"),),
 }
+# for the one who has to find it
+_WHENCE = {
+    "CNI_ARGS ": "it comes from the runtime's call or environment",
+    "args.cni.": 'it comes from "cni-args" in the pod\'s annotation k8s.v1.cni.cncf.io/networks',
+    "runtimeConfig.": "it comes from the pod's annotation (k8s.v1.cni.cncf.io/networks, kubernetes.io/egress-bandwidth) or"
+    " the runtime's option (podman --mac-address, --ip)",
+}
 # what other IPAMs read beside these (static, host-local), and so asks for the same
 _ALSO = {"ips": (("CNI_ARGS ", "GATEWAY"), ("runtimeConfig.", "ipRanges"))}
 # a pod leaves its VLAN only where the operator says so
@@ -120,16 +127,17 @@ class Requests:
             parse, keys = PINS.get(word, (None, ()))
             pins = [own[key] for key in keys if key in own]
             fault, remedy = _objection(word, pins, allowed, declared.get(word) is True)
-            for where, value in self._asked(word) if fault else ():
-                if parse is None or values.parsed(parse, value, f"read {where}") not in pins:
-                    raise BadConfig(f"read {where} {words(value)}: {fault}", remedy)
+            for source, key, value in self._asked(word) if fault else ():
+                where = f"read {source}{key}"
+                if parse is None or values.parsed(parse, value, where) not in pins:
+                    raise BadConfig(f"{where} {words(value)}: {fault}", f"{remedy}; {_WHENCE[source]}")
 
-    def _asked(self, word: str) -> list[tuple[str, Any]]:
-        """Each request that is one, with the words for where it stands."""
+    def _asked(self, word: str) -> list[tuple[str, str, Any]]:
+        """Each request that is one: source, key, value."""
         found = [
-            (source + key, self._of(source).get(key)) for source, key in REQUESTS[word] + _ALSO.get(word, ())
+            (source, key, self._of(source).get(key)) for source, key in REQUESTS[word] + _ALSO.get(word, ())
         ]
-        return [(where, value) for where, value in found if _asks(value)]
+        return [one for one in found if _asks(one[2])]
 
     def _of(self, source: str) -> dict[str, Any]:
         if source == "CNI_ARGS ":

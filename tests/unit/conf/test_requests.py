@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 from typing import Any
 
@@ -51,6 +52,12 @@ def test_what_is_not_listed_is_refused_by_name(
     assert f"read {named}" in refused.document["msg"]
     assert "allowRequests does not allow it" in refused.document["msg"]
     assert f'add "{word}"' in refused.document["details"]
+    whence = {
+        "CNI_ARGS": "the runtime's call",
+        "args": '"cni-args" in the pod',
+        "runtimeConfig": "--mac-address",
+    }
+    assert whence[re.split("[ .]", named)[0]] in refused.document["details"]
 
 
 @pytest.mark.parametrize(("word", "keys", "args", "named"), ASKED, ids=IDS)
