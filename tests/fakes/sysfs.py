@@ -85,6 +85,10 @@ class FakeSysfs(Sysfs):
         lives = next((pf.lives for pf in self.world.pfs for vf in pf.vfs if vf.pci_address == pci_address), 0)
         return lives or super().inode(pci_address)
 
+    def names_with_address(self, mac: str) -> list[str]:
+        """The tree has no addresses: what is set shows at once."""
+        return sorted(link.name for link in self.world.host.links.values() if link.mac == mac)
+
     def unbind(self, pci_address: str) -> None:
         def act() -> None:
             vf = self._vf(pci_address)

@@ -213,6 +213,39 @@ def test_the_mac_is_somebody_elses(node: Node) -> None:
     assert node.cni("DEL", FULL).code == 0
 
 
+def test_the_mac_is_somebody_elses_at_the_other_port_or_in_the_host(node: Node) -> None:
+    """One machine's ports are mostly on one LAN."""
+    node.add_netns("c1", "c2")
+    other = FULL | {"master": PORTS[1], "mac": "02:00:00:00:bb:02"}
+    attach(node, other)
+    index = next(vf["vf"] for vf in node.vfs(PORTS[1]) if vf["address"] == other["mac"])
+    node.vm.run(f"ip link add link {PORTS[1]} name lan0 type macvlan")
+    try:
+        links = node.links()
+        port, lan = (next(e for e in links.values() if e["ifname"] == name) for name in (PORTS[1], "lan0"))
+        macs = (other["mac"], port["address"], lan["address"])
+
+        refused = [node.cni("ADD", FULL | {"mac": mac}, "c2") for mac in macs]
+    finally:
+        node.vm.run("ip link del lan0")
+
+    assert [reply.code for reply in refused] == [103, 103, 103], [reply.text for reply in refused]
+    assert f"vf {index} of {PORTS[1]} has it: c1/net1" in refused[0].text
+    assert f"{PORTS[1]} itself has it" in refused[1].text
+    assert "interface lan0 of the host has it" in refused[2].text
+    assert node.cni("DEL", other).code == 0
+
+
+def test_a_free_vf_of_the_other_port_that_has_the_mac_is_the_one_to_take(node: Node) -> None:
+    node.add_netns("c1")
+    own = node.links()["0000:01:10.7"]["address"]
+    both = FULL | {"master": None, "pf": {"names": list(PORTS)}, "mac": own}
+
+    assert attach(node, both) == "0000:01:10.7"
+    assert node.cni("CHECK", both).code == 0
+    assert node.cni("DEL", both).code == 0
+
+
 # state, locks, clock --------------------------------------------------------------------------------------------------
 
 
