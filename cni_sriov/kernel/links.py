@@ -16,7 +16,7 @@ from struct import Struct
 from sys import byteorder
 from typing import Any, Self, TypeVar
 
-from ..words.domain import Link, OwnKnob
+from ..words.domain import ALLMULTI, PROMISC, Link, OwnKnob
 from ..words.errors import KernelRefused
 from . import replies, rtnl
 from .attributes import Malformed, attr, attr_text, attr_u32, text_of
@@ -198,7 +198,7 @@ class Links:
 
     def set_modes(self, ifindex: int, modes: int) -> None:
         """Link.modes."""
-        self._set(f"set link {ifindex} modes {modes:#x}", rtnl.link_modes(ifindex, modes))
+        self._set(f"set link {ifindex} modes {modes:#x}", rtnl.link_flags(ifindex, modes, PROMISC | ALLMULTI))
 
     def set_own(self, ifindex: int, knob: OwnKnob, *values: Any) -> None:
         """That knob by its verb above; `values` are what the verb takes."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, EEXIST, ENOENT, EOPNOTSUPP
+from errno import EBUSY, EEXIST, ENODEV, ENOENT, EOPNOTSUPP
 from typing import TYPE_CHECKING
 
 from cni_sriov.kernel.links import NO_NETNS_ID
+from cni_sriov.kernel.traits import SETTABLE
 from cni_sriov.words.domain import Link
+from cni_sriov.words.errors import KernelRefused
 
 from .addresses import FakeAddresses
-from .card import FakeLink, Namespace, set_mac, set_mtu
+from .card import TUNABLES, FakeLink, Namespace, set_mac, set_mtu, set_trait
 from .effects import Refused, hooked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 
@@ -77,6 +79,14 @@ class FakeNetlink(FakeAddresses):
                 return found
             self.world.later.pop(0)()
 
+    def traits(self, link: Link) -> dict[str, str]:
+        """sysfs shows netdevs of the host only."""
+        found = self.namespace.find(link.ifname)
+        if found is None:
+            raise KernelRefused(f"look up features of link {link.ifname}", ENODEV)
+        hidden = {} if self.namespace is self.world.host and link.parent_dev else TUNABLES
+        return {name: text for name, text in sorted(found[1].traits.items()) if name not in hidden}
+
     # -- changing links -----------------------------------------------------------------------------------------------
 
     def set_up(self, ifindex: int) -> None:
@@ -128,6 +138,23 @@ class FakeNetlink(FakeAddresses):
             link.modes = modes
 
         self._change(f"set link {ifindex} modes {modes:#x}", ifindex, act)
+
+    def set_traits(self, link: Link, wanted: dict[str, str], names: Iterable[str]) -> None:
+        """All that is not refused, then the first refusal."""
+        chosen = sorted({*names} & {*wanted} & SETTABLE)
+
+        def act(there: FakeLink) -> None:
+            refused = []
+            for name in chosen:
+                try:
+                    set_trait(there, name, wanted[name])
+                except Refused as no:
+                    refused.append(no)
+            if refused:
+                raise refused[0]
+
+        if chosen:
+            self._change(f"set {', '.join(chosen)} of link {link.ifname}", link.ifindex, act)
 
     def set_name(self, ifindex: int, name: str) -> None:
         """Stricter than Linux 6.2 and later, which rename a link that is UP."""
