@@ -9,9 +9,9 @@ from ..leases.holding import Holding
 from ..vf import card, handover
 from ..vf.host import Host
 from ..words.domain import Attachment
-from ..words.errors import BadNetns, KernelRefused
+from ..words.errors import BadNetns, CniError, KernelRefused
 from ..words.record import Record
-from . import records
+from . import observer, records
 
 
 def proof(host: Host, record: Record) -> str:
@@ -50,12 +50,23 @@ class DeathProof:
     _found: set[Attachment] = field(default_factory=set)
     _live: dict[int, list[str]] | None = None
     _with_vf: set[Attachment] = field(default_factory=set)
+    _sees_all: bool | None = None
 
     def __call__(self, holding: Holding) -> bool:
-        dead = self._is_dead(holding)
+        dead = self._is_proved(holding)
         if dead and holding.attachment is not None:
             self._found.add(holding.attachment)
         return dead
+
+    def _is_proved(self, holding: Holding) -> bool:
+        """What cannot be seen is no proof."""
+        if self._sees_all is None:
+            self._sees_all = observer.sees_all(self.host)
+        try:
+            return self._sees_all and self._is_dead(holding)
+        except (CniError, KernelRefused) as reason:
+            self.host.log.warning("a lease stays", attachment=holding.attachment, reason=reason)
+            return False
 
     def forget_locks(self) -> None:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""

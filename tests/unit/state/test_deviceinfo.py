@@ -162,7 +162,7 @@ TRAPS = {
     directory_is_a_symlink: "symlink is not followed",
     others_may_write: "others may write",
     group_may_write: "others may write",
-    no_directory: "Not a directory",
+    no_directory: "not a directory",
     fifo: "no regular file",
 }
 
