@@ -10,7 +10,7 @@ import time
 from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
 from array import array
 from collections.abc import Callable
-from errno import EBADMSG, ENODEV, ENOENT
+from errno import EBADMSG, ENODEV, ENOENT, EOPNOTSUPP
 from fcntl import ioctl
 from struct import Struct
 from sys import byteorder
@@ -141,8 +141,10 @@ class Links:
                 _SIOCETHTOOL,
                 _IFREQ_POINTER.pack(ifname.encode("utf-8", "surrogateescape"), info.buffer_info()[0]),
             )
-        except OSError:
-            return ""  # EOPNOTSUPP: lo and other virtual ones; ENODEV: gone meanwhile
+        except OSError as error:
+            if error.errno in {EOPNOTSUPP, ENODEV}:  # lo and other virtual ones; gone meanwhile
+                return ""
+            raise KernelRefused(f"ask for the bus-info of {ifname}", error.errno or 0) from error
         return text_of(info.tobytes()[100:132])  # char bus_info[32]
 
     def wait_link(self, match: Callable[[Link], bool], timeout_s: float) -> Link | None:

@@ -12,7 +12,7 @@ from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
 from ..words.failures import Failures
 from ..words.record import Record
-from . import records
+from . import observer, records
 
 
 def proof(host: Host, record: Record) -> str:
@@ -48,14 +48,21 @@ class DeathProof:
     _found: set[Attachment] = field(default_factory=set)
     _live: dict[int, list[str]] | None = None
     _with_vf: set[Attachment] = field(default_factory=set)
+    _sees_all: bool | None = None
 
     def __call__(self, holding: Holding) -> bool:
         dead = False
-        with Failures(self.host.log.warning, "taken for alive").of(holder=holding.attachment):
-            dead = self._is_dead(holding)
+        with Failures(self.host.log.warning, "a lease stays").of(attachment=holding.attachment):
+            dead = self._is_proved(holding)
         if dead and holding.attachment is not None:
             self._found.add(holding.attachment)
         return dead
+
+    def _is_proved(self, holding: Holding) -> bool:
+        """What cannot be seen is no proof."""
+        if self._sees_all is None:
+            self._sees_all = observer.sees_all(self.host)
+        return self._sees_all and self._is_dead(holding)
 
     def forget_locks(self) -> None:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..decide import knobs
 from ..words.errors import KernelRefused, PfUnusable, TryAgain
+from ..words.gone import is_passing
 from ..words.record import Record, VfState
 from . import admin, card, handover, homename, stacked
 from .card import Card, NotYet, in_host, poll
@@ -56,6 +57,8 @@ def _make_anew(host: Host, record: Record) -> NotYet | None:
     try:
         stacked.make_anew(host, record)
     except KernelRefused as refused:
+        if is_passing(refused):
+            raise
         reason = NotYet(f"its netdev cannot be made anew: {refused}")
         if handover.of(record.driver).is_out(host, record):
             raise reason from refused

@@ -131,11 +131,25 @@ def test_a_file_of_an_earlier_boot_frees_its_addresses_and_no_vf(
     conf = old.add(ipam={"type": "host-local", "subnet": "10.1.0.0/16"}, **SETTINGS)
     boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     age(world.state_dir / "c1-net1", time.time() - boot + 3600)
+    (world.state_dir / "pci/0000:01:10.0").write_text("/run/netns/of-that-boot")
     there = kernel(world)
 
     assert world.call("DEL", conf, netns="").code == 0
 
     assert (kernel(world), old.files(), host_local.verbs) == (there, [], ["DEL"])
+
+
+def test_one_that_is_older_than_the_boot_by_a_clock_that_was_set_is_of_this_boot_if_its_netns_lives(
+    world: World, old: SriovCni
+) -> None:
+    """Without a battery the clock begins in 1970, and NTP sets it when sriov-cni has attached already."""
+    before = kernel(world)
+    conf = old.add(**SETTINGS)
+    age(world.state_dir / "c1-net1", time.time() - 3600)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    assert (kernel(world), old.files()) == (before, [])
 
 
 def test_the_vf_is_gone(world: World, old: SriovCni) -> None:
