@@ -37,7 +37,7 @@ def is_out(host: Host, record: Record) -> bool:
 
 
 def is_in_pod(host: Host, record: Record) -> bool:
-    """Whether it is where ADD put it, under whatever name. What cannot be looked at is not there."""
+    """Whether it is where ADD put it, under a name that we gave. What cannot be looked at is not there."""
     try:
         found = _pod(host, record)
         if found is None:
