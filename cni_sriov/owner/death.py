@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from ..kernel.netns import Netns
@@ -60,9 +61,11 @@ class DeathProof:
     def forget_locks(self) -> None:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
         for attachment in self._found:
-            with records.alone(self.host, attachment, "reclaim") as lock:
-                if lock is not None:
-                    lock.forget()
+            path = self.host.ledger.attachment_lock(attachment, "reclaim").path
+            if os.path.lexists(path):  # to look for it by locking would make it
+                with records.alone(self.host, attachment, "reclaim") as lock:
+                    if lock is not None:
+                        lock.forget()
 
     def _is_dead(self, holding: Holding) -> bool:
         if holding.boot_id != self.host.ledger.boot_id:
@@ -90,7 +93,7 @@ class DeathProof:
         """Once."""
         if self._live is None:
             self._live = self.host.live_netns()
-            self._with_vf = {record.attachment for record in self.host.ledger.claims()}
+            self._with_vf = self.host.ledger.with_vf()
             if 0 in self._live:
                 pids = " ".join(self._live[0])
                 self.host.log.warning(

@@ -156,12 +156,11 @@ def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
         raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it", "ask for another")
     states = host.netlink.vf_states(pf.ifindex) if pf.ifindex else {}
     having = [index for index, state in states.items() if index != vf.index and state.mac == mac]
-    for other, pf_address in host.ledger.claimed().items():
-        if pf_address == pf.pci_address and other != vf.pci_address:
-            claim = host.ledger.claim_of(pf_address, other)
-            if claim is not None and (claim.settings.mac == mac or claim.vf_index in having):
-                where = f"vf {claim.vf_index} of {pf.ifname}" if pf.ifname else f"VF {other}"
-                raise MacInUse(f"use MAC {mac}: {where} has it", vf=other, claimed=True)
+    for claim in host.ledger.claims():
+        is_another = claim.pf == pf.pci_address and claim.vf != vf.pci_address
+        if is_another and (claim.settings.mac == mac or claim.vf_index in having):
+            where = f"vf {claim.vf_index} of {pf.ifname}" if pf.ifname else f"VF {claim.vf}"
+            raise MacInUse(f"use MAC {mac}: {where} has it", vf=claim.vf, claimed=True)
     return _having_mac(host, conf, pf, having[0], mac) if having else vf
 
 

@@ -107,11 +107,13 @@ class Unreadable(TryAgain):
     """A state file that is there and cannot be read: what it says holds, whatever that is. Nobody takes it for absent.
 
     `path`, `why`; `by` = the version that wrote it, "" = it does not say; `raw` = its fields, as far as it is JSON.
+    `passing`: it is not the file's fault, and it may be read later.
     """
 
     def __init__(self, msg: str, details: str = "") -> None:
         super().__init__(msg, details)
         self.path = self.why = self.by = ""
+        self.passing = False
         self.raw: dict[str, Any] = {}
 
     @classmethod
@@ -122,6 +124,13 @@ class Unreadable(TryAgain):
         remedy = f"{wrote}, or give it up: `sriovctl gc --forget {path}`"
         error = cls(f"read {path}: {why}", remedy)
         error.path, error.why, error.by, error.raw = path, why, by, raw or {}
+        return error
+
+    @classmethod
+    def failed(cls, path: str, why: str) -> Self:
+        """Out of descriptors, a bad disk."""
+        error = cls(f"read {path}: {why}", "nothing was changed for it; it may be read later")
+        error.path, error.why, error.passing = path, why, True
         return error
 
 

@@ -121,6 +121,14 @@ def parse_kept(text: str) -> dict[str, Any]:
     return _checked_object(parse(text, _KEPT_NAMES, _KEPT_DEEPEST))
 
 
+def glimpse(text: str) -> dict[str, Any]:
+    """What an object says that is refused for its depth, say; {} where even that cannot be told."""
+    try:
+        return _checked_object(_first(_LOOSE, text, _BLANK, _KEPT_NAMES, len(text))[0])
+    except BadJson:
+        return {}
+
+
 def _checked_object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadJson("parse JSON: the document is not an object")

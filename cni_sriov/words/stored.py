@@ -53,7 +53,9 @@ def parsed(path: str, text: str, build: Callable[[dict[str, Any]], Built]) -> Bu
         return build(raw)
     except KeyError as error:
         raise Unreadable.of(path, f"{words(error.args[0])} is missing", raw) from error
-    except (BadJson, ValueError, TypeError, AttributeError) as error:
+    except BadJson as error:
+        raise Unreadable.of(path, error.msg, jsontext.glimpse(text)) from error
+    except (ValueError, TypeError, AttributeError) as error:
         raise Unreadable.of(path, str(error) or type(error).__name__, raw) from error
 
 

@@ -11,8 +11,8 @@ from tests import hops
 from tests.hops import Walk
 
 # a module more than this, or a function deeper, is a change that somebody has to want
-MODULES = {"ADD": 52, "DEL": 44}  # not 30, as issue 9 wished: rooms of 250 lines are more rooms (ADR 0011)
-DEPTH = {"ADD": 17, "DEL": 17}
+MODULES = {"ADD": 52, "DEL": 45}  # not 30, as issue 9 wished: rooms of 250 lines are more rooms (ADR 0011)
+DEPTH = {"ADD": 17, "DEL": 18}
 
 
 @pytest.fixture(scope="module")

@@ -82,9 +82,8 @@ def test_a_lease_is_stored_as_ever() -> None:
     text = Holding(Attachment("c1", "net1"), [LEASE], "fast", "/n", [4, 5], "b", 6, 7).render().decode()
 
     lease = STORED.partition('"leases": [')[2].partition("]")[0]
-    assert text.startswith(
-        f'{{"attachment": {{"container_id": "c1", "ifname": "net1"}}, "leases": [{lease}], "network": '
-    )
+    attachment = '"attachment": {"container_id": "c1", "ifname": "net1"}'
+    assert text.startswith(f'{STAMP}{attachment}, "leases": [{lease}], "network": ')
 
 
 def stored(**more: Any) -> dict[str, Any]:
