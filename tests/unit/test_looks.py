@@ -22,6 +22,8 @@ NOTHING_TAKEN = "nothing is taken, dropped or freed by it"
 TRIED_AGAIN = "the act after it fails by itself, or looks again"
 REASONED = {
     "ctl/gc.py:_scopes": NOTHING_TAKEN,
+    "ctl/giveup.py:_remove": TRIED_AGAIN,
+    "ctl/giveup.py:run": TRIED_AGAIN,
     "ctl/hostlocal.py:_there_is": WORDS,
     "ctl/hostlocal.py:text_of": WORDS,
     "ctl/libcni.py:files": NOTHING_TAKEN,
@@ -49,7 +51,7 @@ REASONED = {
     "leases/transaction.py:_finish_what_was_begun": TRIED_AGAIN,
     "leases/transaction.py:begin": TRIED_AGAIN,
     "owner/death.py:DeathProof._has_address": WORSE,
-    "owner/death.py:DeathProof._is_proved": WORSE,
+    "owner/death.py:DeathProof.forget_locks": NOTHING_TAKEN,
     "state/deviceinfo.py:_check_directory": TRIED_AGAIN,
     "state/files.py:Lock._sign": NOTHING_TAKEN,
     "state/files.py:Lock.held_for": TRIED_AGAIN,
