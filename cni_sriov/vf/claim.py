@@ -12,7 +12,7 @@ from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Request
 from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
 from ..words.record import Record
-from . import cachefiles, card, handover, lone
+from . import cachefiles, card, golden, handover, lone
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
@@ -128,7 +128,12 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
             yield VF(index, pci_address, "", "")  # 256 VFs under the node's lock: what is known is not read
         else:
             vf = host.sysfs.vf(index, pci_address)
-            vf.busy = vf.busy or wanted.busy(host, vf, with_address) or _held_otherwise(host, pf, vf)
+            vf.busy = (
+                vf.busy
+                or wanted.busy(host, vf, with_address)
+                or _held_otherwise(host, pf, vf)
+                or golden.trouble(host, pci_address)
+            )
             yield vf
         if conf.device:
             return
@@ -144,7 +149,8 @@ def _held_otherwise(host: Host, pf: PF, vf: VF) -> str:
 
 
 def _with_global_address(host: Host) -> set[int]:
-    return {address.ifindex for address in host.addresses if address.is_global}
+    """For good: by three advertisements of a router each VF that is UP would be busy."""
+    return {address.ifindex for address in host.addresses if address.is_global and address.is_lasting}
 
 
 def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:

@@ -11,7 +11,7 @@ from tests import hops
 from tests.hops import Walk
 
 # a module more than this, or a function deeper, is a change that somebody has to want
-MODULES = {"ADD": 52, "DEL": 44}  # not 30, as issue 9 wished: rooms of 250 lines are more rooms (ADR 0011)
+MODULES = {"ADD": 53, "DEL": 45}  # not 30, as issue 9 wished: rooms of 250 lines are more rooms (ADR 0011)
 DEPTH = {"ADD": 17, "DEL": 17}
 
 
