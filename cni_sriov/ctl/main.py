@@ -144,6 +144,13 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         verb.add_argument(
             "count", metavar="N", type=_count, help="how many VFs it shall have; 0 removes them"
         )
+    elif name == "baseline":
+        verb.add_argument(
+            "where", metavar="PF|VF", nargs="?", default="", help="one PF, or a VF by its PCI address"
+        )
+        verb.add_argument(
+            "--take", metavar="VF", default="", help="what that VF is now is golden from now on"
+        )
     elif name == "gc":
         verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
         verb.add_argument(
@@ -257,6 +264,19 @@ def _gc(options: argparse.Namespace, tool: Tool) -> int:
     return OK
 
 
+def _baseline(options: argparse.Namespace, tool: Tool) -> int:
+    from . import baseline
+
+    rows = baseline.run(tool.make_host(options.state_dir), options.where, options.take)
+    if options.json:
+        _write_json(tool, {"vfs": [row.to_json() for row in rows]})
+    else:
+        from . import show
+
+        show.baseline(tool.out, rows)
+    return OK
+
+
 def _import(options: argparse.Namespace, tool: Tool) -> int:
     from . import importer
 
@@ -313,6 +333,7 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], 
     ("vfs", "create the VFs of a PF and wait until they can be used", _vfs, True),
     ("status", "PFs, their VFs, and the containers that have them", _status, True),
     ("leases", "the subnets that are given out", _leases, True),
+    ("baseline", "what each VF was at first, and what of it differs now", _baseline, True),
     ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
     ("import", "lease by host-subnet what host-local gave out", _import, True),
     ("validate", "judge a configuration; warnings do not fail it", _validate, False),
