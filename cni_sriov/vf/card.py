@@ -62,8 +62,12 @@ class Card:
 
 
 def look(host: Host, record: Record) -> Card:
-    """KernelRefused if the PF does not answer."""
+    """KernelRefused if the PF does not answer, or is not shown although its VF is."""
     pf = pf_of(host, record)
+    if pf is None and record.pf and host.sysfs.exists(record.vf):
+        raise KernelRefused(
+            f"look at PF {record.pf}", errno.ENODEV, f"its VF {record.vf} is there, and it is not"
+        )
     return Card(host, record, pf, _link(host, record), _admin(host, record, pf))
 
 
