@@ -139,7 +139,9 @@ def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
     for store, holding in list(own.all_holdings(host)):
         what = ", ".join(lease.subnet for lease in holding.leases)
         if holding.attachment is None:
-            yield Verdict("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")
+            found = _surviving(functools.partial(_judge_kept, store, holding, dry_run))
+            if found is not None:
+                yield Verdict("lease", what, holding.leases[0].sticky, *found)
         elif holding.attachment in with_vf:
             reason = "it goes with its VF" if dry_run else "its attachment has a VF"
             yield Verdict("lease", what, str(holding.attachment), False, reason)
@@ -150,6 +152,12 @@ def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
             found = _surviving(judge)
             if found is not None:
                 yield Verdict("lease", what, str(holding.attachment), *found)
+
+
+def _judge_kept(store: Store, kept: Holding, dry_run: bool) -> Judgement:
+    if store.is_over(kept) and (dry_run or store.forget_kept(kept, only_if_over=True)):
+        return True, "its pod did not come back in time (stickyLifetime)"
+    return False, "it is kept for its pod (sticky)"
 
 
 def _judge_lease(

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from .. import __version__
 from ..conf.hostsubnet import DATA_DIR
@@ -24,6 +24,9 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.jsontext import words
 from ..words.log import Log
+
+if TYPE_CHECKING:
+    from .gc import Verdict
 
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
@@ -159,6 +162,9 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
             default="",
             help="give up this state file, which cannot be read, and what it holds; nothing else is taken back",
         )
+    elif name == "forget":
+        verb.add_argument("pod", metavar="POD", help="its name, or namespace/name")
+        verb.add_argument("--dry-run", action="store_true", help="only show what is kept for it")
     elif name == "import":
         verb.add_argument("source", choices=["host-local"], help="whose leases")
         verb.add_argument("file", metavar="FILE", help="the new .conf or .conflist, with host-subnet")
@@ -255,6 +261,10 @@ def _gc(options: argparse.Namespace, tool: Tool) -> int:
         items = [giveup.run(host, options.forget, options.dry_run, tool.data_dir)]
     else:
         items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
+    return _tell_verdicts(options, tool, items)
+
+
+def _tell_verdicts(options: argparse.Namespace, tool: Tool, items: list[Verdict]) -> int:
     if options.json:
         _write_json(tool, {"dryRun": options.dry_run, "items": [item.to_json() for item in items]})
     else:
@@ -275,6 +285,13 @@ def _baseline(options: argparse.Namespace, tool: Tool) -> int:
 
         show.baseline(tool.out, rows)
     return OK
+
+
+def _forget(options: argparse.Namespace, tool: Tool) -> int:
+    from . import forget
+
+    items = forget.run(tool.make_host(options.state_dir), options.pod, options.dry_run)
+    return _tell_verdicts(options, tool, items)
 
 
 def _import(options: argparse.Namespace, tool: Tool) -> int:
@@ -335,6 +352,7 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], 
     ("leases", "the subnets that are given out", _leases, True),
     ("baseline", "what each VF was at first, and what of it differs now", _baseline, True),
     ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
+    ("forget", "no longer keep the subnets of a pod that does not come back (sticky)", _forget, True),
     ("import", "lease by host-subnet what host-local gave out", _import, True),
     ("validate", "judge a configuration; warnings do not fail it", _validate, False),
     ("explain", "attach, detach, and show where the time goes", _explain, True),

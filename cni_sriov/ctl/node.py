@@ -6,7 +6,6 @@ VFs inside pods are seen through their Records and the PF's own view; nobody ent
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from ..ipam import own
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..owner import adopt, death
-from ..state import files
 from ..state.ledger import Ledger
 from ..vf.card import in_host
 from ..vf.host import Host
@@ -195,15 +193,8 @@ def unreadable(host: Host) -> list[dict[str, str]]:
 
 def ledgers(host: Host) -> list[Ledger]:
     """One for each stateDir that was used in this boot, and the one that was asked for."""
-    directories = {host.ledger.state_dir}
-    registered = f"{host.ledger.run_dir}/dirs"
-    for name in files.names(registered):
-        try:
-            directories.add(os.readlink(f"{registered}/{name}"))
-        except FileNotFoundError:
-            pass
     found = []
-    for directory in sorted(directories):
+    for directory in sorted({host.ledger.state_dir, *host.ledger.directories()}):
         ledger = Ledger(directory, host.ledger.log, host.ledger.run_dir, host.ledger.boot_id)
         ledger.complained = host.ledger.complained  # each file is told of once
         found.append(ledger)
