@@ -122,7 +122,8 @@ def test_while_it_is_out_its_addresses_are_nobody_elses(
         assert vf_of(one_vf).state.vlan == (100 if stays else 0), "who has it is in his VLAN, and no other"
         refused = one_vf.call("ADD", other, "c2", OTHERS)
         assert (refused.code, len(leases(one_vf))) == (11, stays), refused.text
-        sriovctl(one_vf, "gc")
+        told = sriovctl(one_vf, "gc").out
+        assert ("does not let go" if stays else "makes no netdev") in told
         assert len(leases(one_vf)) == stays
 
     delete(one_vf)
