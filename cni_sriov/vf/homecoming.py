@@ -108,7 +108,12 @@ def _pod(host: Host, record: Record) -> tuple[Netns, Netlink, str] | None:
 
 
 def _judge_homecomer(host: Host, record: Record, here: Link) -> None:
-    """Its netns died, and what was stacked on it there died too; in a netns inside that one it lives on."""
+    """Its netns died, and what was stacked on it there died too; in a netns inside that one it lives on. Its altnames
+    came with it.
+    """
+    if len(here.altnames) > ALTNAMES_MOST:
+        host.log.warning("the VF has too many altnames", vf=record.vf, altnames=len(here.altnames))
+        stacked.note(host, record)
     if not record.anew:
         path = stacked.in_another_netns(host, here)
         if path:
