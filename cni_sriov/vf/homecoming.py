@@ -13,7 +13,7 @@ from . import homename, stacked
 from .card import among, by_name, in_host
 from .host import Host
 
-ALTNAMES_MOST = 32  # each is a request under RTNL; a container can give thousands
+ALTNAMES_MOST = 32  # each is a request under RTNL; a container can give 496 (64 KiB: rtnl_alt_ifname)
 HOME_TIMEOUT_S = 2.0  # kernels.md 6.7: a netns dies well under a second, unless a process lives in it
 
 
