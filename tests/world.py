@@ -68,6 +68,9 @@ class FakeHost(Host):
     def live_netns(self) -> dict[int, list[str]]:
         return {pod.identity[1]: [path] for path, pod in self.kernel.pods.items()}
 
+    def blind_spot(self) -> str:
+        return self.kernel.blind_spot
+
     def visit(self, netns: Netns) -> tuple[Netlink, str]:
         return self.kernel.pod_netlink(netns), netns.proc_net("dev_mcast")
 

@@ -5,10 +5,13 @@ stdout, its stderr passed through (SPEC 1.1.0, section 4). posix_spawn, because 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
+from errno import EACCES, ELOOP, ENAMETOOLONG
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 
 from ..words.errors import BadConfig, InputOutput
+from ..words.gone import is_gone
 from ..words.jsontext import words
 
 _CHUNK = 1 << 16
@@ -23,12 +26,22 @@ def find(name: str, path: list[str]) -> str:
         raise BadConfig(f"read ipam.type {words(name)}: must be the file name of a plugin")
     for directory in path:
         candidate = f"{directory}/{name}"
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+        if _is_executable(candidate):
             return candidate
     raise BadConfig(
         f"read ipam.type {words(name)}: no such plugin in CNI_PATH",
         f"CNI_PATH is {':'.join(path) or 'empty'}",
     )
+
+
+def _is_executable(path: str) -> bool:
+    """InputOutput where that cannot be seen."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
+    except OSError as error:
+        if is_gone(error) or error.errno in {EACCES, ELOOP, ENAMETOOLONG}:  # CNI_PATH names what it likes
+            return False
+        raise InputOutput(f"look for a plugin at {path}: {error.strerror}") from error
 
 
 def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -44,7 +57,11 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
-    """(exit status, stdout). The child has no other descriptors of ours. InputOutput (5) if its answer has no end."""
+    """(exit status, stdout). InputOutput (5) if its answer has no end.
+
+    The child has no other descriptors of ours but the attachment's lock, which it holds as long as it lives
+    (state/files.py): where we are killed, nobody takes the attachment from under it.
+    """
     child_in, our_in = os.pipe()
     our_out, child_out = os.pipe()
     try:

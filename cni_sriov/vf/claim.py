@@ -11,6 +11,7 @@ from ..kernel.netns import Netns
 from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Request
 from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
+from ..words.failures import Failures
 from ..words.record import Record
 from . import cachefiles, handover, lone, macs
 from .host import Host
@@ -127,8 +128,13 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
         if pci_address in claimed:
             yield VF(index, pci_address, "", "")  # 256 VFs under the node's lock: what is known is not read
         else:
-            vf = host.sysfs.vf(index, pci_address)
-            vf.busy = vf.busy or wanted.busy(host, vf, with_address) or _held_otherwise(host, pf, vf)
+            vf = VF(index, pci_address, "", "")
+            failures = Failures()
+            with failures.of():
+                vf = host.sysfs.vf(index, pci_address)
+                vf.busy = vf.busy or wanted.busy(host, vf, with_address) or _held_otherwise(host, pf, vf)
+            if failures.told:
+                vf.busy = f"it cannot be looked at: {failures.told[0]}"
             yield vf
         if conf.device:
             return

@@ -64,8 +64,9 @@ def _virtfns(host: Host, pf: PF, indices: set[int]) -> list[tuple[int, str]]:
 
 def refuse_claimed(host: Host, mac: str, having: Having, vf: VF) -> None:
     """MacInUse (103) if somebody has claimed it with a VF of any PF: asked for it, shows it, or brought it along."""
-    for address, pf_address in host.ledger.claimed().items():
-        claim = host.ledger.claim_of(pf_address, address) if address != vf.pci_address else None
+    claims = {claim.vf: claim for claim in host.ledger.claims()}
+    for address in host.ledger.claimed():
+        claim = claims.get(address)  # None: it cannot be read, and still holds its VF
         if address != vf.pci_address and (address in having.vfs or (claim and _of_claim(claim) == mac)):
             raise MacInUse(
                 f"use MAC {mac}: {_name(host, having, address, claim)} has it", vf=address, claimed=True

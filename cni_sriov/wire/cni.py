@@ -19,7 +19,7 @@ from ..words import jsontext
 from ..words.domain import Attachment, Request
 from ..words.errors import BadConfig, BadEnvironment, BadJson, CniError, IncompatibleVersion
 from ..words.jsontext import words
-from ..words.names import ID_LIMIT, ifname_fault, is_ifname, is_name
+from ..words.names import ID_LIMIT, ifname_fault, is_name, passes_skel
 from ..words.versions import VERSIONS
 
 
@@ -112,13 +112,13 @@ def _check_attachment(request: Request) -> None:
     container_id, ifname = request.attachment.container_id, request.attachment.ifname
     try:
         check_container_id(container_id)
-        check_ifname(ifname)
+        check_ifname(ifname, is_new=request.verb == "ADD")
     except BadEnvironment:
         # a runtime's DEL after ADD refused a name that skel lets pass must not fail for ever
         if (
             request.verb != "DEL"
             or not is_name(container_id, most=len(container_id))
-            or not is_ifname(ifname)
+            or not passes_skel(ifname)
         ):
             raise
         request.is_void = True
@@ -158,8 +158,8 @@ def check_container_id(text: str) -> None:
         )
 
 
-def check_ifname(text: str) -> None:
-    fault = ifname_fault(text)
+def check_ifname(text: str, is_new: bool = False) -> None:
+    fault = ifname_fault(text, is_new)
     if fault:
         raise BadEnvironment(f"read CNI_IFNAME {words(text)}: {fault}")
 

@@ -20,7 +20,8 @@ import pytest
 
 from cni_sriov.state import deviceinfo, files
 from cni_sriov.verbs import add
-from cni_sriov.words.errors import InputOutput
+from cni_sriov.words.errors import InputOutput, KernelRefused
+from tests import fakes
 from tests.fakes import Crash
 from tests.world import World
 
@@ -281,11 +282,15 @@ def test_a_file_that_cannot_be_removed_does_not_keep_the_vf(
     assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)
 
 
-def test_a_released_vf_has_no_file_any_more(world: World) -> None:
-    """The pod's netns is held by a process: the VF stays away, and all else is free."""
+def test_a_released_vf_has_no_file_any_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver does not let go of it, so the VF stays away: what told the container of it goes all the same."""
     assert world.call("ADD", asking(world)).code == 0
     kept = world.kernel.pods.pop("/run/netns/pod1")
 
+    def refused(*_: object) -> None:
+        raise KernelRefused("unbind", errno.EBUSY)
+
+    monkeypatch.setattr(fakes.FakeSysfs, "unbind", refused)
     assert world.call("DEL", world.conf(), netns="").code == 0
 
     assert path_of(world).exists() is False

@@ -53,10 +53,37 @@ def test_a_container_id_cannot_escape(bad: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [".", "..", "a/b", "a:b", "a b", "x" * 16, "é" * 8, "a\x00", "a\n", "\udc80", "eth%d"]
+    "bad",
+    [
+        ".",
+        "..",
+        "a/b",
+        "a:b",
+        "a b",
+        "x" * 16,
+        "é" * 8,
+        "a\x00",
+        "a\n",
+        "\udc80",
+        "eth%d",
+        "é",
+        "all",
+        "default",
+    ],
 )
 def test_an_ifname_the_kernel_refuses_is_code_4(bad: str) -> None:
     assert code_of(ENV | {"CNI_IFNAME": bad}) == 4
+
+
+@pytest.mark.parametrize("name", ["é", "all", "default"])
+def test_what_an_earlier_version_took_can_be_deleted(name: str) -> None:
+    deleted = wire.parse_request(ENV | {"CNI_COMMAND": "DEL", "CNI_IFNAME": name}, CONF)
+    assert (deleted.attachment.ifname, deleted.is_void) == (name, False)
+
+
+@pytest.mark.parametrize("name", ["à", "eth%d"])
+def test_of_what_no_version_took_there_is_nothing_to_delete(name: str) -> None:
+    assert wire.parse_request(ENV | {"CNI_COMMAND": "DEL", "CNI_IFNAME": name}, CONF).is_void
 
 
 @pytest.mark.parametrize("good", ["e", "x" * 15, "net1", "a.100", "a@b", "..."])
