@@ -96,18 +96,14 @@ class Container:
     def netns(self) -> str:
         return f"/run/netns/{self.name}"
 
-    @property
-    def is_out(self) -> bool:
-        return self.did in TAKEN_AWAY
-
 
 @dataclass
 class Scene:
-    """What all hands share. `host_netns`: a path to the rig's; `host_names`: MAC -> name in the host."""
+    """What all hands share. `host_netns`: a path to the rig's."""
 
     rig: Rig
     host_netns: str
-    host_names: dict[str, str]
+    host_names: dict[str, str]  # MAC -> name
     held: Held = field(default_factory=Held)
     faults: list[str] = field(default_factory=list)
     answers: Counter[str] = field(default_factory=Counter)
@@ -202,10 +198,6 @@ class Hand:
         return Pod(one.name, host, self.chance.choice([f"vf{n}" for n in range(VFS) if f"vf{n}" != host]))
 
     def give_back(self, one: Container, calm: bool = False) -> None:
-        if one.is_out:
-            self.judge(one, "DEL", self.call("DEL", one, calm=True), {0, 11})
-            self.end_pod(one)
-            one.state, one.did = DEAD, ""
         self.scene.held.free(one.id)
         flaps = not calm and self.chance.random() < FLAPS
         with Flapping(self.scene.rig, "net1", one.name) if flaps else nullcontext():

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from tests import budgets, checker
 from tests.churn import CONF, CONTAINERS, HANDS, VFS, Container, Hand, Scene
+from tests.integration.driver import Driver
 from tests.integration.rig import Rig, call
 
 EVERY = 200  # pairs between two looks
@@ -134,9 +135,11 @@ def changed(before: checker.Facts, now: checker.Facts) -> list[str]:
 def soak(plan: Plan) -> tuple[int, Soak]:
     """Pairs made, and what was found."""
     print(f"SOAK_SEED={plan.seed}", flush=True)
-    with Rig(vfs=VFS) as rig:
+    with Rig(vfs=VFS) as rig, Driver(rig) as driver:
         run = Soak(rig, plan)
-        return run.run(), run
+        pairs = run.run()
+        run.scene.mischief["made anew by the driver"] = driver.made_anew
+        return pairs, run
 
 
 def plan_of(environment: dict[str, str], pairs: int, minutes: float) -> Plan:

@@ -218,6 +218,18 @@ def test_an_altname_that_the_host_has_stops_no_del(node: Node, altname: str) -> 
     node.vm.run("ip link del d0")
 
 
+def test_a_pod_has_a_link_of_the_vfs_host_name(node: Node) -> None:
+    """The VF cannot have its own name before it is out of there."""
+    node.add_netns("c1")
+    before = node.card()
+    attach(node, IN_VLAN)
+    node.vm.run(f"ip -n c1 link add {HOME} type dummy; ip -n c1 link property add dev net1 altname {LONG}")
+
+    detach(node, IN_VLAN)
+
+    assert changes(before, node.card()) == []
+
+
 @pytest.mark.parametrize("name", ["evil0", f"{PORTS[0]}v3"], ids=["odd", "of another VF"])
 def test_a_name_that_a_pod_gave_is_never_seen_in_the_host(node: Node, name: str) -> None:
     """Neither by who listens to rtnetlink nor by udev, whose rules may act on names."""
