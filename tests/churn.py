@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.integration.rig import Rig, call, conf
 from tests.mischief import (
-    MISCHIEF,
     TAKEN_AWAY,
     Flapping,
     Pod,
+    all_kinds,
     bring_home,
     commit,
     end,
@@ -182,7 +182,7 @@ class Hand:
             self.scene.faults.append(f"{one.id}: {known} of {VFS} VFs are held, and ADD says {told.document}")
 
     def misbehave(self, one: Container) -> None:
-        what = self.chance.choice([*MISCHIEF, *TAKEN_AWAY])
+        what = self.chance.choice(all_kinds())
         assert one.pod is not None
         if commit(self.scene.rig, one.pod, what) or what in TAKEN_AWAY:
             one.did = what

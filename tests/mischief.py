@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import signal
 import subprocess
+import sys
 from typing import NamedTuple
 
 from tests.integration.rig import Call, Rig
@@ -24,6 +25,9 @@ MISCHIEF: dict[str, tuple[str, ...]] = {
     "offload sizes": ("link set net1 gso_max_size 30000 gso_max_segs 7 gro_max_size 30000",),
     "altnames": (f"link property add dev net1 altname {LONG} altname lan0 altname {{another}}",),
     "altname as the host's name": ("link property add dev net1 altname {host}",),
+    "alias of odd bytes": ("link set net1 alias \udcff\x1b[31m",),
+    "dormant": ("link set net1 mode dormant",),  # IPv6 waits for ever on such a link (netif_oper_up)
+    "broadcast address": ("link set net1 broadcast 02:00:00:00:00:01",),
     "promiscuous": ("link set net1 promisc on allmulticast on",),
     "own MAC": ("link set net1 address 02:00:00:00:bb:01",),
     "own MTU": ("link set net1 mtu 1281",),
@@ -32,6 +36,14 @@ MISCHIEF: dict[str, tuple[str, ...]] = {
     "bridged": ("link add name br0 type bridge", "link set net1 master br0", "link set br0 up"),
     "many addresses": tuple(f"addr add 198.18.0.{n}/32 dev net1" for n in range(1, 65)),
 }
+# the kernel takes any bytes for an altname, where `ip` is choosy
+ODD_ALTNAMES = """
+from pyroute2 import IPRoute
+with IPRoute() as ip:
+    for name in ("a b/../%d", "line\\nbreak", "\\x1b[31mred", "/", "..", "all"):
+        ip.link("property_add", index=ip.link_lookup(ifname="net1")[0], altname=name)
+"""
+PROGRAMS = {"altnames that are no names": ODD_ALTNAMES}
 TAKEN_AWAY: dict[str, tuple[str, ...]] = {
     "renamed": ("link set net1 down", f"link set net1 name {OTHER_NAME}"),
     "renamed as another VF": ("link set net1 down", "link set net1 name {another}"),
@@ -63,13 +75,15 @@ class Pod(NamedTuple):
 
 def tool(rig: Rig, *argv: str, stdin: str = "") -> tuple[int, str]:
     """Like rig.run, but others go on meanwhile; exit status and standard output."""
-    process = rig.start(Call(argv, ENV, stdin.encode()))
+    process = rig.start(Call(argv, ENV, stdin.encode("utf-8", "surrogateescape")))
     out = process.communicate()[0].decode()
     return process.returncode, out
 
 
 def commit(rig: Rig, pod: Pod, what: str) -> bool:
     """Whether all of it was done; what the pod may not do is no mischief."""
+    if what in PROGRAMS:
+        return tool(rig, "ip", "netns", "exec", pod.name, sys.executable, "-c", PROGRAMS[what])[0] == 0
     lines = (MISCHIEF | TAKEN_AWAY)[what]
     if what == "nested":
         tool(rig, "ip", "netns", "add", pod.inner)
@@ -131,6 +145,10 @@ class Flapping:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+def all_kinds() -> list[str]:
+    return [*MISCHIEF, *PROGRAMS, *TAKEN_AWAY]
 
 
 def injection(chance: random.Random) -> tuple[str, ...]:

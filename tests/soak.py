@@ -16,7 +16,9 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from pyroute2 import IPRoute
 
 from tests import budgets, checker
 from tests.churn import CONF, CONTAINERS, HANDS, VFS, Container, Hand, Scene
@@ -26,6 +28,20 @@ from tests.integration.rig import Rig, call
 EVERY = 200  # pairs between two looks
 ALONE = 10  # ADDs that nobody disturbs, at first and in the end
 MOVING = {"ifindex", "link_index", "operstate", "qdisc"}  # of `ip -j -d link`: what a move changes by itself
+
+MOVING_ATTRIBUTES = {
+    *(
+        "IFLA_LINK",
+        "IFLA_OPERSTATE",
+        "IFLA_QDISC",
+        "IFLA_AF_SPEC",
+        "IFLA_STATS",
+        "IFLA_STATS64",
+        "IFLA_CARRIER",
+    ),
+    *("IFLA_CARRIER_CHANGES", "IFLA_CARRIER_UP_COUNT", "IFLA_CARRIER_DOWN_COUNT"),
+}
+Links = dict[str, dict[str, Any]]  # by name in the host
 
 
 class Plan(NamedTuple):
@@ -48,6 +64,7 @@ class Soak:
         self.requests: list[budgets.Costs] = []
         self.sizes: list[tuple[int, int]] = []  # files and their bytes, at each look
         self.before = rig.inside(checker.look, self.pods)
+        self.attributes = rig.inside(attributes)
 
     def run(self) -> int:
         """How many pairs it made until the time was over."""
@@ -77,7 +94,10 @@ class Soak:
         now = self.rig.inside(checker.look, self.pods)
         found = [f"GC: {document}"] if status else []
         found += checker.missing(self.before, now, {}) + checker.doubled(now) + checker.stale(now, {})
-        found += checker.unfinished(now) + changed(self.before, now)
+        found += checker.unfinished(now)
+        found += changed(links(self.before), links(now)) + changed(
+            self.attributes, self.rig.inside(attributes)
+        )
         self.sizes.append((len(now["files"]), sum(len(file["text"]) for file in now["files"].values())))
         first = self.sizes[0]
         if any(size > at_first for size, at_first in zip(self.sizes[-1], first, strict=True)):
@@ -118,15 +138,31 @@ class Soak:
         )
 
 
-def changed(before: checker.Facts, now: checker.Facts) -> list[str]:
-    """What `ip -j -d link` tells of the host's links and did not tell before."""
-    was, there = ({link["ifname"]: link for link in facts["host"]} for facts in (before, now))
-    found = [f"{name} is gone or new in the host" for name in sorted(was.keys() ^ there.keys())]
-    for name in sorted(was.keys() & there.keys()):
-        then, today = was[name], there[name]
+def links(facts: checker.Facts) -> Links:
+    """By `ip -j -d link`."""
+    return {
+        link["ifname"]: {key: value for key, value in link.items() if key not in MOVING}
+        for link in facts["host"]
+    }
+
+
+def attributes() -> Links:
+    """By pyroute2: also what the `ip` of the machine does not know."""
+    with IPRoute() as ip:
+        return {
+            link.get_attr("IFLA_IFNAME"): {"flags": link["flags"]}
+            | {name: repr(value) for name, value in link["attrs"] if name not in MOVING_ATTRIBUTES}
+            for link in ip.get_links()
+        }
+
+
+def changed(before: Links, now: Links) -> list[str]:
+    found = [f"{name} is gone or new in the host" for name in sorted(before.keys() ^ now.keys())]
+    for name in sorted(before.keys() & now.keys()):
+        then, today = before[name], now[name]
         found += [
             f"{name} {key}: {then.get(key)} -> {today.get(key)}"
-            for key in sorted((then.keys() | today.keys()) - MOVING)
+            for key in sorted(then.keys() | today.keys())
             if then.get(key) != today.get(key)
         ]
     return found
