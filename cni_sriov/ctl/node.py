@@ -15,6 +15,7 @@ from ..ipam import own
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..owner import adopt, death
+from ..state import files
 from ..state.ledger import Ledger
 from ..vf.card import in_host
 from ..vf.host import Host
@@ -177,10 +178,10 @@ def ledgers(host: Host) -> list[Ledger]:
     """One for each stateDir that was used in this boot, and the one that was asked for."""
     directories = {host.ledger.state_dir}
     registered = f"{host.ledger.run_dir}/dirs"
-    for name in os.listdir(registered) if os.path.isdir(registered) else []:
+    for name in files.names(registered):
         try:
             directories.add(os.readlink(f"{registered}/{name}"))
-        except OSError:
+        except FileNotFoundError:
             pass
     return [
         Ledger(directory, host.ledger.log, host.ledger.run_dir, host.ledger.boot_id)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from errno import ELOOP, ENXIO
 
 from ..state import files
 from ..words.errors import InputOutput
@@ -160,10 +161,10 @@ class Directory:
         path, temporary = f"{self.owners}/{owner}", f"{self.owners}/.tmp"
         try:
             files.create(temporary, holding.render(), durable=self.name == STICKY)
+            os.rename(temporary, path)
         except OSError:
             _unlink(temporary)
             raise
-        os.rename(temporary, path)
         for name in holding.names:
             os.link(path, f"{self.leases}/{name}")
         if self.name == STICKY:
@@ -246,11 +247,13 @@ def _read(path: str) -> Holding | None:
         fd = os.open(path, _READ)
     except FileNotFoundError:
         return None
-    except OSError as error:  # a symlink, a device
+    except OSError as error:
+        if error.errno not in {ELOOP, ENXIO}:  # a symlink, a socket
+            raise
         raise DamagedLease(error.strerror) from error
     try:
         return parse_holding(os.read(fd, _LARGEST))
-    except OSError as error:
+    except IsADirectoryError as error:
         raise DamagedLease(error.strerror) from error
     finally:
         os.close(fd)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ..conf import requests
 from ..conf.netconf import NetConf
 from ..ipam import delegate, own
-from ..owner import adopt, death, giveback, records
+from ..owner import adopt, death, giveback, observer, records
 from ..state.files import Lock
 from ..vf import homename
 from ..vf.call import Call
@@ -31,6 +31,7 @@ def run(call: Call) -> None:
 
 def _collect(network: str, keep: set[Attachment] | None, host: Host, conf: NetConf) -> None:
     """`keep` None: the runtime sent no list."""
+    observer.must_see_all(host)
     if keep is None:
         say_no_list(network, host)
     host.ledger.open()
@@ -82,9 +83,10 @@ def _give_back(
 
 def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
+    observer.must_see_all(host)
     failures = Failures(host.log.error, "garbage stays")
     is_dead = death.DeathProof(host)
-    for store, attachment in own.leases_of(host, network):
+    for store, attachment in own.leases_of(host, network, failures):
         if attachment in (keep or ()):
             continue
         with failures.of(attachment=attachment):
