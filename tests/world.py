@@ -116,6 +116,7 @@ class World:
             "type": "sriov",
             "master": "enp1s0f0",
             "stateDir": str(self.state_dir),
+            "deviceInfoDirs": [str(self.devinfo_dir)],
             "logFile": str(self.log_file),
             "logLevel": "debug",
             "verifyTimeout": 50,

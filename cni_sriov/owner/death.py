@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from ..kernel.netns import Netns
@@ -9,7 +10,8 @@ from ..leases.holding import Holding
 from ..vf import card, handover
 from ..vf.host import Host
 from ..words.domain import Attachment
-from ..words.errors import BadNetns, CniError, KernelRefused
+from ..words.errors import BadNetns, KernelRefused
+from ..words.failures import Failures
 from ..words.record import Record
 from . import observer, records
 
@@ -28,13 +30,10 @@ def proof(host: Host, record: Record) -> str:
         return "its ADD died"
     if handover.of(record.driver).is_home(host, record):
         return "the VF is back in the host"
-    # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
-    given_up = record.status == "released" or record.anew
-    return (
-        "its DEL gave it up, and it has no netdev"
-        if given_up and not host.sysfs.has_netdev(record.vf)
-        else ""
-    )
+    if record.status == "released":
+        return "its DEL gave it up"
+    # its driver was taken off (stacked.make_anew), and who did that died
+    return "it has no netdev" if record.anew and not host.sysfs.has_netdev(record.vf) else ""
 
 
 @dataclass(slots=True)
@@ -53,7 +52,9 @@ class DeathProof:
     _sees_all: bool | None = None
 
     def __call__(self, holding: Holding) -> bool:
-        dead = self._is_proved(holding)
+        dead = False
+        with Failures(self.host.log.warning, "a lease stays").of(attachment=holding.attachment):
+            dead = self._is_proved(holding)
         if dead and holding.attachment is not None:
             self._found.add(holding.attachment)
         return dead
@@ -62,16 +63,16 @@ class DeathProof:
         """What cannot be seen is no proof."""
         if self._sees_all is None:
             self._sees_all = observer.sees_all(self.host)
-        try:
-            return self._sees_all and self._is_dead(holding)
-        except (CniError, KernelRefused) as reason:
-            self.host.log.warning("a lease stays", attachment=holding.attachment, reason=reason)
-            return False
+        return self._sees_all and self._is_dead(holding)
 
     def forget_locks(self) -> None:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
+        failures = Failures(self.host.log.warning, "lock file stays")
         for attachment in self._found:
-            with records.alone(self.host, attachment, "reclaim") as lock:
+            path = self.host.ledger.attachment_lock(attachment, "reclaim").path
+            if not os.path.lexists(path):  # to look for it by locking would make it
+                continue
+            with failures.of(attachment=attachment), records.alone(self.host, attachment, "reclaim") as lock:
                 if lock is not None:
                     lock.forget()
 
@@ -101,7 +102,7 @@ class DeathProof:
         """Once."""
         if self._live is None:
             self._live = self.host.live_netns()
-            self._with_vf = {record.attachment for record in self.host.ledger.claims()}
+            self._with_vf = self.host.ledger.with_vf()
             if 0 in self._live:
                 pids = " ".join(self._live[0])
                 self.host.log.warning(

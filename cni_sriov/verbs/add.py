@@ -75,7 +75,7 @@ def _attach(
         record.ipam = ipam.to_store(host, ipam_conf)
         card = baseline.find(host, record, conf)
         if conf.device_info_file:
-            deviceinfo.leave(host.ledger.put, record, conf.device_info_file)
+            deviceinfo.leave(host.ledger.put, record, conf.device_info_dir, conf.device_info_file)
         found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record)) if ipam_conf else None
         admin.bring_pf_up(card, conf)
         given = kind.hand_over(card, netns, inside_pod, conf)

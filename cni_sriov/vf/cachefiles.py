@@ -15,6 +15,7 @@ from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, InputOutput
+from ..words.failures import Failures
 from .host import Host
 
 UNUSABLE = "sriov-cni's file cannot be used; it is left alone"
@@ -44,24 +45,37 @@ def all_files(host: Host, wanted: str = "") -> list[CacheFile]:
     """Every cache file. What is none is passed over in silence, but for the one that is `wanted`: the directory may be
     somebody else's too. InputOutput where one cannot be read now: it may be the newest of its VF.
     """
-    found = []
+    found: list[CacheFile | None] = []
+    failures = Failures(host.log.error, UNUSABLE)
     for directory, name in names(host.ledger.cache_dirs):
-        possible = sriovcni.attachments(name)
-        if not possible:
-            continue
-        path = f"{directory}/{name}"
-        try:
-            text = files.read(path)
-            if text is not None:
-                cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
-                found.append(CacheFile(directory, name, possible, cache, mtime))
-        except FileNotFoundError:
-            continue
-        except (BadCache, files.NoFile) as error:
-            if name == wanted:
-                complain(host, path, error)
-    _judge_age(host, found)
-    return found
+        if sriovcni.attachments(name):
+            path = f"{directory}/{name}"
+            try:
+                text = files.read(path)
+            except files.NoFile as error:
+                text = None
+                if name == wanted:
+                    complain(host, path, error)
+            with failures.of(file=path):
+                found.append(_parsed(host, directory, name, text, name == wanted))
+    made = [file for file in found if file is not None]
+    _judge_age(host, made)
+    return made
+
+
+def _parsed(host: Host, directory: str, name: str, text: str | None, is_wanted: bool) -> CacheFile | None:
+    if text is None:
+        return None
+    path = f"{directory}/{name}"
+    try:
+        cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
+    except FileNotFoundError:
+        return None
+    except BadCache as error:
+        if is_wanted:
+            complain(host, path, error)
+        return None
+    return CacheFile(directory, name, sriovcni.attachments(name), cache, mtime)
 
 
 def _judge_age(host: Host, found_files: list[CacheFile]) -> None:

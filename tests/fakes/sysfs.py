@@ -90,6 +90,10 @@ class FakeSysfs(Sysfs):
         if self.world.hides_devices:
             raise KernelRefused("look for PCI devices", EXDEV, "it is tmpfs, not sysfs")
 
+    def names_with_address(self, mac: str) -> list[str]:
+        """The tree has no addresses: what is set shows at once."""
+        return sorted(link.name for link in self.world.host.links.values() if link.mac == mac)
+
     def unbind(self, pci_address: str) -> None:
         def act() -> None:
             vf = self._vf(pci_address)

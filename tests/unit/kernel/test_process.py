@@ -24,8 +24,22 @@ def script(tmp_path: Path, text: str) -> str:
 
 
 def test_a_long_conf_and_a_long_answer_do_not_block_each_other(tmp_path: Path) -> None:
-    big = "x" * 3_000_000
+    big = "x" * (1 << 20)
     assert process.run(script(tmp_path, "cat; exit 3"), {"PATH": os.environ["PATH"]}, big) == (3, big)
+
+
+@pytest.mark.parametrize(
+    "text", ["cat /dev/zero", "head -c 1048577 /dev/zero"], ids=["no end", "one too many"]
+)
+def test_an_answer_without_end_is_an_error_that_names_the_plugin(tmp_path: Path, text: str) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(InputOutput, match=f"{tmp_path}/plugin: it is longer than 1048576 bytes"):
+        process.run(script(tmp_path, text), {"PATH": os.environ["PATH"]}, "")
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_a_delegate_that_reads_nothing_is_no_error_of_ours(tmp_path: Path) -> None:
