@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..state import files
 from ..words import jsontext
 from ..words.domain import Link
-from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
+from ..words.errors import BadJson, CniError, KernelRefused
 from ..words.failures import Failures
 from ..words.names import is_ifname
 from ..words.record import VfState
@@ -31,12 +31,12 @@ def remember(host: Host, vf: str, name: str) -> None:
 
 
 def of(host: Host, vf: str) -> str:
-    """The name that it is to get back, "" if that is the one it has."""
+    """The name that it is to get back, "" if that is the one it has. InputOutput if that cannot be read now."""
     path = f"{_directory(host)}/{vf}"
     try:
         text = files.read(path)
         raw = jsontext.parse_object(text) if text is not None else {}
-    except (BadJson, InputOutput) as error:
+    except (BadJson, files.NoFile) as error:
         host.log.warning("the name that a VF should get back cannot be read", file=path, reason=error)
         return ""
     name, inode = raw.get("ifname"), raw.get("inode")
@@ -78,7 +78,7 @@ def _settle(host: Host, vf: str) -> None:
 
 
 def restore(host: Host, vf: str, link: Link, base: VfState) -> None:
-    """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (kernels.md 6.8)."""
+    """Name and altnames; the name sets it DOWN. udev may have given the name to the pod-named netdev as an altname (kernels.md 6.8)."""
     for name in set(link.altnames) - set(base.altnames):
         ignoring(host.netlink.del_altname, link.ifindex, name)
     has = host.netlink.ifname(link.ifindex)  # asked anew, without RTNL: udev may have renamed it
@@ -86,8 +86,6 @@ def restore(host: Host, vf: str, link: Link, base: VfState) -> None:
         remember(host, vf, base.ifname)
     for name in set(base.altnames) - set(link.altnames):
         ignoring(host.netlink.add_altname, link.ifindex, name)
-    if base.up:
-        host.netlink.set_up(link.ifindex)  # also where it was UP just now: the rename set it down
 
 
 def rename(host: Host, link: Link, name: str) -> bool:
