@@ -40,7 +40,7 @@ APART = {"_warnings", "builtins", "marshal", "sys"}
 LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on trial (shutil) goes without
 # Python asks for these before anything else
 ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8")
-# Only where there is no snapshot: modules.c has setns.
+# Only where there is no snapshot: modules.c has setns and bpf.
 NOT_HERE = {"_cni", "ctypes"}
 PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
