@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
+import struct
 import subprocess
 from errno import EINVAL, ENODEV, EOPNOTSUPP
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyroute2 import IPRoute
+from pyroute2.ethtool.ioctl import IoctlEthtool
 
 from cni_sriov.kernel.netns import inside
 from cni_sriov.kernel.traits import SETTABLE
@@ -147,12 +151,6 @@ def ip(kernel: KernelNode, *words: str) -> Any:
     return json.loads(done.stdout) if done.stdout else None
 
 
-def write(kernel: KernelNode, knob: str, value: str) -> None:
-    """As a container with sysfs of its own does."""
-    line = f"mount -t sysfs none /sys && echo {value} > /sys/class/net/v0/{knob}"
-    subprocess.run(["ip", "netns", "exec", kernel.names["left"], "sh", "-c", line], check=True)
-
-
 @pytest.mark.root
 @pytest.mark.parametrize(
     ("words", "name", "text"),
@@ -196,13 +194,8 @@ def pass_all() -> int:
     """The descriptor of an XDP program that is `r0 = XDP_PASS; exit` (struct bpf_insn, union bpf_attr of BPF_PROG_LOAD)."""
     code = ctypes.create_string_buffer(bytes.fromhex("b7000000020000009500000000000000"))
     words = ctypes.create_string_buffer(b"GPL")
-    attr = bytearray(128)
-    attr[:24] = (
-        (6).to_bytes(4, "little") + (2).to_bytes(4, "little") + ctypes.addressof(code).to_bytes(8, "little")
-    )
-    attr[16:24] = ctypes.addressof(words).to_bytes(8, "little")
-    told = (ctypes.c_char * 128).from_buffer(attr)
-    fd = int(ctypes.CDLL(None, use_errno=True).syscall(321, 5, ctypes.byref(told), 128))
+    told = struct.pack("=IIQQ", 6, 2, ctypes.addressof(code), ctypes.addressof(words)).ljust(128, b"\0")
+    fd = int(ctypes.CDLL(None, use_errno=True).syscall(321, 5, told, 128))
     assert fd > 0, os.strerror(ctypes.get_errno())
     return fd
 
@@ -212,8 +205,6 @@ def pass_all() -> int:
 def test_an_xdp_program_is_told_kept_by_a_move_and_taken_off(
     kernel: KernelNode, mode: str, flag: int
 ) -> None:
-    from pyroute2 import IPRoute
-
     kernel.add_link("left", "v0")
     before, fd = told(kernel.left), pass_all()
     with inside(kernel.left_netns), IPRoute() as ipr:
@@ -232,24 +223,23 @@ def test_an_xdp_program_is_told_kept_by_a_move_and_taken_off(
 @pytest.mark.root
 def test_features_are_told_and_put_back(kernel: KernelNode) -> None:
     """By pyroute2's own structs."""
-    from pyroute2.ethtool.ioctl import IoctlEthtool
-
-    def requested() -> dict[str, bool]:
-        with inside(kernel.left_netns):
-            theirs = IoctlEthtool("v0")
-        return {name: theirs.get_features().is_requested(name) for name in theirs.get_features().keys()}  # noqa: SIM118
-
     kernel.add_link("left", "v0")
-    before, shown = told(kernel.left), requested()
     with inside(kernel.left_netns):
         theirs = IoctlEthtool("v0")
-    features = theirs.get_features()
-    features["tx-generic-segmentation"] = features["tx-checksum-ip-generic"] = False
-    theirs.set_features(features)
-    dirty = told(kernel.left)
+    with contextlib.closing(theirs):
+        before, shown = told(kernel.left), requested(theirs)
+        features = theirs.get_features()
+        features["tx-generic-segmentation"] = features["tx-checksum-ip-generic"] = False
+        theirs.set_features(features)
+        dirty = told(kernel.left)
 
-    assert requested() != shown
-    assert {name for name in before if dirty[name] != before[name]} == {"features"}
-    kernel.left.set_traits(link_of(kernel.left), before, ["features"])
-    assert told(kernel.left) == before
-    assert requested() == shown
+        assert requested(theirs) != shown
+        assert {name for name in before if dirty[name] != before[name]} == {"features"}
+        kernel.left.set_traits(link_of(kernel.left), before, ["features"])
+        assert told(kernel.left) == before
+        assert requested(theirs) == shown
+
+
+def requested(theirs: IoctlEthtool) -> dict[str, bool]:
+    features = theirs.get_features()
+    return {name: features.is_requested(name) for name in features.keys()}  # noqa: SIM118 # it is no dict
