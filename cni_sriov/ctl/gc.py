@@ -19,7 +19,7 @@ from ..leases import directory
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..leases.transaction import Judge
-from ..owner import adopt, death, giveback, records
+from ..owner import adopt, death, giveback, observer, records
 from ..vf import homename, restore
 from ..vf.host import Host
 from ..words.domain import Attachment
@@ -48,14 +48,18 @@ class Verdict:
 def run(
     host: Host, dry_run: bool = False, is_dead: Judge | None = None, data_dir: str = hostsubnet.DATA_DIR
 ) -> list[Verdict]:
-    """VFs first: with a VF go the leases of its attachment."""
+    """VFs first: with a VF go the leases of its attachment. TryAgain where not all of the node can be seen."""
+    observer.must_see_all(host)
     if not dry_run:
         host.ledger.open_run_dir()
     items = list(_vfs(host, dry_run))
     if not dry_run:
         homename.settle(host)
     items += _leases(host, dry_run, is_dead or death.DeathProof(host))
-    return items + list(_boots(host, dry_run, data_dir))
+    items += _boots(host, dry_run, data_dir)
+    if not dry_run:
+        records.sweep_locks(host)
+    return items
 
 
 # VFs -----------------------------------------------------------------------------------------------------------------
@@ -72,6 +76,8 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Verdict]:
     for record in host.ledger.claims():
         if record.attachment not in seen:
             yield from _vf(host, record, dry_run)
+    for one in node.unreadable(host):
+        yield Verdict("vf", one["file"], "", False, f"it cannot be read: {one['reason']}; {one['remedy']}")
 
 
 def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:
@@ -129,7 +135,7 @@ def _pf_name(host: Host, record: Record) -> str:
 
 
 def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
-    with_vf = {record.attachment for record in node.records(host)}
+    with_vf = {record.attachment for record in node.records(host)} | host.ledger.with_vf()
     for store, holding in list(own.all_holdings(host)):
         what = ", ".join(lease.subnet for lease in holding.leases)
         if holding.attachment is None:
@@ -175,12 +181,18 @@ def _why_alive(holding: Holding, is_dead: Judge) -> str:
 def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Verdict]:
     """Directories of earlier boots below the default dataDir; the others are known, and so cleared, at first use."""
     for scope in _scopes(data_dir):
-        where = LeaseDir(data_dir, scope)
-        old = sorted(set(directory.boots(where)) - {host.ledger.boot_id})
-        if old and not dry_run:  # a transaction's first use of a directory drops them
-            own.store(host, where).rebuild()
-        for name in old:
-            yield Verdict("lease", f"{data_dir}/{scope}/{name}", "", True, "it is of an earlier boot")
+        failures = Failures()
+        with failures.of():
+            yield from _boots_of(host, LeaseDir(data_dir, scope), dry_run)
+        for reason in failures.reasons:
+            yield Verdict("lease", f"{data_dir}/{scope}", "", False, str(reason))
+
+
+def _boots_of(host: Host, where: LeaseDir, dry_run: bool) -> list[Verdict]:
+    old = sorted(set(directory.boots(where)) - {host.ledger.boot_id})
+    if old and not dry_run:  # a transaction's first use of a directory drops them
+        own.store(host, where).rebuild()
+    return [Verdict("lease", f"{where.path}/{name}", "", True, "it is of an earlier boot") for name in old]
 
 
 def _scopes(data_dir: str) -> list[str]:

@@ -146,6 +146,12 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         )
     elif name == "gc":
         verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
+        verb.add_argument(
+            "--forget",
+            metavar="FILE",
+            default="",
+            help="give up this state file, which cannot be read, and what it holds; nothing else is taken back",
+        )
     elif name == "import":
         verb.add_argument("source", choices=["host-local"], help="whose leases")
         verb.add_argument("file", metavar="FILE", help="the new .conf or .conflist, with host-subnet")
@@ -210,13 +216,14 @@ def _vfs(options: argparse.Namespace, tool: Tool) -> int:
 def _status(options: argparse.Namespace, tool: Tool) -> int:
     from . import node
 
-    pfs = node.look(tool.make_host(options.state_dir))
+    host = tool.make_host(options.state_dir)
+    pfs, unreadable = node.look(host), node.unreadable(host)
     if options.json:
-        _write_json(tool, {"pfs": [pf.to_json() for pf in pfs]})
+        _write_json(tool, {"pfs": [pf.to_json() for pf in pfs], "unreadable": unreadable})
     else:
         from . import show
 
-        show.status(tool.out, pfs)
+        show.status(tool.out, pfs, unreadable)
     return OK
 
 
@@ -234,10 +241,13 @@ def _leases(options: argparse.Namespace, tool: Tool) -> int:
 
 
 def _gc(options: argparse.Namespace, tool: Tool) -> int:
-    from . import gc
+    from . import gc, giveup
 
     host = tool.make_host(options.state_dir)
-    items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
+    if options.forget:
+        items = [giveup.run(host, options.forget, options.dry_run, tool.data_dir)]
+    else:
+        items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
     if options.json:
         _write_json(tool, {"dryRun": options.dry_run, "items": [item.to_json() for item in items]})
     else:

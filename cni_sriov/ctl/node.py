@@ -15,6 +15,7 @@ from ..ipam import own
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..owner import adopt, death
+from ..state import files
 from ..state.ledger import Ledger
 from ..vf.card import in_host
 from ..vf.host import Host
@@ -154,6 +155,8 @@ def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addre
     if record is not None and record.status == "done":
         # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
         return death.proof(host, record) or "attached"
+    if record is None and vf.pci_address in host.ledger.claimed():
+        return "taken, by a claim that cannot be read"
     if record is not None:
         return {"in-progress": "ADD in progress", "released": "released, not restored yet"}[record.status]
     if vf.busy:
@@ -170,6 +173,23 @@ def _admin_states(host: Host, link: Link | None) -> dict[int, VfState]:
         return {}  # the PF went meanwhile
 
 
+def unreadable(host: Host) -> list[dict[str, str]]:
+    """State files that say nothing that we know. The `vf` of a claim is its name, and taken."""
+    found = host.ledger.unreadable_claims()
+    for ledger in ledgers(host):
+        found += ledger.unreadable_records()
+    return [
+        {
+            "file": error.path,
+            "reason": error.why,
+            "writtenBy": error.by,
+            "vf": error.path.rpartition("+")[2] if "+" in error.path else "",
+            "remedy": error.details,
+        }
+        for error in found
+    ]
+
+
 # records and leases --------------------------------------------------------------------------------------------------
 
 
@@ -177,15 +197,17 @@ def ledgers(host: Host) -> list[Ledger]:
     """One for each stateDir that was used in this boot, and the one that was asked for."""
     directories = {host.ledger.state_dir}
     registered = f"{host.ledger.run_dir}/dirs"
-    for name in os.listdir(registered) if os.path.isdir(registered) else []:
+    for name in files.names(registered):
         try:
             directories.add(os.readlink(f"{registered}/{name}"))
-        except OSError:
+        except FileNotFoundError:
             pass
-    return [
-        Ledger(directory, host.ledger.log, host.ledger.run_dir, host.ledger.boot_id)
-        for directory in sorted(directories)
-    ]
+    found = []
+    for directory in sorted(directories):
+        ledger = Ledger(directory, host.ledger.log, host.ledger.run_dir, host.ledger.boot_id)
+        ledger.complained = host.ledger.complained  # each file is told of once
+        found.append(ledger)
+    return found
 
 
 def records(host: Host) -> list[Record]:

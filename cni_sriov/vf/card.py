@@ -94,10 +94,11 @@ def _admin(host: Host, record: Record, pf: PF | None) -> VfState | None:
 
 def lost(host: Host, record: Record) -> str:
     """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address, which
-    is not the attachment's and must not be touched for it (kernels.md 6.11).
+    is not the attachment's and must not be touched for it (kernels.md 6.11). KernelRefused if that cannot be seen.
     """
     inode = host.sysfs.inode(record.vf)
     if not inode:
+        host.sysfs.must_show_all()
         return "the VF is gone"
     return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"
 

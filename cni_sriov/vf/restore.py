@@ -11,6 +11,7 @@ from typing import Any
 
 from ..decide import knobs
 from ..words.errors import KernelRefused, PfUnusable, TryAgain
+from ..words.gone import is_passing
 from ..words.record import Record, VfState
 from . import admin, card, handover, homename, stacked
 from .card import Card, NotYet, in_host, poll
@@ -50,11 +51,18 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
 
 
 def _make_anew(host: Host, record: Record) -> NotYet | None:
-    """A driver that does not come back keeps the VF from everybody, and no DEL from its end."""
+    """A driver that does not come back keeps the VF from everybody, and no DEL from its end. Where it does not even let
+    go, the container may go on: in its own VLAN, with its own MAC. So nothing more is done.
+    """
     try:
         stacked.make_anew(host, record)
     except KernelRefused as refused:
-        return NotYet(f"its netdev cannot be made anew: {refused}")
+        if is_passing(refused):
+            raise
+        reason = NotYet(f"its netdev cannot be made anew: {refused}")
+        if handover.of(record.driver).is_out(host, record):
+            raise reason from refused
+        return reason
     return None
 
 
