@@ -114,7 +114,7 @@ def _alone(
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = death.proof(host, record)
     if not proof:
-        return False, _STUCK if record.status == "released" else "the VF is in a pod"
+        return False, "the VF is in a pod"
     if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
         stuck = (
             _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
@@ -123,7 +123,7 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     return True, proof
 
 
-_STUCK = "its netdev is in a netns that neither can be reached nor dies"
+_STUCK = "no move brings its netdev home, and its driver does not let go of it"
 
 
 def _pf_name(host: Host, record: Record) -> str:
@@ -139,7 +139,9 @@ def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
     for store, holding in list(own.all_holdings(host)):
         what = ", ".join(lease.subnet for lease in holding.leases)
         if holding.attachment is None:
-            yield Verdict("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")
+            found = _surviving(functools.partial(_judge_kept, store, holding, dry_run))
+            if found is not None:
+                yield Verdict("lease", what, holding.leases[0].sticky, *found)
         elif holding.attachment in with_vf:
             reason = "it goes with its VF" if dry_run else "its attachment has a VF"
             yield Verdict("lease", what, str(holding.attachment), False, reason)
@@ -150,6 +152,12 @@ def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
             found = _surviving(judge)
             if found is not None:
                 yield Verdict("lease", what, str(holding.attachment), *found)
+
+
+def _judge_kept(store: Store, kept: Holding, dry_run: bool) -> Judgement:
+    if store.is_over(kept) and (dry_run or store.forget_kept(kept, only_if_over=True)):
+        return True, "its pod did not come back in time (stickyLifetime)"
+    return False, "it is kept for its pod (sticky)"
 
 
 def _judge_lease(

@@ -33,7 +33,7 @@ def remember(host: Host) -> dict[str, Any]:
     name = host.request.conf["ipam"]["type"]
     process.find(name, host.request.path)
     found = stored(host, name, host.request.raw)
-    rendered(f"the configuration for the DEL of ipam {name}", found)
+    rendered(f"the configuration for the DEL of ipam {name}", found, is_foreign=True)
     return found
 
 

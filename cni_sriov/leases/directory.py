@@ -16,6 +16,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 
 from ..state import files
@@ -155,6 +156,13 @@ class Directory:
     def used_at(self, name: str) -> int:
         """When the lease was made or its owner `touch`ed."""
         return os.lstat(f"{self.leases}/{name}").st_mtime_ns
+
+    def is_over(self, kept: Holding) -> bool:
+        """Whether what is kept for a pod has waited for it as long as it shall. Where that cannot be told it has not."""
+        try:
+            return 0 < kept.lifetime < (time.time_ns() - self.used_at(kept.names[0])) / 1e9
+        except FileNotFoundError:
+            return False
 
     # change; under the node's lock ---------------------------------------------------------------
 

@@ -24,7 +24,8 @@ class Holding:
     """All leases of one attachment. `attachment` None = sticky leases that are kept for a pod, attached or not.
 
     `netns_identity` is the netns as [st_dev, st_ino], `netns_cookie` what tells it from the next one of that number, 0 = not
-    known: valid in the boot `boot_id` only. `beyond` is what a later version wrote beside these.
+    known: valid in the boot `boot_id` only. `lifetime`: for how many seconds after the release it is kept for its pod, 0 =
+    while there is room. `beyond` is what a later version wrote beside these.
     """
 
     attachment: Attachment | None
@@ -35,6 +36,7 @@ class Holding:
     boot_id: str
     created: int = field(default_factory=_now)
     netns_cookie: int = 0
+    lifetime: int = 0
     beyond: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -73,10 +75,11 @@ _REST: Shape = {
     "boot_id": (str,),
     "created": (int,),
     "netns_cookie": (int,),
+    "lifetime": (int,),
 }
 _KNOWN = {"attachment", "leases", *_REST}
 _ATTRIBUTE = {"netns_id": "netns_identity"}  # a Record's word for it
-_ABSENT = {"netns_cookie": 0}  # earlier versions did not write it
+_ABSENT = {"netns_cookie": 0, "lifetime": 0}  # earlier versions did not write it
 
 
 def name_of(prefix: Prefix | str) -> str:

@@ -27,7 +27,7 @@ def find(transaction: Transaction, key: str) -> bool:
     if not all(_is_free(transaction, lease) for lease in kept.names):
         return False
     if there.is_whole(name, kept):
-        transaction.kept = kept.leases
+        transaction.kept, transaction.kept_lifetime = kept.leases, kept.lifetime
     else:
         transaction.forget(name, kept.names)
     return True
@@ -45,10 +45,15 @@ def _is_free(transaction: Transaction, lease: str) -> bool:
     return held is None
 
 
-def give_up(transaction: Transaction, pools: list[Prefix]) -> bool:
-    """Those that wait longest for their pod; a batch, so that a pool full of them is seldom searched. False: none."""
+def give_up(transaction: Transaction, pools: list[Prefix], may_be_over: bool = False) -> bool:
+    """Those whose time is over (`may_be_over`: the network has a lifetime), else those that wait longest for their pod; a
+    batch, so that a pool full of them is seldom searched. False: none.
+    """
     waiting = [(*entry, there) for there in _everywhere(transaction) for entry in _waiting(there, pools)]
     waiting.sort(key=lambda entry: entry[:2])
+    over = [entry for entry in waiting if _is_over(entry[2], entry[1])] if may_be_over else []
+    if over:
+        return sum(_forget(there, name) for _, name, there in over) > 0
     batch, given_up = 1 + len(waiting) // 256, 0
     for _, name, there in waiting:
         if given_up < batch:
@@ -71,6 +76,14 @@ def _waiting(there: Transaction, pools: list[Prefix]) -> Iterator[tuple[int, str
         prefix = prefix_of(name)
         if prefix and any(pool.overlaps(prefix) for pool in pools) and not there.boot.has(name):
             yield there.sticky.used_at(name), name
+
+
+def _is_over(there: Transaction, lease: str) -> bool:
+    try:
+        kept = there.sticky.holder(lease)
+    except Unreadable:
+        return False
+    return kept is not None and there.sticky.is_over(kept)
 
 
 def _forget(there: Transaction, lease: str) -> bool:

@@ -115,6 +115,27 @@ class Store:
                     elif there is boot or not any(boot.has(name) for name in holding.names):
                         yield holding
 
+    def kept(self) -> list[Holding]:
+        """All that is kept for pods, attached or not."""
+        with self._reading() as (_, sticky):
+            return [kept for _, kept in sticky.holdings() if isinstance(kept, Holding)]
+
+    def is_over(self, kept: Holding) -> bool:
+        """Whether it waits, and has waited for its pod as long as it shall."""
+        with self._reading() as (boot, sticky):
+            return not any(map(boot.has, kept.names)) and sticky.is_over(kept)
+
+    def forget_kept(self, kept: Holding, only_if_over: bool = False) -> bool:
+        """What is kept for that pod, if it is kept still; of an attached one it stays leased until its DEL."""
+        key = key_name(kept.leases[0].sticky)
+        with self.transaction("forget what is kept for a pod") as transaction:
+            found = transaction.sticky.holding(key)
+            if found is None or found.leases != kept.leases or (only_if_over and not self.is_over(found)):
+                return False
+            transaction.forget(key, found.names)
+        self.log.info("sticky lease forgotten", leases=" ".join(kept.names), key=kept.leases[0].sticky)
+        return True
+
     def overlapping(self, prefix: Prefix) -> list[Holding]:
         """What attachments hold, then what is kept for pods; each once. Unreadable ones are left out."""
         with self._reading() as directories:

@@ -52,6 +52,8 @@ def begin(node: Node, where: LeaseDir, log: Log, verb: str) -> Iterator[Transact
 
 
 def _finish_what_was_begun(node: Node, journal: Journal, log: Log) -> None:
+    if journal.is_garbled:
+        _distrust_indexes(node, journal, log)
     change = journal.pending
     if change is None:
         return
@@ -67,12 +69,20 @@ def _finish_what_was_begun(node: Node, journal: Journal, log: Log) -> None:
         journal.end()
 
 
+def _distrust_indexes(node: Node, journal: Journal, log: Log) -> None:
+    """What was changed is not told, so each index may be behind. The files are right: what is there is held."""
+    log.error("a change in the making cannot be read: the indexes are made anew", file=journal.path)
+    for scope in {where.scope for where in node.dirs()}:
+        node.drop_index(scope)
+    journal.end()
+
+
 class Transaction(Current):
     """`boot` has what attachments hold now, `sticky` what is kept for pods. Those of one scope's other data directories
     share `indexes`.
     """
 
-    __slots__ = ("_cursors", "_was_wrong", "journal", "where")
+    __slots__ = ("_cursors", "_was_wrong", "journal", "kept_lifetime", "where")
 
     def __init__(self, node: Node, journal: Journal, where: LeaseDir, log: Log) -> None:
         super().__init__(node, where, log)
@@ -80,6 +90,7 @@ class Transaction(Current):
         self.where = where
         self._cursors: dict[str, int] = {}
         self._was_wrong = False
+        self.kept_lifetime = 0  # of `kept`
 
     def close(self) -> None:
         while self._cursors:
@@ -165,7 +176,8 @@ class Transaction(Current):
         """What is kept for the pod but was not chosen again is forgotten."""
         owner, names = owner_name(holding.attachment), holding.names
         before = [name_of(lease.subnet) for lease in self.kept]
-        key = key_name(sticky) if sticky and before != names else ""
+        is_kept = (before, self.kept_lifetime) == (names, holding.lifetime)
+        key = key_name(sticky) if sticky and not is_kept else ""
         self._begin(owner, key, sorted({*names, *before}))
         try:
             if key:
@@ -246,7 +258,9 @@ class Transaction(Current):
 
 def _unattached(holding: Holding) -> Holding:
     """What is kept for the pod: the same leases, nobody's yet."""
-    return Holding(None, holding.leases, holding.network, "", [], holding.boot_id, holding.created)
+    kept = Holding(None, holding.leases, holding.network, "", [], holding.boot_id, holding.created)
+    kept.lifetime = holding.lifetime
+    return kept
 
 
 def failed(what: str, error: OSError) -> InputOutput:

@@ -90,7 +90,8 @@ class Claims:
         return f"{self.run_dir}/claims/{record.pf}+{record.vf}"
 
     def _write(self, record: Record, *paths: str) -> None:
-        text = rendered(f"the Record of {record.attachment}", record.to_json())
+        raw = record.to_json()
+        text = rendered(f"the Record of {record.attachment}", raw, is_foreign="conf" in record.ipam)
         for path in paths:
             files.replace(path, text)
         self._known[self.claim_path(record)] = text, record.attachment

@@ -56,7 +56,7 @@ class Ledger(Claims):
         with self.node_lock("first use of a stateDir"):
             if not os.path.lexists(link):
                 earlier.drop(self, self.state_dir)
-                os.symlink(self.state_dir, link)  # atomic with its content; only ever read by readlink
+                os.symlink(self.state_dir, link)  # its name says the same, and is what is read
 
     def open_for(self, attachment: Attachment) -> None:
         """As `open`. Where a conf was changed since ADD, to a stateDir that cannot be made, a claim is enough."""
@@ -126,7 +126,7 @@ class Ledger(Claims):
 
     def _recorded_on(self, vf: str, ours: Attachment) -> Attachment:
         """Whose Record names that VF, in whatever stateDir; ours where no other's does."""
-        for directory in self._directories():
+        for directory in self.directories():
             for name in filter(is_record, files.names(directory)):
                 found = self.parse(f"{directory}/{name}")
                 if not isinstance(found, Record) or found.attachment == ours:
@@ -152,7 +152,7 @@ class Ledger(Claims):
         """Whether there is a file of it in any stateDir in use."""
         return any(
             os.path.lexists(f"{directory}/{attachment.filename}")
-            for directory in (self.state_dir, *self._directories())
+            for directory in (self.state_dir, *self.directories())
         )
 
     def find(self, attachment: Attachment) -> Record | None:
@@ -177,7 +177,7 @@ class Ledger(Claims):
 
     def _find_by_unreadable(self, attachment: Attachment, claims: list[Unreadable]) -> Record | None:
         """There is no Record here: another stateDir may have it, or the claim tell that there was one."""
-        for directory in self._directories() if claims else ():
+        for directory in self.directories() if claims else ():
             found = self.parse(f"{directory}/{attachment.filename}")
             if isinstance(found, Unreadable):
                 raise found
@@ -193,7 +193,7 @@ class Ledger(Claims):
         """The conf names another stateDir than at ADD, or is of another network: the Record's file is in one of those
         that are registered, and goes with the claim.
         """
-        for directory in self._directories():
+        for directory in self.directories():
             found = self.parse(f"{directory}/{claim.attachment.filename}")
             theirs = isinstance(found, Record) and (found.attachment, found.vf) != (
                 claim.attachment,
@@ -202,14 +202,14 @@ class Ledger(Claims):
             if found is not None and not theirs:
                 self._elsewhere[claim.attachment.filename] = directory
 
-    def _directories(self) -> list[str]:
+    def directories(self) -> list[str]:
         """Every stateDir in use. The link's name is the path, so nothing needs to be read."""
         return [files.from_name(name) for name in files.names(f"{self.run_dir}/dirs")]
 
     def _recorded(self) -> set[Attachment]:
         """Whoever has a file of a Record, by its name."""
         names = [
-            name for directory in {self.state_dir, *self._directories()} for name in files.names(directory)
+            name for directory in {self.state_dir, *self.directories()} for name in files.names(directory)
         ]
         return {attachment_of(name) for name in names if is_record(name)}
 

@@ -92,11 +92,21 @@ def _give_back(
     return True
 
 
+def _forget_kept(network: str, host: Host, failures: Failures) -> None:
+    """What has waited for its pod as long as it shall."""
+    for store in own.stores(host):
+        with failures.of(directory=store.where.path):
+            for kept in store.kept():
+                if kept.network == network and store.is_over(kept):
+                    store.forget_kept(kept, only_if_over=True)
+
+
 def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
     observer.must_see_all(host)
     failures = Failures(host.log.error, "garbage stays")
     is_dead = death.DeathProof(host)
+    _forget_kept(network, host, failures)
     for store, attachment in own.leases_of(host, network, failures):
         if attachment in (keep or ()):
             continue

@@ -150,6 +150,7 @@ class Record(Stored):
         raw = cls.absent | opened(raw)
         fields = checked(raw, cls.shape)
         later = checked(raw, {"later": (dict,)})["later"]
+        del raw["later"]
         _check_ipam(fields)
         path = fields["device_info"]
         if path and not (path.startswith("/") and path.isprintable()):
@@ -160,7 +161,7 @@ class Record(Stored):
         fields["settings"] = VfSettings.from_json(fields["settings"] | later.get("settings", {}))
         fields["leases"] = [Lease.from_json(lease) for lease in fields["leases"]]
         record = cls(**fields)
-        record.keep({name: raw[name] for name in raw if name != "later"})
+        record.keep(raw)
         return record
 
 

@@ -41,8 +41,10 @@ def opened(raw: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"format {words(major)} is not known")
     if type(minor) is not int:
         raise ValueError(f"minor is {words(minor)}")
-    told = ("format", "by") if minor > MINOR else ("format", "by", "minor")
-    return {name: raw[name] for name in raw if name not in told}
+    fields = raw.copy()
+    for name in ("format", "by") if minor > MINOR else ("format", "by", "minor"):
+        fields.pop(name, None)
+    return fields
 
 
 def parsed(path: str, text: str, build: Callable[[dict[str, Any]], Built]) -> Built:
@@ -59,17 +61,24 @@ def parsed(path: str, text: str, build: Callable[[dict[str, Any]], Built]) -> Bu
         raise Unreadable.of(path, str(error) or type(error).__name__, raw) from error
 
 
-def rendered(what: str, raw: dict[str, Any]) -> str:
-    """A state file's text. BadConfig if it is one that we would not read again: what a caller sent is too large or deep."""
+def rendered(what: str, raw: dict[str, Any], is_foreign: bool = False) -> str:
+    """A state file's text. BadConfig if it is one that we would not read again: what a caller sent is too large; and, of
+    what `is_foreign`, too deep. Our own fields have their types and no depth.
+    """
     text = jsontext.render(raw)
+    if len(text) > LARGEST:  # it is ASCII
+        raise BadConfig(f"store {what}: {len(text)} bytes", f"at most {LARGEST} are kept")
+    if is_foreign:
+        _read_back(what, text, raw)
+    return text
+
+
+def _read_back(what: str, text: str, raw: dict[str, Any]) -> None:
     try:
-        if len(text) > LARGEST:  # it is ASCII
-            raise BadConfig(f"store {what}: {len(text)} bytes", f"at most {LARGEST} are kept")
         if jsontext.parse_kept(text) != raw:
             raise BadConfig(f"store {what}: what would be read back is something else")
     except BadJson as error:
         raise BadConfig(f"store {what}: it could not be read back: {error.msg}") from error
-    return text
 
 
 # a noun ---------------------------------------------------------------------------------------------------------------
@@ -77,20 +86,22 @@ def rendered(what: str, raw: dict[str, Any]) -> str:
 
 class Stored:
     """A noun with a form in JSON: its fields in alphabetical order, as every version has written them. `extra` is what a
-    later version wrote beside them; not set where there is nothing.
+    later version wrote beside them; not set where there is nothing, and in a call that has read nothing of the kind nobody asks.
     """
 
     __slots__ = ("extra",)
     shape: ClassVar[Shape] = {}
     absent: ClassVar[dict[str, Any]] = {}  # what earlier versions did not write
+    some_have_extra: ClassVar[bool] = False
 
     def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.shape} | self.beyond
+        raw = {name: getattr(self, name) for name in self.shape}
+        return raw | self.beyond if Stored.some_have_extra else raw
 
     @property
     def beyond(self) -> dict[str, Any]:
         """What is in the file and not ours to know."""
-        found: dict[str, Any] = getattr(self, "extra", {})
+        found: dict[str, Any] = getattr(self, "extra", {}) if Stored.some_have_extra else {}
         return found
 
     @classmethod
@@ -106,6 +117,7 @@ class Stored:
         if len(raw) > len(self.shape):
             beyond = {name: raw[name] for name in raw if name not in self.shape}
             object.__setattr__(self, "extra", beyond)  # some nouns are frozen
+            Stored.some_have_extra = True
 
 
 Noun = TypeVar("Noun", bound=type[Stored])

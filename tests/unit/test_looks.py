@@ -21,6 +21,7 @@ ONLY_OUTPUT = "nobody hears it any more"
 NOTHING_TAKEN = "nothing is taken, dropped or freed by it"
 TRIED_AGAIN = "the act after it fails by itself, or looks again"
 REASONED = {
+    "ctl/baseline.py:_row": TOLD,
     "ctl/gc.py:_scopes": NOTHING_TAKEN,
     "ctl/giveup.py:_remove": TRIED_AGAIN,
     "ctl/giveup.py:run": TRIED_AGAIN,
@@ -56,7 +57,6 @@ REASONED = {
     "state/files.py:Lock._sign": NOTHING_TAKEN,
     "state/files.py:Lock.held_for": TRIED_AGAIN,
     "state/files.py:makedirs": TRIED_AGAIN,
-    "state/ledger.py:Ledger._set_aside": TOLD,
     "state/ledger.py:Ledger.has_record": TRIED_AGAIN,
     "state/ledger.py:Ledger.open": TRIED_AGAIN,
     "verbs/add.py:_undo": TOLD,
@@ -71,6 +71,7 @@ REASONED = {
     "vf/pod.py:announce": TOLD,
     "vf/restore.py:_look": TOLD,
     "vf/restore.py:_try": TOLD,
+    "vf/restore.py:_verify.wrong": WORSE,
     "vf/stacked.py:in_another_netns": WORSE,
     "words/log.py:Log.__init__": TOLD,
     "words/log.py:Log._write": ONLY_OUTPUT,

@@ -98,13 +98,13 @@ def test_a_file_without_a_stamp_is_of_the_first_format() -> None:
 )
 def test_what_could_not_be_read_again_is_not_written(ipam: dict[str, Any], why: str) -> None:
     with pytest.raises(BadConfig, match=f"store c1/net1: .*{why}"):
-        rendered("c1/net1", GOOD | {"ipam": ipam})
+        rendered("c1/net1", GOOD | {"ipam": ipam}, is_foreign=True)
 
 
 def test_a_whole_configuration_of_the_deepest_kind_can_be_kept() -> None:
     """What is read of a caller and what is kept of it: the file has something around it."""
     conf = jsontext.parse_object(json.dumps(depth(jsontext.DEEPEST)))
-    text = rendered("x", {"leases": [{"ipam": {"conf": conf}}]})
+    text = rendered("x", {"leases": [{"ipam": {"conf": conf}}]}, is_foreign=True)
 
     assert parsed("/x", text, dict) == json.loads(text)
 
