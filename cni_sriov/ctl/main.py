@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from .. import __version__
 from ..conf.hostsubnet import DATA_DIR
@@ -24,6 +24,9 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.jsontext import words
 from ..words.log import Log
+
+if TYPE_CHECKING:
+    from .gc import Verdict
 
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
@@ -144,8 +147,24 @@ def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
         verb.add_argument(
             "count", metavar="N", type=_count, help="how many VFs it shall have; 0 removes them"
         )
+    elif name == "baseline":
+        verb.add_argument(
+            "where", metavar="PF|VF", nargs="?", default="", help="one PF, or a VF by its PCI address"
+        )
+        verb.add_argument(
+            "--take", metavar="VF", default="", help="what that VF is now is golden from now on"
+        )
     elif name == "gc":
         verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
+        verb.add_argument(
+            "--forget",
+            metavar="FILE",
+            default="",
+            help="give up this state file, which cannot be read, and what it holds; nothing else is taken back",
+        )
+    elif name == "forget":
+        verb.add_argument("pod", metavar="POD", help="its name, or namespace/name")
+        verb.add_argument("--dry-run", action="store_true", help="only show what is kept for it")
     elif name == "import":
         verb.add_argument("source", choices=["host-local"], help="whose leases")
         verb.add_argument("file", metavar="FILE", help="the new .conf or .conflist, with host-subnet")
@@ -210,13 +229,14 @@ def _vfs(options: argparse.Namespace, tool: Tool) -> int:
 def _status(options: argparse.Namespace, tool: Tool) -> int:
     from . import node
 
-    pfs = node.look(tool.make_host(options.state_dir))
+    host = tool.make_host(options.state_dir)
+    pfs, unreadable = node.look(host), node.unreadable(host)
     if options.json:
-        _write_json(tool, {"pfs": [pf.to_json() for pf in pfs]})
+        _write_json(tool, {"pfs": [pf.to_json() for pf in pfs], "unreadable": unreadable})
     else:
         from . import show
 
-        show.status(tool.out, pfs)
+        show.status(tool.out, pfs, unreadable)
     return OK
 
 
@@ -234,10 +254,17 @@ def _leases(options: argparse.Namespace, tool: Tool) -> int:
 
 
 def _gc(options: argparse.Namespace, tool: Tool) -> int:
-    from . import gc
+    from . import gc, giveup
 
     host = tool.make_host(options.state_dir)
-    items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
+    if options.forget:
+        items = [giveup.run(host, options.forget, options.dry_run, tool.data_dir)]
+    else:
+        items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
+    return _tell_verdicts(options, tool, items)
+
+
+def _tell_verdicts(options: argparse.Namespace, tool: Tool, items: list[Verdict]) -> int:
     if options.json:
         _write_json(tool, {"dryRun": options.dry_run, "items": [item.to_json() for item in items]})
     else:
@@ -245,6 +272,26 @@ def _gc(options: argparse.Namespace, tool: Tool) -> int:
 
         show.gc(tool.out, items, options.dry_run)
     return OK
+
+
+def _baseline(options: argparse.Namespace, tool: Tool) -> int:
+    from . import baseline
+
+    rows = baseline.run(tool.make_host(options.state_dir), options.where, options.take)
+    if options.json:
+        _write_json(tool, {"vfs": [row.to_json() for row in rows]})
+    else:
+        from . import show
+
+        show.baseline(tool.out, rows)
+    return OK
+
+
+def _forget(options: argparse.Namespace, tool: Tool) -> int:
+    from . import forget
+
+    items = forget.run(tool.make_host(options.state_dir), options.pod, options.dry_run)
+    return _tell_verdicts(options, tool, items)
 
 
 def _import(options: argparse.Namespace, tool: Tool) -> int:
@@ -303,7 +350,9 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], 
     ("vfs", "create the VFs of a PF and wait until they can be used", _vfs, True),
     ("status", "PFs, their VFs, and the containers that have them", _status, True),
     ("leases", "the subnets that are given out", _leases, True),
+    ("baseline", "what each VF was at first, and what of it differs now", _baseline, True),
     ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
+    ("forget", "no longer keep the subnets of a pod that does not come back (sticky)", _forget, True),
     ("import", "lease by host-subnet what host-local gave out", _import, True),
     ("validate", "judge a configuration; warnings do not fail it", _validate, False),
     ("explain", "attach, detach, and show where the time goes", _explain, True),

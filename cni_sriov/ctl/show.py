@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..conf.hostsubnet import SCOPE
 from . import split
+from .baseline import Row
 from .explain import Explained
 from .finding import Finding
 from .gc import Verdict
@@ -72,7 +73,7 @@ def vfs(out: TextIO, outcome: Provision) -> None:
         console.print(Text(f"note: {line}", style="yellow"))
 
 
-def status(out: TextIO, pfs: list[PfRow]) -> None:
+def status(out: TextIO, pfs: list[PfRow], unreadable: list[dict[str, str]]) -> None:
     console = _console(out)
     if not pfs:
         console.print("this node has no device that can have VFs (no sriov_totalvfs in /sys/bus/pci/devices)")
@@ -85,6 +86,8 @@ def status(out: TextIO, pfs: list[PfRow]) -> None:
         console.print(table)
     for pf in pfs:
         _print_pf(console, pf)
+    for one in unreadable:
+        console.print(Text(f"{one['file']} cannot be read: {one['reason']}; {one['remedy']}", style="red"))
 
 
 def _vf_cells(pf: PfRow, vf: VfRow) -> tuple[Text, ...]:
@@ -202,6 +205,23 @@ def _skipped(console: Console, outcome: Imported) -> None:
         console.print(Text(f"  {skipped.unclear.file} {skipped.unclear.why}; {skipped.kept}"))
     remedy = "Where no container has such an address any more: remove the file, and import again."
     console.print(Text(remedy, style="dim"))
+
+
+# baseline ------------------------------------------------------------------------------------------------------------
+
+
+def baseline(out: TextIO, rows: list[Row]) -> None:
+    """Of one VF all that is kept, of more what differs."""
+    console = _console(out)
+    for row in rows:
+        state = row.note or ("differs" if row.differs else "as it was")
+        name = f"{row.pf.ifname or row.pf.pci_address} vf {row.index} {row.vf}"
+        console.print(Text(f"{name}: {state}", style="" if row.note else "red" if row.differs else "green"))
+        for line in row.differs:
+            console.print(Text(f"  {line}", style="red"))
+    for row in rows if len(rows) == 1 else []:
+        for key, value in row.kept():
+            console.print(Text(f"  {key}: {value}", style="dim"))
 
 
 # validate ------------------------------------------------------------------------------------------------------------

@@ -20,12 +20,11 @@ from ..words.domain import IpamResult
 from ..words.errors import BadConfig, CniError, InputOutput
 from ..words.jsontext import words
 from ..words.record import Record
+from ..words.stored import rendered
 
 Way = tuple[dict[str, Any], dict[str, str]]  # conf, environment
 
 _NOT_KEPT = ("prevResult", "cni.dev/valid-attachments")  # of one call; a DEL may lack them
-_LIMIT = 1 << 18  # bytes that a Record keeps of a conf, in it and in the claim
-_DEPTH = 64
 _USUAL_PATH = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
 
 
@@ -34,13 +33,7 @@ def remember(host: Host) -> dict[str, Any]:
     name = host.request.conf["ipam"]["type"]
     process.find(name, host.request.path)
     found = stored(host, name, host.request.raw)
-    size = len(jsontext.render(found["conf"]))
-    deep = jsontext.depth(found["conf"], jsontext.DEEPEST)
-    if size > _LIMIT or deep > _DEPTH:
-        raise BadConfig(
-            f"keep the configuration for the DEL of ipam {name}: {size} bytes, nested {deep} deep",
-            f"at most {_LIMIT} bytes and {_DEPTH} levels",
-        )
+    rendered(f"the configuration for the DEL of ipam {name}", found, is_foreign=True)
     return found
 
 

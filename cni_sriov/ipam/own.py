@@ -103,7 +103,10 @@ def lease(there: Store, asked: Asked, is_dead: Judge | None = None) -> list[Leas
     """
     owner_name(asked.attachment)  # judged before anything is made for it
     where = asked.netns, asked.netns_identity, there.node.boot_id
-    holding = Holding(asked.attachment, [], asked.network, *where, netns_cookie=asked.netns_cookie)
+    kept_for = asked.conf.sticky_lifetime
+    holding = Holding(
+        asked.attachment, [], asked.network, *where, netns_cookie=asked.netns_cookie, lifetime=kept_for
+    )
     with there.transaction(f"reserve for {asked.attachment}") as transaction:
         transaction.refuse_second(asked.attachment, is_dead)
         key = asked.sticky if asked.sticky and sticky.find(transaction, asked.sticky) else ""
@@ -117,7 +120,7 @@ def _choose(asked: Asked, transaction: Transaction) -> Choice:
         try:
             return subnets.choose(asked.conf, transaction, asked.used)
         except PoolExhausted:
-            if not sticky.give_up(transaction, asked.prefixes):
+            if not sticky.give_up(transaction, asked.prefixes, asked.conf.sticky_lifetime > 0):
                 raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from ..kernel.netns import Netns
@@ -68,6 +69,9 @@ class DeathProof:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
         failures = Failures(self.host.log.warning, "lock file stays")
         for attachment in self._found:
+            path = self.host.ledger.attachment_lock(attachment, "reclaim").path
+            if not os.path.lexists(path):  # to look for it by locking would make it
+                continue
             with failures.of(attachment=attachment), records.alone(self.host, attachment, "reclaim") as lock:
                 if lock is not None:
                     lock.forget()
@@ -98,7 +102,7 @@ class DeathProof:
         """Once."""
         if self._live is None:
             self._live = self.host.live_netns()
-            self._with_vf = {record.attachment for record in self.host.ledger.claims()}
+            self._with_vf = self.host.ledger.with_vf()
             if 0 in self._live:
                 pids = " ".join(self._live[0])
                 self.host.log.warning(

@@ -104,8 +104,8 @@ class WayToLeases:
 
     def free(self, store: Store, holding: Holding, until: float) -> bool:
         """Whether the holder had to give back, and did: with its VF, if it has one."""
-        if holding.attachment is None:
-            return False  # kept for its pod
+        if holding.attachment is None:  # kept for its pod
+            return store.is_over(holding) and store.forget_kept(holding, only_if_over=True)
         if self.is_dead(holding):
             store.release_if(holding.attachment, self.is_dead)
             return True
@@ -144,13 +144,17 @@ def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
     """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
     remedy = observer.remedy(host)
     if isinstance(error, MacInUse):
-        claim = host.ledger.claim_on(error.vf) if error.claimed else None
-        if claim is not None:
+        claim = next((one for one in host.ledger.claims() if one.vf == error.vf), None)
+        if claim is not None and error.claimed:
             error.msg += f": {holder(claim)}"
             error.details = f"DEL that, or ask for another; {remedy}"
         return error
     claimed = {address for _, address, reason in error.seen if reason == choose.CLAIMED}
     holders = {claim.vf: f" by {holder(claim)}" for claim in host.ledger.claims() if claim.vf in claimed}
+    for unread in host.ledger.unreadable_claims() if len(holders) < len(claimed) else ():
+        holders.setdefault(
+            unread.path.rpartition("+")[2], f" by {unread.path}, which cannot be read: {unread.why}"
+        )
     what_to_do = f"; DEL one of them, or ask for another; {remedy}" if claimed else ""
     error.details = (choose.told(error.seen, holders) or error.details) + what_to_do
     return error
@@ -209,7 +213,7 @@ def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -
     if take_back(host, claim.attachment, look, verify_timeout_ms, until):
         return True
     # a DEL, or the undo of an ADD, may have been quicker than we
-    now = host.ledger.claim_of(claim.pf, claim.vf)
+    now = host.ledger.claim_of(claim.pf, claim.vf)  # Unreadable where it is not what it was just now
     return now is None or now.attachment != claim.attachment
 
 

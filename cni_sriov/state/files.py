@@ -17,7 +17,7 @@ from ..words.errors import InputOutput, TryAgain
 from ..words.gone import is_gone
 
 LOCK_DEADLINE_S = 30.0
-LIMIT = 16 << 20  # a Record keeps a foreign IPAM's conf, and standard input may have 8 MiB
+LIMIT = 1 << 20  # bytes; words/stored.LARGEST is the most that is written, twice that was
 
 
 def ensure_directory(path: str) -> None:
@@ -151,6 +151,11 @@ def create(path: str, content: bytes, mode: int = 0o600, durable: bool = False) 
 def as_name(path: str) -> str:
     """A path as the name of one file, for directories of links to what is in use."""
     return path.replace("%", "%25").replace("/", "%2F")
+
+
+def from_name(name: str) -> str:
+    """The path that `as_name` made the name of."""
+    return name.replace("%2F", "/").replace("%25", "%")
 
 
 def beside(path: str, what: str) -> str:

@@ -16,6 +16,7 @@ from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import PF
 from ..words.errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted
+from ..words.failures import Failures
 
 
 def run(call: Call) -> None:
@@ -50,11 +51,19 @@ def _usable_pfs(conf: NetConf, host: Host) -> list[PF]:
         pfs = claim.eligible_pfs(host, conf)
     except (PfUnusable, BadConfig) as error:
         raise _unavailable(conf, host, None, error.msg, error.details) from error
-    problems = [(pf, problem) for pf in pfs if (problem := _problem(conf, host, pf))]
+    problems = [(pf, problem) for pf in pfs if (problem := _trouble(conf, host, pf))]
     if len(problems) == len(pfs):
         pf, problem = problems[0]
         raise _unavailable(conf, host, pf, problem, "")
     return pfs
+
+
+def _trouble(conf: NetConf, host: Host, pf: PF) -> str:
+    """One PF that cannot be looked at leaves the others to serve."""
+    failures = Failures()
+    with failures.of():
+        return _problem(conf, host, pf)
+    return failures.told[0]
 
 
 def _problem(conf: NetConf, host: Host, pf: PF) -> str:

@@ -44,6 +44,13 @@ def _has_carrier(card: Card) -> bool:
     return port is not None and port.carrier
 
 
+def set_down(card: Card) -> None:
+    """What is set, is set while it is DOWN: UP in the container's VLAN it would hear in the host what is the container's."""
+    if card.link is not None and card.link.is_up:
+        with refusal(card, "DOWN"):
+            card.host.netlink.set_down(card.link.ifindex)
+
+
 # the MAC -------------------------------------------------------------------------------------------------------------
 
 

@@ -10,10 +10,11 @@ from ..kernel import devlink
 from ..kernel.netns import Netns
 from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Request
-from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
+from ..words.errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
 from ..words.failures import Failures
+from ..words.gone import is_passing
 from ..words.record import Record
-from . import cachefiles, handover, lone, macs
+from . import cachefiles, golden, handover, lone, macs
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
@@ -132,9 +133,16 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
             failures = Failures()
             with failures.of():
                 vf = host.sysfs.vf(index, pci_address)
-                vf.busy = vf.busy or wanted.busy(host, vf, with_address) or _held_otherwise(host, pf, vf)
-            if failures.told:
-                vf.busy = f"it cannot be looked at: {failures.told[0]}"
+                vf.busy = (
+                    vf.busy
+                    or wanted.busy(host, vf, with_address)
+                    or _held_otherwise(host, pf, vf)
+                    or golden.trouble(host, pci_address)
+                )
+            for reason in failures.reasons:
+                if isinstance(reason, KernelRefused) and is_passing(reason):
+                    raise reason  # of the machine, and no VF's own
+                vf.busy = f"it cannot be looked at: {reason}"
             yield vf
         if conf.device:
             return
@@ -150,7 +158,8 @@ def _held_otherwise(host: Host, pf: PF, vf: VF) -> str:
 
 
 def _with_global_address(host: Host) -> set[int]:
-    return {address.ifindex for address in host.addresses if address.is_global}
+    """For good: by three advertisements of a router each VF that is UP would be busy."""
+    return {address.ifindex for address in host.addresses if address.is_global and address.is_lasting}
 
 
 def _with_mac(host: Host, conf: NetConf, pfs: list[PF], chosen: tuple[PF, VF], mac: str) -> tuple[PF, VF]:

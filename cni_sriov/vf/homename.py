@@ -78,7 +78,7 @@ def _settle(host: Host, vf: str) -> None:
 
 
 def restore(host: Host, vf: str, link: Link, base: VfState) -> None:
-    """Name, altnames and UP. udev may have given the name to the pod-named netdev as an altname (kernels.md 6.8)."""
+    """Name and altnames; the name sets it DOWN. udev may have given the name to the pod-named netdev as an altname (kernels.md 6.8)."""
     for name in set(link.altnames) - set(base.altnames):
         ignoring(host.netlink.del_altname, link.ifindex, name)
     has = host.netlink.ifname(link.ifindex)  # asked anew, without RTNL: udev may have renamed it
@@ -86,8 +86,6 @@ def restore(host: Host, vf: str, link: Link, base: VfState) -> None:
         remember(host, vf, base.ifname)
     for name in set(base.altnames) - set(link.altnames):
         ignoring(host.netlink.add_altname, link.ifindex, name)
-    if base.up:
-        host.netlink.set_up(link.ifindex)  # also where it was UP just now: the rename set it down
 
 
 def rename(host: Host, link: Link, name: str) -> bool:

@@ -6,9 +6,9 @@ others accept one MAC on two VFs (kernels.md 6.5), and then neither gets all of 
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass, field
 
+from ..words import gone
 from ..words.domain import PF, VF
 from ..words.errors import KernelRefused, MacInUse
 from ..words.record import Record
@@ -52,7 +52,7 @@ def _showing(host: Host, pf: PF, mac: str) -> set[int]:
     try:
         states = host.netlink.vf_states(pf.ifindex)
     except KernelRefused as refused:
-        if refused.errno == errno.ENODEV:
+        if gone.is_gone(refused):
             return set()
         raise
     return {index for index, state in states.items() if state.mac == mac}
@@ -64,8 +64,9 @@ def _virtfns(host: Host, pf: PF, indices: set[int]) -> list[tuple[int, str]]:
 
 def refuse_claimed(host: Host, mac: str, having: Having, vf: VF) -> None:
     """MacInUse (103) if somebody has claimed it with a VF of any PF: asked for it, shows it, or brought it along."""
-    for address, pf_address in host.ledger.claimed().items():
-        claim = host.ledger.claim_of(pf_address, address) if address != vf.pci_address else None
+    claims = {claim.vf: claim for claim in host.ledger.claims()}
+    for address in host.ledger.claimed():
+        claim = claims.get(address)  # None: it cannot be read, and still holds its VF
         if address != vf.pci_address and (address in having.vfs or (claim and _of_claim(claim) == mac)):
             raise MacInUse(
                 f"use MAC {mac}: {_name(host, having, address, claim)} has it", vf=address, claimed=True

@@ -46,7 +46,10 @@ def find(host: Host, record: Record) -> Link:
 
 
 def hand_over(card: Card, netns: Netns, netlink: Netlink, conf: NetConf) -> InPod:
-    """MAC, what the netdev itself has, and the PF's knobs, all in the host; then the move, and then it is read back."""
+    """MAC, what the netdev itself has, and the PF's knobs, all in the host and DOWN; then the move, and then it is read
+    back.
+    """
+    admin.set_down(card)
     admin.set_mac(card)
     admin.set_own(card)
     admin.set_knobs(card)

@@ -22,6 +22,7 @@ from .host import Host
 
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
 ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
+ANEW_AGAIN_S = 0.5  # of a driver that made none the last time, whoever wants the VF
 _ALL_HOSTS = "01005e000001"  # 224.0.0.1 by RFC 1112: every netdev that is UP and has IPv4 wants it
 # those that tell the link below which groups they want (dev_mc_sync); a tunnel does not
 _TELLING = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"}
@@ -133,11 +134,12 @@ def make_anew(host: Host, record: Record) -> None:
     """
     note(host, record)
     driver = host.sysfs.driver(record.vf)
+    made_none = driver and not host.sysfs.has_netdev(record.vf)
     if driver in {"", record.driver}:  # else the operator gave it another one, and the netdev went with that
         if driver:
             host.sysfs.unbind(record.vf)
         host.sysfs.bind(record.vf, record.driver)
-        _await(host, record.vf)
+        _await(host, record.vf, ANEW_AGAIN_S if made_none else ANEW_TIMEOUT_S)
         host.log.warning("the VF's netdev was made anew", vf=record.vf, attachment=record.attachment)
     record.anew = False
     host.ledger.put(record)
@@ -150,7 +152,7 @@ def note(host: Host, record: Record) -> None:
         host.ledger.put(record)
 
 
-def _await(host: Host, vf: str) -> None:
+def _await(host: Host, vf: str, timeout_s: float) -> None:
     """Until it is there and udev is through with it, which would rename it behind us. After that the name is our own to
     give.
     """
@@ -159,5 +161,5 @@ def _await(host: Host, vf: str) -> None:
         link = in_host(host, vf)
         return link is None or not host.sysfs.udev_named(link.ifindex)
 
-    if poll(unnamed, ANEW_TIMEOUT_S) and in_host(host, vf) is None:
+    if poll(unnamed, timeout_s) and in_host(host, vf) is None:
         raise KernelRefused(f"make the netdev of VF {vf} anew", errno.ENODEV, "its driver made none")

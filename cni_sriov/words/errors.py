@@ -1,12 +1,13 @@
 """Every way a call can fail, with its CNI error code.
 
-Imported on every CNI call: no imports beyond errno. Codes below 100 are the CNI spec's ("Error" section), from 100 on
+Codes below 100 are the CNI spec's ("Error" section), from 100 on
 ours; they are a contract (docs/errors.md is checked against CODES).
 """
 
 from __future__ import annotations
 
 import os
+from typing import Any, Self
 
 CODES = {
     1: ("incompatible version", "the configuration's cniVersion is not supported"),
@@ -100,6 +101,37 @@ class NoFreeVf(TryAgain):
 
 class PoolExhausted(TryAgain):
     pass
+
+
+class Unreadable(TryAgain):
+    """A state file that is there and cannot be read: what it says holds, whatever that is. Nobody takes it for absent.
+
+    `path`, `why`; `by` = the version that wrote it, "" = it does not say; `raw` = its fields, as far as it is JSON.
+    `passing`: it is not the file's fault, and it may be read later.
+    """
+
+    def __init__(self, msg: str, details: str = "") -> None:
+        super().__init__(msg, details)
+        self.path = self.why = self.by = ""
+        self.passing = False
+        self.raw: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, path: str, why: str, raw: dict[str, Any] | None = None) -> Self:
+        by = (raw or {}).get("by")
+        by = by if isinstance(by, str) and len(by) < 40 and by.isprintable() else ""
+        wrote = f"cni-sriov {by} wrote it: use that" if by else "use the version that wrote it"
+        remedy = f"{wrote}, or give it up: `sriovctl gc --forget {path}`"
+        error = cls(f"read {path}: {why}", remedy)
+        error.path, error.why, error.by, error.raw = path, why, by, raw or {}
+        return error
+
+    @classmethod
+    def failed(cls, path: str, why: str) -> Self:
+        """Out of descriptors, a bad disk."""
+        error = cls(f"read {path}: {why}", "nothing was changed for it; it may be read later")
+        error.path, error.why, error.passing = path, why, True
+        return error
 
 
 class NotAvailable(CniError):

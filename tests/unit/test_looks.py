@@ -21,7 +21,10 @@ ONLY_OUTPUT = "nobody hears it any more"
 NOTHING_TAKEN = "nothing is taken, dropped or freed by it"
 TRIED_AGAIN = "the act after it fails by itself, or looks again"
 REASONED = {
+    "ctl/baseline.py:_row": TOLD,
     "ctl/gc.py:_scopes": NOTHING_TAKEN,
+    "ctl/giveup.py:_remove": TRIED_AGAIN,
+    "ctl/giveup.py:run": TRIED_AGAIN,
     "ctl/hostlocal.py:_there_is": WORDS,
     "ctl/hostlocal.py:text_of": WORDS,
     "ctl/libcni.py:files": NOTHING_TAKEN,
@@ -49,12 +52,11 @@ REASONED = {
     "leases/transaction.py:_finish_what_was_begun": TRIED_AGAIN,
     "leases/transaction.py:begin": TRIED_AGAIN,
     "owner/death.py:DeathProof._has_address": WORSE,
-    "owner/death.py:DeathProof._is_proved": WORSE,
+    "owner/death.py:DeathProof.forget_locks": NOTHING_TAKEN,
     "state/deviceinfo.py:_check_directory": TRIED_AGAIN,
     "state/files.py:Lock._sign": NOTHING_TAKEN,
     "state/files.py:Lock.held_for": TRIED_AGAIN,
     "state/files.py:makedirs": TRIED_AGAIN,
-    "state/ledger.py:Ledger._set_aside": TOLD,
     "state/ledger.py:Ledger.has_record": TRIED_AGAIN,
     "state/ledger.py:Ledger.open": TRIED_AGAIN,
     "verbs/add.py:_undo": TOLD,
@@ -69,6 +71,7 @@ REASONED = {
     "vf/pod.py:announce": TOLD,
     "vf/restore.py:_look": TOLD,
     "vf/restore.py:_try": TOLD,
+    "vf/restore.py:_verify.wrong": WORSE,
     "vf/stacked.py:in_another_netns": WORSE,
     "words/log.py:Log.__init__": TOLD,
     "words/log.py:Log._write": ONLY_OUTPUT,

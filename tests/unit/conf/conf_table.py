@@ -212,6 +212,25 @@ POOLS: list[Row] = [
 ]  # fmt: skip
 
 NET: Json = {"dst": "10.99.0.0/16"}
+NO_LIFETIME: tuple[Any, ...] = (
+    0,
+    -1,
+    True,
+    1.5,
+    "",
+    "h",
+    "12",
+    "1w",
+    "0h",
+    "-1h",
+    "10000d",
+    "01h",
+    "1h\n",
+    "\u0661h",
+    863913601,
+    [],
+    {},
+)
 NOT_BOOLEAN: list[Any] = ["true", 1, []]
 GOOD_ROUTES: list[Json] = [
     {"dst": "0.0.0.0/0"}, {"dst": "10.99.0.0/16", "gw": "10.10.0.1"}, {"dst": "10.99.0.0/16", "priority": 4294967295},
@@ -245,6 +264,8 @@ IPAM: list[Row] = [
     *[(f"dataDir {v!r}", ipam(dataDir=v), BAD) for v in ("", "/", "x", "/a/../b", "/a//b", "/a/", "/a\n", 5, "/" + "x" * 2048)],
     *[(f"{key} {v!r}", ipam(**{key: v}), GOOD) for key in ("onlink", "allowHostOverlap", "sticky") for v in (True, False)],
     *[(f"{key} {v!r}", ipam(**{key: v}), BAD) for key in ("onlink", "allowHostOverlap", "sticky") for v in NOT_BOOLEAN],
+    *[(f"stickyLifetime {v!r}", ipam(sticky=True, stickyLifetime=v), GOOD) for v in (1, 3600, "1s", "90m", "12h", "9999d", 863913600)],
+    *[(f"stickyLifetime {v!r}", ipam(sticky=True, stickyLifetime=v), BAD) for v in NO_LIFETIME],
     *[(f"route {v!r}", ipam(routes=[v]), GOOD) for v in GOOD_ROUTES],
     *[(f"route {v!r}", ipam(routes=[v]), BAD) for v in BAD_ROUTES],
     ("v6 route with host bits", ipam(V4, V6, routes=[{"dst": "fd00:99::1/64"}]), GOOD),

@@ -119,6 +119,21 @@ def test_under_a_strange_sys_no_vf_is_gone(world: World, conf: dict[str, Any]) -
     assert world.call("DEL", conf).code == 0
 
 
+def test_a_pf_that_is_not_shown_although_its_vf_is_keeps_the_record(world: World) -> None:
+    """Else its VLAN would stay, and nobody would know of it."""
+    conf = world.conf(vlan=100, trust="on")
+    before = world.settled()
+    assert world.call("ADD", conf).code == 0
+    device = world.kernel.tree.device("0000:01:00.0")
+    device.rename(world.root / "hidden")
+
+    assert world.call("DEL", conf).code == 11
+    assert [name for name in world.files() if name.startswith("run/claims")] != []
+
+    (world.root / "hidden").rename(device)
+    assert (world.call("DEL", conf).code, world.settled()) == (0, before)
+
+
 @pytest.mark.parametrize("number", [errno.ENOMEM, errno.EIO, errno.EMFILE, errno.EACCES])
 def test_what_cannot_be_seen_of_a_lease_holder_is_no_death(
     world: World, monkeypatch: pytest.MonkeyPatch, number: int

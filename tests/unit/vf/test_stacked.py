@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cni_sriov.vf import stacked
 from cni_sriov.words.errors import KernelRefused
 from tests import fakes
 from tests.fakes import Crash, FakeLink
@@ -315,6 +316,36 @@ def test_a_driver_that_did_not_come_back_is_tried_again_by_whoever_wants_the_vf(
     added = world.call("ADD", conf, "c2", NESTED)
 
     assert added.code == 0, added.text
+
+
+def test_a_driver_that_makes_no_netdev_is_waited_for_once(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is bound, and says nothing (an adminq that does not answer): not every ADD may pay for that."""
+    slept: list[float] = []
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED)
+    vf = world.kernel.pfs[0].vfs[0]
+
+    def bind(*_: Any) -> None:
+        vf.driver = "igbvf"
+        world.kernel.tree.write_device(VF, "igbvf", {})
+        (world.kernel.tree.device(VF) / "net").rmdir()
+
+    monkeypatch.setattr(fakes.FakeSysfs, "bind", bind)
+
+    def poll(missing: Any, timeout_s: float) -> Any:
+        slept.append(timeout_s)
+        return missing()
+
+    monkeypatch.setattr(stacked, "poll", poll)
+
+    assert world.call("DEL", conf).code == 0
+    refused = [world.call("ADD", conf, "c2", NESTED).code for _ in range(3)]
+
+    assert (refused, slept[0] >= 2, max(slept[1:]) <= 0.5) == ([11, 11, 11], True, True), slept
+    monkeypatch.undo()
+    assert world.call("ADD", conf, "c2", NESTED).code == 0
 
 
 def test_a_delete_that_died_with_the_driver_off_is_finished_by_whoever_wants_the_vf(
