@@ -15,7 +15,7 @@ from cni_sriov.leases import holding, index, snapshot
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.verbs import add
 from cni_sriov.vf import admin, card, drift, host, pod
-from cni_sriov.wire import cni
+from cni_sriov.wire import cni, results
 from cni_sriov.words import inet, jsontext, log, pci, stored
 from cni_sriov.words.domain import PF, VF, IpamResult, IPConfig
 from cni_sriov.words.record import Record
@@ -107,7 +107,7 @@ def attach(asked, given):
     pod._each(inside, pod._add_address, record.addresses)
     pod._each(inside, pod._add_route, given.routes)
     netlink.announce(3, "10.0.4.2")
-    return record, cni.render_result(add._result(record, asked.conf, link, given, given.routes), "1.0.0")
+    return record, results.render_result(add._result(record, asked.conf, link, given, given.routes), "1.0.0")
 
 
 def rehearse():

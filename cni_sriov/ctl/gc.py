@@ -19,7 +19,7 @@ from ..leases import directory
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..leases.transaction import Judge
-from ..owner import adopt, death, giveback, records
+from ..owner import adopt, death, giveback, observer, records
 from ..vf import homename, restore
 from ..vf.host import Host
 from ..words.domain import Attachment
@@ -48,7 +48,8 @@ class Verdict:
 def run(
     host: Host, dry_run: bool = False, is_dead: Judge | None = None, data_dir: str = hostsubnet.DATA_DIR
 ) -> list[Verdict]:
-    """VFs first: with a VF go the leases of its attachment."""
+    """VFs first: with a VF go the leases of its attachment. TryAgain where not all of the node can be seen."""
+    observer.must_see_all(host)
     if not dry_run:
         host.ledger.open_run_dir()
     items = list(_vfs(host, dry_run))

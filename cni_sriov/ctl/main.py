@@ -1,4 +1,4 @@
-"""The operator's tool: arguments in, one verb, one gate for every error. argparse lives here and only here.
+"""The operator's tool: arguments in, one verb, one gate for every error. argparse lives here and in arguments.py.
 
 Each verb imports what it needs when it runs, so that `sriovctl --help` is quick. Exit status: 0 ok, 1 failed or
 findings, 2 usage, 77 not root.
@@ -22,15 +22,14 @@ from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
-from ..words.jsontext import words
 from ..words.log import Log
+from .arguments import ARGUMENTS
 
 if TYPE_CHECKING:
     from .gc import Verdict
 
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
-HOST_LOCAL = "/var/lib/cni/networks"
 
 
 @dataclass(slots=True)
@@ -137,66 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, about, run, needs_root in _VERBS:
         verb = verbs.add_parser(name, help=about, description=about, parents=[common])
         verb.set_defaults(run=run, needs_root=needs_root)
-        _add_arguments(name, verb)
+        if name in ARGUMENTS:
+            ARGUMENTS[name](verb)
     return parser
-
-
-def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
-    if name == "vfs":
-        verb.add_argument("pf", metavar="PF", help="name or PCI address, like enp1s0f0 or 0000:01:00.0")
-        verb.add_argument(
-            "count", metavar="N", type=_count, help="how many VFs it shall have; 0 removes them"
-        )
-    elif name == "gc":
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
-        verb.add_argument(
-            "--forget",
-            metavar="FILE",
-            default="",
-            help="give up this state file, which cannot be read, and what it holds; nothing else is taken back",
-        )
-    elif name == "forget":
-        verb.add_argument("pod", metavar="POD", help="its name, or namespace/name")
-        verb.add_argument("--dry-run", action="store_true", help="only show what is kept for it")
-    elif name == "import":
-        verb.add_argument("source", choices=["host-local"], help="whose leases")
-        verb.add_argument("file", metavar="FILE", help="the new .conf or .conflist, with host-subnet")
-        verb.add_argument("--network", metavar="NAME", default="", help="its old name (default: as in FILE)")
-        verb.add_argument(
-            "--store", metavar="DIR", default=HOST_LOCAL, help="host-local's dataDir (default %(default)s)"
-        )
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be leased")
-    elif name in {"validate", "explain"}:
-        verb.add_argument("file", metavar="FILE", help=_FILES[name])
-    if name == "validate":
-        verb.add_argument(
-            "--device-id-given",
-            action="store_true",
-            help="the runtime names the VF (Multus with a device plugin): the configuration needs not",
-        )
-    if name == "explain":
-        verb.add_argument(
-            "--runs",
-            type=_runs,
-            default=5,
-            metavar="N",
-            help="how often (default %(default)s); shown are medians",
-        )
-        verb.add_argument(
-            "--plugin", metavar="PATH", default="", help="the plugin (default: `sriov` beside sriovctl)"
-        )
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise argparse.ArgumentTypeError(f"{words(text)} is no number of VFs")
-    return int(text)
-
-
-def _runs(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
-        raise argparse.ArgumentTypeError(f"{words(text)} is no number of runs")
-    return int(text)
 
 
 # verbs ---------------------------------------------------------------------------------------------------------------
@@ -274,6 +216,19 @@ def _forget(options: argparse.Namespace, tool: Tool) -> int:
     return _tell_verdicts(options, tool, items)
 
 
+def _baseline(options: argparse.Namespace, tool: Tool) -> int:
+    from . import baseline
+
+    rows = baseline.run(tool.make_host(options.state_dir), options.where, options.take)
+    if options.json:
+        _write_json(tool, {"vfs": [row.to_json() for row in rows]})
+    else:
+        from . import show
+
+        show.baseline(tool.out, rows)
+    return OK
+
+
 def _import(options: argparse.Namespace, tool: Tool) -> int:
     from . import importer
 
@@ -314,11 +269,6 @@ def _explain(options: argparse.Namespace, tool: Tool) -> int:
     return OK
 
 
-_FILES = {
-    "validate": "a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, or a directory"
-    " of them; - is standard input",
-    "explain": "a .conf or .conflist; - is standard input",
-}
 _FORMATTER = argparse.RawDescriptionHelpFormatter
 _EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
 
@@ -330,6 +280,7 @@ _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], 
     ("vfs", "create the VFs of a PF and wait until they can be used", _vfs, True),
     ("status", "PFs, their VFs, and the containers that have them", _status, True),
     ("leases", "the subnets that are given out", _leases, True),
+    ("baseline", "what each VF was at first, and what of it differs now", _baseline, True),
     ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
     ("forget", "no longer keep the subnets of a pod that does not come back (sticky)", _forget, True),
     ("import", "lease by host-subnet what host-local gave out", _import, True),

@@ -89,7 +89,7 @@ def look(host: Host) -> list[PfRow]:
     for _, holding in own.all_holdings(host):
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
-    addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global}
+    addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global and found.is_lasting}
     rows = [_pf_row(host, pf, owners, held, addressed) for pf in host.sysfs.pfs()]
     alone = [record for record in owners.values() if not record.pf and record.boot_id]
     return rows + ([_without_pf(host, alone, held, addressed)] if alone else [])

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ..conf.hostsubnet import SCOPE
 from . import split
+from .baseline import Row
 from .explain import Explained
 from .finding import Finding
 from .gc import Verdict
@@ -204,6 +205,23 @@ def _skipped(console: Console, outcome: Imported) -> None:
         console.print(Text(f"  {skipped.unclear.file} {skipped.unclear.why}; {skipped.kept}"))
     remedy = "Where no container has such an address any more: remove the file, and import again."
     console.print(Text(remedy, style="dim"))
+
+
+# baseline ------------------------------------------------------------------------------------------------------------
+
+
+def baseline(out: TextIO, rows: list[Row]) -> None:
+    """Of one VF all that is kept, of more what differs."""
+    console = _console(out)
+    for row in rows:
+        state = row.note or ("differs" if row.differs else "as it was")
+        name = f"{row.pf.ifname or row.pf.pci_address} vf {row.index} {row.vf}"
+        console.print(Text(f"{name}: {state}", style="" if row.note else "red" if row.differs else "green"))
+        for line in row.differs:
+            console.print(Text(f"  {line}", style="red"))
+    for row in rows if len(rows) == 1 else []:
+        for key, value in row.kept():
+            console.print(Text(f"  {key}: {value}", style="dim"))
 
 
 # validate ------------------------------------------------------------------------------------------------------------

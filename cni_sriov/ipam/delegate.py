@@ -14,7 +14,7 @@ from ..conf.keycase import value_of
 from ..conf.netconf import NetConf
 from ..kernel import process
 from ..vf.host import Host
-from ..wire import cni, ipam_answer
+from ..wire import ipam_answer, results
 from ..words import jsontext
 from ..words.domain import IpamResult
 from ..words.errors import BadConfig, CniError, InputOutput
@@ -71,7 +71,7 @@ def add(host: Host, record: Record, conf: NetConf) -> IpamResult | None:
         raise InputOutput(
             f"read the answer of ipam {record.ipam['type']}: {error}", document[:200]
         ) from error
-    cni.check_carries(conf.version, [6 if ":" in ip.address else 4 for ip in found.ips])
+    results.check_carries(conf.version, [6 if ":" in ip.address else 4 for ip in found.ips])
     return found
 
 

@@ -6,16 +6,17 @@ the receiver. Every refusal is a KernelRefused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from errno import ENOENT
+from collections.abc import Callable, Iterable
+from errno import ENODEV, ENOENT
 from typing import Any
 
-from ..words.domain import Knob, Route
+from ..words.domain import Knob, Link, Route
 from ..words.errors import KernelRefused
 from ..words.inet import Prefix, parse_interface
 from ..words.record import VfState
-from . import replies, rtnl
+from . import replies, rtnl, traits, tunables
 from .attributes import attr_u32
+from .ethtool import Ethtool
 from .links import NEW, Links, decoded
 from .replies import Address, KernelRoute
 
@@ -90,6 +91,49 @@ class Netlink(Links):
 
     def _set_vf(self, pf_ifindex: int, index: int, what: str, knob: bytes) -> None:
         self._set(f"set vf {index} of link {pf_ifindex} {what}", rtnl.vf(pf_ifindex, knob))
+
+    # -- what a user of a link can change -------------------------------------------------------------------------------
+
+    def traits(self, link: Link) -> dict[str, str]:
+        """All that a user of that link can change and a move keeps, but for what Link has fields for; sorted. No request
+        more: from the link as it was told, by ioctl, and from sysfs. What this kernel or driver has not, or sysfs does
+        not show of another netns, is not among them: compare what both sides have.
+
+        KernelRefused: a look failed. ENODEV: it is gone, or its driver is resetting it.
+        """
+        found = decoded(f"read link {link.ifname}", traits.of_link, link.body)
+        found |= Ethtool(self.raw, link.ifname).traits()
+        pci_address = link.parent_dev or ("" if link.kind else self.bus_info(link.ifname))
+        found |= tunables.read(pci_address, link.ifname) if pci_address else {}
+        return dict(sorted(found.items()))
+
+    def set_traits(self, link: Link, wanted: dict[str, str], names: Iterable[str]) -> None:
+        """Those of `names` that are in traits.SETTABLE, by one message, and the features. Where that is refused, each by
+        itself; what was refused is raised at the end. Read it back: what still differs, no message can put right (an XDP
+        program that is gone; one that a process holds by a link).
+        """
+        asked = {*names}
+        refused = self._change_traits(link, wanted, traits.settable(link, wanted, asked))
+        if "features" in asked & {*wanted}:
+            try:
+                Ethtool(self.raw, link.ifname).set_features(wanted["features"])
+            except KernelRefused as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
+
+    def _change_traits(self, link: Link, wanted: dict[str, str], names: list[str]) -> list[KernelRefused]:
+        refused = []
+        for body in traits.changes(link, wanted, names):
+            try:
+                self._set(f"set {', '.join(names)} of link {link.ifname}", body)
+            except KernelRefused as error:
+                if error.errno == ENODEV:
+                    raise
+                if len(names) > 1:
+                    return [more for name in names for more in self._change_traits(link, wanted, [name])]
+                refused.append(error)
+        return refused
 
     # -- addresses and routes ---------------------------------------------------------------------------------------------
 

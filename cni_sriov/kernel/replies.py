@@ -32,6 +32,11 @@ class Address:
         return self.scope < rtnl.RT_SCOPE_LINK
 
     @property
+    def is_lasting(self) -> bool:
+        """Somebody gave it for good; one with a lifetime comes by a router's advertisement or by DHCP."""
+        return bool(self.flags & rtnl.IFA_F_PERMANENT)
+
+    @property
     def is_tentative(self) -> bool:
         """DAD has not ended; optimistic addresses are both."""
         return bool(self.flags & rtnl.IFA_F_TENTATIVE)
@@ -74,6 +79,7 @@ def decode_link(body: bytes) -> Link:
         promiscuity=u32(attrs.get(rtnl.IFLA_PROMISCUITY)),
         lower=u32(attrs.get(rtnl.IFLA_LINK)),
         lower_netns=s32(attrs.get(rtnl.IFLA_LINK_NETNSID)),
+        body=body,
     )
 
 

@@ -24,7 +24,7 @@ NLM_F_EXCL, NLM_F_CREATE = 0x200, 0x400  # linux/netlink.h
 IFF_UP = 0x1  # linux/if.h
 IFF_LOWER_UP = 0x10000
 IFA_F_NODAD, IFA_F_OPTIMISTIC, IFA_F_DADFAILED = 0x02, 0x04, 0x08  # linux/if_addr.h
-IFA_F_TENTATIVE = 0x40
+IFA_F_TENTATIVE, IFA_F_PERMANENT = 0x40, 0x80
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253  # linux/rtnetlink.h
 RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST = 254, 3, 1
 RTEXT_FILTER_VF, RTEXT_FILTER_SKIP_STATS = 1, 8
@@ -33,6 +33,11 @@ FAMILY = {4: AF_INET, 6: AF_INET6}
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 10, 18  # linux/if_link.h
 IFLA_LINK, IFLA_TXQLEN, IFLA_PROMISCUITY, IFLA_LINK_NETNSID = 5, 13, 30, 37
+IFLA_BROADCAST, IFLA_LINKMODE, IFLA_IFALIAS, IFLA_GROUP = 2, 17, 20, 27
+IFLA_PROTO_DOWN, IFLA_XDP = 39, 43
+IFLA_GSO_MAX_SEGS, IFLA_GSO_MAX_SIZE, IFLA_GRO_MAX_SIZE = 40, 41, 58
+IFLA_GSO_IPV4_MAX_SIZE, IFLA_GRO_IPV4_MAX_SIZE = 63, 64
+IFLA_INFO_DATA, IFLA_XDP_FD, IFLA_XDP_FLAGS = 2, 1, 3
 IFLA_NUM_VF, IFLA_VFINFO_LIST, IFLA_NET_NS_FD, IFLA_EXT_MASK = 21, 22, 28, 29
 IFLA_MIN_MTU, IFLA_MAX_MTU, IFLA_PROP_LIST, IFLA_ALT_IFNAME, IFLA_PARENT_DEV_NAME = 50, 51, 52, 53, 56
 IFLA_INFO_KIND, IFLA_VF_INFO, IFLA_VF_VLAN_INFO = 1, 1, 1
@@ -65,9 +70,9 @@ def link(ifindex: int, attrs: bytes = b"", up: bool | None = None) -> bytes:
     return IFINFO.pack(AF_UNSPEC, 0, ifindex, IFF_UP if up else 0, 0 if up is None else IFF_UP) + attrs
 
 
-def link_modes(ifindex: int, modes: int) -> bytes:
-    """IFF_PROMISC and IFF_ALLMULTI as in `modes`; the other flags stay."""
-    return IFINFO.pack(AF_UNSPEC, 0, ifindex, modes, 0x300)
+def link_flags(ifindex: int, flags: int, change: int, attrs: bytes = b"") -> bytes:
+    """Those of `change` as in `flags`; with 0 there the kernel would change all."""
+    return IFINFO.pack(AF_UNSPEC, 0, ifindex, flags & change, change) + attrs
 
 
 def netns_id_query(netns_fd: int) -> bytes:

@@ -172,10 +172,10 @@ class Directory:
         path, temporary = f"{self.owners}/{owner}", f"{self.owners}/.tmp"
         try:
             files.create(temporary, holding.render(), durable=self.name == STICKY)
+            os.rename(temporary, path)
         except OSError:
             _unlink(temporary)
             raise
-        os.rename(temporary, path)
         for name in holding.names:
             os.link(path, f"{self.leases}/{name}")
         if self.name == STICKY:

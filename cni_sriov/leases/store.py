@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..words.domain import Attachment
 from ..words.errors import Unreadable
+from ..words.failures import Failures
 from ..words.inet import Prefix
 from ..words.lease import Lease, LeaseDir
 from ..words.log import Log
@@ -54,12 +55,20 @@ class Store:
 
         The search is done without the lock; each one found is looked at again under it.
         """
-        released = []
+        released: list[Lease] = []
+        failures = Failures(self.log.warning, "reclaim failed")
         for store in everywhere(self.node, self.log, self.where.scope):
-            for holding in list(store.holdings()):
-                if holding.attachment and _concerns(holding, pools) and is_dead(holding):
-                    released += store.release_if(holding.attachment, is_dead)
+            with failures.of(directory=store.where.path):
+                for holding in list(store.holdings()):
+                    released += store.reclaim_from(holding, is_dead, pools)
         return released
+
+    def reclaim_from(self, holding: Holding, is_dead: Judge, pools: list[Prefix]) -> list[Lease]:
+        """The same of one; its trouble is its own."""
+        with Failures(self.log.warning, "reclaim failed").of(attachment=holding.attachment):
+            if holding.attachment and _concerns(holding, pools) and is_dead(holding):
+                return self.release_if(holding.attachment, is_dead)
+        return []
 
     def rebuild(self) -> None:
         """Build the scope's index from the lease files, whatever is there; also what the first use of a directory drops."""

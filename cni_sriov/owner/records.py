@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,7 +54,7 @@ def alone(
     """
     lock = host.ledger.attachment_lock(attachment, verb)
     try:
-        is_ours = (dry_run and not os.path.lexists(lock.path)) or _acquire(lock, until)
+        is_ours = (dry_run and not files.exists(lock.path)) or _acquire(lock, until)
         yield lock if is_ours else None
     finally:
         lock.release()

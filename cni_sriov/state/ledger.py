@@ -76,7 +76,7 @@ class Ledger(Claims):
 
     def attachment_lock(self, attachment: Attachment, verb: str) -> files.Lock:
         """Held by every verb from before the record until exit: free and in-progress = its ADD is dead."""
-        return files.Lock(f"{self.run_dir}/locks/{attachment.filename}", verb)
+        return files.Lock(f"{self.run_dir}/locks/{attachment.filename}", verb, inherited=True)
 
     def node_lock(self, verb: str) -> files.Lock:
         """Guards the choice of a VF: short, never held while a VF is changed."""

@@ -30,7 +30,7 @@ def run(call: Call) -> None:
         try:
             done = record is None or giveback.give_back(host, record, call.conf.verify_timeout_ms)
         finally:
-            if where is not None:
+            if where is not None and (record is None or not giveback.is_out(host, record)):
                 own.release_leases(host, request.attachment, where)
         if record is None:
             host.log.debug("nothing to delete", attachment=request.attachment)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from ..conf import requests
 from ..conf.netconf import NetConf
 from ..ipam import delegate, own
-from ..owner import adopt, death, giveback, records
+from ..owner import adopt, death, giveback, observer, records
 from ..state import claims
 from ..state.files import Lock
 from ..vf import homename
@@ -32,6 +32,7 @@ def run(call: Call) -> None:
 
 def _collect(network: str, keep: set[Attachment] | None, host: Host, conf: NetConf) -> None:
     """`keep` None: the runtime sent no list."""
+    observer.must_see_all(host)
     if keep is None:
         say_no_list(network, host)
     host.ledger.open()
@@ -102,10 +103,11 @@ def _forget_kept(network: str, host: Host, failures: Failures) -> None:
 
 def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
+    observer.must_see_all(host)
     failures = Failures(host.log.error, "garbage stays")
     is_dead = death.DeathProof(host)
     _forget_kept(network, host, failures)
-    for store, attachment in own.leases_of(host, network):
+    for store, attachment in own.leases_of(host, network, failures):
         if attachment in (keep or ()):
             continue
         with failures.of(attachment=attachment):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..conf.netconf import NetConf
 from ..decide import knobs
 from ..words.domain import PF, Link
 from ..words.errors import BadConfig, KernelRefused, PfUnusable
+from ..words.gone import is_gone
 from ..words.record import Record, VfState
-from . import admin, card, handover, homename, restore
+from . import card, golden, handover, homename, restore
 from .card import Card
 from .host import Host
 
@@ -21,13 +24,15 @@ def find(host: Host, record: Record, conf: NetConf) -> Card:
     if link is not None and link.is_up:
         host.log.info("the VF is UP in the host; taken all the same", vf=record.vf, ifname=link.ifname)
     found = Card(host, record, pf, link, _admin(host, record, port), port)
-    record.baseline = _baseline(found)
+    first = golden.first(found)
+    record.baseline = _baseline(found, first.state)
     record.parent_dev = link.parent_dev if link is not None else ""
     host.ledger.put(record)
     if link is not None and record.baseline.ifname != link.ifname:
         homename.forget(host, record.vf)  # the Record knows it now
-    if link is not None and link.is_held:
-        return restore.before_use(found, conf.verify_timeout_ms)
+    wrong = restore.differences(found, record.baseline, first)
+    if wrong or (link is not None and link.is_held):
+        return restore.before_use(found, conf, wrong)
     return found
 
 
@@ -59,6 +64,8 @@ def _admin(host: Host, record: Record, port: Link | None) -> VfState | None:
     try:
         return host.netlink.vf_state(port.ifindex, record.vf_index)
     except KernelRefused as refused:
+        if not is_gone(refused):
+            raise
         if knobs.steps(VfState(), record.settings) or record.settings.mac:
             raise PfUnusable(
                 f"use PF {port.ifname}: it tells nothing of vf {record.vf_index}", str(refused)
@@ -66,13 +73,10 @@ def _admin(host: Host, record: Record, port: Link | None) -> VfState | None:
         return None
 
 
-def _baseline(found: Card) -> VfState:
-    """None of it is told where there is no PF, or none that tells of the VF."""
-    base, link = found.admin or VfState(), found.link
-    if link is None:
-        return base
-    base.mac = admin.mac_by_pf(base, link) if found.pf is not None else None
-    base.ifname = homename.of(found.host, found.record.vf) or link.ifname
-    base.own_mac, base.mtu, base.txqueuelen = link.mac, link.mtu, link.txqueuelen
-    base.altnames, base.up, base.modes = link.altnames, link.is_up, link.modes
+def _baseline(found: Card, first: VfState) -> VfState:
+    """What DEL restores: the golden baseline, and of today what is the operator's to change at any time."""
+    base, link = replace(first), found.link
+    if link is not None:
+        base.ifname = homename.of(found.host, found.record.vf) or link.ifname
+        base.altnames, base.up = link.altnames, link.is_up
     return base

@@ -32,7 +32,7 @@ class NotYet(Exception):
 class Card:
     """`pf` None: it is gone, or not visible (vf/lone.py). `admin`: what it tells of the VF, None if it tells nothing.
     `link`: the VF's netdev, None unless it is in the host. `port`: the PF's netdev, which only ADD looks at.
-    `stale`: something was set since.
+    `stale`: something was set since. `told`: its traits, once they were asked for.
     """
 
     host: Host
@@ -42,6 +42,14 @@ class Card:
     admin: VfState | None = None
     port: Link | None = None
     stale: bool = False
+    told: dict[str, str] | None = None
+
+    def traits(self) -> dict[str, str]:
+        """What else a container can change on its netdev (Netlink.traits); {} if that is not in the host."""
+        if self.told is None:
+            self.told = {}  # also where that fails, which is told once
+            self.told = self.host.netlink.traits(self.link) if self.link is not None else {}
+        return self.told
 
     @property
     def where(self) -> str:
@@ -54,8 +62,12 @@ class Card:
 
 
 def look(host: Host, record: Record) -> Card:
-    """KernelRefused if the PF does not answer."""
+    """KernelRefused if the PF does not answer, or is not shown although its VF is."""
     pf = pf_of(host, record)
+    if pf is None and record.pf and host.sysfs.exists(record.vf):
+        raise KernelRefused(
+            f"look at PF {record.pf}", errno.ENODEV, f"its VF {record.vf} is there, and it is not"
+        )
     return Card(host, record, pf, _link(host, record), _admin(host, record, pf))
 
 
@@ -94,10 +106,11 @@ def _admin(host: Host, record: Record, pf: PF | None) -> VfState | None:
 
 def lost(host: Host, record: Record) -> str:
     """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address, which
-    is not the attachment's and must not be touched for it (kernels.md 6.11).
+    is not the attachment's and must not be touched for it (kernels.md 6.11). KernelRefused if that cannot be seen.
     """
     inode = host.sysfs.inode(record.vf)
     if not inode:
+        host.sysfs.must_show_all()
         return "the VF is gone"
     return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"
 

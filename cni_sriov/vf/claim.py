@@ -10,9 +10,11 @@ from ..kernel import devlink
 from ..kernel.netns import Netns
 from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Request
-from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
+from ..words.errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
+from ..words.failures import Failures
+from ..words.gone import is_passing
 from ..words.record import Record
-from . import cachefiles, card, handover, lone
+from . import cachefiles, golden, handover, lone, macs
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
@@ -84,7 +86,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
     with host.ledger.node_lock(request.verb):
         pf, vf = _find_free(host, conf, pfs, request.attachment)
         if conf.settings.mac:
-            vf = _judge_mac(host, conf, pf, vf, conf.settings.mac)
+            pf, vf = _with_mac(host, conf, pfs, (pf, vf), conf.settings.mac)
         record = Record(
             request.attachment,
             conf.name,
@@ -127,8 +129,20 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
         if pci_address in claimed:
             yield VF(index, pci_address, "", "")  # 256 VFs under the node's lock: what is known is not read
         else:
-            vf = host.sysfs.vf(index, pci_address)
-            vf.busy = vf.busy or wanted.busy(host, vf, with_address) or _held_otherwise(host, pf, vf)
+            vf = VF(index, pci_address, "", "")
+            failures = Failures()
+            with failures.of():
+                vf = host.sysfs.vf(index, pci_address)
+                vf.busy = (
+                    vf.busy
+                    or wanted.busy(host, vf, with_address)
+                    or _held_otherwise(host, pf, vf)
+                    or golden.trouble(host, pci_address)
+                )
+            for reason in failures.reasons:
+                if isinstance(reason, KernelRefused) and is_passing(reason):
+                    raise reason  # of the machine, and no VF's own
+                vf.busy = f"it cannot be looked at: {reason}"
             yield vf
         if conf.device:
             return
@@ -144,35 +158,35 @@ def _held_otherwise(host: Host, pf: PF, vf: VF) -> str:
 
 
 def _with_global_address(host: Host) -> set[int]:
-    return {address.ifindex for address in host.addresses if address.is_global}
+    """For good: by three advertisements of a router each VF that is UP would be busy."""
+    return {address.ifindex for address in host.addresses if address.is_global and address.is_lasting}
 
 
-def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
-    """igb and others accept one MAC on two VFs (kernels.md 6.5), and then neither gets all of its traffic. So where a free VF
-    has the MAC already, that is the one to take.
-    """
-    port = card.port_of(host, pf)
-    if port is not None and port.mac == mac:
-        raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it", "ask for another")
-    states = host.netlink.vf_states(pf.ifindex) if pf.ifindex else {}
-    having = [index for index, state in states.items() if index != vf.index and state.mac == mac]
-    for claim in host.ledger.claims():
-        is_another = claim.pf == pf.pci_address and claim.vf != vf.pci_address
-        if is_another and (claim.settings.mac == mac or claim.vf_index in having):
-            where = f"vf {claim.vf_index} of {pf.ifname}" if pf.ifname else f"VF {claim.vf}"
-            raise MacInUse(f"use MAC {mac}: {where} has it", vf=claim.vf, claimed=True)
-    return _having_mac(host, conf, pf, having[0], mac) if having else vf
+def _with_mac(host: Host, conf: NetConf, pfs: list[PF], chosen: tuple[PF, VF], mac: str) -> tuple[PF, VF]:
+    """MacInUse (103) if somebody else has the MAC. Where a free VF has it already, that is the one to take."""
+    pf, vf = chosen
+    having = macs.look(host, mac, "" if pf.pci_address else vf.pci_address)
+    macs.refuse_claimed(host, mac, having, vf)
+    macs.refuse_of_host(host, mac, having)
+    others = [address for address in having.vfs if address != vf.pci_address]
+    if not others:
+        return chosen
+    pf, index = having.vfs[others[0]]
+    meant = next((one for one in pfs if one.pci_address == pf.pci_address), None)
+    found = _free(host, conf, meant, index) if meant is not None and len(having.vfs) == 1 else None
+    if meant is None or found is None:
+        raise MacInUse(
+            f"use MAC {mac}: {macs.where(pf, index)} has it",
+            f"nobody has claimed that VF: ask for it (deviceID {others[0]}), or give it another address",
+            vf=others[0],
+        )
+    return meant, found
 
 
-def _having_mac(host: Host, conf: NetConf, pf: PF, index: int, mac: str) -> VF:
-    """A VF that nobody has claimed, and which the PF shows with that MAC."""
+def _free(host: Host, conf: NetConf, pf: PF, index: int) -> VF | None:
+    """The PF's VF of that index, if the conf admits it and it is free."""
     claimed = host.ledger.claimed()
     for vf in _vfs(host, conf, pf, claimed, _with_global_address(host)):
-        if vf.index == index and not vf.busy and vf.pci_address not in claimed:
-            return vf
-    address = dict(host.sysfs.virtfns(pf.pci_address)).get(index, "")
-    raise MacInUse(
-        f"use MAC {mac}: vf {index} of {pf.ifname} has it",
-        f"nobody has claimed that VF: ask for it (deviceID {address}), or give it another address",
-        vf=address,
-    )
+        if vf.index == index:
+            return None if vf.busy or vf.pci_address in claimed else vf
+    return None

@@ -16,7 +16,7 @@ from ..kernel.rtnl import RT_TABLE_MAIN
 from ..words.domain import Link
 from ..words.inet import parse_address, parse_interface, render_address
 from ..words.record import Record, VfSettings
-from . import stacked
+from . import golden, stacked
 from .host import Host
 
 
@@ -24,7 +24,7 @@ def differences(host: Host, record: Record, conf: NetConf, netns: Netns, pod: Ne
     link = pod.link(record.attachment.ifname)
     if link is None:
         return [f"interface {record.attachment.ifname} is missing"]
-    wrong = _link(record, link, conf)
+    wrong = _link(record, link, conf) + _traits(host, record, pod, link)
     wrong += _addresses(pod, record, conf, link) + _routes(pod, conf)
     return wrong + _stacked(host, netns, pod, link)
 
@@ -54,6 +54,12 @@ def _link(record: Record, link: Link, conf: NetConf) -> list[str]:
 
 
 _TOLD = {"mac": "MAC", "mtu": "MTU"}
+
+
+def _traits(host: Host, record: Record, pod: Netlink, link: Link) -> list[str]:
+    """What a plugin of a chain may set (`tuning`: MAC, MTU, txqueuelen, promisc, allmulti) is not among them."""
+    first = golden.known(host, record.vf)
+    return [f"{link.ifname} has {told}" for told in first.told(pod.traits(link))] if first is not None else []
 
 
 def _stacked(host: Host, netns: Netns, pod: Netlink, link: Link) -> list[str]:

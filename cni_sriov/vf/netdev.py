@@ -21,6 +21,8 @@ announce = pod.announce
 differences = drift.differences
 take_home = homecoming.take_home
 is_home = homecoming.is_home
+is_in_pod = homecoming.is_in_pod
+is_out = homecoming.is_out
 
 
 def busy(host: Host, vf: VF, addressed: set[int]) -> str:
@@ -44,7 +46,10 @@ def find(host: Host, record: Record) -> Link:
 
 
 def hand_over(card: Card, netns: Netns, netlink: Netlink, conf: NetConf) -> InPod:
-    """MAC, what the netdev itself has, and the PF's knobs, all in the host; then the move, and then it is read back."""
+    """MAC, what the netdev itself has, and the PF's knobs, all in the host and DOWN; then the move, and then it is read
+    back.
+    """
+    admin.set_down(card)
     admin.set_mac(card)
     admin.set_own(card)
     admin.set_knobs(card)

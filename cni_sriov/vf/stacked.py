@@ -15,13 +15,14 @@ import sys
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import Link
-from ..words.errors import BadNetns, KernelRefused
+from ..words.errors import BadNetns, InputOutput, KernelRefused
 from ..words.record import Record
 from .card import in_host, poll
 from .host import Host
 
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
 ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
+ANEW_AGAIN_S = 0.5  # of a driver that made none the last time, whoever wants the VF
 _ALL_HOSTS = "01005e000001"  # 224.0.0.1 by RFC 1112: every netdev that is UP and has IPv4 wants it
 # those that tell the link below which groups they want (dev_mc_sync); a tunnel does not
 _TELLING = {"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"}
@@ -101,7 +102,7 @@ def in_another_netns(host: Host, link: Link) -> str:
     """The path of a netns with something stacked on this link of the host, DOWN or UP; "" if none is found.
 
     Looks into every netns that a process is in or that is mounted: only where nothing else can tell. One whose links
-    change all the time may have it.
+    change all the time, or cannot be had, may have it.
     """
     for inode, paths in host.live_netns().items():
         for path in paths if inode else ():  # 0: processes that cannot be looked at
@@ -114,9 +115,8 @@ def in_another_netns(host: Host, link: Link) -> str:
                     break
             except BadNetns:
                 continue  # that process ended meanwhile; another one may be in there
-            except KernelRefused as refused:
-                if refused.errno == errno.EINTR:
-                    return path
+            except (InputOutput, KernelRefused):
+                return path
     return ""
 
 
@@ -134,11 +134,12 @@ def make_anew(host: Host, record: Record) -> None:
     """
     note(host, record)
     driver = host.sysfs.driver(record.vf)
+    made_none = driver and not host.sysfs.has_netdev(record.vf)
     if driver in {"", record.driver}:  # else the operator gave it another one, and the netdev went with that
         if driver:
             host.sysfs.unbind(record.vf)
         host.sysfs.bind(record.vf, record.driver)
-        _await(host, record.vf)
+        _await(host, record.vf, ANEW_AGAIN_S if made_none else ANEW_TIMEOUT_S)
         host.log.warning("the VF's netdev was made anew", vf=record.vf, attachment=record.attachment)
     record.anew = False
     host.ledger.put(record)
@@ -151,7 +152,7 @@ def note(host: Host, record: Record) -> None:
         host.ledger.put(record)
 
 
-def _await(host: Host, vf: str) -> None:
+def _await(host: Host, vf: str, timeout_s: float) -> None:
     """Until it is there and udev is through with it, which would rename it behind us. After that the name is our own to
     give.
     """
@@ -160,5 +161,5 @@ def _await(host: Host, vf: str) -> None:
         link = in_host(host, vf)
         return link is None or not host.sysfs.udev_named(link.ifindex)
 
-    if poll(unnamed, ANEW_TIMEOUT_S) and in_host(host, vf) is None:
+    if poll(unnamed, timeout_s) and in_host(host, vf) is None:
         raise KernelRefused(f"make the netdev of VF {vf} anew", errno.ENODEV, "its driver made none")

@@ -99,6 +99,7 @@ class Link:
     `master` is the ifindex of the bond or bridge above it, 0 if none. `kind` is IFLA_INFO_KIND ("veth", "").
     `lower` is the ifindex of what it is stacked on, 0 if none, in the netns whose ID is `lower_netns`, -1 = its own.
     `promiscuity` counts who wants it promiscuous: the flag in `modes`, packet sockets, what is stacked on it.
+    `body` is the kernel's answer as it came: what nobody has given a name yet is in there (kernel/traits.py).
     """
 
     ifindex: int
@@ -117,6 +118,7 @@ class Link:
     promiscuity: int = 0
     lower: int = 0
     lower_netns: int = -1
+    body: bytes = field(default=b"", repr=False, compare=False)
 
     @property
     def is_up(self) -> bool:
@@ -189,7 +191,7 @@ class IPConfig:
 
 @dataclass(slots=True)
 class Result:
-    """What ADD answers; wire/cni.py renders it for each cniVersion."""
+    """What ADD answers; wire/results.py renders it for each cniVersion."""
 
     interfaces: list[Interface]
     ips: list[IPConfig]

@@ -26,7 +26,7 @@ CODES = {
     100: ("driver refused", "the PF's driver refused a knob, or took it without effect"),
     101: ("PF unusable", "the PF is gone, has no VFs, is in switchdev mode, or cannot carry VFs now"),
     102: ("ifname exists", "the pod has an interface of that name already"),
-    103: ("MAC in use", "another VF or claim of the PF holds the requested MAC, and may be alive"),
+    103: ("MAC in use", "a PF, VF, claim or host interface holds the requested MAC, and may be alive"),
     104: ("subnet conflict", "the requested subnet or address is taken, or overlaps host use"),
     105: ("not real root", "the plugin needs the capabilities of real root"),
     106: ("attached already", "this container and ifname hold a completed attachment"),
@@ -153,7 +153,7 @@ class IfnameExists(CniError):
 
 
 class MacInUse(CniError):
-    """`vf`: PCI address of the VF that has it, "" if it is the PF itself; `claimed`: by somebody."""
+    """`vf`: PCI address of the VF that has it, "" if it is no VF; `claimed`: by somebody."""
 
     code = 103
 

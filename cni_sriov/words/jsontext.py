@@ -86,7 +86,9 @@ def _first(decoder: JSONDecoder, text: str, ignored: str, names: int, deepest: i
     except RecursionError as error:
         raise BadJson("parse JSON: nested too deeply") from error
     except ValueError as error:  # JSONDecodeError is one; its text names line and column
-        raise BadJson(f"parse JSON: {error}") from error
+        # of a number of 4301 digits CPython also says what its programmer could do
+        reason = str(error).partition("; use sys.")[0]
+        raise BadJson(f"parse JSON: {reason}") from error
 
 
 def _limit_names(text: str, most: int) -> None:

@@ -174,13 +174,15 @@ def udev_gives_the_old_name_as_an_altname_which_then_is_in_the_way(card: Card) -
 
 def vf_is_the_same_after_there_and_back(card: Card) -> None:
     before, pod = vf_of(card), card.add_pod()
+    traits = card.host.traits(before)
     card.host.move(before.ifindex, pod.fd, "net1")
 
     with card.pod_netlink(pod) as there, card.open_netns(OWN) as home:
         there.move(there.ifindex("net1"), home.fd, VF)
 
     after = vf_of(card)
-    assert dataclasses.asdict(after) | {"ifindex": before.ifindex} == dataclasses.asdict(before)
+    assert dataclasses.replace(after, ifindex=before.ifindex) == before
+    assert card.host.traits(after) == traits
 
 
 def netdev_made_anew_takes_the_admin_mac_that_stands(card: Card) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EADDRNOTAVAIL, EINVAL
+from errno import EADDRNOTAVAIL, EINVAL, EOPNOTSUPP, ERANGE
 from typing import Any
 
 from cni_sriov.kernel.netlink import ZERO_MAC
@@ -29,6 +29,7 @@ class FakeLink:
         self.carrier = True
         self.modes = 0
         self.txqueuelen = 1000
+        self.traits = fresh_traits()
         self.sockets = 0  # that want it promiscuous
         self.lower: FakeLink | None = None  # what it is stacked on
         self.master: FakeLink | None = None  # what it is a port of
@@ -49,6 +50,7 @@ class FakeLink:
             "mtu": self.mtu,
             "modes": self.modes,
             "txqueuelen": self.txqueuelen,
+            "traits": dict(self.traits),
             "stacked on": self.lower.pci_address or self.lower.name if self.lower else "",
             "up": self.is_up,
             "altnames": sorted(self.altnames),
@@ -122,6 +124,34 @@ class Namespace:
     def snapshot(self) -> dict[str, Any]:
         links = sorted((link.snapshot() for link in self.links.values()), key=lambda link: str(link["name"]))
         return {"links": links, "sysctls": {"/".join(k): v for k, v in sorted(self.sysctls.items())}}
+
+
+# of an igbvf netdev, as it told them in the lab; those of sysfs are told in the host only
+TUNABLES = {"threaded": "0", "gro_flush_timeout": "0", "napi_defer_hard_irqs": "0", "rps_cpus": "0"}
+_SIZES = ("gso_max_size", "gso_ipv4_max_size", "gro_max_size", "gro_ipv4_max_size")
+
+
+def fresh_traits() -> dict[str, str]:
+    told = {"flags": "multicast", "ifalias": "", "group": "0", "linkmode": "0", "proto_down": "0", "xdp": ""}
+    told |= {"broadcast": "ff:ff:ff:ff:ff:ff", "gso_max_segs": "65535", **dict.fromkeys(_SIZES, "65536")}
+    told |= {
+        "features": "21014009a9",
+        "rings": "rx 256 tx 256",
+        "coalesce": "rx-usecs 3",
+        "message-level": "level 7",
+    }
+    return told | TUNABLES
+
+
+def set_trait(link: FakeLink, name: str, text: str) -> None:
+    """As do_setlink judges it; a feature that cannot be changed stays, without a word."""
+    if (name == "xdp" and text) or (name == "proto_down" and text != link.traits[name]):
+        raise Refused(EOPNOTSUPP)
+    if name == "ifalias" and len(text.encode()) > 255:
+        raise Refused(ERANGE)
+    if name.startswith(("gso_", "gro_")) and int(text) > (0xFFFF if name == "gso_max_segs" else 0x80000):
+        raise Refused(EINVAL)
+    link.traits[name] = text
 
 
 def set_mac(link: FakeLink, mac: str) -> None:

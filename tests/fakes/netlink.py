@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, EEXIST, ENOENT, EOPNOTSUPP
+from errno import EBUSY, EEXIST, ENODEV, ENOENT, EOPNOTSUPP
 from typing import TYPE_CHECKING
 
 from cni_sriov.kernel.links import NO_NETNS_ID
+from cni_sriov.kernel.traits import SETTABLE
 from cni_sriov.words.domain import Link
+from cni_sriov.words.errors import KernelRefused
 
 from .addresses import FakeAddresses
-from .card import FakeLink, Namespace, set_mac, set_mtu
+from .card import TUNABLES, FakeLink, Namespace, set_mac, set_mtu, set_trait
 from .effects import Refused, hooked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 
@@ -77,13 +79,29 @@ class FakeNetlink(FakeAddresses):
                 return found
             self.world.later.pop(0)()
 
+    def traits(self, link: Link) -> dict[str, str]:
+        """sysfs shows netdevs of the host only."""
+        found = self.namespace.find(link.ifname)
+        if found is None:
+            raise KernelRefused(f"look up features of link {link.ifname}", ENODEV)
+        hidden = {} if self.namespace is self.world.host and link.parent_dev else TUNABLES
+        return {name: text for name, text in sorted(found[1].traits.items()) if name not in hidden}
+
     # -- changing links -----------------------------------------------------------------------------------------------
 
     def set_up(self, ifindex: int) -> None:
         self._change(f"set link {ifindex} up", ifindex, self.world.set_up)
 
-    def set_down(self, ifindex: int) -> None:
-        self._change(f"set link {ifindex} down", ifindex, self.world.set_down)
+    def set_down(self, ifindex: int, name: str = "") -> None:
+        """The name first, as in do_setlink, by the rules of `set_name`."""
+
+        def act(link: FakeLink) -> None:
+            if link.is_up and name not in {"", link.name}:
+                raise Refused(EBUSY)
+            self.world.rename(self.namespace, ifindex, name)
+            self.world.set_down(link)
+
+        self._change(f"set link {ifindex} down {name}".rstrip(), ifindex, act)
 
     def set_mac(self, ifindex: int, mac: str) -> None:
         self._change(f"set link {ifindex} address {mac}", ifindex, lambda link: set_mac(link, mac))
@@ -120,6 +138,23 @@ class FakeNetlink(FakeAddresses):
             link.modes = modes
 
         self._change(f"set link {ifindex} modes {modes:#x}", ifindex, act)
+
+    def set_traits(self, link: Link, wanted: dict[str, str], names: Iterable[str]) -> None:
+        """All that is not refused, then the first refusal."""
+        chosen = sorted({*names} & {*wanted} & SETTABLE)
+
+        def act(there: FakeLink) -> None:
+            refused = []
+            for name in chosen:
+                try:
+                    set_trait(there, name, wanted[name])
+                except Refused as no:
+                    refused.append(no)
+            if refused:
+                raise refused[0]
+
+        if chosen:
+            self._change(f"set {', '.join(chosen)} of link {link.ifname}", link.ifindex, act)
 
     def set_name(self, ifindex: int, name: str) -> None:
         """Stricter than Linux 6.2 and later, which rename a link that is UP."""

@@ -89,6 +89,14 @@ def test_what_can_be_read_is_refused(world: World, which: str) -> None:
     assert "can be read" in run.document["error"]["msg"]
 
 
+@pytest.mark.parametrize("which", ["record", "claim"])
+def test_a_good_file_is_refused_also_where_it_is_the_only_one(world: World, which: str) -> None:
+    (claim_of if which == "record" else record_of)(world).unlink()
+    path = record_of(world) if which == "record" else claim_of(world)
+
+    assert (forget(world, path).status, path.exists()) == (1, True)
+
+
 @pytest.mark.parametrize("which", ["owners", "leases"])
 def test_a_lease_is_given_up_by_either_of_its_names(world: World, which: str) -> None:
     (path,) = world.data_dir.glob(f"default/*/{which}/*")

@@ -86,7 +86,7 @@ def vf_oracle(knob: str, value: dict[str, Any]) -> bytes:
             ),
         ),
         (rtnl.link(7, attributes.attr_u32(rtnl.IFLA_TXQLEN, 500)), link_oracle([("IFLA_TXQLEN", 500)])),
-        (rtnl.link_modes(7, 0x100), link_oracle([], flags=0x100, change=0x300)),
+        (rtnl.link_flags(7, 0x100, 0x300), link_oracle([], flags=0x100, change=0x300)),
         (rtnl.netns_id_query(5), oracle(nsidmsg, {"rtgen_family": 0}, [("NETNSA_FD", 5)])),
         (rtnl.address_query(10, 7), oracle(ifaddrmsg, {"family": 10, "index": 7}, [])),
         (

@@ -155,6 +155,16 @@ def test_the_copy_that_can_be_read_serves(tmp_path: Path, damage: str, which: st
     assert (world.files(), world.kernel.snapshot()["vfs"]) == ([], before)
 
 
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_record_alone_is_never_taken_for_none(tmp_path: Path, damage: str) -> None:
+    """Its claim is lost."""
+    world = attached(tmp_path, damage, claim=False)
+    claim_of(world).unlink()
+
+    assert [world.call(verb, full_conf(world)).code for verb in ("DEL", "CHECK", "ADD")] == [11, 11, 11]
+    assert world.call("DEL", full_conf(world), "never").code == 0
+
+
 @pytest.mark.parametrize("damage", sorted(JSON))
 def test_a_claim_that_tells_whose_it_is_stands_for_a_lost_record(tmp_path: Path, damage: str) -> None:
     world = attached(tmp_path, damage, record=False)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import Crash
+from tests.unit.one_port import link_of, vf_of
 from tests.world import World
 
 WHEN = ["before", "after"]
@@ -52,11 +53,31 @@ def full_conf(world: World) -> dict[str, Any]:
     )
 
 
+def soil(world: World) -> None:
+    """What a container may leave on its netdev: what a message puts back and what only a new netdev ends."""
+    link_of(world).traits |= {"ifalias": "was here", "features": "1", "rings": "rx 80 tx 80"}
+
+
+def soiled_world(root: Path) -> tuple[World, dict[str, Any]]:
+    """A VF that is golden to this node, and then lost its Record: with all that a container made of it. It is UP."""
+    world = a_world(root)
+    link_of(world).is_up = True
+    plain = world.conf(master=None, deviceID="0000:01:10.0")
+    assert [world.call(verb, plain).code for verb in ("ADD", "DEL")] == [0, 0]
+    before = world.snapshot()
+    netlink, link = world.kernel.netlink, link_of(world)
+    netlink.set_vf_vlan(netlink.ifindex("enp1s0f0"), 0, 99)
+    vf_of(world).state.trust, link.mtu = True, 1300
+    soil(world)
+    return world, before
+
+
 def count_effects(verbs: list[str], root: Path) -> int:
     """Effects of the last verb, after the others have run."""
     world = a_world(root)
     for verb in verbs[:-1]:
         assert world.call(verb, full_conf(world)).code == 0
+        soil(world)
     before = len(world.kernel.effects)
     assert world.call(verbs[-1], full_conf(world)).code == 0
     return len(world.kernel.effects) - before
@@ -65,6 +86,15 @@ def count_effects(verbs: list[str], root: Path) -> int:
 @pytest.fixture(scope="module")
 def add_effects(tmp_path_factory: pytest.TempPathFactory) -> int:
     return count_effects(["ADD"], tmp_path_factory.mktemp("count"))
+
+
+@pytest.fixture(scope="module")
+def putting_right(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Effects of an ADD that finds a VF which is not golden."""
+    world, _ = soiled_world(tmp_path_factory.mktemp("count"))
+    before = len(world.kernel.effects)
+    assert world.call("ADD", full_conf(world)).code == 0
+    return len(world.kernel.effects) - before
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +175,48 @@ def test_another_add_takes_back_what_a_crash_left(tmp_path: Path, add_effects: i
         assert world.snapshot() == before, f"effect {k} {when}"
 
 
+def test_a_vf_that_is_not_golden_is_golden_whatever_fails(tmp_path: Path, putting_right: int) -> None:
+    """What the ADD that puts it right could not finish, its DEL or the next ADD does."""
+    for k, when in every(putting_right):
+        world, before = soiled_world(tmp_path / f"{k}{when}")
+        world.kernel.fail_effect(k, when)
+
+        world.call("ADD", full_conf(world))
+        replies = [world.call("DEL", full_conf(world)), world.call("ADD", world.conf())]
+        replies.append(world.call("DEL", world.conf()))
+
+        assert [reply.code for reply in replies] == [0, 0, 0], (
+            f"effect {k} {when}: {[r.text for r in replies]}"
+        )
+        assert world.settled() == settled(before), f"effect {k} {when}"
+
+
+def test_a_vf_that_is_not_golden_is_golden_whenever_the_process_dies(
+    tmp_path: Path, putting_right: int
+) -> None:
+    for k, when in every(putting_right):
+        world, before = soiled_world(tmp_path / f"{k}{when}")
+        crash(world, "ADD", k, when)
+
+        replies = [world.call("ADD", full_conf(world)), world.call("DEL", full_conf(world))]
+
+        assert [reply.code for reply in replies] == [0, 0], f"effect {k} {when}: {[r.text for r in replies]}"
+        assert world.settled() == settled(before), f"effect {k} {when}"
+
+
+def settled(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """As World.settled has it."""
+    for vf in snapshot["kernel"]["vfs"].values():
+        vf["mac"] = vf["mac"] if vf["admin_mac"] else ""
+    return snapshot
+
+
 def test_failed_delete_is_finished_by_the_next(tmp_path: Path, del_effects: int) -> None:
     for k, when in every(del_effects):
         world = a_world(tmp_path / f"{k}{when}")
         before = world.snapshot()
         assert world.call("ADD", full_conf(world)).code == 0
+        soil(world)
         world.kernel.fail_effect(k, when)
 
         world.call("DEL", full_conf(world))
@@ -163,6 +230,7 @@ def test_killed_delete_is_finished_by_the_next(tmp_path: Path, del_effects: int)
         world = a_world(tmp_path / f"{k}{when}")
         before = world.snapshot()
         assert world.call("ADD", full_conf(world)).code == 0
+        soil(world)
         crash(world, "DEL", k, when)
 
         reply = world.call("DEL", full_conf(world), netns="")

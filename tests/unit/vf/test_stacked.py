@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cni_sriov.vf import stacked
 from cni_sriov.words.errors import KernelRefused
 from tests import fakes
 from tests.fakes import Crash, FakeLink
@@ -200,6 +201,23 @@ def test_a_pod_that_changes_its_links_all_the_time_hinders_no_delete(
     assert (world.settled(), rebinds(world)) == (before, 1)
 
 
+def test_a_netns_that_cannot_be_looked_at_may_have_something(world: World, conf: dict[str, Any]) -> None:
+    """The VF came home by itself: a look that fails is no proof that nothing is stacked on it."""
+    before = world.settled()["kernel"]["host"]
+    assert world.call("ADD", conf).code == 0
+    world.kernel.kill_netns(POD)
+
+    def no_memory(netlink: fakes.FakeNetlink) -> None:
+        if netlink.namespace is world.kernel.pods[NESTED]:
+            raise KernelRefused("list links", errno.ENOMEM)
+
+    world.kernel.before("links", no_memory, always=True)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    assert (world.settled()["kernel"]["host"], rebinds(world)) == (before, 1)
+
+
 def test_what_is_made_while_del_looks_goes_as_well(world: World, conf: dict[str, Any]) -> None:
     before = world.settled()
     assert world.call("ADD", conf).code == 0
@@ -261,6 +279,25 @@ def test_a_driver_that_does_not_come_back_keeps_the_vf_and_ends_the_delete(
     assert (world.call("DEL", conf).code, world.settled()) == (0, before)
 
 
+def test_a_vf_that_came_home_after_its_add_was_killed_is_looked_after(
+    world: World, conf: dict[str, Any]
+) -> None:
+    """It was in the pod by then, which its name tells: an ADD that dies before leaves it as it was."""
+    for step in range(20):
+        if world.kernel.pods[POD].has("net1"):
+            break
+        world.kernel.crash_at(step, "after")
+        with pytest.raises(Crash):
+            world.call("ADD", conf)
+        world.kernel.restart()
+    stack(world, NESTED, "vlan", up=False)
+    world.kernel.kill_netns(POD)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    assert (names(world, NESTED), rebinds(world)) == (["lo"], 1)
+
+
 def refuse_bind(*_: Any) -> None:
     raise KernelRefused("bind igbvf", errno.EIO)
 
@@ -279,6 +316,36 @@ def test_a_driver_that_did_not_come_back_is_tried_again_by_whoever_wants_the_vf(
     added = world.call("ADD", conf, "c2", NESTED)
 
     assert added.code == 0, added.text
+
+
+def test_a_driver_that_makes_no_netdev_is_waited_for_once(
+    world: World, conf: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is bound, and says nothing (an adminq that does not answer): not every ADD may pay for that."""
+    slept: list[float] = []
+    assert world.call("ADD", conf).code == 0
+    stack(world, NESTED)
+    vf = world.kernel.pfs[0].vfs[0]
+
+    def bind(*_: Any) -> None:
+        vf.driver = "igbvf"
+        world.kernel.tree.write_device(VF, "igbvf", {})
+        (world.kernel.tree.device(VF) / "net").rmdir()
+
+    monkeypatch.setattr(fakes.FakeSysfs, "bind", bind)
+
+    def poll(missing: Any, timeout_s: float) -> Any:
+        slept.append(timeout_s)
+        return missing()
+
+    monkeypatch.setattr(stacked, "poll", poll)
+
+    assert world.call("DEL", conf).code == 0
+    refused = [world.call("ADD", conf, "c2", NESTED).code for _ in range(3)]
+
+    assert (refused, slept[0] >= 2, max(slept[1:]) <= 0.5) == ([11, 11, 11], True, True), slept
+    monkeypatch.undo()
+    assert world.call("ADD", conf, "c2", NESTED).code == 0
 
 
 def test_a_delete_that_died_with_the_driver_off_is_finished_by_whoever_wants_the_vf(
