@@ -1,13 +1,66 @@
-"""What each verb of sriovctl takes on its command line."""
+"""sriovctl's command line: what each verb takes. argparse lives here and only here."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
 
+from .. import __version__
+from ..conf.netconf import STATE_DIR
+from ..words.errors import CniError
 from ..words.jsontext import words
 
 HOST_LOCAL = "/var/lib/cni/networks"
+_FORMATTER = argparse.RawDescriptionHelpFormatter
+_EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
+
+  sriovctl vfs enp1s0f0 7              seven VFs on that port
+  sriovctl status                      who has which VF, VLAN and subnet
+  sriovctl validate 10-sriov.conflist  is it right, and if not, what is wrong
+"""
+
+
+class Usage(CniError):
+    """Arguments that are none of ours: what the caller gave, before anything was looked at."""
+
+    code = 4
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise Usage(message, self.format_usage().strip())
+
+
+def parser(verbs: Iterable[tuple[str, str, Callable[..., int], bool]]) -> argparse.ArgumentParser:
+    """Of each verb its name, what it is for, the function, and whether it needs root. Usage if it cannot be parsed."""
+    about = "Virtual functions and subnets of this node: create, look, clean up."
+    made = _Parser(prog="sriovctl", description=about, epilog=_EPILOG, formatter_class=_FORMATTER)
+    made.add_argument("--version", action="version", version=f"sriovctl {__version__}")
+    common = _Parser(add_help=False)
+    for target in (made, common):  # before the verb or behind it
+        _add_common(target, is_first=target is made)
+    below = made.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, about, run, needs_root in verbs:
+        verb = below.add_parser(name, help=about, description=about, parents=[common])
+        verb.set_defaults(run=run, needs_root=needs_root)
+        if name in _ARGUMENTS:
+            _ARGUMENTS[name](verb)
+    return made
+
+
+def _add_common(target: _Parser, is_first: bool) -> None:
+    directory: Any = STATE_DIR if is_first else argparse.SUPPRESS
+    in_words = "a stateDir to look at besides those in use (default %(default)s)"
+    target.add_argument(
+        "--state-dir", metavar="DIR", default=directory, help=in_words if is_first else argparse.SUPPRESS
+    )
+    target.add_argument(
+        "--json",
+        action="store_true",
+        default=False if is_first else argparse.SUPPRESS,
+        help="one JSON document on standard output" if is_first else argparse.SUPPRESS,
+    )
 
 
 def _vfs(verb: argparse.ArgumentParser) -> None:
@@ -16,8 +69,9 @@ def _vfs(verb: argparse.ArgumentParser) -> None:
 
 
 def _baseline(verb: argparse.ArgumentParser) -> None:
-    where = "one PF, or a VF by its PCI address"
-    verb.add_argument("where", metavar="PF|VF", nargs="?", default="", help=where)
+    verb.add_argument(
+        "where", metavar="PF|VF", nargs="?", default="", help="one PF, or a VF by its PCI address"
+    )
     verb.add_argument("--take", metavar="VF", default="", help="what that VF is now is golden from now on")
 
 
@@ -50,8 +104,8 @@ def _validate(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "file",
         metavar="FILE",
-        help="a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, or a directory"
-        " of them; - is standard input",
+        help="a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, or a directory of"
+        " them; - is standard input",
     )
     verb.add_argument(
         "--device-id-given",
@@ -74,7 +128,7 @@ def _explain(verb: argparse.ArgumentParser) -> None:
     )
 
 
-ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
+_ARGUMENTS: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "vfs": _vfs,
     "baseline": _baseline,
     "gc": _gc,

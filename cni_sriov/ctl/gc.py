@@ -114,7 +114,7 @@ def _alone(
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = death.proof(host, record)
     if not proof:
-        return False, _STUCK if record.status == "released" else "the VF is in a pod"
+        return False, "the VF is in a pod"
     if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
         stuck = (
             _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
@@ -123,7 +123,7 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     return True, proof
 
 
-_STUCK = "its netdev is in a netns that neither can be reached nor dies"
+_STUCK = "no move brings its netdev home, and its driver does not let go of it"
 
 
 def _pf_name(host: Host, record: Record) -> str:

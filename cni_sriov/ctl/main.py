@@ -1,4 +1,4 @@
-"""The operator's tool: arguments in, one verb, one gate for every error. argparse lives here and in arguments.py.
+"""The operator's tool: arguments in, one verb, one gate for every error.
 
 Each verb imports what it needs when it runs, so that `sriovctl --help` is quick. Exit status: 0 ok, 1 failed or
 findings, 2 usage, 77 not root.
@@ -12,18 +12,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .. import __version__
 from ..conf.hostsubnet import DATA_DIR
-from ..conf.netconf import STATE_DIR
 from ..leases.transaction import Judge
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
-from .arguments import ARGUMENTS
+from . import arguments
 
 if TYPE_CHECKING:
     from .gc import Verdict
@@ -68,7 +66,7 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     """The answer is the exit status; the one document or table goes to `tool.out`."""
     as_json = "--json" in argv
     try:
-        options = _parser().parse_args(argv)
+        options = arguments.parser(_VERBS).parse_args(argv)
         if options.needs_root and tool.euid != 0:
             raise NotRealRoot(
                 f"run sriovctl {options.verb}: needs root, and runs as uid {tool.euid}",
@@ -78,9 +76,9 @@ def main(argv: Sequence[str], tool: Tool) -> int:
         return status
     except SystemExit as stop:  # --help, --version: argparse has printed them
         return int(stop.code or 0)
-    except (_Usage, NotRealRoot) as error:
+    except (arguments.Usage, NotRealRoot) as error:
         _tell(tool, as_json, error)
-        return USAGE if isinstance(error, _Usage) else NOT_ROOT
+        return USAGE if isinstance(error, arguments.Usage) else NOT_ROOT
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
@@ -95,50 +93,6 @@ def _tell(tool: Tool, as_json: bool, error: CniError) -> None:
     tool.err.write(f"{red}sriovctl: {error.msg}{plain}\n")
     for line in error.details.splitlines():
         tool.err.write(f"  {line}\n")
-
-
-# arguments -----------------------------------------------------------------------------------------------------------
-
-
-class _Usage(CniError):
-    """Arguments that are none of ours: what the caller gave, before anything was looked at."""
-
-    code = 4
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _Usage(message, self.format_usage().strip())
-
-
-def _parser() -> argparse.ArgumentParser:
-    about = "Virtual functions and subnets of this node: create, look, clean up."
-    parser = _Parser(prog="sriovctl", description=about, epilog=_EPILOG, formatter_class=_FORMATTER)
-    parser.add_argument("--version", action="version", version=f"sriovctl {__version__}")
-    common = _Parser(add_help=False)
-    for target in (parser, common):  # before the verb or behind it
-        default: Any = STATE_DIR if target is parser else argparse.SUPPRESS
-        target.add_argument(
-            "--state-dir",
-            metavar="DIR",
-            default=default,
-            help="a stateDir to look at besides those in use (default %(default)s)"
-            if target is parser
-            else argparse.SUPPRESS,
-        )
-        target.add_argument(
-            "--json",
-            action="store_true",
-            default=False if target is parser else argparse.SUPPRESS,
-            help="one JSON document on standard output" if target is parser else argparse.SUPPRESS,
-        )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, about, run, needs_root in _VERBS:
-        verb = verbs.add_parser(name, help=about, description=about, parents=[common])
-        verb.set_defaults(run=run, needs_root=needs_root)
-        if name in ARGUMENTS:
-            ARGUMENTS[name](verb)
-    return parser
 
 
 # verbs ---------------------------------------------------------------------------------------------------------------
@@ -209,13 +163,6 @@ def _tell_verdicts(options: argparse.Namespace, tool: Tool, items: list[Verdict]
     return OK
 
 
-def _forget(options: argparse.Namespace, tool: Tool) -> int:
-    from . import forget
-
-    items = forget.run(tool.make_host(options.state_dir), options.pod, options.dry_run)
-    return _tell_verdicts(options, tool, items)
-
-
 def _baseline(options: argparse.Namespace, tool: Tool) -> int:
     from . import baseline
 
@@ -227,6 +174,13 @@ def _baseline(options: argparse.Namespace, tool: Tool) -> int:
 
         show.baseline(tool.out, rows)
     return OK
+
+
+def _forget(options: argparse.Namespace, tool: Tool) -> int:
+    from . import forget
+
+    items = forget.run(tool.make_host(options.state_dir), options.pod, options.dry_run)
+    return _tell_verdicts(options, tool, items)
 
 
 def _import(options: argparse.Namespace, tool: Tool) -> int:
@@ -269,13 +223,6 @@ def _explain(options: argparse.Namespace, tool: Tool) -> int:
     return OK
 
 
-_FORMATTER = argparse.RawDescriptionHelpFormatter
-_EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
-
-  sriovctl vfs enp1s0f0 7              seven VFs on that port
-  sriovctl status                      who has which VF, VLAN and subnet
-  sriovctl validate 10-sriov.conflist  is it right, and if not, what is wrong
-"""
 _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], ...] = (
     ("vfs", "create the VFs of a PF and wait until they can be used", _vfs, True),
     ("status", "PFs, their VFs, and the containers that have them", _status, True),

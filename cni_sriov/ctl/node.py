@@ -19,6 +19,7 @@ from ..vf.card import in_host
 from ..vf.host import Host
 from ..words.domain import PF, VF, Attachment, Link
 from ..words.errors import KernelRefused
+from ..words.failures import Failures
 from ..words.inet import parse_prefix
 from ..words.lease import Lease
 from ..words.record import Record, VfState
@@ -101,8 +102,8 @@ def _without_pf(
     """Attached VFs whose PF is not visible, as those of one without name; free ones cannot be told from other cards."""
     rows = []
     for record in records:
-        vf, netdev = host.sysfs.vf(record.vf_index, record.vf), in_host(host, record.vf)
-        state = _state(host, vf, netdev, record, addressed)
+        vf = host.sysfs.vf(record.vf_index, record.vf)
+        netdev, state = _seen(host, vf, record, addressed)
         rows.append(_vf_row(vf, netdev, None, record, held.get(record.attachment, []), state))
     return PfRow(PF("", "", 0, "", len(rows), len(rows)), True, rows)
 
@@ -120,10 +121,18 @@ def _pf_row(
     for vf in host.sysfs.vfs(pf):
         record = owners.get(vf.pci_address)
         leases = held.get(record.attachment, []) if record else []
-        netdev = in_host(host, vf.pci_address)
-        state = _state(host, vf, netdev, record, addressed)
+        netdev, state = _seen(host, vf, record, addressed)
         rows.append(_vf_row(vf, netdev, admin.get(vf.index), record, leases, state))
     return PfRow(pf, link is not None and link.is_up, rows)
+
+
+def _seen(host: Host, vf: VF, record: Record | None, addressed: set[int]) -> tuple[Link | None, str]:
+    """Its netdev if that is in the host, and its state. What is wrong with one hides no other."""
+    failures = Failures()
+    with failures.of():
+        netdev = in_host(host, vf.pci_address)
+        return netdev, _state(host, vf, netdev, record, addressed)
+    return None, f"it cannot be looked at: {failures.told[0]}"
 
 
 def _vf_row(

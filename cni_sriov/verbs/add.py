@@ -61,7 +61,7 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
     if not giveback.give_back(host, record, conf.verify_timeout_ms):
         raise TryAgain(
             f"add {request.attachment}: its former VF {record.vf} cannot be returned yet",
-            "it is in a netns that does not die, or its PF is down, without carrier or in another netns; see the log",
+            "its driver does not let go of it, or its PF is down, without carrier or in another netns; see the log",
         )
     host.log.warning("took back what a former ADD left", attachment=request.attachment, vf=record.vf)
 

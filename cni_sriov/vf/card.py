@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 
 class NotYet(Exception):
-    """The VF cannot be returned now, and repeating the call at once would not help: somebody holds the netns its netdev
-    is in, or the PF is down, without carrier or in another netns.
+    """The VF cannot be returned now, and repeating the call at once would not help: its driver does not let go of
+    it or makes no netdev, or the PF is down, without carrier or in another netns.
     """
 
 

@@ -13,7 +13,7 @@ from . import homename, stacked
 from .card import among, by_name, in_host
 from .host import Host
 
-ALTNAMES_MOST = 32  # each is a request under RTNL; a container can give thousands
+ALTNAMES_MOST = 32  # each is a request under RTNL; a container can give 496 (64 KiB: rtnl_alt_ifname)
 HOME_TIMEOUT_S = 2.0  # kernels.md 6.7: a netns dies well under a second, unless a process lives in it
 
 
@@ -108,7 +108,12 @@ def _pod(host: Host, record: Record) -> tuple[Netns, Netlink, str] | None:
 
 
 def _judge_homecomer(host: Host, record: Record, here: Link) -> None:
-    """Its netns died, and what was stacked on it there died too; in a netns inside that one it lives on."""
+    """Its netns died, and what was stacked on it there died too; in a netns inside that one it lives on. Its altnames
+    came with it.
+    """
+    if len(here.altnames) > ALTNAMES_MOST:
+        host.log.warning("the VF has too many altnames", vf=record.vf, altnames=len(here.altnames))
+        stacked.note(host, record)
     if not record.anew:
         path = stacked.in_another_netns(host, here)
         if path:

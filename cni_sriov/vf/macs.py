@@ -6,9 +6,9 @@ others accept one MAC on two VFs (kernels.md 6.5), and then neither gets all of 
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass, field
 
+from ..words import gone
 from ..words.domain import PF, VF
 from ..words.errors import KernelRefused, MacInUse
 from ..words.record import Record
@@ -52,7 +52,7 @@ def _showing(host: Host, pf: PF, mac: str) -> set[int]:
     try:
         states = host.netlink.vf_states(pf.ifindex)
     except KernelRefused as refused:
-        if refused.errno == errno.ENODEV:
+        if gone.is_gone(refused):
             return set()
         raise
     return {index for index, state in states.items() if state.mac == mac}

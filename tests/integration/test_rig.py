@@ -89,7 +89,7 @@ def test_a_mac_of_the_hosts_own_interfaces_is_theirs(rig: Rig) -> None:
         assert (refused["code"], "interface lan0 of the host has it" in refused["msg"]) == (103, True), (
             refused
         )
-        assert other["code"] == 100, "veth ends take no admin MAC: it went that far"
+        assert other["code"] == 101, "veth ends list no VFs: it went that far"
     finally:
         rig.run("ip", "link", "del", "lan0")
     assert rig.leftovers() == []

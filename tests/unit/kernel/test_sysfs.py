@@ -223,6 +223,7 @@ LOOKS: list[Callable[[Sysfs], object]] = [
     lambda sysfs: sysfs.netdevs("0000:01:10.0"),
     lambda sysfs: sysfs.pci_of_netdev("enp1s0f0"),
     lambda sysfs: sysfs.uppers("enp1s0f0"),
+    lambda sysfs: sysfs.names_with_address("02:00:00:00:00:01"),
     lambda sysfs: sysfs.udev_named(2),
 ]
 
@@ -258,6 +259,26 @@ def test_a_netdev_that_has_no_value_or_goes_just_now_says_nothing(
 
     monkeypatch.setattr(os, "read", refuse)
     assert (world.sysfs.switch_id("enp1s0f0"), world.sysfs.bond_ports("enp1s0f0")) == ("", [])
+
+
+def test_a_link_that_goes_just_now_has_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = tmp_path / "class/net"
+    for name in ("a", "b", "c"):
+        (net / name).mkdir(parents=True)
+        (net / name / "address").write_text("02:00:00:00:00:01\n")
+    (net / "bonding_masters").write_text("\n")
+    (net / "c" / "address").unlink()
+    real, told = os.read, []
+
+    def dying(fd: int, size: int) -> bytes:
+        told.append(fd)
+        if len(told) == 1:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return real(fd, size)
+
+    monkeypatch.setattr(os, "read", dying)
+
+    assert len(Sysfs(str(tmp_path)).names_with_address("02:00:00:00:00:01")) == 1
 
 
 def test_what_is_not_shown_is_gone_only_where_sysfs_is_sysfs(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_good_file_under_another_vfs_name_is_nobodys_claim(here: Claims) -> No
 
     assert here.claimed().keys() == {VF, "0000:01:10.2"}
     assert len(here.claims()) == 1
-    with pytest.raises(Unreadable, match="it is of c1/net1 on VF 0000:01:10.0"):
+    with pytest.raises(Unreadable, match="it is of c1/net1 on VF 0000:01:10"):
         here.claim_on("0000:01:10.2")
 
 

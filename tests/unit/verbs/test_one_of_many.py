@@ -16,7 +16,7 @@ import cni_sriov
 from cni_sriov.kernel.sysfs import Sysfs
 from cni_sriov.leases.store import Store
 from cni_sriov.owner import death, giveback, records
-from cni_sriov.vf import cachefiles, homename
+from cni_sriov.vf import cachefiles, card, homename
 from cni_sriov.wire import sriovcni
 from tests.drop_in import SriovCni
 from tests.unit.ctl.tool import sriovctl
@@ -144,6 +144,28 @@ def test_an_add_and_a_vf_that_cannot_be_looked_at(world: World, monkeypatch: pyt
     assert added.code == 0, added.text
     assert [path.name.rpartition("+")[2] for path in (world.run_dir / "claims").iterdir()] == [VF1]
     assert (refused.code, "cannot be looked at" in refused.text) == (11, True), refused.text
+
+
+def test_status_and_a_pf_that_cannot_be_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.kernel.add_pf("enp2s0f0", "0000:02:00.0", numvfs=1)
+    pfs = {"names": ["enp1s0f0", "enp2s0f0"]}
+    break_for(monkeypatch, card, "port_of", lambda _host, pf: pf.ifname == "enp1s0f0")
+
+    assert world.call("STATUS", world.conf(**NEW, master=None, pf=pfs)).code == 0
+    alone = world.call("STATUS", world.conf(**NEW))
+
+    assert (alone.code, "a bug" in alone.text) == (50, True), alone.text
+
+
+def test_sriovctl_status(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    attach(world, "c1", "c2")
+    break_for(monkeypatch, death, "proof", is_c1)
+
+    told = sriovctl(world, "status", "--json")
+
+    assert told.status == 0, told.err
+    assert "c2" in told.out
+    assert "c1" in told.out
 
 
 def test_a_file_of_sriov_cni(world: World, old: SriovCni, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,12 +169,15 @@ def test_a_name_that_the_pod_has_taken_keeps_no_vf(
     assert one_vf.files() == before["files"]
 
 
-def test_altnames_by_the_thousand_cost_no_delete_its_time(one_vf: World) -> None:
+@pytest.mark.parametrize("dies", [False, True], ids=["in the pod", "home with them"])
+def test_altnames_by_the_thousand_cost_no_delete_its_time(one_vf: World, dies: bool) -> None:
     assert one_vf.call("ADD", one_vf.conf()).code == 0
     link_of(one_vf).altnames += [f"a{number}" for number in range(1000)]
+    if dies:
+        one_vf.kernel.kill_netns(MINE)
     before = len(one_vf.kernel.effects)
 
-    assert one_vf.call("DEL", one_vf.conf()).code == 0
+    assert one_vf.call("DEL", one_vf.conf(), netns="" if dies else MINE).code == 0
 
     assert len(one_vf.kernel.effects) - before < 100
     assert (at_home(one_vf).name, at_home(one_vf).altnames) == ("enp1s0f0v0", [])

@@ -122,7 +122,8 @@ def test_while_it_is_out_its_addresses_are_nobody_elses(
         assert vf_of(one_vf).state.vlan == (100 if stays else 0), "who has it is in his VLAN, and no other"
         refused = one_vf.call("ADD", other, "c2", OTHERS)
         assert (refused.code, len(leases(one_vf))) == (11, stays), refused.text
-        sriovctl(one_vf, "gc")
+        told = sriovctl(one_vf, "gc").out
+        assert ("does not let go" if stays else "makes no netdev") in told
         assert len(leases(one_vf)) == stays
 
     delete(one_vf)
@@ -262,3 +263,39 @@ def test_another_plugin_that_fails_keeps_no_vf_in_the_pod(world: World, host_loc
 
     assert world.call("DEL", foreign(world), netns="").code == 0
     assert (host_local.held, list((world.run_dir / "claims").iterdir())) == (set(), [])
+
+
+def test_leases_that_were_imported_since_stay_with_the_vf_too(
+    world: World, host_local: HostLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network went to host-subnet while the pod ran, and the Record still names the other plugin."""
+    assert world.call("ADD", foreign(world)).code == 0
+    now = world.conf(ipam=world.ipam(pools=ONE_SUBNET))
+    assert world.call("ADD", now | {"type": "bridge"}, door="host-subnet").code == 0
+    hide(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeSysfs, "unbind", keep_driver_on)
+        assert world.call("DEL", now).code == 0
+        assert (len(leases(world)), host_local.held) == (1, {"c1/net1"})
+
+    assert world.call("DEL", now).code == 0
+
+    assert (leases(world), host_local.held) == ([], set())
+
+
+def test_a_pod_that_could_not_be_entered_keeps_its_vf_as_it_is(one_vf: World) -> None:
+    """It goes on with it until the next DEL: in its own VLAN, with its own address."""
+    before = one_vf.settled()
+    assert one_vf.call("ADD", conf_of(one_vf)).code == 0
+
+    def no_memory(netlink: fakes.FakeNetlink) -> None:
+        if netlink.namespace is one_vf.kernel.pods[MINE]:
+            raise KernelRefused("list links", errno.ENOMEM)
+
+    one_vf.kernel.before("links", no_memory)
+
+    assert one_vf.call("DEL", conf_of(one_vf)).code == 11
+    assert (vf_of(one_vf).state.vlan, len(leases(one_vf))) == (100, 1)
+
+    delete(one_vf)
+    assert one_vf.settled() == before
