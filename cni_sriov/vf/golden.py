@@ -12,9 +12,9 @@ from typing import Any, Self
 
 from ..state import files
 from ..words import jsontext
-from ..words.errors import BadJson, InputOutput, TryAgain
+from ..words.errors import InputOutput, TryAgain, Unreadable
 from ..words.record import VfState
-from ..words.stored import Stored, checked, stored
+from ..words.stored import Stored, checked, opened, parsed, stamped, stored
 from . import admin
 from .card import Card
 from .host import Host
@@ -34,17 +34,18 @@ class Golden(Stored):
     traits: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"format": 1} | Stored.to_json(self) | {"state": self.state.to_json()}
+        return stamped(Stored.to_json(self)) | {"state": self.state.to_json()}
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
         """ValueError, KeyError or TypeError if `raw` is none of a format we know."""
-        if raw.get("format") != 1:
-            raise ValueError(f"format {jsontext.words(raw.get('format'))} is not known")
+        raw = opened(raw)
         fields = checked(raw, cls.shape)
         if not all(isinstance(value, str) for value in fields["traits"].values()):
             raise ValueError("a trait is no text")
-        return cls(fields["inode"], VfState.from_json(fields["state"]), fields["traits"])
+        golden = cls(fields["inode"], VfState.from_json(fields["state"]), fields["traits"])
+        golden.keep(raw)
+        return golden
 
     def completed(self, now: Golden) -> Golden:
         """With what was not told when it was written: the PF was not visible, or this version asks more."""
@@ -81,10 +82,10 @@ def of(host: Host, vf: str) -> Golden | None:
     if text is None:
         return None
     try:
-        golden = Golden.from_json(jsontext.parse_object(text))
-    except (BadJson, ValueError, KeyError, TypeError) as error:
+        golden = parsed(path, text, Golden.from_json)
+    except Unreadable as error:
         raise TryAgain(
-            f"use VF {vf}: what it was at first cannot be read from {path}: {error}",
+            f"use VF {vf}: what it was at first cannot be read from {path}: {error.why}",
             f"`sriovctl baseline --take {vf}` takes what it is now instead",
         ) from error
     return golden if golden.inode == host.sysfs.inode(vf) else None
