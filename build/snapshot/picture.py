@@ -43,7 +43,7 @@ ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1"
 # who asks for them on trial (shutil) goes without: their halves in C are not linked
 ON_TRIAL = ("_compression", "bz2", "lzma")
 PLAYERS = ("tests/__init__.py", "tests/world.py", "tests/fakes/*.py")  # of play.py
-# Only where there is no snapshot: modules.c has setns.
+# Only where there is no snapshot: modules.c has setns and bpf.
 NOT_HERE = {"_cni", "ctypes"}
 PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
