@@ -110,6 +110,11 @@ def attach(asked, given):
     return record, results.render_result(add._result(record, asked.conf, link, given, given.routes), "1.0.0")
 
 
+def version():
+    """What each call does, and little else."""
+    door.main({"CNI_COMMAND": "VERSION"}, str, lambda _fd, _text: None)
+
+
 def rehearse():
     """An ADD, a CHECK and a DEL, as far as they are pure."""
     asked = call("ADD", CONF)
@@ -127,4 +132,5 @@ def rehearse():
 
 
 for _ in range(ROUNDS):
+    version()
     rehearse()

@@ -1,4 +1,4 @@
-"""The operator's tool: arguments in, one verb, one gate for every error. argparse lives here and only here.
+"""The operator's tool: arguments in, one verb, one gate for every error.
 
 Each verb imports what it needs when it runs, so that `sriovctl --help` is quick. Exit status: 0 ok, 1 failed or
 findings, 2 usage, 77 not root.
@@ -12,25 +12,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .. import __version__
 from ..conf.hostsubnet import DATA_DIR
-from ..conf.netconf import STATE_DIR
 from ..leases.transaction import Judge
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
-from ..words.jsontext import words
 from ..words.log import Log
+from . import arguments
 
 if TYPE_CHECKING:
     from .gc import Verdict
 
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
-HOST_LOCAL = "/var/lib/cni/networks"
 
 
 @dataclass(slots=True)
@@ -69,7 +66,7 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     """The answer is the exit status; the one document or table goes to `tool.out`."""
     as_json = "--json" in argv
     try:
-        options = _parser().parse_args(argv)
+        options = arguments.parser(_VERBS).parse_args(argv)
         if options.needs_root and tool.euid != 0:
             raise NotRealRoot(
                 f"run sriovctl {options.verb}: needs root, and runs as uid {tool.euid}",
@@ -79,9 +76,9 @@ def main(argv: Sequence[str], tool: Tool) -> int:
         return status
     except SystemExit as stop:  # --help, --version: argparse has printed them
         return int(stop.code or 0)
-    except (_Usage, NotRealRoot) as error:
+    except (arguments.Usage, NotRealRoot) as error:
         _tell(tool, as_json, error)
-        return USAGE if isinstance(error, _Usage) else NOT_ROOT
+        return USAGE if isinstance(error, arguments.Usage) else NOT_ROOT
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
@@ -96,114 +93,6 @@ def _tell(tool: Tool, as_json: bool, error: CniError) -> None:
     tool.err.write(f"{red}sriovctl: {error.msg}{plain}\n")
     for line in error.details.splitlines():
         tool.err.write(f"  {line}\n")
-
-
-# arguments -----------------------------------------------------------------------------------------------------------
-
-
-class _Usage(CniError):
-    """Arguments that are none of ours: what the caller gave, before anything was looked at."""
-
-    code = 4
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _Usage(message, self.format_usage().strip())
-
-
-def _parser() -> argparse.ArgumentParser:
-    about = "Virtual functions and subnets of this node: create, look, clean up."
-    parser = _Parser(prog="sriovctl", description=about, epilog=_EPILOG, formatter_class=_FORMATTER)
-    parser.add_argument("--version", action="version", version=f"sriovctl {__version__}")
-    common = _Parser(add_help=False)
-    for target in (parser, common):  # before the verb or behind it
-        default: Any = STATE_DIR if target is parser else argparse.SUPPRESS
-        target.add_argument(
-            "--state-dir",
-            metavar="DIR",
-            default=default,
-            help="a stateDir to look at besides those in use (default %(default)s)"
-            if target is parser
-            else argparse.SUPPRESS,
-        )
-        target.add_argument(
-            "--json",
-            action="store_true",
-            default=False if target is parser else argparse.SUPPRESS,
-            help="one JSON document on standard output" if target is parser else argparse.SUPPRESS,
-        )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, about, run, needs_root in _VERBS:
-        verb = verbs.add_parser(name, help=about, description=about, parents=[common])
-        verb.set_defaults(run=run, needs_root=needs_root)
-        _add_arguments(name, verb)
-    return parser
-
-
-def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
-    if name == "vfs":
-        verb.add_argument("pf", metavar="PF", help="name or PCI address, like enp1s0f0 or 0000:01:00.0")
-        verb.add_argument(
-            "count", metavar="N", type=_count, help="how many VFs it shall have; 0 removes them"
-        )
-    elif name == "baseline":
-        verb.add_argument(
-            "where", metavar="PF|VF", nargs="?", default="", help="one PF, or a VF by its PCI address"
-        )
-        verb.add_argument(
-            "--take", metavar="VF", default="", help="what that VF is now is golden from now on"
-        )
-    elif name == "gc":
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
-        verb.add_argument(
-            "--forget",
-            metavar="FILE",
-            default="",
-            help="give up this state file, which cannot be read, and what it holds; nothing else is taken back",
-        )
-    elif name == "forget":
-        verb.add_argument("pod", metavar="POD", help="its name, or namespace/name")
-        verb.add_argument("--dry-run", action="store_true", help="only show what is kept for it")
-    elif name == "import":
-        verb.add_argument("source", choices=["host-local"], help="whose leases")
-        verb.add_argument("file", metavar="FILE", help="the new .conf or .conflist, with host-subnet")
-        verb.add_argument("--network", metavar="NAME", default="", help="its old name (default: as in FILE)")
-        verb.add_argument(
-            "--store", metavar="DIR", default=HOST_LOCAL, help="host-local's dataDir (default %(default)s)"
-        )
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be leased")
-    elif name in {"validate", "explain"}:
-        verb.add_argument("file", metavar="FILE", help=_FILES[name])
-    if name == "validate":
-        verb.add_argument(
-            "--device-id-given",
-            action="store_true",
-            help="the runtime names the VF (Multus with a device plugin): the configuration needs not",
-        )
-    if name == "explain":
-        verb.add_argument(
-            "--runs",
-            type=_runs,
-            default=5,
-            metavar="N",
-            help="how often (default %(default)s); shown are medians",
-        )
-        verb.add_argument(
-            "--plugin", metavar="PATH", default="", help="the plugin (default: `sriov` beside sriovctl)"
-        )
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise argparse.ArgumentTypeError(f"{words(text)} is no number of VFs")
-    return int(text)
-
-
-def _runs(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
-        raise argparse.ArgumentTypeError(f"{words(text)} is no number of runs")
-    return int(text)
 
 
 # verbs ---------------------------------------------------------------------------------------------------------------
@@ -334,18 +223,6 @@ def _explain(options: argparse.Namespace, tool: Tool) -> int:
     return OK
 
 
-_FILES = {
-    "validate": "a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, or a directory"
-    " of them; - is standard input",
-    "explain": "a .conf or .conflist; - is standard input",
-}
-_FORMATTER = argparse.RawDescriptionHelpFormatter
-_EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
-
-  sriovctl vfs enp1s0f0 7              seven VFs on that port
-  sriovctl status                      who has which VF, VLAN and subnet
-  sriovctl validate 10-sriov.conflist  is it right, and if not, what is wrong
-"""
 _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], ...] = (
     ("vfs", "create the VFs of a PF and wait until they can be used", _vfs, True),
     ("status", "PFs, their VFs, and the containers that have them", _status, True),

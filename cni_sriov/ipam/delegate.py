@@ -17,7 +17,7 @@ from ..vf.host import Host
 from ..wire import ipam_answer, results
 from ..words import jsontext
 from ..words.domain import IpamResult
-from ..words.errors import BadConfig, CniError, InputOutput
+from ..words.errors import BadConfig, CniError, InputOutput, TryAgain
 from ..words.jsontext import words
 from ..words.record import Record
 from ..words.stored import rendered
@@ -81,6 +81,8 @@ def _delete_what_failed(host: Host, record: Record) -> None:
     """
     try:
         release(host, record)
+    except TryAgain:  # it could not be started now: the undo tries it again, and then the DEL
+        raise
     except CniError as error:
         host.log.warning(
             "DEL of the IPAM that failed its ADD failed too", attachment=record.attachment, reason=error

@@ -22,6 +22,7 @@ from . import replies, rtnl
 from .attributes import Malformed, attr, attr_text, attr_u32, text_of
 from .nlsocket import NetlinkSocket
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _RTMGRP_LINK = 1  # linux/rtnetlink.h
@@ -260,10 +261,10 @@ class Links:
         return [body for body in bodies if body[:1] == query[:1]]
 
 
-def decoded(verb: str, decode: Callable[[bytes], T], body: bytes) -> T:
+def decoded(verb: str, decode: Callable[[S], T], told: S) -> T:
     """What `decode` makes of it; KernelRefused (EBADMSG) where it is Malformed."""
     try:
-        return decode(body)
+        return decode(told)
     except Malformed as error:
         raise KernelRefused(verb, EBADMSG, str(error)) from error
 

@@ -6,7 +6,7 @@ the receiver. Every refusal is a KernelRefused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from errno import ENODEV, ENOENT
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..words.domain import Knob, Link, Route
 from ..words.errors import KernelRefused
 from ..words.inet import Prefix, parse_interface
 from ..words.record import VfState
-from . import replies, rtnl, traits, tunables
+from . import replies, rtnl, tcx, traits, tunables
 from .attributes import attr_u32
 from .ethtool import Ethtool
 from .links import NEW, Links, decoded
@@ -94,17 +94,22 @@ class Netlink(Links):
 
     # -- what a user of a link can change -------------------------------------------------------------------------------
 
-    def traits(self, link: Link) -> dict[str, str]:
+    def traits(self, link: Link, known: Container[str] | None = None) -> dict[str, str]:
         """All that a user of that link can change and a move keeps, but for what Link has fields for; sorted. No request
         more: from the link as it was told, by ioctl, and from sysfs. What this kernel or driver has not, or sysfs does
-        not show of another netns, is not among them: compare what both sides have.
+        not show of another netns, is not among them (traits.differing compares). `known`: a baseline's; what the driver
+        had no answer for then is not asked.
 
         KernelRefused: a look failed. ENODEV: it is gone, or its driver is resetting it.
         """
-        found = decoded(f"read link {link.ifname}", traits.of_link, link.body)
-        found |= Ethtool(self.raw, link.ifname).traits()
+        found = decoded(f"read link {link.ifname}", traits.of_link, link)
+        found |= Ethtool(self.raw, link.ifname).traits(known)
         pci_address = link.parent_dev or ("" if link.kind else self.bus_info(link.ifname))
-        found |= tunables.read(pci_address, link.ifname) if pci_address else {}
+        here = tunables.read(pci_address, link.ifname) if pci_address else {}
+        if here:  # in the netns of this process and its sysfs
+            programs = tcx.programs(link.ifindex)
+            here |= {} if programs is None else {"tcx": programs}
+        found |= here
         return dict(sorted(found.items()))
 
     def set_traits(self, link: Link, wanted: dict[str, str], names: Iterable[str]) -> None:

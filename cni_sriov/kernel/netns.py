@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 import sys
+import time
 from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
 from collections.abc import Callable, Iterable
 from errno import EBADF, ELOOP, ENAMETOOLONG, ENOPROTOOPT, ENOTTY
@@ -17,7 +18,7 @@ from fcntl import ioctl
 from typing import Self
 
 from ..words.errors import BadNetns, InputOutput, KernelRefused
-from ..words.gone import is_gone
+from ..words.gone import is_gone, is_passing
 from ..words.jsontext import words
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -25,6 +26,7 @@ _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
 _SOL_SOCKET, _SO_NETNS_COOKIE = 1, 71  # asm-generic/socket.h; kernel 5.14
 _AF_UNIX, _SOCK_DGRAM, _SOCK_CLOEXEC = 1, 2, 0o2000000  # linux/socket.h, linux/net.h
 OWN = "/proc/thread-self/ns/net"
+_PAUSES_S = (0.0, 0.001, 0.01, 0.1)
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -134,12 +136,25 @@ class inside:  # noqa: N801 # reads as a preposition
 
     def __exit__(self, *_: object) -> None:
         try:
-            _setns(self._back)
+            _go_back(self._back)
         except OSError as error:
             os.write(2, f"cni-sriov: cannot leave netns {self._netns.path}: {error.strerror}\n".encode())
             os._exit(70)  # EX_SOFTWARE, sysexits.h
         os.close(self._back)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+
+def _go_back(back: int) -> None:
+    """Where there is no memory for it just now, there may be in a moment; to be left in the pod is the worst."""
+    for pause_s in _PAUSES_S:
+        try:
+            _setns(back)
+            return
+        except OSError as error:
+            if not is_passing(error):
+                raise
+        time.sleep(pause_s)
+    _setns(back)
 
 
 def _go(netns: Netns) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from errno import EACCES, ELOOP, ENAMETOOLONG
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 
-from ..words.errors import BadConfig, InputOutput
-from ..words.gone import is_gone
+from ..words.errors import BadConfig, InputOutput, TryAgain
+from ..words.gone import is_gone, is_passing
 from ..words.jsontext import words
 
 _CHUNK = 1 << 16
@@ -76,7 +76,8 @@ def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
     except OSError as error:
         os.close(our_in)
         os.close(our_out)
-        raise InputOutput(f"start {executable}: {error.strerror}") from error
+        kind = TryAgain if is_passing(error) else InputOutput
+        raise kind(f"start {executable}: {error.strerror}") from error
     finally:
         os.close(child_in)
         os.close(child_out)

@@ -79,7 +79,7 @@ def decode_link(body: bytes) -> Link:
         promiscuity=u32(attrs.get(rtnl.IFLA_PROMISCUITY)),
         lower=u32(attrs.get(rtnl.IFLA_LINK)),
         lower_netns=s32(attrs.get(rtnl.IFLA_LINK_NETNSID)),
-        body=body,
+        attrs=attrs,
     )
 
 

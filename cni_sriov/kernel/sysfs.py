@@ -183,8 +183,7 @@ class Sysfs:
         """Of all that is in this netns: without a dump of links, which holds RTNL. One that goes just now is EINVAL
         (address_show, net/core/net-sysfs.c), and has none.
         """
-        # a file of the bonding driver's
-        names = [name for name in self._list("class/net") if name != "bonding_masters"]
+        names = self._list("class/net")
         return sorted(name for name in names if self._of_netdev(name, "address") == mac)
 
     def switch_id(self, ifname: str) -> str:

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from struct import pack
+from sys import byteorder
 
 from ..words.domain import Link
 from . import rtnl
-from .attributes import NLA_F_NESTED, Attrs, attr, attr_u32, attrs_of, head, text_of, u32
+from .attributes import (
+    NLA_F_NESTED,
+    Attrs,
+    attr,
+    attr_u32,
+    attrs_of,
+    text_of,
+    u32,
+)
 
 Traits = dict[str, str]
 
@@ -34,87 +43,35 @@ _SIZES = {
 }
 # netif_set_gso_max_size and netif_set_gro_max_size set these along, and do_setlink takes them after those
 _ALONG = {"gso_max_size": "gso_ipv4_max_size", "gro_max_size": "gro_ipv4_max_size"}
-_NUMBERS = {rtnl.IFLA_GROUP: "group"} | {kind: name for name, kind in _SIZES.items()}
-_BYTES = {rtnl.IFLA_LINKMODE: "linkmode", rtnl.IFLA_PROTO_DOWN: "proto_down"}
+_BYTES = {rtnl.IFLA_LINKMODE, rtnl.IFLA_PROTO_DOWN}  # else numbers of 32 bits
+_NUMBERS = {rtnl.IFLA_GROUP: "group", rtnl.IFLA_LINKMODE: "linkmode", rtnl.IFLA_PROTO_DOWN: "proto_down"}
+_NUMBERS |= {kind: name for name, kind in _SIZES.items()}
 _XDP_MODES = {"drv": (5, 4), "skb": (6, 2), "hw": (7, 8)}  # IFLA_XDP_*_PROG_ID, XDP_FLAGS_*_MODE
-SETTABLE = frozenset(
-    {"flags", "ifalias", "broadcast", "xdp", "features", *_NUMBERS.values(), *_BYTES.values()}
-)
+SETTABLE = frozenset({"flags", "ifalias", "broadcast", "xdp", "features", *_NUMBERS.values()})
 
-# told elsewhere (Link, VfState), or no user's to keep: the hardware's, the driver's, the netns', statistics, and what
-# only the messages about a PF, a port of a bridge or a change have
-_NO_TRAITS = frozenset(
-    (
-        *(
-            1,
-            3,
-            4,
-            5,
-            10,
-            13,
-            30,
-            53,
-            52,
-            61,
-        ),  # ADDRESS, IFNAME, MTU, LINK, MASTER, TXQLEN, PROMISCUITY, names, ALLMULTI
-        *(
-            7,
-            23,
-            33,
-            35,
-            47,
-            48,
-            16,
-        ),  # STATS, STATS64, CARRIER, CARRIER_CHANGES, _UP_COUNT, _DOWN_COUNT, OPERSTATE
-        *(
-            6,
-            12,
-            26,
-            19,
-            28,
-            37,
-            45,
-            46,
-            49,
-        ),  # QDISC, PROTINFO, AF_SPEC: a move resets them; netns IDs, NEW_IFINDEX
-        *(
-            14,
-            31,
-            32,
-            50,
-            51,
-            54,
-            59,
-            60,
-        ),  # MAP, NUM_*_QUEUES, MIN_MTU, MAX_MTU, PERM_ADDRESS, TSO_MAX_SIZE, _SEGS
-        *(
-            34,
-            36,
-            38,
-            56,
-            57,
-            62,
-            65,
-            66,
-            67,
-            68,
-            69,
-        ),  # PHYS_*, PARENT_DEV_*, DEVLINK_PORT, DPLL_PIN, horizon, immutable,
-        # head- and tailroom
-        *(21, 22, 24, 25, 29, 42, 44),  # NUM_VF, VFINFO_LIST, VF_PORTS, PORT_SELF, EXT_MASK, PAD, EVENT
-    )
-)
+# Link has them: ADDRESS, IFNAME, MTU, LINK, MASTER, TXQLEN, PROMISCUITY, PROP_LIST, ALT_IFNAME; ALLMULTI with its modes
+_OF_LINK = {1, 3, 4, 5, 10, 13, 30, 52, 53, 61}
+# STATS, OPERSTATE, STATS64, CARRIER, CARRIER_CHANGES, CARRIER_UP_COUNT, CARRIER_DOWN_COUNT
+_OF_THE_MOMENT = {7, 16, 23, 33, 35, 47, 48}
+# a move resets QDISC, PROTINFO, AF_SPEC; the rest tells of netns: NET_NS_PID, _FD, LINK_NETNSID, the new ones, NEW_IFINDEX
+_OF_NETNS = {6, 12, 19, 26, 28, 37, 45, 46, 49}
+# MAP, NUM_TX_QUEUES, NUM_RX_QUEUES, PHYS_*, MIN_MTU, MAX_MTU, PERM_ADDRESS, PARENT_DEV_*, TSO_MAX_*, DEVLINK_PORT, DPLL_PIN,
+# MAX_PACING_OFFLOAD_HORIZON, NETNS_IMMUTABLE, HEADROOM, TAILROOM: the driver alone says them
+_OF_DRIVER = {14, 31, 32, 34, 36, 38, 50, 51, 54, 56, 57, 59, 60, 62, 65, 66, 67, 68, 69}
+# in messages about a PF or a change: NUM_VF, VFINFO_LIST, VF_PORTS, PORT_SELF, EXT_MASK, PAD, EVENT
+_OF_OTHERS = {21, 22, 24, 25, 29, 42, 44}
+_NO_TRAITS = frozenset({*_OF_LINK, *_OF_THE_MOMENT, *_OF_NETNS, *_OF_DRIVER, *_OF_OTHERS, *_NUMBERS})
 
 
-def of_link(body: bytes) -> Traits:
-    """Of the body of an RTM_NEWLINK; Malformed where it is none."""
-    flags = head(rtnl.IFINFO, body)[3]
-    found = {"flags": _words(flags), "ifalias": "", "xdp": ""}
-    for kind, payload in attrs_of(body, rtnl.IFINFO.size).items():
-        if kind in _NUMBERS:
-            found[_NUMBERS[kind]] = str(u32(payload))
-        elif kind not in _NO_TRAITS:
-            found.update(_trait(kind, payload))
+def of_link(link: Link) -> Traits:
+    """What its message tells; Malformed where that is no message about a link."""
+    attrs = link.attrs
+    found = {"flags": _words(link.flags), "ifalias": "", "xdp": ""}
+    for kind, name in _NUMBERS.items():
+        if kind in attrs:
+            found[name] = str(int.from_bytes(attrs[kind], byteorder))
+    for kind in attrs.keys() - _NO_TRAITS:
+        found.update(_trait(kind, attrs[kind]))
     return found
 
 
@@ -123,8 +80,6 @@ def _words(flags: int) -> str:
 
 
 def _trait(kind: int, payload: bytes) -> Traits:
-    if kind in _BYTES:
-        return {_BYTES[kind]: str(payload[0] if payload else 0)}
     if kind == rtnl.IFLA_BROADCAST:
         return {"broadcast": payload.hex(":")}
     if kind == rtnl.IFLA_IFALIAS:  # any bytes, which a Record and a log line must survive
@@ -146,9 +101,18 @@ def _programs(payload: bytes) -> dict[str, int]:
     return {mode: program for mode, program in ids.items() if program}
 
 
+def differing(was: Traits, now: Traits) -> list[str]:
+    """Names of what differs. What only one side has was not asked for, or not to be seen, on the other: that is no
+    difference, but for attributes of the link itself, which the kernel tells only where they are set.
+    """
+    both = {*was} & {*now}
+    told = {name for name in {*was} ^ {*now} if name.startswith("attr ") or name.endswith(" data")}
+    return sorted(name for name in both | told if was.get(name) != now.get(name))
+
+
 def settable(link: Link, wanted: Traits, names: Iterable[str]) -> list[str]:
     """Those of `names` that a message can set, and that the link has otherwise than `wanted`; the features not."""
-    now = of_link(link.body)
+    now = of_link(link)
     return sorted(name for name in {*names} & {*now} & {*wanted} & SETTABLE if now[name] != wanted[name])
 
 
@@ -176,13 +140,13 @@ def _attribute(name: str, text: str) -> bytes:
         )  # without NUL: of no bytes it takes the alias off
     if name == "broadcast":
         return attr(rtnl.IFLA_BROADCAST, bytes.fromhex(text.replace(":", "")))
-    kind = {named: number for number, named in (_NUMBERS | _BYTES).items()}[name]
+    kind = {named: number for number, named in _NUMBERS.items()}[name]
     return attr(kind, pack("=B", int(text))) if kind in _BYTES else attr_u32(kind, int(text))
 
 
 def _xdp_off(link: Link) -> list[bytes]:
     """Each program by its mode: without, the kernel takes the driver's for meant (dev_xdp_mode)."""
-    told = attrs_of(link.body, rtnl.IFINFO.size).get(rtnl.IFLA_XDP, b"")
+    told = link.attrs.get(rtnl.IFLA_XDP, b"")
     return [
         attr(
             rtnl.IFLA_XDP | NLA_F_NESTED,

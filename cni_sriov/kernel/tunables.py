@@ -81,7 +81,7 @@ def _read(directory: int, name: str) -> str:
     try:
         fd = os.open(name, _OPENED, dir_fd=directory)
         try:
-            return os.read(fd, 4096).decode("ascii", "replace").strip()
+            return os.read(fd, 1024).decode("ascii", "replace").strip()
         finally:
             os.close(fd)
     except OSError as error:

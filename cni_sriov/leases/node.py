@@ -38,7 +38,7 @@ class Node:
     # data directories in use ---------------------------------------------------------------------
 
     def is_registered(self, where: LeaseDir) -> bool:
-        return os.path.lexists(self._dir_link(where))
+        return files.exists(self._dir_link(where))
 
     def register(self, where: LeaseDir) -> None:
         """The scope's index is dropped first: whoever needs it builds it anew, from all directories then known."""

@@ -96,10 +96,11 @@ def _unavailable(conf: NetConf, host: Host, pf: PF | None, problem: str, remedy:
 
 def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
     """That all VFs are taken is an error only where `statusOnFull` says so; that none can ever be taken is always one."""
+    full_is_error = conf.status_on_full == "error"
     try:
-        claim.check_room(host, conf, pfs)
+        claim.check_room(host, conf, pfs, now=full_is_error)
     except NoFreeVf as error:
-        if conf.status_on_full == "error":
+        if full_is_error:
             told = reclaim.with_holders(host, error)
             raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
     except (PfUnusable, BadConfig) as error:

@@ -84,7 +84,7 @@ def _no_pf(host: Host, name: str) -> CniError:
 def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
     """A VF of these PFs for this attachment, claimed. NoFreeVf and MacInUse say what is in the way (owner/reclaim.py)."""
     with host.ledger.node_lock(request.verb):
-        pf, vf = _find_free(host, conf, pfs, request.attachment)
+        pf, vf = _find_free(host, conf, pfs, _with_global_address(host), request.attachment)
         if conf.settings.mac:
             pf, vf = _with_mac(host, conf, pfs, (pf, vf), conf.settings.mac)
         record = Record(
@@ -105,14 +105,17 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
     return record
 
 
-def check_room(host: Host, conf: NetConf, pfs: list[PF]) -> None:
-    """NoFreeVf (11) with the reason of each VF if an ADD would find none now, BadConfig or PfUnusable if it never will."""
-    _find_free(host, conf, pfs)
+def check_room(host: Host, conf: NetConf, pfs: list[PF], now: bool) -> None:
+    """BadConfig or PfUnusable if an ADD will never find a VF; `now`: NoFreeVf (11) with the reason of each if it would find
+    none now. Addresses come and go: for `never` alone the kernel is not asked for them, under RTNL before Linux 6.9.
+    """
+    _find_free(host, conf, pfs, _with_global_address(host) if now else set())
 
 
-def _find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | None = None) -> tuple[PF, VF]:
+def _find_free(
+    host: Host, conf: NetConf, pfs: list[PF], with_address: set[int], asking: Attachment | None = None
+) -> tuple[PF, VF]:
     claimed = host.ledger.claimed()
-    with_address = _with_global_address(host)
     own = host.ledger.pfs_of_container(asking) if asking is not None and len(pfs) > 1 else []
     ordered = choose.fewest_claims_first(pfs, claimed, own)
     candidates = ((pf, _vfs(host, conf, pf, claimed, with_address)) for pf in ordered)

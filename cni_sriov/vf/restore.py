@@ -32,6 +32,8 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     failed: list[str] = []
     by_pf: list[str] = []  # of these only, the PF may be the reason
     away = _try(failed, handover.of(record.driver).take_home, host, record)
+    if failed and handover.of(record.driver).is_out(host, record):  # who has it stays in his VLAN
+        raise _unfinished(host, record, "; ".join(failed), may_be_pf=False)
     found = _at_rest(failed, by_pf, host, record)
     is_new = _must_be_new(found, first)
     if is_new:

@@ -99,7 +99,8 @@ class Link:
     `master` is the ifindex of the bond or bridge above it, 0 if none. `kind` is IFLA_INFO_KIND ("veth", "").
     `lower` is the ifindex of what it is stacked on, 0 if none, in the netns whose ID is `lower_netns`, -1 = its own.
     `promiscuity` counts who wants it promiscuous: the flag in `modes`, packet sockets, what is stacked on it.
-    `body` is the kernel's answer as it came: what nobody has given a name yet is in there (kernel/traits.py).
+    `attrs` is all that the kernel told, by attribute type: what nobody has given a name yet is in there
+    (kernel/traits.py).
     """
 
     ifindex: int
@@ -118,7 +119,7 @@ class Link:
     promiscuity: int = 0
     lower: int = 0
     lower_netns: int = -1
-    body: bytes = field(default=b"", repr=False, compare=False)
+    attrs: dict[int, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def is_up(self) -> bool:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from cni_sriov.words.domain import Link
 
 MAC, OWN_MAC = "02:00:00:00:aa:01", "02:00:00:00:bb:02"
+# told of netdevs in the host's netns alone (kernel/tunables.py, kernel/tcx.py); limit_*: of a kernel with byte queue limits
+TUNABLES = {"threaded", "gro_flush_timeout", "napi_defer_hard_irqs", "rps_cpus", "rps_flow_cnt", "tx_maxrate"}
+TUNABLES |= {"limit_max", "limit_min", "tcx"}
 PF, VF, VF_PCI = "enp1s0f0", "enp1s0f0v0", "0000:01:10.0"
 
 
@@ -185,6 +188,37 @@ def vf_is_the_same_after_there_and_back(card: Card) -> None:
     assert card.host.traits(after) == traits
 
 
+def what_a_pod_did_to_the_netdev_comes_home_and_ends_with_it(card: Card) -> None:
+    before, pod = card.host.traits(vf_of(card)), card.add_pod()
+    dirt = {"flags": "noarp", "ifalias": "a tenant's", "group": "7", "gso_max_segs": "9", "linkmode": "1"}
+    card.host.move(index_of(card), pod.fd, "net1")
+    with card.pod_netlink(pod) as there:
+        link = there.link("net1")
+        assert link is not None
+        seen = there.traits(link)
+        assert seen == {name: text for name, text in before.items() if name not in TUNABLES}
+        there.set_traits(link, dirt, dirt)
+        there.set_up(link.ifindex)
+        with card.open_netns(OWN) as home:
+            there.move(link.ifindex, home.fd, VF)
+
+    assert card.host.traits(vf_of(card)) == before | dirt
+    card.sysfs.unbind(VF_PCI)
+    card.sysfs.bind(VF_PCI, "igbvf")
+    assert card.host.traits(vf_of(card)) == before
+
+
+def a_message_makes_the_netdev_as_it_was(card: Card) -> None:
+    before = card.host.traits(vf_of(card))
+    dirt = before | {"flags": "", "ifalias": "x", "features": "0", "gso_max_size": "4000", "group": "1"}
+
+    card.host.set_traits(vf_of(card), dirt, dirt)
+    assert card.host.traits(vf_of(card)) != before
+    card.host.set_traits(vf_of(card), before, before)
+
+    assert card.host.traits(vf_of(card)) == before
+
+
 def netdev_made_anew_takes_the_admin_mac_that_stands(card: Card) -> None:
     pf, sysfs, inode = card.host.ifindex(PF), card.sysfs, card.sysfs.inode(VF_PCI)
     card.host.set_vf_mac(pf, 0, MAC)
@@ -208,5 +242,7 @@ FACTS = (
     vf_comes_home_under_its_name_if_that_is_free,
     udev_gives_the_old_name_as_an_altname_which_then_is_in_the_way,
     vf_is_the_same_after_there_and_back,
+    what_a_pod_did_to_the_netdev_comes_home_and_ends_with_it,
+    a_message_makes_the_netdev_as_it_was,
     netdev_made_anew_takes_the_admin_mac_that_stands,
 )

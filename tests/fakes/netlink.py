@@ -5,6 +5,7 @@ from __future__ import annotations
 from errno import EBUSY, EEXIST, ENODEV, ENOENT, EOPNOTSUPP
 from typing import TYPE_CHECKING
 
+from cni_sriov.kernel.ethtool import NAMES
 from cni_sriov.kernel.links import NO_NETNS_ID
 from cni_sriov.kernel.traits import SETTABLE
 from cni_sriov.words.domain import Link
@@ -15,7 +16,7 @@ from .card import TUNABLES, FakeLink, Namespace, set_mac, set_mtu, set_trait
 from .effects import Refused, hooked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 
@@ -79,13 +80,15 @@ class FakeNetlink(FakeAddresses):
                 return found
             self.world.later.pop(0)()
 
-    def traits(self, link: Link) -> dict[str, str]:
-        """sysfs shows netdevs of the host only."""
+    def traits(self, link: Link, known: Container[str] | None = None) -> dict[str, str]:
+        """sysfs shows netdevs of the host only. Of ethtool's only those of `known`."""
         found = self.namespace.find(link.ifname)
         if found is None:
             raise KernelRefused(f"look up features of link {link.ifname}", ENODEV)
         hidden = {} if self.namespace is self.world.host and link.parent_dev else TUNABLES
-        return {name: text for name, text in sorted(found[1].traits.items()) if name not in hidden}
+        unasked = {name for name in NAMES if known is not None and name not in known}
+        told = sorted(found[1].traits.items())
+        return {name: text for name, text in told if name not in hidden and name not in unasked}
 
     # -- changing links -----------------------------------------------------------------------------------------------
 

@@ -42,7 +42,7 @@ def test_traits_of_a_message() -> None:
         flags=0x11043 | 0x80 | 0x100,
     )
 
-    assert traits.of_link(body) == {
+    assert traits.of_link(replies.decode_link(body)) == {
         "broadcast": "ff:ff:ff:ff:ff:ff",
         "flags": "noarp multicast",
         "group": "5",
@@ -58,7 +58,12 @@ def test_traits_of_a_message() -> None:
 def test_what_nobody_has_named_is_a_trait() -> None:
     body = link_oracle([]) + attributes.attr(1234, b"\1\2") + attributes.attr(rtnl.IFLA_LINKINFO, b"")
 
-    assert traits.of_link(body) == {"flags": "", "ifalias": "", "xdp": "", "attr 1234": "0102"}
+    assert traits.of_link(replies.decode_link(body)) == {
+        "flags": "",
+        "ifalias": "",
+        "xdp": "",
+        "attr 1234": "0102",
+    }
 
 
 def test_the_data_of_a_kind_is_a_trait_and_that_of_its_bond_is_none() -> None:
@@ -68,14 +73,28 @@ def test_the_data_of_a_kind_is_a_trait_and_that_of_its_bond_is_none() -> None:
         + attributes.attr(5, b"\1")
     )
 
-    assert traits.of_link(link_oracle([]) + attributes.attr(rtnl.IFLA_LINKINFO, told))["ipoib data"] == "ff"
+    assert (
+        traits.of_link(replies.decode_link(link_oracle([]) + attributes.attr(rtnl.IFLA_LINKINFO, told)))[
+            "ipoib data"
+        ]
+        == "ff"
+    )
 
 
 def test_a_link_keeps_the_message_it_came_in() -> None:
-    body = link_oracle([("IFLA_IFNAME", "v0")])
+    body = link_oracle([("IFLA_IFNAME", "v0"), ("IFLA_GROUP", 7)])
 
-    assert replies.decode_link(body).body == body
-    assert replies.decode_link(body) == replace(LINK, body=b"")
+    link = replies.decode_link(body)
+
+    assert link.attrs == attributes.attrs_of(body, rtnl.IFINFO.size)
+    assert link == LINK, "of two looks the same is told"
+    assert "attrs" not in repr(link)
+
+
+@pytest.mark.parametrize("kind", [rtnl.IFLA_XDP, rtnl.IFLA_LINKINFO])
+def test_what_is_no_message_about_a_link_is_malformed(kind: int) -> None:
+    with pytest.raises(attributes.Malformed):
+        traits.of_link(replace(LINK, attrs={kind: b"\1\0\1\0"}))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +134,7 @@ def test_the_size_that_the_kernel_sets_along_is_set_after_it() -> None:
 
 
 def test_an_xdp_program_is_taken_off_in_its_own_mode() -> None:
-    link = replace(LINK, body=link_oracle([xdp(skb=12, hw=13)]))
+    link = replies.decode_link(link_oracle([xdp(skb=12, hw=13)]))
 
     bodies = traits.changes(link, {"xdp": ""}, ["xdp"])
 
@@ -127,7 +146,7 @@ def test_an_xdp_program_is_taken_off_in_its_own_mode() -> None:
         for mode in (2, 8)
     ]
     assert traits.changes(link, {"xdp": "skb 11"}, ["xdp"]) == []
-    assert traits.changes(replace(LINK, body=link_oracle([])), {"xdp": ""}, ["xdp"]) == []
+    assert traits.changes(replies.decode_link(link_oracle([])), {"xdp": ""}, ["xdp"]) == []
 
 
 def test_nothing_to_set_is_no_message() -> None:
@@ -135,7 +154,7 @@ def test_nothing_to_set_is_no_message() -> None:
 
 
 def test_only_what_differs_and_a_message_can_set_is_settable() -> None:
-    link = replace(LINK, body=link_oracle([("IFLA_GROUP", 5), ("IFLA_PROTO_DOWN", 0), ("IFLA_LINKMODE", 1)]))
+    link = replies.decode_link(link_oracle([("IFLA_GROUP", 5), ("IFLA_PROTO_DOWN", 0), ("IFLA_LINKMODE", 1)]))
     wanted = {
         "group": "6",
         "proto_down": "0",
@@ -151,3 +170,15 @@ def test_only_what_differs_and_a_message_can_set_is_settable() -> None:
 
 def test_an_alias_is_taken_off_by_no_bytes() -> None:
     assert traits.changes(LINK, {"ifalias": ""}, ["ifalias"]) == [rtnl.link(7, attributes.attr(20, b""))]
+
+
+def test_what_only_one_side_could_see_is_no_difference() -> None:
+    was = {"flags": "multicast", "rings": "rx 1", "threaded": "0", "attr 70": "01"}
+
+    assert traits.differing(was, {"flags": "multicast", "features": "1", "attr 70": "01"}) == []
+    assert traits.differing(was, {**was, "flags": "", "rings": "rx 2"}) == ["flags", "rings"]
+    assert traits.differing(was, {"attr 71": "00", "ipoib data": "ff"}) == [
+        "attr 70",
+        "attr 71",
+        "ipoib data",
+    ]

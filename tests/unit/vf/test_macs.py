@@ -187,3 +187,5 @@ def test_a_claim_that_cannot_be_read_keeps_the_mac_that_its_vf_shows(two: World,
     refused = two.call("ADD", asking(two, master="enp1s0f1"), "c2", POD2)
 
     assert refused.code != 0, "two pods with one MAC"
+    other = two.conf(mac="02:00:00:00:0a:02", master="enp1s0f1")
+    assert two.call("ADD", other, "c2", POD2).code == 0, "a file costs no more than its own attachment"

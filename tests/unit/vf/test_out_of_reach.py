@@ -281,3 +281,21 @@ def test_leases_that_were_imported_since_stay_with_the_vf_too(
     assert world.call("DEL", now).code == 0
 
     assert (leases(world), host_local.held) == ([], set())
+
+
+def test_a_pod_that_could_not_be_entered_keeps_its_vf_as_it_is(one_vf: World) -> None:
+    """It goes on with it until the next DEL: in its own VLAN, with its own address."""
+    before = one_vf.settled()
+    assert one_vf.call("ADD", conf_of(one_vf)).code == 0
+
+    def no_memory(netlink: fakes.FakeNetlink) -> None:
+        if netlink.namespace is one_vf.kernel.pods[MINE]:
+            raise KernelRefused("list links", errno.ENOMEM)
+
+    one_vf.kernel.before("links", no_memory)
+
+    assert one_vf.call("DEL", conf_of(one_vf)).code == 11
+    assert (vf_of(one_vf).state.vlan, len(leases(one_vf))) == (100, 1)
+
+    delete(one_vf)
+    assert one_vf.settled() == before
