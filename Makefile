@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress lab-kill lab-arm64 bench budgets clean
+.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-arm64 bench budgets clean
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -52,6 +52,14 @@ lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card
 stress: setup ## kills at every call, and races, on the machine and on the card
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -m stress --durations=15
+
+errno: setup ## each call of ADD, DEL and GC fails with each of five errors; half an hour
+	@$(PYTHON) build/bundle.py --quiet
+	@ERRNO=all $(PYTHON) -m pytest -s tests/unit/test_errno.py tests/integration/test_errno_everywhere.py
+
+soak: setup ## 3 000 ADD/DEL pairs, kills, failing calls, hostile pods; ten minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m tests.soak 2> $(or $(SOAK_LOG),/dev/null)
 
 lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 	@$(PYTHON) build/bundle.py --quiet

@@ -49,6 +49,7 @@ def recipe() -> str:
         *ROOT.glob("conf/*.json"),
         *ROOT.glob("build/*"),
         *ROOT.glob("build/snapshot/*"),
+        *picture.player_sources().values(),
     ]
     for path in sorted(inputs):
         if path.is_file():

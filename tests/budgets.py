@@ -125,25 +125,15 @@ def _total(path: Path) -> int:
     return int(found[1])
 
 
+def under_strace(log: Path) -> tuple[str, ...]:
+    """What to put before a command, so that `read` can tell what it asked."""
+    watched = f"trace={','.join(WATCHED)}"
+    return ("strace", "-f", "-y", "--seccomp-bpf", "-s", "64", "-e", watched, "-o", str(log))
+
+
 def trace(home: Path) -> dict[str, Trace]:
     """By verb."""
-
-    def under_strace(verb: str) -> tuple[str, ...]:
-        watched = f"trace={','.join(WATCHED)}"
-        return (
-            "strace",
-            "-f",
-            "-y",
-            "--seccomp-bpf",
-            "-s",
-            "64",
-            "-e",
-            watched,
-            "-o",
-            str(home / f"{verb}.strace"),
-        )
-
-    _attach(under_strace)
+    _attach(lambda verb: under_strace(home / f"{verb}.strace"))
     return {verb: read((home / f"{verb}.strace").read_text()) for verb in VERBS}
 
 

@@ -1,4 +1,4 @@
-"""Points at which a process can be killed, found by strace, and how to kill it there.
+"""Points at which a process can be killed, or fail, found by strace, and how to kill it there, or make it fail.
 
 A point is the n-th call of one kind that the process makes. strace stops the process on entry to it and continues it
 with SIGKILL: the kernel then does not execute the call (a test in test_kill_everywhere.py holds that). So a point is
@@ -108,6 +108,16 @@ class Point(NamedTuple):
         """What to put before the command, so that it dies there."""
         inject = f"inject={self.call}:signal=KILL:when={self.nth}"
         return ("strace", *SHORT, "-o", log, "-e", f"trace={self.call}", "-e", inject)
+
+    def fail(self, error: str, log: str) -> tuple[str, ...]:
+        """What to put before the command, so that the call is not done, and answers with that errno (a name)."""
+        inject = f"inject={self.call}:error={error}:when={self.nth}"
+        return ("strace", *SHORT, "-o", log, "-e", f"trace={self.call}", "-e", inject)
+
+    def has_failed_in(self, log: str) -> bool:
+        """Whether the call that failed was the one that was meant."""
+        failed = [line for line in log.splitlines() if line.endswith("(INJECTED)")]
+        return [signature(line) for line in failed] == [self.what]
 
     def is_last_of(self, log: str) -> bool:
         """Whether a killed run died where it was meant to."""

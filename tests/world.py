@@ -68,6 +68,9 @@ class FakeHost(Host):
     def live_netns(self) -> dict[int, list[str]]:
         return {pod.identity[1]: [path] for path, pod in self.kernel.pods.items()}
 
+    def blind_spot(self) -> str:
+        return self.kernel.blind_spot
+
     def visit(self, netns: Netns) -> tuple[Netlink, str]:
         return self.kernel.pod_netlink(netns), netns.proc_net("dev_mcast")
 
@@ -113,6 +116,7 @@ class World:
             "type": "sriov",
             "master": "enp1s0f0",
             "stateDir": str(self.state_dir),
+            "deviceInfoDirs": [str(self.devinfo_dir)],
             "logFile": str(self.log_file),
             "logLevel": "debug",
             "verifyTimeout": 50,

@@ -2,10 +2,10 @@
  * the same addresses. The build renames malloc, calloc, realloc and free in libpython's objects to those below; libc
  * and its own heap do not know of them and are not in the picture.
  *
- * Blocks are at the start of the room. Behind them are the arenas of pymalloc, a megabyte each: what the last one has
- * not handed out is 0, and the file ends there. A free block waits in the bin of its size for the next one who wants
- * that size; nothing is ever given back or joined. A call takes what earlier blocks left and the spare bytes behind the
- * arenas, then goes on with libc's malloc.
+ * Blocks are at the start of the room, first those that hot.c puts together. Behind them are the arenas of pymalloc, a
+ * megabyte each: what the last one has not handed out is 0, and the file ends there. A free block waits in the bin of
+ * its size for the next one who wants that size; nothing is ever given back or joined. A call takes what earlier blocks
+ * left and the spare bytes behind the arenas, then goes on with libc's malloc.
  *
  * There are no locks: `sriov` has one thread (posix_spawn's child runs in our memory, but allocates nothing).
  */
@@ -26,8 +26,11 @@
 #define FINE_BINS 32
 #define BINS (FINE_BINS + 1 + 4 * 20)
 
-static size_t used, limit = HEAP_ROOM / 2;      /* of the blocks; in a call, of what is spare */
+static size_t used, limit = HEAP_ROOM / 2;      /* of all blocks; in a call, of what is spare */
 static size_t arenas = HEAP_ROOM / 2;           /* the end of the last one */
+static struct {
+    size_t used, limit;
+} rooms[HEAP_RANKS];                            /* of the hot blocks */
 static int is_closed, has_overflowed;
 static void *bins[BINS];
 
@@ -77,9 +80,16 @@ take(size_t size)
 }
 
 void
-heap_open(size_t blocks)
+heap_open(const size_t hot[HEAP_RANKS], size_t blocks)
 {
-    limit = arenas = blocks;
+    for (int rank = 0; rank < HEAP_RANKS; rank++) {
+        rooms[rank].used = used;
+        used += hot[rank];
+        rooms[rank].limit = used;
+    }
+    if (blocks) {
+        limit = arenas = blocks;
+    }
 }
 
 size_t
@@ -144,6 +154,25 @@ cni_malloc(size_t size)
         return malloc(size);
     }
     *(size_t *)(void *)fresh = bin_size(bin);
+    return fresh + HEAD;
+}
+
+size_t
+heap_hot_size(size_t size)
+{
+    return HEAD + bin_size(bin_of(size));
+}
+
+void *
+heap_hot(size_t size, int rank)
+{
+    size_t whole = heap_hot_size(size);
+    if (whole > rooms[rank].limit - rooms[rank].used) {
+        return cni_malloc(size);
+    }
+    char *fresh = heap_room + rooms[rank].used;
+    rooms[rank].used += whole;
+    *(size_t *)(void *)fresh = whole - HEAD;
     return fresh + HEAD;
 }
 

@@ -4,8 +4,13 @@
 
 #include <stddef.h>
 
-/* before anything is asked for: so many bytes are for blocks, the rest for arenas */
-void heap_open(size_t blocks);
+/* before anything is asked for: so many bytes are for hot blocks, by rank, so many for all, the rest for arenas */
+#define HEAP_RANKS 3
+void heap_open(const size_t hot[HEAP_RANKS], size_t blocks);
+/* a block among the hot ones of that rank (hot.c); elsewhere if there is no room */
+void *heap_hot(size_t size, int rank);
+/* how many bytes such a block takes */
+size_t heap_hot_size(size_t size);
 /* how many the blocks have taken */
 size_t heap_blocks(void);
 /* the end of what goes into the picture */

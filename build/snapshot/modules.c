@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include <Python.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef BUILT_OF
 #define BUILT_OF ""
@@ -27,6 +29,24 @@ cni_setns(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* of union bpf_attr, whatever its command reads and writes */
+static PyObject *
+cni_bpf(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int command;
+    Py_buffer attr;
+    if (!PyArg_ParseTuple(args, "iw*:bpf", &command, &attr)) {
+        return NULL;
+    }
+    long done = syscall(SYS_bpf, command, attr.buf, (unsigned int)attr.len);
+    PyBuffer_Release(&attr);
+    if (done < 0) {
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    Py_RETURN_NONE;
+}
+
 static int
 cni_exec(PyObject *module)
 {
@@ -35,6 +55,7 @@ cni_exec(PyObject *module)
 
 static PyMethodDef cni_methods[] = {
     {"setns", cni_setns, METH_VARARGS, NULL},
+    {"bpf", cni_bpf, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyModuleDef_Slot cni_slots[] = {{Py_mod_exec, cni_exec}, {0, NULL}};

@@ -21,7 +21,7 @@ import elf
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-C_FILES = ("snapshot.c", "heap.c", "modules.c", "absent.c")
+C_FILES = ("snapshot.c", "heap.c", "hot.c", "modules.c", "absent.c")
 # Of the modules in C: what Python starts with, whatever is imported later, and those that modules.c has by itself.
 START = {
     "_abc",
@@ -40,7 +40,10 @@ APART = {"_warnings", "builtins", "marshal", "sys"}
 LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on trial (shutil) goes without
 # Python asks for these before anything else
 ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8")
-# Only where there is no snapshot: modules.c has setns.
+# who asks for them on trial (shutil) goes without: their halves in C are not linked
+ON_TRIAL = ("_compression", "bz2", "lzma")
+PLAYERS = ("tests/__init__.py", "tests/world.py", "tests/fakes/*.py")  # of play.py
+# Only where there is no snapshot: modules.c has setns and bpf.
 NOT_HERE = {"_cni", "ctypes"}
 PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
@@ -177,11 +180,15 @@ def link(work: Path, names: set[str], built_of: str, extra: Path | None) -> Path
 # what is in it -------------------------------------------------------------------------------------------------------
 
 
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def sources() -> dict[str, Path]:
     """The modules of the CNI path: all but sriovctl's, and `python -m`."""
     found = {}
     for path in sorted((ROOT / "cni_sriov").rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        name = module_of(path)
         if not name.startswith("cni_sriov.ctl") and path.stem != "__main__":
             found[name] = path
     return found
@@ -230,6 +237,16 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
     return STAND_INS | python | ours | last, (found.keys() & available | START) - APART - LARGE
 
 
+def player_sources() -> dict[str, Path]:
+    return {module_of(path): path for pattern in PLAYERS for path in sorted(ROOT.glob(pattern))}
+
+
+def players(available: set[str], python: dict[str, Path]) -> dict[str, Path]:
+    """play.py and what it needs beyond `python`, which is in the picture."""
+    found, _ = modules(available, player_sources() | {"play": HERE / "play.py"})
+    return {name: path for name, path in found.items() if name not in {*python, *ON_TRIAL}}
+
+
 class Slim(ast.NodeTransformer):
     """A module as it runs: none of ours reads the annotations of a function, and they are a tenth of its code."""
 
@@ -262,29 +279,37 @@ def frozen(python: dict[str, Path]) -> bytes:
 # making it -----------------------------------------------------------------------------------------------------------
 
 
-def take(raw: Path, table: bytes, work: Path, target: Path) -> str:
+def take(raw: Path, table: bytes, work: Path, target: Path, played: bytes = b"") -> str:
     """Run `raw` where nothing of this machine can get in: no environment, no input, no random addresses, in `/`.
 
-    Twice: the first time tells how much of the heap is blocks, so that nothing is left between them and the arenas.
+    Thrice: the first time tells what calls touch (hot.c; `played` are the modules for that), the second how much of the
+    heap is blocks, so that nothing is left between them and the arenas.
     """
     work.mkdir(parents=True, exist_ok=True)
-    (work / "modules").write_bytes(table)
-    bare = ("env", "-i", "setarch", platform.machine(), "-R")
-    command = (*bare, raw, work / "modules", work / "parts")
-    blocks = -(-int(run(*command, cwd=Path("/")).split()[0]) // PAGE) * PAGE
-    told = run(*command, str(blocks), cwd=Path("/")).split()
-    target.write_bytes(elf.with_parts(raw.read_bytes(), (work / "parts").read_bytes()))
+    modules, hot, parts = work / "modules", work / "hot", work / "parts"
+    bare = ("env", "-i", "setarch", platform.machine(), "-R", raw)
+    hot.write_bytes(b"")
+    if played:
+        modules.write_bytes(table + played)
+        shutil.rmtree(work / "world", ignore_errors=True)
+        (work / "world").mkdir()
+        run(*bare, "watch", modules, hot, work / "world", cwd=Path("/"))
+    modules.write_bytes(table)
+    blocks = -(-int(run(*bare, "take", modules, hot, parts, cwd=Path("/")).split()[0]) // PAGE) * PAGE
+    told = run(*bare, "take", modules, hot, parts, str(blocks), cwd=Path("/")).split()
+    target.write_bytes(elf.with_parts(raw.read_bytes(), parts.read_bytes()))
     target.chmod(0o755)
-    return f"{int(told[4]) >> 10} KB of heap, {int(told[2]) >> 10} KB of it free"
+    return f"{int(told[4]) >> 10} KB of heap, {int(told[2]) >> 10} KB of it free, {told[6]} blocks together"
 
 
 def build(target: Path, work: Path, extra: Path | None) -> str:
     """`extra` is the source of _json where the library lacks it. The answer says what is in it."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    python, names = modules(builtin(library()) | ({"_json"} if extra else set()))
+    available = builtin(library()) | ({"_json"} if extra else set())
+    python, names = modules(available)
     raw = link(work, names, packages(*libraries()), extra)
-    told = take(raw, frozen(python), work, target)
+    told = take(raw, frozen(python), work, target, frozen(players(available, python)))
     return f"{len(python)} modules, {told}"
 
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "heap.h"
+#include "hot.h"
 
 #define SPARE ((size_t)256 << 10)       /* of the heap, beyond the picture's end: no file, no memory until it is used */
 
@@ -102,6 +103,9 @@ struct module {
     uint32_t name_size, code_size, is_package;
 };
 
+#define MOST_OF_NAME 255
+#define MOST_OF_CODE (16 << 20)
+
 static struct _frozen *
 read_modules(const char *path)
 {
@@ -113,6 +117,9 @@ read_modules(const char *path)
         give_up(path);
     }
     while (fread(&head, sizeof head, 1, file) == 1) {
+        if (head.name_size > MOST_OF_NAME || head.code_size > MOST_OF_CODE) {
+            give_up(path);
+        }
         char *name = malloc(head.name_size + 1);
         unsigned char *code = malloc(head.code_size);
         table = realloc(table, (count + 2) * sizeof *table);
@@ -129,16 +136,24 @@ read_modules(const char *path)
     return table;
 }
 
-static void
-import_all(const struct _frozen *table)
+/* the first of those that are left: `last`, or the end */
+static const struct _frozen *
+import_until(const struct _frozen *table, const char *last)
 {
-    for (; table && table->name; table++) {
+    for (; table && table->name && strcmp(table->name, last); table++) {
         PyObject *module = PyImport_ImportModule(table->name);
         if (!module) {
             give_up(table->name);
         }
         Py_DECREF(module);
     }
+    return table;
+}
+
+static void
+import_all(const struct _frozen *table)
+{
+    import_until(table, "");
     PyImport_FrozenModules = NULL;
     if (PyDict_DelItemString(PyImport_GetModuleDict(), "preload")) {
         give_up("preload.py");
@@ -178,11 +193,9 @@ write_part(int fd, const char *start, const char *stop)
 }
 
 static int
-make_picture(const char *modules, const char *path, const char *blocks_size)
+make_picture(const char *modules, const char *hot, const char *path, const char *blocks_size)
 {
-    if (blocks_size) {
-        heap_open(strtoul(blocks_size, NULL, 10));
-    }
+    hot_place(hot, blocks_size ? strtoul(blocks_size, NULL, 10) : 0);
     reset_signals();
     PyImport_FrozenModules = read_modules(modules);
     start_python();
@@ -192,6 +205,7 @@ make_picture(const char *modules, const char *path, const char *blocks_size)
     if (fd < 0) {
         give_up(path);
     }
+    size_t together = hot_end();
     if (heap_overflowed()) {
         give_up("HEAP_ROOM is too small");
     }
@@ -216,7 +230,8 @@ make_picture(const char *modules, const char *path, const char *blocks_size)
     if (close(fd)) {
         give_up(path);
     }
-    dprintf(1, "%zu blocks %zu free %zu heap\n", blocks, heap_free(), (size_t)(last_byte + 1 - heap_room));
+    dprintf(1, "%zu blocks %zu free %zu heap %zu hot\n", blocks, heap_free(), (size_t)(last_byte + 1 - heap_room),
+            together);
     return 0;
 }
 
@@ -356,15 +371,57 @@ take_environment(void)
     }
 }
 
+/* -- before the picture: what does a call touch? ------------------------------------------------------------------- */
+
+static void
+rehearse(PyObject *call)
+{
+    PyObject *done = call ? PyObject_CallNoArgs(call) : NULL;
+    if (!done) {
+        give_up("warm.py");
+    }
+    Py_DECREF(done);
+}
+
+/* all that warm.py and play.py do, each block that they touch is told; what is imported after warm.py is play.py's */
+static int
+watch(int argc, char **argv)
+{
+    hot_watch();
+    reset_signals();
+    PyImport_FrozenModules = read_modules(argv[2]);
+    start_python();
+    const struct _frozen *more = import_until(PyImport_FrozenModules, "preload");
+    hot_until_here();
+    import_until(more + 1, "");
+    find_what_a_call_needs();
+    PyObject *version = attribute("warm", "version"), *verbs = attribute("warm", "rehearse");
+    PyObject *play = attribute("play", "play");
+    PyGC_Disable();                     /* as in a call: it would touch everything */
+    thread = PyThreadState_Get();
+    PyEval_SaveThread();
+    hot_rank(0);
+    wake_python();
+    take_signals();
+    take_arguments(argc, argv);
+    take_environment();
+    rehearse(version);
+    hot_rank(1);
+    rehearse(verbs);
+    rehearse(play);
+    hot_tell(argv[3]);
+    _exit(0);
+}
+
 int
 main(int argc, char **argv)
 {
     if (!is_picture) {
-        if (argc < 3) {
-            dprintf(2, "usage: %s MODULES PICTURE [BYTES FOR BLOCKS]\n", argv[0]);
+        if (argc < 5) {
+            dprintf(2, "usage: %s watch MODULES HOT DIRECTORY | take MODULES HOT PICTURE [BYTES]\n", argv[0]);
             return 2;
         }
-        return make_picture(argv[1], argv[2], argv[3]);
+        return strcmp(argv[1], "watch") ? make_picture(argv[2], argv[3], argv[4], argv[5]) : watch(argc, argv);
     }
     watch_for_crashes();
     check_file();

@@ -15,8 +15,8 @@ from cni_sriov.leases import holding, index, snapshot
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.verbs import add
 from cni_sriov.vf import admin, card, drift, golden, host, pod, restore
-from cni_sriov.wire import cni
-from cni_sriov.words import inet, jsontext, log, pci
+from cni_sriov.wire import cni, results
+from cni_sriov.words import inet, jsontext, log, pci, stored
 from cni_sriov.words.domain import PF, VF, IpamResult, IPConfig
 from cni_sriov.words.record import Record
 
@@ -80,7 +80,7 @@ def lease(asked):
     for leased in (True, False):
         view.indexes[4].mark(inet.parse_prefix(leases[0].subnet), leased)
     held = holding.Holding(asked.request.attachment, leases, "net", NETNS, [4, 5], "boot", created=0)
-    holding.owner_name(holding.parse_holding(held.render()).attachment)
+    holding.owner_name(stored.parsed("lease", held.render().decode(), holding.Holding.from_json).attachment)
     ips = [IPConfig(one.address, one.gateway, 0) for one in leases]
     return IpamResult(ips, subnets.routes(asked.ipam, leases), {}, leases)
 
@@ -117,14 +117,19 @@ def attach(asked, given):
     pod._each(inside, pod._add_address, record.addresses)
     pod._each(inside, pod._add_route, given.routes)
     netlink.announce(3, "10.0.4.2")
-    return record, cni.render_result(add._result(record, asked.conf, link, given, given.routes), "1.0.0")
+    return record, results.render_result(add._result(record, asked.conf, link, given, given.routes), "1.0.0")
+
+
+def version():
+    """What each call does, and little else."""
+    door.main({"CNI_COMMAND": "VERSION"}, str, lambda _fd, _text: None)
 
 
 def rehearse():
     """An ADD, a CHECK and a DEL, as far as they are pure."""
     asked = call("ADD", CONF)
     record, answer = attach(asked, lease(asked))
-    record = Record.from_json(jsontext.parse_object(jsontext.render(record.to_json())))
+    record = stored.parsed("record", stored.rendered("record", record.to_json()), Record.from_json)
     conf = CONF | {"prevResult": jsontext.parse(answer)}
     checked, netlink = call("CHECK", conf).conf, asked.host.netlink
     link = netlink.links()[0]
@@ -137,4 +142,5 @@ def rehearse():
 
 
 for _ in range(ROUNDS):
+    version()
     rehearse()

@@ -7,6 +7,7 @@ configuration alone fails before anything is locked.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -23,6 +24,9 @@ from .values import DNS, Key, Table
 
 DATA_DIR = "/var/lib/cni/host-subnet"
 SCOPE = "default"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile("([1-9][0-9]{0,3})([smhd])")
+_LONGEST = 9999 * 86400
 
 
 def is_asked(section: object) -> TypeGuard[dict[str, Any]]:
@@ -52,6 +56,15 @@ def _resolv_conf(value: Any) -> str:
     return path
 
 
+def _lifetime(value: Any) -> int:
+    """Seconds."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else value
+    if type(seconds) is not int or not 0 < seconds <= _LONGEST:
+        raise ValueError('must be seconds, or 1 to 9999 and one of s, m, h, d, like "12h"')
+    return seconds
+
+
 def _strings(value: Any) -> list[str]:
     if not all(type(item) is str for item in values.a_list(value)):
         raise ValueError("must be a list of strings")
@@ -74,6 +87,7 @@ IPAM = Table(
         "pools": Key(values.a_list, [], below=POOL),
         **PLACE.rows,
         "sticky": Key(values.boolean, False),
+        "stickyLifetime": Key(_lifetime, 0),
         "dns": Key(values.an_object, below=_DNS),
         "routes": Key(values.a_list, [], below=routeconf.ROUTE),
         "onlink": Key(values.boolean, False),
@@ -87,7 +101,8 @@ IPAM = Table(
 class IpamConf:
     """What was asked of host-subnet. `sticky` is "namespace/name" of the pod ("" = forget the lease at release).
 
-    `wanted` is what is requested of each pool. `resolv_conf` is the file that `dns` is to be read from, "" = `dns` is
+    `sticky_lifetime`: for how many seconds they are kept for it, 0 = for as long as there is room. `wanted` is what is
+    requested of each pool. `resolv_conf` is the file that `dns` is to be read from, "" = `dns` is
     what there is.
     """
 
@@ -101,6 +116,7 @@ class IpamConf:
     wants_sticky: bool
     sticky: str
     resolv_conf: str
+    sticky_lifetime: int = 0
 
 
 def parse(ipam: dict[str, Any], requests: Requests | None = None) -> IpamConf:
@@ -121,6 +137,7 @@ def parse(ipam: dict[str, Any], requests: Requests | None = None) -> IpamConf:
         # host-local's key; `ipam.dns` says it outright, and so wins as a whole
         resolv_conf="" if any(dns.values()) else told["resolvConf"],
         wanted=pools.wanted(found, requests.subnets(), requests.addresses()),
+        sticky_lifetime=told["stickyLifetime"],
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..words.errors import BadConfig
+from ..words.jsontext import words
 from ..words.pci import parse_pci_address
 from ..words.record import VfSettings
 from . import hostsubnet, values
@@ -19,6 +20,8 @@ from .requests import ALLOWED, RATE_LIMIT, SOURCES, Requests
 from .values import DNS, Key, Table
 
 STATE_DIR = "/var/lib/cni/sriov"
+# network-attachment-definition-client v1.7.7, pkg/utils/cniconfig.go, as it stands there and where systemd's link leads
+DEVICE_INFO_DIRS = ["/var/run/k8s.cni.cncf.io/devinfo", "/run/k8s.cni.cncf.io/devinfo"]
 VERIFY_TIMEOUT_MS = 2000  # where no conf says how long a VF may take to be as it was set
 
 
@@ -72,6 +75,7 @@ SRIOV = Table(
         "logFile": Key(values.directory, ""),
         "stateDir": Key(values.directory, STATE_DIR),
         "cniDir": Key(values.directory, ""),
+        "deviceInfoDirs": Key(values.list_of(values.directory), DEVICE_INFO_DIRS),
         "ipam": Key(values.an_object, below=_ipam_keys),
         "dns": Key(values.an_object, below=DNS),
         **SOURCES.rows,
@@ -124,14 +128,20 @@ def selector(raw: dict[str, Any]) -> PfSelector:
 
 
 class NetConf:
-    """One network's configuration, judged. Of `device`, `master`, `pf` one is set, the strongest."""
+    """One network's configuration, judged. Of `device`, `master`, `pf` one is set, the strongest.
+
+    `refused_rate`: why a pod does not get the bandwidth that it asked for, "" if it does. `device_info_dir`: which one of
+    `deviceInfoDirs` its file is below, "" = none.
+    """
 
     __slots__ = (
         *(
             "version",
             "name",
             "requests",
+            "refused_rate",
             "device",
+            "device_info_dir",
             "device_info_file",
             "master",
             "pf",
@@ -155,11 +165,18 @@ class NetConf:
     def __init__(self, conf: dict[str, Any], own: dict[str, Any], cni_args: dict[str, str]) -> None:
         """`own`: what the conf says; what a caller asks for counts before it."""
         self.requests = Requests.of(own, cni_args)
-        told = own | self.requests.judged()
+        asked, limit = self.requests.judged(), own.get("max_tx_rate")
+        self.refused_rate = ""
+        if limit and asked.get("max_tx_rate", 0) > limit:
+            rate = asked.pop("max_tx_rate")
+            self.refused_rate = f"{rate} Mbit/s are asked by runtimeConfig.bandwidth, max_tx_rate is {limit}"
+        told = own | asked
         self.version: str = conf["cniVersion"]
         self.name: str = conf["name"]
         self.device: str = told.get("deviceID") or told.get("pciBusID", "")
         self.device_info_file: str = told.get("CNIDeviceInfoFile", "")
+        below = [root for root in told["deviceInfoDirs"] if self.device_info_file.startswith(f"{root}/")]
+        self.device_info_dir: str = below[0] if below else ""
         self.master: str = "" if self.device else told.get("master", "")
         pf = selector(told["pf"]) if "pf" in told else None  # judged also where it is not used
         self.pf = None if self.device or self.master else pf
@@ -192,7 +209,8 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -
     netconf = NetConf(conf, told, cni_args)
     if adding:  # an attachment that was made without a word, or by another conf, must pass its CHECK
         netconf.requests.refuse_guid()
-        netconf.requests.refuse_forbidden(conf)
+        netconf.requests.refuse_forbidden(conf, told)
+        _check_device_info(netconf, told["deviceInfoDirs"])
     if adding and not (netconf.device or netconf.master or netconf.pf):
         raise BadConfig(
             "read configuration: no VF or PF is named",
@@ -221,6 +239,15 @@ def parse_for_delete(conf: dict[str, Any]) -> NetConf:
         except BadConfig:
             pass
     return NetConf(conf, found, {})
+
+
+def _check_device_info(netconf: NetConf, roots: list[str]) -> None:
+    """Whoever can name a file by a pod's annotation must not have root write anywhere."""
+    if netconf.device_info_file and not netconf.device_info_dir:
+        raise BadConfig(
+            f"read runtimeConfig.CNIDeviceInfoFile {words(netconf.device_info_file)}: is in none of deviceInfoDirs",
+            f'"deviceInfoDirs" is {words(roots)}',
+        )
 
 
 def _check_vlan(told: dict[str, Any], vlan: int | None) -> None:

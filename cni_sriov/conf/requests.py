@@ -2,6 +2,9 @@
 
 Each that is given must be good, and of several for one thing the strongest counts: runtimeConfig, then args.cni, then
 CNI_ARGS, then the configuration itself. A pod's act only where the operator lets them: `allowRequests`.
+
+What comes as runtimeConfig may be a pod's too: Multus and kubelet put annotations there (multus-cni 95a0932,
+pkg/types/conf.go, also a `deviceID`). libcni passes on only what the conf's `capabilities` declare.
 """
 
 from __future__ import annotations
@@ -52,11 +55,25 @@ REQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
     "subnets": (("CNI_ARGS ", "SUBNET"), ("args.cni.", "subnets")),
     "bandwidth": (("runtimeConfig.", "bandwidth"),),
     "vlan": (("args.cni.", "vlan"),),
+    "deviceID": (("runtimeConfig.", "deviceID"),),
 }
+# for the one who has to find it
+_WHENCE = {
+    "CNI_ARGS ": "it comes from the runtime's call or environment",
+    "args.cni.": 'it comes from "cni-args" in the pod\'s annotation k8s.v1.cni.cncf.io/networks',
+    "runtimeConfig.": "it comes from the pod's annotation (k8s.v1.cni.cncf.io/networks, kubernetes.io/egress-bandwidth) or"
+    " the runtime's option (podman --mac-address, --ip)",
+}
+# what other IPAMs read beside these (static, host-local), and so asks for the same
+_ALSO = {"ips": (("CNI_ARGS ", "GATEWAY"), ("runtimeConfig.", "ipRanges"))}
 # a pod leaves its VLAN only where the operator says so
-ALLOWED = Table(
-    {"allowRequests": Key(values.list_of(values.one_of(*REQUESTS)), ["mac", "ips", "subnets", "bandwidth"])}
-)
+BY_DEFAULT = ["mac", "ips", "subnets", "bandwidth", "deviceID"]
+ALLOWED = Table({"allowRequests": Key(values.list_of(values.one_of(*REQUESTS)), BY_DEFAULT)})
+# word: how it is read, and the keys by which the configuration itself says it: who asks for just that asks for nothing
+PINS: dict[str, tuple[Parser, tuple[str, ...]]] = {
+    "mac": (values.mac, ("mac",)),
+    "deviceID": (parse_pci_address, ("deviceID", "pciBusID", "master", "pf")),
+}
 
 
 @dataclass(slots=True)
@@ -75,7 +92,9 @@ class Requests:
         return cls(given.get("runtimeConfig", {}), args_cni, cni_args)
 
     def judged(self) -> dict[str, Any]:
-        """What is asked of the VF, the strongest of each, under the names that the configuration has for it."""
+        """What is asked of the VF, the strongest of each, under the names that the configuration has for it. A rate is at
+        most the wish: NetConf knows the limit.
+        """
         runtime = RUNTIME.read(self.runtime_config, "read runtimeConfig.")
         args = ARGS.read(self.args_cni, "read args.cni.")
         own = self.cni_args.get("MAC")
@@ -92,20 +111,33 @@ class Requests:
                 'ask for a "mac"; InfiniBand has a plugin of its own, ib-sriov',
             )
 
-    def refuse_forbidden(self, conf: dict[str, Any], judged: Iterable[str] = REQUESTS) -> None:
+    def refuse_forbidden(
+        self, conf: dict[str, Any], own: dict[str, Any], judged: Iterable[str] = REQUESTS
+    ) -> None:
         """A pod asks, the operator decides: what `allowRequests` does not name is refused, never done or dropped in silence.
 
-        Whoever reads it: another IPAM gets `ips` too. `judged`: the words that are ours to judge.
+        Whoever reads it: another IPAM gets `ips` too. `own`: what the conf itself says of the VF, judged. `judged`: the
+        words that are ours to judge.
         """
         allowed = ALLOWED.read(conf, "read ")["allowRequests"]
+        declared = (
+            own.get("capabilities", {}) if "allowRequests" not in conf else dict.fromkeys(allowed, True)
+        )
         for word in judged:
-            for source, key in REQUESTS[word] if word not in allowed else ():
-                value = self._of(source).get(key)
-                if _asks(value):
-                    raise BadConfig(
-                        f"read {source}{key} {words(value)}: allowRequests does not allow it",
-                        f'"allowRequests" is {words(allowed)}: add "{word}" if a pod may ask for it',
-                    )
+            parse, keys = PINS.get(word, (None, ()))
+            pins = [own[key] for key in keys if key in own]
+            fault, remedy = _objection(word, pins, allowed, declared.get(word) is True)
+            for source, key, value in self._asked(word) if fault else ():
+                where = f"read {source}{key}"
+                if parse is None or values.parsed(parse, value, where) not in pins:
+                    raise BadConfig(f"{where} {words(value)}: {fault}", f"{remedy}; {_WHENCE[source]}")
+
+    def _asked(self, word: str) -> list[tuple[str, str, Any]]:
+        """Each request that is one: source, key, value."""
+        found = [
+            (source, key, self._of(source).get(key)) for source, key in REQUESTS[word] + _ALSO.get(word, ())
+        ]
+        return [one for one in found if _asks(one[2])]
 
     def _of(self, source: str) -> dict[str, Any]:
         if source == "CNI_ARGS ":
@@ -154,8 +186,23 @@ class Requests:
         return text
 
 
+def _objection(word: str, pins: list[Any], allowed: list[str], is_declared: bool) -> tuple[str, str]:
+    """Why a pod may not ask for that, and what lets it; "" = it may. `pins`: what the conf itself says of it; a `mac` there
+    yields only where the operator wrote that it may (`is_declared`): in `allowRequests`, or without that one by the
+    capability. A device asked for where the conf means none is what a device plugin chose.
+    """
+    if word not in allowed:
+        remedy = f'"allowRequests" is {words(allowed)}: add "{word}" if a pod may ask for it'
+        return ("", "") if word == "deviceID" and not pins else ("allowRequests does not allow it", remedy)
+    if word == "mac" and pins and not is_declared:
+        remedy = '"capabilities": {"mac": true}, or "mac" in "allowRequests", lets a pod have another'
+        return f"the configuration itself has mac {words(pins[0])}", remedy
+    return "", ""
+
+
 def _rate(bandwidth: dict[str, Any]) -> dict[str, int]:
-    """egressRate (bits/s, CNI CONVENTIONS.md) is the VF's max_tx_rate, rounded up to Mbit/s.
+    """egressRate (bits/s, CNI CONVENTIONS.md) as the VF's max_tx_rate, rounded up to Mbit/s: down, less than 1 Mbit/s would
+    be 0, which is no limit at all.
 
     A VF has no limit for what it receives: ingressRate is the `bandwidth` plugin's, which cannot act on VFs either.
     """

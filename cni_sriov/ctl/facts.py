@@ -1,15 +1,23 @@
 """What `sriovctl` wants to know of a PCI device beyond the plugin's own needs: bus numbers, who has it open.
 
-Reads below the Sysfs's root and /proc, changes nothing. What is missing counts as unknown (None, "", []).
+Reads below the Sysfs's root and /proc, changes nothing. What is missing counts as unknown (None, "", []); InputOutput
+where it cannot be seen.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from errno import EACCES
+from typing import TypeVar
 
 from ..kernel.sysfs import Sysfs
 from ..words.domain import PF
+from ..words.errors import InputOutput
+from ..words.gone import is_gone
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -60,21 +68,12 @@ def _nodes(sysfs: Sysfs, pci_address: str) -> set[str]:
     device = _device(sysfs, pci_address)
     nodes = {f"/dev/vfio/devices/{name}" for name in _list(f"{device}/vfio-dev")}
     nodes |= {f"/dev/{name}" for name in _list(f"{device}/uio")}
-    try:
-        nodes.add(f"/dev/vfio/{os.path.basename(os.readlink(f'{device}/iommu_group'))}")
-    except OSError:
-        pass  # no IOMMU: then there is no group
-    return nodes
+    group = _look(os.readlink, f"{device}/iommu_group")  # none without an IOMMU
+    return nodes | {f"/dev/vfio/{os.path.basename(group)}"} if group else nodes
 
 
 def _holds(directory: str, nodes: set[str]) -> bool:
-    for name in _list(directory):
-        try:
-            if os.readlink(f"{directory}/{name}") in nodes:
-                return True
-        except OSError:
-            pass  # closed meanwhile
-    return False
+    return any(_look(os.readlink, f"{directory}/{name}") in nodes for name in _list(directory))
 
 
 def _device(sysfs: Sysfs, pci_address: str) -> str:
@@ -87,15 +86,25 @@ def _number(sysfs: Sysfs, pf: PF, name: str) -> int | None:
 
 
 def read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
+    return _look(_text, path) or ""
 
 
 def _list(path: str) -> list[str]:
+    return _look(os.listdir, path) or []
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read().strip()
+
+
+def _look(look: Callable[[str], T], path: str) -> T | None:
+    """None if nothing is there, or no more; else whoever uses a VF might be passed over. A process that is shown to nobody
+    (a security module's EACCES) would be in the way for ever.
+    """
     try:
-        return os.listdir(path)
-    except OSError:
-        return []
+        return look(path)
+    except OSError as error:
+        if is_gone(error) or error.errno == EACCES:
+            return None
+        raise InputOutput(f"look at {path}: {error.strerror}") from error

@@ -19,7 +19,7 @@ from ..leases import directory
 from ..leases.holding import Holding
 from ..leases.store import Store
 from ..leases.transaction import Judge
-from ..owner import adopt, death, giveback, records
+from ..owner import adopt, death, giveback, observer, records
 from ..vf import homename, restore
 from ..vf.host import Host
 from ..words.domain import Attachment
@@ -48,14 +48,18 @@ class Verdict:
 def run(
     host: Host, dry_run: bool = False, is_dead: Judge | None = None, data_dir: str = hostsubnet.DATA_DIR
 ) -> list[Verdict]:
-    """VFs first: with a VF go the leases of its attachment."""
+    """VFs first: with a VF go the leases of its attachment. TryAgain where not all of the node can be seen."""
+    observer.must_see_all(host)
     if not dry_run:
         host.ledger.open_run_dir()
     items = list(_vfs(host, dry_run))
     if not dry_run:
         homename.settle(host)
     items += _leases(host, dry_run, is_dead or death.DeathProof(host))
-    return items + list(_boots(host, dry_run, data_dir))
+    items += _boots(host, dry_run, data_dir)
+    if not dry_run:
+        records.sweep_locks(host)
+    return items
 
 
 # VFs -----------------------------------------------------------------------------------------------------------------
@@ -72,6 +76,8 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Verdict]:
     for record in host.ledger.claims():
         if record.attachment not in seen:
             yield from _vf(host, record, dry_run)
+    for one in node.unreadable(host):
+        yield Verdict("vf", one["file"], "", False, f"it cannot be read: {one['reason']}; {one['remedy']}")
 
 
 def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:
@@ -108,7 +114,7 @@ def _alone(
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = death.proof(host, record)
     if not proof:
-        return False, _STUCK if record.status == "released" else "the VF is in a pod"
+        return False, "the VF is in a pod"
     if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
         stuck = (
             _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
@@ -117,7 +123,7 @@ def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     return True, proof
 
 
-_STUCK = "its netdev is in a netns that neither can be reached nor dies"
+_STUCK = "no move brings its netdev home, and its driver does not let go of it"
 
 
 def _pf_name(host: Host, record: Record) -> str:
@@ -129,11 +135,13 @@ def _pf_name(host: Host, record: Record) -> str:
 
 
 def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
-    with_vf = {record.attachment for record in node.records(host)}
+    with_vf = {record.attachment for record in node.records(host)} | host.ledger.with_vf()
     for store, holding in list(own.all_holdings(host)):
         what = ", ".join(lease.subnet for lease in holding.leases)
         if holding.attachment is None:
-            yield Verdict("lease", what, holding.leases[0].sticky, False, "it is kept for its pod (sticky)")
+            found = _surviving(functools.partial(_judge_kept, store, holding, dry_run))
+            if found is not None:
+                yield Verdict("lease", what, holding.leases[0].sticky, *found)
         elif holding.attachment in with_vf:
             reason = "it goes with its VF" if dry_run else "its attachment has a VF"
             yield Verdict("lease", what, str(holding.attachment), False, reason)
@@ -144,6 +152,12 @@ def _leases(host: Host, dry_run: bool, is_dead: Judge) -> Iterator[Verdict]:
             found = _surviving(judge)
             if found is not None:
                 yield Verdict("lease", what, str(holding.attachment), *found)
+
+
+def _judge_kept(store: Store, kept: Holding, dry_run: bool) -> Judgement:
+    if store.is_over(kept) and (dry_run or store.forget_kept(kept, only_if_over=True)):
+        return True, "its pod did not come back in time (stickyLifetime)"
+    return False, "it is kept for its pod (sticky)"
 
 
 def _judge_lease(
@@ -175,12 +189,18 @@ def _why_alive(holding: Holding, is_dead: Judge) -> str:
 def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Verdict]:
     """Directories of earlier boots below the default dataDir; the others are known, and so cleared, at first use."""
     for scope in _scopes(data_dir):
-        where = LeaseDir(data_dir, scope)
-        old = sorted(set(directory.boots(where)) - {host.ledger.boot_id})
-        if old and not dry_run:  # a transaction's first use of a directory drops them
-            own.store(host, where).rebuild()
-        for name in old:
-            yield Verdict("lease", f"{data_dir}/{scope}/{name}", "", True, "it is of an earlier boot")
+        failures = Failures()
+        with failures.of():
+            yield from _boots_of(host, LeaseDir(data_dir, scope), dry_run)
+        for reason in failures.reasons:
+            yield Verdict("lease", f"{data_dir}/{scope}", "", False, str(reason))
+
+
+def _boots_of(host: Host, where: LeaseDir, dry_run: bool) -> list[Verdict]:
+    old = sorted(set(directory.boots(where)) - {host.ledger.boot_id})
+    if old and not dry_run:  # a transaction's first use of a directory drops them
+        own.store(host, where).rebuild()
+    return [Verdict("lease", f"{where.path}/{name}", "", True, "it is of an earlier boot") for name in old]
 
 
 def _scopes(data_dir: str) -> list[str]:

@@ -31,7 +31,9 @@ class Locked:
     def __enter__(self) -> None:
         path = f"{self.directory}/lock"
         try:
-            self.fd = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self.fd = os.open(
+                path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+            )
         except OSError as error:
             raise InputOutput(f"lock {path}: {error.strerror}", _there_is(self.directory)) from error
         deadline = time.monotonic() + _LOCK_WAIT_S

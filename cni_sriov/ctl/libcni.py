@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from typing import Any
 
@@ -164,14 +165,29 @@ def beside(file: str, conf: Json) -> list[tuple[str, Json]]:
         return []
     directory = f"{os.path.dirname(file) or '.'}/{name}"  # filepath.Join: "/etc" is no other place
     return [
-        (f"{name}/{entry}", parse_object(text_of(os.path.join(directory, entry))))
+        (f"{name}/{entry}", parse_object(text_of_entry(os.path.join(directory, entry))))
         for entry in files(directory, (".conf",))
     ]
 
 
 def text_of(file: str) -> str:
+    """Of a file that somebody named, which may be a pipe: `validate <(helm template ...)`."""
     try:
         with open(file, encoding="utf-8", errors="surrogateescape") as stream:
+            return stream.read()
+    except OSError as failed:
+        raise InputOutput(f"read {file}: {failed.strerror}") from failed
+
+
+def text_of_entry(file: str) -> str:
+    """Of one that a directory has: a FIFO there, or a device, would never end."""
+    try:
+        fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(fd, encoding="utf-8", errors="surrogateescape") as stream:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise InputOutput(
+                    f"read {file}: it is no regular file", "a runtime that reads it would wait for ever"
+                )
             return stream.read()
     except OSError as failed:
         raise InputOutput(f"read {file}: {failed.strerror}") from failed

@@ -1,4 +1,4 @@
-"""The operator's tool: arguments in, one verb, one gate for every error. argparse lives here and only here.
+"""The operator's tool: arguments in, one verb, one gate for every error.
 
 Each verb imports what it needs when it runs, so that `sriovctl --help` is quick. Exit status: 0 ok, 1 failed or
 findings, 2 usage, 77 not root.
@@ -12,22 +12,22 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .. import __version__
 from ..conf.hostsubnet import DATA_DIR
-from ..conf.netconf import STATE_DIR
 from ..leases.transaction import Judge
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
-from ..words.jsontext import words
 from ..words.log import Log
+from . import arguments
+
+if TYPE_CHECKING:
+    from .gc import Verdict
 
 OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
 JSON_VERSION = 1  # keys are only ever added
-HOST_LOCAL = "/var/lib/cni/networks"
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     """The answer is the exit status; the one document or table goes to `tool.out`."""
     as_json = "--json" in argv
     try:
-        options = _parser().parse_args(argv)
+        options = arguments.parser(_VERBS).parse_args(argv)
         if options.needs_root and tool.euid != 0:
             raise NotRealRoot(
                 f"run sriovctl {options.verb}: needs root, and runs as uid {tool.euid}",
@@ -76,9 +76,9 @@ def main(argv: Sequence[str], tool: Tool) -> int:
         return status
     except SystemExit as stop:  # --help, --version: argparse has printed them
         return int(stop.code or 0)
-    except (_Usage, NotRealRoot) as error:
+    except (arguments.Usage, NotRealRoot) as error:
         _tell(tool, as_json, error)
-        return USAGE if isinstance(error, _Usage) else NOT_ROOT
+        return USAGE if isinstance(error, arguments.Usage) else NOT_ROOT
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
@@ -93,105 +93,6 @@ def _tell(tool: Tool, as_json: bool, error: CniError) -> None:
     tool.err.write(f"{red}sriovctl: {error.msg}{plain}\n")
     for line in error.details.splitlines():
         tool.err.write(f"  {line}\n")
-
-
-# arguments -----------------------------------------------------------------------------------------------------------
-
-
-class _Usage(CniError):
-    """Arguments that are none of ours: what the caller gave, before anything was looked at."""
-
-    code = 4
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _Usage(message, self.format_usage().strip())
-
-
-def _parser() -> argparse.ArgumentParser:
-    about = "Virtual functions and subnets of this node: create, look, clean up."
-    parser = _Parser(prog="sriovctl", description=about, epilog=_EPILOG, formatter_class=_FORMATTER)
-    parser.add_argument("--version", action="version", version=f"sriovctl {__version__}")
-    common = _Parser(add_help=False)
-    for target in (parser, common):  # before the verb or behind it
-        default: Any = STATE_DIR if target is parser else argparse.SUPPRESS
-        target.add_argument(
-            "--state-dir",
-            metavar="DIR",
-            default=default,
-            help="a stateDir to look at besides those in use (default %(default)s)"
-            if target is parser
-            else argparse.SUPPRESS,
-        )
-        target.add_argument(
-            "--json",
-            action="store_true",
-            default=False if target is parser else argparse.SUPPRESS,
-            help="one JSON document on standard output" if target is parser else argparse.SUPPRESS,
-        )
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name, about, run, needs_root in _VERBS:
-        verb = verbs.add_parser(name, help=about, description=about, parents=[common])
-        verb.set_defaults(run=run, needs_root=needs_root)
-        _add_arguments(name, verb)
-    return parser
-
-
-def _add_arguments(name: str, verb: argparse.ArgumentParser) -> None:
-    if name == "vfs":
-        verb.add_argument("pf", metavar="PF", help="name or PCI address, like enp1s0f0 or 0000:01:00.0")
-        verb.add_argument(
-            "count", metavar="N", type=_count, help="how many VFs it shall have; 0 removes them"
-        )
-    elif name == "baseline":
-        verb.add_argument(
-            "where", metavar="PF|VF", nargs="?", default="", help="one PF, or a VF by its PCI address"
-        )
-        verb.add_argument(
-            "--take", metavar="VF", default="", help="what that VF is now is golden from now on"
-        )
-    elif name == "gc":
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be taken back")
-    elif name == "import":
-        verb.add_argument("source", choices=["host-local"], help="whose leases")
-        verb.add_argument("file", metavar="FILE", help="the new .conf or .conflist, with host-subnet")
-        verb.add_argument("--network", metavar="NAME", default="", help="its old name (default: as in FILE)")
-        verb.add_argument(
-            "--store", metavar="DIR", default=HOST_LOCAL, help="host-local's dataDir (default %(default)s)"
-        )
-        verb.add_argument("--dry-run", action="store_true", help="only say what would be leased")
-    elif name in {"validate", "explain"}:
-        verb.add_argument("file", metavar="FILE", help=_FILES[name])
-    if name == "validate":
-        verb.add_argument(
-            "--device-id-given",
-            action="store_true",
-            help="the runtime names the VF (Multus with a device plugin): the configuration needs not",
-        )
-    if name == "explain":
-        verb.add_argument(
-            "--runs",
-            type=_runs,
-            default=5,
-            metavar="N",
-            help="how often (default %(default)s); shown are medians",
-        )
-        verb.add_argument(
-            "--plugin", metavar="PATH", default="", help="the plugin (default: `sriov` beside sriovctl)"
-        )
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6):
-        raise argparse.ArgumentTypeError(f"{words(text)} is no number of VFs")
-    return int(text)
-
-
-def _runs(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
-        raise argparse.ArgumentTypeError(f"{words(text)} is no number of runs")
-    return int(text)
 
 
 # verbs ---------------------------------------------------------------------------------------------------------------
@@ -217,13 +118,14 @@ def _vfs(options: argparse.Namespace, tool: Tool) -> int:
 def _status(options: argparse.Namespace, tool: Tool) -> int:
     from . import node
 
-    pfs = node.look(tool.make_host(options.state_dir))
+    host = tool.make_host(options.state_dir)
+    pfs, unreadable = node.look(host), node.unreadable(host)
     if options.json:
-        _write_json(tool, {"pfs": [pf.to_json() for pf in pfs]})
+        _write_json(tool, {"pfs": [pf.to_json() for pf in pfs], "unreadable": unreadable})
     else:
         from . import show
 
-        show.status(tool.out, pfs)
+        show.status(tool.out, pfs, unreadable)
     return OK
 
 
@@ -241,10 +143,17 @@ def _leases(options: argparse.Namespace, tool: Tool) -> int:
 
 
 def _gc(options: argparse.Namespace, tool: Tool) -> int:
-    from . import gc
+    from . import gc, giveup
 
     host = tool.make_host(options.state_dir)
-    items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
+    if options.forget:
+        items = [giveup.run(host, options.forget, options.dry_run, tool.data_dir)]
+    else:
+        items = gc.run(host, options.dry_run, tool.is_dead, tool.data_dir)
+    return _tell_verdicts(options, tool, items)
+
+
+def _tell_verdicts(options: argparse.Namespace, tool: Tool, items: list[Verdict]) -> int:
     if options.json:
         _write_json(tool, {"dryRun": options.dry_run, "items": [item.to_json() for item in items]})
     else:
@@ -265,6 +174,13 @@ def _baseline(options: argparse.Namespace, tool: Tool) -> int:
 
         show.baseline(tool.out, rows)
     return OK
+
+
+def _forget(options: argparse.Namespace, tool: Tool) -> int:
+    from . import forget
+
+    items = forget.run(tool.make_host(options.state_dir), options.pod, options.dry_run)
+    return _tell_verdicts(options, tool, items)
 
 
 def _import(options: argparse.Namespace, tool: Tool) -> int:
@@ -307,24 +223,13 @@ def _explain(options: argparse.Namespace, tool: Tool) -> int:
     return OK
 
 
-_FILES = {
-    "validate": "a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, or a directory"
-    " of them; - is standard input",
-    "explain": "a .conf or .conflist; - is standard input",
-}
-_FORMATTER = argparse.RawDescriptionHelpFormatter
-_EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
-
-  sriovctl vfs enp1s0f0 7              seven VFs on that port
-  sriovctl status                      who has which VF, VLAN and subnet
-  sriovctl validate 10-sriov.conflist  is it right, and if not, what is wrong
-"""
 _VERBS: tuple[tuple[str, str, Callable[[argparse.Namespace, Tool], int], bool], ...] = (
     ("vfs", "create the VFs of a PF and wait until they can be used", _vfs, True),
     ("status", "PFs, their VFs, and the containers that have them", _status, True),
     ("leases", "the subnets that are given out", _leases, True),
     ("baseline", "what each VF was at first, and what of it differs now", _baseline, True),
     ("gc", "take back VFs and subnets that provably nobody owns any more", _gc, True),
+    ("forget", "no longer keep the subnets of a pod that does not come back (sticky)", _forget, True),
     ("import", "lease by host-subnet what host-local gave out", _import, True),
     ("validate", "judge a configuration; warnings do not fail it", _validate, False),
     ("explain", "attach, detach, and show where the time goes", _explain, True),

@@ -140,7 +140,31 @@ def _attachment_definition(document: Json, places: int) -> Network:
         conf = {"name": name} | conf | {"name": name}
     resource = _part(meta, "annotations").get(RESOURCE)
     given = _giver(resource) if isinstance(resource, str) and resource else ""
-    return Network(conf, not value_of(conf, "type"), title, given, strict_flags=True)
+    found = [] if given else list(_own_devices(conf))
+    return Network(conf, not value_of(conf, "type"), title, given, strict_flags=True, found=found)
+
+
+def _own_devices(conf: Json) -> Iterator[Finding]:
+    """Without a resource Multus passes on the `deviceID` of a pod's annotation (multus-cni 95a0932, pkg/types/conf.go,
+    LoadDelegateNetConf): any VF of the node, on whatever wire.
+    """
+    listed = conf.get("plugins")
+    paths = (
+        {f"plugins[{n}].": plugin for n, plugin in enumerate(listed)}
+        if isinstance(listed, list)
+        else {"": conf}
+    )
+    for path, plugin in paths.items():
+        if not isinstance(plugin, dict) or value_of(plugin, "type") != "sriov":
+            continue
+        allowed = value_of(plugin, "allowRequests")
+        is_narrowed = isinstance(allowed, list) and "deviceID" not in allowed
+        if _part(plugin, "capabilities").get("deviceID") is True and not is_narrowed:
+            yield warning(
+                f"{path}capabilities.deviceID",
+                f"lets a pod choose any VF of the node, since no {RESOURCE} is there: leave it out, or write"
+                ' allowRequests without "deviceID"',
+            )
 
 
 def _giver(resource: str) -> str:

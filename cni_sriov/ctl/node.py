@@ -6,7 +6,6 @@ VFs inside pods are seen through their Records and the PF's own view; nobody ent
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from ..vf.card import in_host
 from ..vf.host import Host
 from ..words.domain import PF, VF, Attachment, Link
 from ..words.errors import KernelRefused
+from ..words.failures import Failures
 from ..words.inet import parse_prefix
 from ..words.lease import Lease
 from ..words.record import Record, VfState
@@ -102,8 +102,8 @@ def _without_pf(
     """Attached VFs whose PF is not visible, as those of one without name; free ones cannot be told from other cards."""
     rows = []
     for record in records:
-        vf, netdev = host.sysfs.vf(record.vf_index, record.vf), in_host(host, record.vf)
-        state = _state(host, vf, netdev, record, addressed)
+        vf = host.sysfs.vf(record.vf_index, record.vf)
+        netdev, state = _seen(host, vf, record, addressed)
         rows.append(_vf_row(vf, netdev, None, record, held.get(record.attachment, []), state))
     return PfRow(PF("", "", 0, "", len(rows), len(rows)), True, rows)
 
@@ -121,10 +121,18 @@ def _pf_row(
     for vf in host.sysfs.vfs(pf):
         record = owners.get(vf.pci_address)
         leases = held.get(record.attachment, []) if record else []
-        netdev = in_host(host, vf.pci_address)
-        state = _state(host, vf, netdev, record, addressed)
+        netdev, state = _seen(host, vf, record, addressed)
         rows.append(_vf_row(vf, netdev, admin.get(vf.index), record, leases, state))
     return PfRow(pf, link is not None and link.is_up, rows)
+
+
+def _seen(host: Host, vf: VF, record: Record | None, addressed: set[int]) -> tuple[Link | None, str]:
+    """Its netdev if that is in the host, and its state. What is wrong with one hides no other."""
+    failures = Failures()
+    with failures.of():
+        netdev = in_host(host, vf.pci_address)
+        return netdev, _state(host, vf, netdev, record, addressed)
+    return None, f"it cannot be looked at: {failures.told[0]}"
 
 
 def _vf_row(
@@ -154,6 +162,8 @@ def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addre
     if record is not None and record.status == "done":
         # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
         return death.proof(host, record) or "attached"
+    if record is None and vf.pci_address in host.ledger.claimed():
+        return "taken, by a claim that cannot be read"
     if record is not None:
         return {"in-progress": "ADD in progress", "released": "released, not restored yet"}[record.status]
     if vf.busy:
@@ -170,22 +180,34 @@ def _admin_states(host: Host, link: Link | None) -> dict[int, VfState]:
         return {}  # the PF went meanwhile
 
 
+def unreadable(host: Host) -> list[dict[str, str]]:
+    """State files that say nothing that we know. The `vf` of a claim is its name, and taken."""
+    found = host.ledger.unreadable_claims()
+    for ledger in ledgers(host):
+        found += ledger.unreadable_records()
+    return [
+        {
+            "file": error.path,
+            "reason": error.why,
+            "writtenBy": error.by,
+            "vf": error.path.rpartition("+")[2] if "+" in error.path else "",
+            "remedy": error.details,
+        }
+        for error in found
+    ]
+
+
 # records and leases --------------------------------------------------------------------------------------------------
 
 
 def ledgers(host: Host) -> list[Ledger]:
     """One for each stateDir that was used in this boot, and the one that was asked for."""
-    directories = {host.ledger.state_dir}
-    registered = f"{host.ledger.run_dir}/dirs"
-    for name in os.listdir(registered) if os.path.isdir(registered) else []:
-        try:
-            directories.add(os.readlink(f"{registered}/{name}"))
-        except OSError:
-            pass
-    return [
-        Ledger(directory, host.ledger.log, host.ledger.run_dir, host.ledger.boot_id)
-        for directory in sorted(directories)
-    ]
+    found = []
+    for directory in sorted({host.ledger.state_dir, *host.ledger.directories()}):
+        ledger = Ledger(directory, host.ledger.log, host.ledger.run_dir, host.ledger.boot_id)
+        ledger.complained = host.ledger.complained  # each file is told of once
+        found.append(ledger)
+    return found
 
 
 def records(host: Host) -> list[Record]:

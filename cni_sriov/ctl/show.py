@@ -73,7 +73,7 @@ def vfs(out: TextIO, outcome: Provision) -> None:
         console.print(Text(f"note: {line}", style="yellow"))
 
 
-def status(out: TextIO, pfs: list[PfRow]) -> None:
+def status(out: TextIO, pfs: list[PfRow], unreadable: list[dict[str, str]]) -> None:
     console = _console(out)
     if not pfs:
         console.print("this node has no device that can have VFs (no sriov_totalvfs in /sys/bus/pci/devices)")
@@ -86,6 +86,8 @@ def status(out: TextIO, pfs: list[PfRow]) -> None:
         console.print(table)
     for pf in pfs:
         _print_pf(console, pf)
+    for one in unreadable:
+        console.print(Text(f"{one['file']} cannot be read: {one['reason']}; {one['remedy']}", style="red"))
 
 
 def _vf_cells(pf: PfRow, vf: VfRow) -> tuple[Text, ...]:

@@ -17,9 +17,9 @@ from ..conf import hostsubnet, netconf
 from ..conf.keycase import Folded, value_of
 from ..conf.requests import Requests
 from ..decide import subnets
-from ..wire import cni
+from ..wire import cni, results
 from ..words import versions
-from ..words.errors import BadConfig, BadJson, CniError
+from ..words.errors import BadConfig, BadJson, CniError, InputOutput
 from . import libcni, netfiles, schema
 from .finding import Finding, error, note, warning
 
@@ -84,7 +84,12 @@ def _directory(path: str, device_id_given: bool) -> list[Finding]:
     loaded = libcni.files(path, _SUFFIXES)
     for name in loaded + libcni.files(path, _MANIFESTS):
         file = os.path.join(path, name)
-        for network in netfiles.read(libcni.text_of(file), libcni.suffix_of(name)):
+        try:
+            text = libcni.text_of_entry(file)
+        except InputOutput as failed:
+            found.append(_named(error("", "", str(failed)), name))
+            continue
+        for network in netfiles.read(text, libcni.suffix_of(name)):
             network.document = f"{name} {network.document}".strip()
             found += _judged(network, file, device_id_given, alone=False)
             title = (network.conf or {}).get("name") if name in loaded else None
@@ -235,13 +240,13 @@ def parse_plugin(plugin: Json) -> None:
         conf = netconf.parse(plugin, {})
         if hostsubnet.is_asked(conf.ipam):
             asked = hostsubnet.parse(conf.ipam, conf.requests)
-            cni.check_carries(version, [pool.version for pool in asked.pools])
+            results.check_carries(version, [pool.version for pool in asked.pools])
         return
-    Requests().refuse_forbidden(plugin)
+    Requests().refuse_forbidden(plugin, {})
     asked = hostsubnet.parse(plugin.get("ipam", {}))
     subnets.check_main_plugin(asked, foreign=True)
-    cni.check_carries(version, [pool.version for pool in asked.pools])
-    cni.check_carries_routes(version, asked.routes)
+    results.check_carries(version, [pool.version for pool in asked.pools])
+    results.check_carries_routes(version, asked.routes)
 
 
 def _warnings(document: Json, listed: list[Plugin], alone: bool) -> list[Finding]:

@@ -18,7 +18,7 @@ from ..state.ledger import Ledger
 from ..verbs import add, check, delete, gc, status
 from ..vf.call import Call
 from ..vf.host import Host
-from ..wire import cni, prevresult
+from ..wire import cni, prevresult, results
 from ..words import versions
 from ..words.domain import Request, Result
 from ..words.errors import (
@@ -122,7 +122,7 @@ def main(
     try:
         answer = _answer(told, door, env, read_stdin, make_host or _host)
     except (Exception, SystemExit, KeyboardInterrupt) as error:  # the one gate: all leaves as one CNI error
-        answer = cni.render_error(as_cni_error(error), told.version)
+        answer = results.render_error(as_cni_error(error), told.version)
         code = 1
     return code if _say(write, 1, answer + "\n" if answer else "") else 1
 
@@ -176,7 +176,9 @@ def _call(request: Request, make_host: MakeHost) -> Call:
     _tell(request, host)
     if conf.cni_dir:
         host.ledger.cache_dirs.insert(0, conf.cni_dir)
-    is_ours = cni.VERBS[request.verb].is_strict and hostsubnet.is_asked(conf.ipam)
+    if conf.refused_rate and request.verb == "ADD":
+        host.log.warning("bandwidth may be lowered, not raised", reason=conf.refused_rate)
+    is_ours = cni.VERBS[request.verb].leases and hostsubnet.is_asked(conf.ipam)
     return Call(request, conf, host, hostsubnet.parse(conf.ipam, conf.requests) if is_ours else None)
 
 
@@ -194,12 +196,12 @@ def _dispatch(call: Call) -> str:
     verb, conf = call.request.verb, call.conf
     if verb == "ADD":
         if conf.version < "0.3.0":
-            cni.check_carries(conf.version, _families(call))
+            results.check_carries(conf.version, _families(call))
         _on_stop(_raise_stop)
     elif cni.VERBS[verb].is_by_record:
         _on_stop(signal.SIG_IGN)
     result = RUN[verb](call)
-    return "" if result is None else cni.render_result(result, conf.version, conf.prev_result)
+    return "" if result is None else results.render_result(result, conf.version, conf.prev_result)
 
 
 def _families(call: Call) -> list[int]:

@@ -11,7 +11,7 @@ from ..ipam import own
 from ..owner import reclaim, records
 from ..verbs import gc, status
 from ..vf.host import Host
-from ..wire import cni
+from ..wire import results
 from ..words.domain import Request, Result
 from ..words.errors import BadConfig, CniError, TryAgain
 from ..words.lease import LeaseDir
@@ -106,21 +106,21 @@ def _status(request: Request, section: dict[str, Any], host: Host) -> None:
 def _parse(request: Request, section: dict[str, Any]) -> hostsubnet.IpamConf:
     asked = Requests.of(request.conf, request.args)
     if request.verb == "ADD":
-        asked.refuse_forbidden(request.conf, _OURS)
+        asked.refuse_forbidden(request.conf, {}, _OURS)
     return hostsubnet.parse(section, asked)
 
 
 def _add(request: Request, section: dict[str, Any], host: Host) -> str:
     conf = _parse(request, section)
-    cni.check_carries(request.conf["cniVersion"], [pool.version for pool in conf.pools])
-    cni.check_carries_routes(request.conf["cniVersion"], conf.routes)
+    results.check_carries(request.conf["cniVersion"], [pool.version for pool in conf.pools])
+    results.check_carries_routes(request.conf["cniVersion"], conf.routes)
     own.read_dns(conf)
     with host.open_netns(request.netns) as netns:
         identity, cookie = list(netns.identity), netns.cookie
     used = [] if conf.allow_host_overlap else own.host_use(host, _parents(request, host))
     whose = request.attachment, request.conf["name"], request.netns
     found = reclaim.reserve(host, own.Asked(conf, *whose, identity, cookie, used, foreign=True))
-    return cni.render_result(Result([], found.ips, found.routes, found.dns), request.conf["cniVersion"])
+    return results.render_result(Result([], found.ips, found.routes, found.dns), request.conf["cniVersion"])
 
 
 def _parents(request: Request, host: Host) -> set[int]:

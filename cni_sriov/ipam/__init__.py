@@ -40,10 +40,6 @@ def to_store(host: Host, conf: IpamConf | None) -> dict[str, Any]:
     return delegate.remember(host) if host.request.conf.get("ipam") else {}
 
 
-def release(host: Host, record: Record) -> None:
-    of(record).release(host, record)
-
-
 def follow(record: Record, section: dict[str, Any]) -> None:
     """Where the network went from another IPAM to host-subnet (`sriovctl import`), the lease is what counts."""
     if of(record) is delegate and hostsubnet.is_asked(section):

@@ -14,18 +14,17 @@ from ..conf.keycase import value_of
 from ..conf.netconf import NetConf
 from ..kernel import process
 from ..vf.host import Host
-from ..wire import cni, ipam_answer
+from ..wire import ipam_answer, results
 from ..words import jsontext
 from ..words.domain import IpamResult
-from ..words.errors import BadConfig, CniError, InputOutput
+from ..words.errors import BadConfig, CniError, InputOutput, TryAgain
 from ..words.jsontext import words
 from ..words.record import Record
+from ..words.stored import rendered
 
 Way = tuple[dict[str, Any], dict[str, str]]  # conf, environment
 
 _NOT_KEPT = ("prevResult", "cni.dev/valid-attachments")  # of one call; a DEL may lack them
-_LIMIT = 1 << 18  # bytes that a Record keeps of a conf, in it and in the claim
-_DEPTH = 64
 _USUAL_PATH = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
 
 
@@ -34,13 +33,7 @@ def remember(host: Host) -> dict[str, Any]:
     name = host.request.conf["ipam"]["type"]
     process.find(name, host.request.path)
     found = stored(host, name, host.request.raw)
-    size = len(jsontext.render(found["conf"]))
-    deep = jsontext.depth(found["conf"], jsontext.DEEPEST)
-    if size > _LIMIT or deep > _DEPTH:
-        raise BadConfig(
-            f"keep the configuration for the DEL of ipam {name}: {size} bytes, nested {deep} deep",
-            f"at most {_LIMIT} bytes and {_DEPTH} levels",
-        )
+    rendered(f"the configuration for the DEL of ipam {name}", found, is_foreign=True)
     return found
 
 
@@ -78,7 +71,7 @@ def add(host: Host, record: Record, conf: NetConf) -> IpamResult | None:
         raise InputOutput(
             f"read the answer of ipam {record.ipam['type']}: {error}", document[:200]
         ) from error
-    cni.check_carries(conf.version, [6 if ":" in ip.address else 4 for ip in found.ips])
+    results.check_carries(conf.version, [6 if ":" in ip.address else 4 for ip in found.ips])
     return found
 
 
@@ -88,6 +81,8 @@ def _delete_what_failed(host: Host, record: Record) -> None:
     """
     try:
         release(host, record)
+    except TryAgain:  # it could not be started now: the undo tries it again, and then the DEL
+        raise
     except CniError as error:
         host.log.warning(
             "DEL of the IPAM that failed its ADD failed too", attachment=record.attachment, reason=error

@@ -22,7 +22,8 @@ from ..leases.transaction import Judge, Transaction
 from ..state import resolvconf
 from ..vf.host import Host
 from ..words.domain import Attachment, HostUse, IpamResult, IPConfig
-from ..words.errors import Drift, InputOutput, PoolExhausted, SubnetConflict
+from ..words.errors import Drift, PoolExhausted, SubnetConflict
+from ..words.failures import Failures
 from ..words.inet import Prefix, parse_prefix
 from ..words.lease import Choice, Lease, LeaseDir
 from ..words.record import Record
@@ -102,7 +103,10 @@ def lease(there: Store, asked: Asked, is_dead: Judge | None = None) -> list[Leas
     """
     owner_name(asked.attachment)  # judged before anything is made for it
     where = asked.netns, asked.netns_identity, there.node.boot_id
-    holding = Holding(asked.attachment, [], asked.network, *where, netns_cookie=asked.netns_cookie)
+    kept_for = asked.conf.sticky_lifetime
+    holding = Holding(
+        asked.attachment, [], asked.network, *where, netns_cookie=asked.netns_cookie, lifetime=kept_for
+    )
     with there.transaction(f"reserve for {asked.attachment}") as transaction:
         transaction.refuse_second(asked.attachment, is_dead)
         key = asked.sticky if asked.sticky and sticky.find(transaction, asked.sticky) else ""
@@ -116,18 +120,17 @@ def _choose(asked: Asked, transaction: Transaction) -> Choice:
         try:
             return subnets.choose(asked.conf, transaction, asked.used)
         except PoolExhausted:
-            if not sticky.give_up(transaction, asked.prefixes):
+            if not sticky.give_up(transaction, asked.prefixes, asked.conf.sticky_lifetime > 0):
                 raise
 
 
 def in_the_way(host: Host, conf: IpamConf, wanted: str) -> Iterator[tuple[Store, Holding]]:
     """Whoever holds a lease that overlaps, in any data directory of the scope; without the lock."""
+    failures = Failures(host.log.error, "data directory left out")
     for there in stores(host, conf.lease_dir.scope):
-        try:
+        held = []
+        with failures.of(directory=there.where.data_dir):
             held = there.overlapping(parse_prefix(wanted))
-        except InputOutput as error:
-            host.log.error("data directory left out", directory=there.where.data_dir, reason=error)
-            continue
         yield from ((there, holding) for holding in held)
 
 
@@ -248,10 +251,11 @@ def all_holdings(host: Host) -> Iterator[tuple[Store, Holding]]:
     return ((there, holding) for there in stores(host) for holding in there.holdings())
 
 
-def leases_of(host: Host, network: str) -> list[tuple[Store, Attachment]]:
-    """The attachments of that network that hold leases."""
-    return [
-        (there, holding.attachment)
-        for there, holding in all_holdings(host)
-        if holding.network == network and holding.attachment is not None
-    ]
+def leases_of(host: Host, network: str, failures: Failures) -> list[tuple[Store, Attachment]]:
+    """The attachments of that network that hold leases; directories that cannot be read are told to `failures`."""
+    found: list[tuple[Store, Attachment]] = []
+    for there in stores(host):
+        with failures.of(directory=there.where.path):
+            held = [holding.attachment for holding in there.holdings() if holding.network == network]
+            found += [(there, attachment) for attachment in held if attachment is not None]
+    return found

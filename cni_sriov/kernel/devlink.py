@@ -6,9 +6,11 @@ in legacy mode, too (devlink_port_attrs_set with attrs.switch_id).
 
 from __future__ import annotations
 
+from errno import EBADMSG, EINVAL, EOPNOTSUPP
 from sys import byteorder
 
 from ..words.errors import KernelRefused
+from ..words.gone import is_gone
 from .attributes import Attrs, Malformed, attr_text, attrs_of
 from .nlsocket import NETLINK_GENERIC, NetlinkSocket
 
@@ -21,20 +23,24 @@ _GENLMSGHDR = 4  # command, version, 2 reserved
 
 
 def eswitch_mode(device: str, bus: str = "pci") -> str:
-    """Its mode: "legacy", "switchdev", or "" where kernel, driver or device know of no eswitch."""
+    """Its mode: "legacy", "switchdev", or "" where kernel, driver or device know of no eswitch. KernelRefused where that
+    cannot be asked.
+    """
     verb = f"ask devlink for the eswitch of {bus}/{device}"
-    try:
-        socket = NetlinkSocket(protocol=NETLINK_GENERIC)
-    except KernelRefused:
-        return ""
+    socket = NetlinkSocket(protocol=NETLINK_GENERIC)
     try:
         name = attr_text(_CTRL_ATTR_FAMILY_NAME, "devlink")
         attrs = _ask(socket, verb, _GENL_ID_CTRL, _CTRL_CMD_GETFAMILY, name)
         family = int.from_bytes(attrs.get(_CTRL_ATTR_FAMILY_ID, b"")[:2], byteorder)
         handle = attr_text(_ATTR_BUS_NAME, bus) + attr_text(_ATTR_DEV_NAME, device)
         attrs = _ask(socket, verb, family, _DEVLINK_CMD_ESWITCH_GET, handle)
-    except (KernelRefused, Malformed):
-        return ""  # ENOENT: no devlink; ENODEV: not registered there; EOPNOTSUPP: the driver has no eswitch
+    except Malformed as error:
+        raise KernelRefused(verb, EBADMSG, str(error)) from error
+    except KernelRefused as refused:
+        # ENOENT: no devlink; ENODEV: not registered there; EOPNOTSUPP: the driver has no eswitch, or the kernel no command
+        if is_gone(refused) or refused.errno in {EOPNOTSUPP, EINVAL}:
+            return ""
+        raise
     finally:
         socket.close()
     return _MODES.get(int.from_bytes(attrs.get(_ATTR_ESWITCH_MODE, b"\xff")[:2], byteorder), "")

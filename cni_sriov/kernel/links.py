@@ -10,7 +10,7 @@ import time
 from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
 from array import array
 from collections.abc import Callable
-from errno import EBADMSG, ENODEV, ENOENT
+from errno import EBADMSG, ENODEV, ENOENT, EOPNOTSUPP
 from fcntl import ioctl
 from struct import Struct
 from sys import byteorder
@@ -142,8 +142,10 @@ class Links:
                 _SIOCETHTOOL,
                 _IFREQ_POINTER.pack(ifname.encode("utf-8", "surrogateescape"), info.buffer_info()[0]),
             )
-        except OSError:
-            return ""  # EOPNOTSUPP: lo and other virtual ones; ENODEV: gone meanwhile
+        except OSError as error:
+            if error.errno in {EOPNOTSUPP, ENODEV}:  # lo and other virtual ones; gone meanwhile
+                return ""
+            raise KernelRefused(f"ask for the bus-info of {ifname}", error.errno or 0) from error
         return text_of(info.tobytes()[100:132])  # char bus_info[32]
 
     def wait_link(self, match: Callable[[Link], bool], timeout_s: float) -> Link | None:
@@ -170,8 +172,10 @@ class Links:
     def set_up(self, ifindex: int) -> None:
         self._set(f"set link {ifindex} up", rtnl.link(ifindex, up=True))
 
-    def set_down(self, ifindex: int) -> None:
-        self._set(f"set link {ifindex} down", rtnl.link(ifindex, up=False))
+    def set_down(self, ifindex: int, name: str = "") -> None:
+        """With a new name, if one is given: errors as of `set_name`, and then it is not DOWN."""
+        attrs = attr_text(rtnl.IFLA_IFNAME, name) if name else b""
+        self._set(f"set link {ifindex} down {name}".rstrip(), rtnl.link(ifindex, attrs, up=False))
 
     def set_mac(self, ifindex: int, mac: str) -> None:
         """EADDRNOTAVAIL on a VF whose PF set an admin MAC and does not trust it; EBUSY on some drivers while UP."""

@@ -14,7 +14,7 @@ from ..words.domain import Knob, Link, Route
 from ..words.errors import KernelRefused
 from ..words.inet import Prefix, parse_interface
 from ..words.record import VfState
-from . import replies, rtnl, traits, tunables
+from . import replies, rtnl, tcx, traits, tunables
 from .attributes import attr_u32
 from .ethtool import Ethtool
 from .links import NEW, Links, decoded
@@ -105,7 +105,11 @@ class Netlink(Links):
         found = decoded(f"read link {link.ifname}", traits.of_link, link)
         found |= Ethtool(self.raw, link.ifname).traits(known)
         pci_address = link.parent_dev or ("" if link.kind else self.bus_info(link.ifname))
-        found |= tunables.read(pci_address, link.ifname) if pci_address else {}
+        here = tunables.read(pci_address, link.ifname) if pci_address else {}
+        if here:  # in the netns of this process and its sysfs
+            programs = tcx.programs(link.ifindex)
+            here |= {} if programs is None else {"tcx": programs}
+        found |= here
         return dict(sorted(found.items()))
 
     def set_traits(self, link: Link, wanted: dict[str, str], names: Iterable[str]) -> None:

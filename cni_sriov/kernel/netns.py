@@ -10,13 +10,15 @@ import os
 import signal
 import stat
 import sys
+import time
 from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
 from collections.abc import Callable, Iterable
-from errno import EBADF, ENOENT
+from errno import EBADF, ELOOP, ENAMETOOLONG, ENOPROTOOPT, ENOTTY
 from fcntl import ioctl
 from typing import Self
 
 from ..words.errors import BadNetns, InputOutput, KernelRefused
+from ..words.gone import is_gone, is_passing
 from ..words.jsontext import words
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
@@ -24,6 +26,7 @@ _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
 _SOL_SOCKET, _SO_NETNS_COOKIE = 1, 71  # asm-generic/socket.h; kernel 5.14
 _AF_UNIX, _SOCK_DGRAM, _SOCK_CLOEXEC = 1, 2, 0o2000000  # linux/socket.h, linux/net.h
 OWN = "/proc/thread-self/ns/net"
+_PAUSES_S = (0.0, 0.001, 0.01, 0.1)
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -35,7 +38,9 @@ class Netns:
     __slots__ = ("_cookie", "fd", "identity", "path")
 
     def __init__(self, path: str) -> None:
-        """BadNetns where `path` is missing or no network namespace."""
+        """BadNetns where `path` is missing or no network namespace, so that none is there; InputOutput where that cannot be
+        seen.
+        """
         self.path = path
         self._cookie: int | None = None
         self.fd = _open(path)
@@ -55,15 +60,16 @@ class Netns:
 
     @property
     def cookie(self) -> int:
-        """0 where it cannot be known. Costs a way in and back, unless a socket that is in there has told it (`met`)."""
+        """0 where the kernel tells none. Costs a way in and back, unless a socket that is in there has told it (`met`).
+        KernelRefused where it cannot be had now.
+        """
         if self._cookie is None:
+            with inside(self):
+                visitor = _visitor(self.path)
             try:
-                with inside(self):
-                    visitor = Socket(_AF_UNIX, _SOCK_DGRAM | _SOCK_CLOEXEC)
                 self.met(visitor)
+            finally:
                 visitor.close()
-            except (KernelRefused, OSError):
-                self._cookie = 0
         return self._cookie or 0
 
     def met(self, insider: Socket) -> None:
@@ -130,12 +136,25 @@ class inside:  # noqa: N801 # reads as a preposition
 
     def __exit__(self, *_: object) -> None:
         try:
-            _setns(self._back)
+            _go_back(self._back)
         except OSError as error:
             os.write(2, f"cni-sriov: cannot leave netns {self._netns.path}: {error.strerror}\n".encode())
             os._exit(70)  # EX_SOFTWARE, sysexits.h
         os.close(self._back)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+
+
+def _go_back(back: int) -> None:
+    """Where there is no memory for it just now, there may be in a moment; to be left in the pod is the worst."""
+    for pause_s in _PAUSES_S:
+        try:
+            _setns(back)
+            return
+        except OSError as error:
+            if not is_passing(error):
+                raise
+        time.sleep(pause_s)
+    _setns(back)
 
 
 def _go(netns: Netns) -> int:
@@ -152,11 +171,20 @@ def _go(netns: Netns) -> int:
     return back
 
 
+def _visitor(path: str) -> Socket:
+    try:
+        return Socket(_AF_UNIX, _SOCK_DGRAM | _SOCK_CLOEXEC)
+    except OSError as error:
+        raise KernelRefused(f"open a socket in netns {path}", error.errno or 0) from error
+
+
 def _cookie_of(insider: Socket) -> int:
     try:
         return int.from_bytes(insider.getsockopt(_SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
-    except OSError:
-        return 0  # ENOPROTOOPT: a kernel before 5.14
+    except OSError as error:
+        if error.errno == ENOPROTOOPT:
+            return 0  # a kernel before 5.14
+        raise KernelRefused("ask for the cookie of a netns", error.errno or 0) from error
 
 
 def _open(path: str) -> int:
@@ -166,18 +194,22 @@ def _open(path: str) -> int:
         # O_NONBLOCK: a FIFO at that path must not hang the runtime
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise BadNetns(
+        nowhere = is_gone(error) or error.errno in {ELOOP, ENAMETOOLONG}
+        kind = BadNetns if nowhere else InputOutput
+        raise kind(
             f"open netns {path}: {error.strerror}", "CNI_NETNS must be the path of a live network namespace"
         ) from error
 
 
 def _judge(path: str, fd: int) -> tuple[int, int]:
-    found = os.fstat(fd)
     try:
+        found = os.fstat(fd)
         # asked of regular files only (nsfs files are): a device might take the number for an order of its own
         kind = ioctl(fd, _NS_GET_NSTYPE) if stat.S_ISREG(found.st_mode) else 0
-    except OSError:
-        kind = 0  # ENOTTY: not on nsfs
+    except OSError as error:
+        if error.errno != ENOTTY:
+            raise InputOutput(f"look at netns {path}: {error.strerror}") from error
+        kind = 0  # not on nsfs
     if kind != CLONE_NEWNET:
         what = "it is a namespace of another kind" if kind else "it is no namespace file"
         raise BadNetns(f"open netns {path}: not a network namespace", what)
@@ -206,7 +238,7 @@ def proc_net(name: str) -> str:
     try:
         fd = os.open(f"/proc/thread-self/net/{name}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        if error.errno == ENOENT:
+        if is_gone(error):
             return ""
         raise KernelRefused(f"read /proc/net/{name}", error.errno or 0) from error
     try:

@@ -23,7 +23,8 @@ _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 _NLM_F_DUMP_INTR, _NLM_F_CAPPED, _NLM_F_ACK_TLVS, _NLMSGERR_ATTR_MSG = 0x10, 0x100, 0x200, 1
-_DUMP_TRIES = 20
+_DUMP_DEADLINE_S = 1.0
+_PAUSES_S = (0.0, 0.0, 0.0, 0.0005, 0.001, 0.002, 0.004)  # between dumps, the last one again and again
 _ROOM = 1 << 15  # bytes: as long as a dump's messages are wont to be (netlink_dump)
 # Whoever rules a netns can give a link 64 KiB of altnames and as much of link info; 256 VFs of a PF take less.
 _MOST = 1 << 20
@@ -78,9 +79,12 @@ class NetlinkSocket:
                 return body
 
     def dump(self, verb: str, kind: int, body: bytes) -> list[bytes]:
-        """Every answer's body. A dump that a change interrupted is asked again, a bounded number of times."""
-        room = _ROOM
-        for _ in range(_DUMP_TRIES):
+        """Every answer's body. A dump that a change interrupted is asked again, ever more slowly, up to a deadline: whoever
+        changes something all the time must not keep us from a look in between.
+        """
+        room, deadline, pauses = _ROOM, 0.0, iter(_PAUSES_S)
+        while True:
+            bodies = None
             try:
                 bodies = self._dump_once(verb, kind, body, room)
             except KernelRefused as refused:
@@ -89,10 +93,12 @@ class NetlinkSocket:
                 elif refused.errno not in {EBUSY, ENOBUFS}:
                     raise
                 self._drain()  # EBUSY: a signal left an earlier dump unread
-                continue
             if bodies is not None:
                 return bodies
-        raise KernelRefused(verb, EINTR, "the list changed again and again while it was read")
+            deadline = deadline or time.monotonic() + _DUMP_DEADLINE_S
+            if time.monotonic() >= deadline:
+                raise KernelRefused(verb, EINTR, "the list changed again and again while it was read")
+            time.sleep(next(pauses, _PAUSES_S[-1]))
 
     def events(self, deadline: float) -> Iterator[Message | None]:
         """Messages until `deadline` (time.monotonic). None = some were lost: look at everything again."""

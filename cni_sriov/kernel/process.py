@@ -5,13 +5,19 @@ stdout, its stderr passed through (SPEC 1.1.0, section 4). posix_spawn, because 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Mapping
+from errno import EACCES, ELOOP, ENAMETOOLONG
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 
-from ..words.errors import BadConfig, InputOutput
+from ..words.errors import BadConfig, InputOutput, TryAgain
+from ..words.gone import is_gone, is_passing
 from ..words.jsontext import words
 
 _CHUNK = 1 << 16
+ANSWER_LIMIT = (
+    1 << 20
+)  # bytes; a result has a few hundred. No deadline: dhcp takes its time, and the runtime has one
 
 
 def find(name: str, path: list[str]) -> str:
@@ -20,12 +26,22 @@ def find(name: str, path: list[str]) -> str:
         raise BadConfig(f"read ipam.type {words(name)}: must be the file name of a plugin")
     for directory in path:
         candidate = f"{directory}/{name}"
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+        if _is_executable(candidate):
             return candidate
     raise BadConfig(
         f"read ipam.type {words(name)}: no such plugin in CNI_PATH",
         f"CNI_PATH is {':'.join(path) or 'empty'}",
     )
+
+
+def _is_executable(path: str) -> bool:
+    """InputOutput where that cannot be seen."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
+    except OSError as error:
+        if is_gone(error) or error.errno in {EACCES, ELOOP, ENAMETOOLONG}:  # CNI_PATH names what it likes
+            return False
+        raise InputOutput(f"look for a plugin at {path}: {error.strerror}") from error
 
 
 def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -41,7 +57,11 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
-    """(exit status, stdout). The child has no other descriptors of ours."""
+    """(exit status, stdout). InputOutput (5) if its answer has no end.
+
+    The child has no other descriptors of ours but the attachment's lock, which it holds as long as it lives
+    (state/files.py): where we are killed, nobody takes the attachment from under it.
+    """
     child_in, our_in = os.pipe()
     our_out, child_out = os.pipe()
     try:
@@ -56,12 +76,13 @@ def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
     except OSError as error:
         os.close(our_in)
         os.close(our_out)
-        raise InputOutput(f"start {executable}: {error.strerror}") from error
+        kind = TryAgain if is_passing(error) else InputOutput
+        raise kind(f"start {executable}: {error.strerror}") from error
     finally:
         os.close(child_in)
         os.close(child_out)
     try:
-        answer = _exchange(our_in, our_out, stdin.encode("utf-8", "surrogateescape"))
+        answer = _exchange(executable, our_in, our_out, stdin.encode("utf-8", "surrogateescape"))
     except BaseException:
         os.kill(pid, 15)  # SIGTERM: we are being stopped; the caller runs its DEL
         raise
@@ -70,11 +91,11 @@ def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), answer.decode("utf-8", "replace")
 
 
-def _exchange(our_in: int, our_out: int, data: bytes) -> bytes:
+def _exchange(executable: str, our_in: int, our_out: int, data: bytes) -> bytes:
     """Write and read at once: a conf may be longer than a pipe holds, and so may an answer."""
     os.set_blocking(our_in, False)
     poller = poll()
-    chunks: list[bytes] = []
+    answer = bytearray()
     poller.register(our_in, POLLOUT)
     poller.register(our_out, POLLIN)
     writing = True
@@ -87,15 +108,21 @@ def _exchange(our_in: int, our_out: int, data: bytes) -> bytes:
                         poller.unregister(our_in)
                         os.close(our_in)
                         writing = False
-                elif events & (POLLIN | POLLHUP):
-                    chunk = os.read(our_out, _CHUNK)
-                    if not chunk:
-                        return b"".join(chunks)
-                    chunks.append(chunk)
+                elif events & (POLLIN | POLLHUP) and not _read_some(executable, our_out, answer):
+                    return bytes(answer)
     finally:
         os.close(our_out)
         if writing:
             os.close(our_in)
+
+
+def _read_some(executable: str, our_out: int, answer: bytearray) -> bool:
+    """False at its end. InputOutput where that does not come."""
+    chunk = os.read(our_out, _CHUNK)
+    answer += chunk
+    if len(answer) > ANSWER_LIMIT:
+        raise InputOutput(f"read the answer of {executable}: it is longer than {ANSWER_LIMIT} bytes")
+    return bool(chunk)
 
 
 def _write_some(fd: int, data: bytes) -> bytes:

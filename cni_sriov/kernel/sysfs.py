@@ -1,21 +1,29 @@
 """The PCI side: PFs, their VFs, drivers, numvfs. The only file that opens /sys.
 
 Imported on every CNI call. Everything may vanish while it is read (numvfs 0, an unbind, a pod's end), so what is
-missing counts as absent. `net/` below a device shows netdevs of this process's netns only: empty means "in a pod, or
+missing counts as absent; a look that fails otherwise (words/gone.py) is KernelRefused. `net/` below a device shows netdevs of this process's netns only: empty means "in a pod, or
 not named yet", not "no driver".
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from errno import EINVAL, EOPNOTSUPP, EXDEV
 from functools import cache
+from typing import TypeVar
 
 from ..words.domain import PF, VF
 from ..words.errors import KernelRefused
+from ..words.gone import GONE, is_gone
 from ..words.names import is_ifname
 from ..words.pci import parse_pci_address
+from .living import file_system
+
+T = TypeVar("T")
+# EINVAL: the netdev goes just now (netdev_show in net/core/net-sysfs.c, by dev_isalive); EOPNOTSUPP: it has no switch ID
+_NO_VALUE = GONE | {EINVAL, EOPNOTSUPP}
 
 
 @dataclass(slots=True)
@@ -41,7 +49,7 @@ class Sysfs:
         pci_address = device.rpartition("/")[2]
         names = self.netdevs(pci_address)
         name = ifname if ifname in names else next(iter(names), "")
-        ifindex = _number(self._read("class/net", name, "ifindex")) if name else 0
+        ifindex = _number(self._of_netdev(name, "ifindex")) if name else 0
         numvfs = max(_number(self._read(device, "sriov_numvfs")), 0)
         return PF(pci_address, name, max(ifindex, 0), self.driver(pci_address), numvfs, totalvfs)
 
@@ -125,10 +133,17 @@ class Sysfs:
         The kernel numbers sysfs directories without ever using a number again (fs/kernfs/dir.c, idr_alloc_cyclic), so
         a VF that was destroyed and created anew has another one; a reset or another driver changes nothing.
         """
-        try:
-            return os.stat(f"{self.root}/{_device(pci_address)}").st_ino
-        except OSError:
-            return 0
+        found = _look(os.stat, f"{self.root}/{_device(pci_address)}")
+        return found.st_ino if found is not None else 0
+
+    def must_show_all(self) -> None:
+        """KernelRefused where what it does not show may be there all the same: its devices are not sysfs."""
+        where = f"{self.root}/bus/pci/devices"
+        kind = file_system(where)
+        if kind != "sysfs":
+            raise KernelRefused(
+                f"look for PCI devices in {where}", EXDEV, f"it is {kind or 'nothing'}, not sysfs"
+            )
 
     def has_netdev(self, pci_address: str) -> bool:
         """Whether its driver made a netdev, in whatever netns that is now (kernels.md 6.13)."""
@@ -142,7 +157,7 @@ class Sysfs:
         names = self._list(_device(pci_address), "net")
         if len(names) < 2:
             return names
-        return sorted(names, key=lambda name: (_number(self._read("class/net", name, "dev_port")), name))
+        return sorted(names, key=lambda name: (_number(self._of_netdev(name, "dev_port")), name))
 
     # -- netdevs ------------------------------------------------------------------------------------------------------
 
@@ -157,16 +172,23 @@ class Sysfs:
 
     def bond_ports(self, ifname: str) -> list[str]:
         """The ports of a bond, [] if it is none."""
-        return self._read("class/net", ifname, "bonding/slaves").split() if is_ifname(ifname) else []
+        return self._of_netdev(ifname, "bonding/slaves").split() if is_ifname(ifname) else []
 
     def uppers(self, ifname: str) -> list[str]:
         """Devices stacked on it (bond, bridge, vlan, macvtap, ...)."""
         entries = self._list("class/net", ifname) if is_ifname(ifname) else []
         return sorted([entry[6:] for entry in entries if entry.startswith("upper_")])
 
+    def names_with_address(self, mac: str) -> list[str]:
+        """Of all that is in this netns: without a dump of links, which holds RTNL. One that goes just now is EINVAL
+        (address_show, net/core/net-sysfs.c), and has none.
+        """
+        names = self._list("class/net")
+        return sorted(name for name in names if self._of_netdev(name, "address") == mac)
+
     def switch_id(self, ifname: str) -> str:
         """phys_switch_id: not empty on a PF in switchdev mode and its representors, on some drivers in legacy mode too."""
-        return self._read("class/net", ifname, "phys_switch_id") if is_ifname(ifname) else ""
+        return self._of_netdev(ifname, "phys_switch_id") if is_ifname(ifname) else ""
 
     def udev_named(self, ifindex: int) -> bool:
         """Whether udev is through with it, and the name stays; True where no udev runs."""
@@ -185,17 +207,22 @@ class Sysfs:
                 return f"{name} is a port of {', '.join(uppers)}"
         return ""
 
-    def _read(self, *parts: str) -> str:
+    def _read(self, *parts: str, absent: frozenset[int] = GONE) -> str:
+        """What the attribute says; "" if it is not there, or has no value by one of the errno `absent`."""
+        path = "/".join((self.root, *parts))
         try:
-            fd = os.open("/".join((self.root, *parts)), os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return ""
-        try:
-            return os.read(fd, 4096).decode("utf-8", "replace").strip()
-        except OSError:
-            return ""  # EINVAL: carrier of a DOWN link; EOPNOTSUPP: phys_switch_id; ENODEV: it goes just now
-        finally:
-            os.close(fd)
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.read(fd, 4096).decode("utf-8", "replace").strip()
+            finally:
+                os.close(fd)
+        except OSError as error:
+            if error.errno in absent:
+                return ""
+            raise _unseen(path, error) from error
+
+    def _of_netdev(self, ifname: str, name: str) -> str:
+        return self._read("class/net", ifname, name, absent=_NO_VALUE)
 
     def _write(self, verb: str, path: str, text: str) -> None:
         try:
@@ -208,17 +235,11 @@ class Sysfs:
             raise KernelRefused(verb, error.errno or 0) from error
 
     def _list(self, *parts: str) -> list[str]:
-        try:
-            return os.listdir("/".join((self.root, *parts)))
-        except OSError:
-            return []
+        return _look(os.listdir, "/".join((self.root, *parts))) or []
 
     def _link_name(self, *parts: str) -> str:
         """The last element of what the symbolic link points to, empty if there is no link."""
-        try:
-            return os.readlink("/".join((self.root, *parts))).rpartition("/")[2]
-        except OSError:
-            return ""
+        return (_look(os.readlink, "/".join((self.root, *parts))) or "").rpartition("/")[2]
 
 
 @cache
@@ -243,8 +264,18 @@ def _number(text: str) -> int:
 
 
 def _exists(path: str) -> bool:
+    return _look(os.stat, path) is not None
+
+
+def _look(look: Callable[[str], T], path: str) -> T | None:
+    """None if nothing is there."""
     try:
-        os.stat(path)
-    except OSError:
-        return False
-    return True
+        return look(path)
+    except OSError as error:
+        if is_gone(error):
+            return None
+        raise _unseen(path, error) from error
+
+
+def _unseen(path: str, error: OSError) -> KernelRefused:
+    return KernelRefused(f"look at {path}", error.errno or 0)

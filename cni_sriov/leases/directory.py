@@ -13,19 +13,21 @@ at once per transaction: then nobody else can put a symlink into them, and paths
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 
 from ..state import files
-from ..words.errors import InputOutput
+from ..words.errors import InputOutput, Unreadable
 from ..words.lease import LeaseDir
-from .holding import DamagedLease, Holding, parse_holding
+from ..words.stored import parsed
+from .holding import Holding
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LARGEST = 1 << 16
 _BOOT_ID_LENGTH = 36  # a UUID: /proc/sys/kernel/random/boot_id
-_SET_ASIDE = ".damaged-"
 _DROPPED = ".dropped-"
 STICKY = "sticky"
 
@@ -90,14 +92,14 @@ class Directory:
         return self.exists and _inode(f"{self.owners}/{owner}") != 0
 
     def holder(self, name: str) -> Holding | None:
-        """Who has that lease; DamagedLease if its file is not what we wrote."""
+        """Who has that lease; Unreadable if its file is not what we wrote."""
         return _read(f"{self.leases}/{name}") if self.exists else None
 
     def holding(self, owner: str) -> Holding | None:
-        """What the owner has; DamagedLease if its file is not what we wrote, or is another owner's."""
+        """What the owner has; Unreadable if its file is not what we wrote, or is another owner's."""
         found = _read(f"{self.owners}/{owner}") if self.exists else None
         if found is not None and found.attachment is not None and found.attachment.filename != owner:
-            raise DamagedLease(f"it is of {found.attachment}")
+            raise Unreadable.of(f"{self.owners}/{owner}", f"it is of {found.attachment}")
         return found
 
     def is_whole(self, owner: str, holding: Holding) -> bool:
@@ -111,7 +113,7 @@ class Directory:
             return True
         try:
             holding, other = self.holding(owner), self.holder(name)
-        except DamagedLease:
+        except Unreadable:
             return False
         return holding is not None and holding == other
 
@@ -119,12 +121,15 @@ class Directory:
         """Of all leases."""
         return _list(self.leases) if self.exists else []
 
-    def holdings(self) -> Iterator[tuple[str, Holding | DamagedLease]]:
+    def owner_names(self) -> list[str]:
+        return _list(self.owners) if self.exists else []
+
+    def holdings(self) -> Iterator[tuple[str, Holding | Unreadable]]:
         """(owner, what it has) for all owners."""
-        for owner in _list(self.owners) if self.exists else []:
+        for owner in self.owner_names():
             try:
                 holding = self.holding(owner)
-            except DamagedLease as error:
+            except Unreadable as error:
                 yield owner, error
                 continue
             if holding is not None:
@@ -139,7 +144,7 @@ class Directory:
     def _says(self, name: str, owner: str) -> bool:
         try:
             holding = self.holder(name)
-        except DamagedLease:
+        except Unreadable:
             return False
         return holding is not None and holding.attachment is not None and holding.attachment.filename == owner
 
@@ -152,6 +157,13 @@ class Directory:
         """When the lease was made or its owner `touch`ed."""
         return os.lstat(f"{self.leases}/{name}").st_mtime_ns
 
+    def is_over(self, kept: Holding) -> bool:
+        """Whether what is kept for a pod has waited for it as long as it shall. Where that cannot be told it has not."""
+        try:
+            return 0 < kept.lifetime < (time.time_ns() - self.used_at(kept.names[0])) / 1e9
+        except FileNotFoundError:
+            return False
+
     # change; under the node's lock ---------------------------------------------------------------
 
     def add(self, owner: str, holding: Holding) -> None:
@@ -160,10 +172,10 @@ class Directory:
         path, temporary = f"{self.owners}/{owner}", f"{self.owners}/.tmp"
         try:
             files.create(temporary, holding.render(), durable=self.name == STICKY)
+            os.rename(temporary, path)
         except OSError:
             _unlink(temporary)
             raise
-        os.rename(temporary, path)
         for name in holding.names:
             os.link(path, f"{self.leases}/{name}")
         if self.name == STICKY:
@@ -176,29 +188,27 @@ class Directory:
         if self.exists:
             inode = _inode(f"{self.owners}/{owner}")
             for name in names:
-                if self._is_own(owner, inode, name):
-                    _unlink(f"{self.leases}/{name}")
-                    gone.add(name)
-                elif self._is_nobodys(name):  # whatever it is: a directory cannot be unlinked
-                    os.rename(f"{self.leases}/{name}", f"{self.leases}/{_SET_ASIDE}{name}")
+                if self._is_own(owner, inode, name) or self._is_nobodys(name):
+                    _take_away(f"{self.leases}/{name}")
                     gone.add(name)
             _unlink(f"{self.owners}/{owner}")
         return gone
 
     def _is_nobodys(self, name: str) -> bool:
-        """A damaged lease that is no owner's by its inode: else its subnet would be lost until the reboot."""
+        """No file of ours, or half of one, and no owner's by its inode: of who says that it is his there is a good copy."""
         try:
             self.holder(name)
-        except DamagedLease:
-            return not self.owner_of(name)
+        except Unreadable as error:
+            return not error.passing and not self.owner_of(name)
         return False
 
-    def set_aside(self, owner: str, names: list[str]) -> None:
-        """Keep a damaged owner's file for the operator and free its leases."""
-        for name in names:
-            _unlink(f"{self.leases}/{name}")
-        if owner:
-            os.rename(f"{self.owners}/{owner}", f"{self.owners}/{(_SET_ASIDE + owner)[:255]}")
+    def forget(self, owner: str, names: list[str]) -> None:
+        """What cannot be read, given up by the operator."""
+        for path in (
+            *(f"{self.leases}/{name}" for name in names),
+            *([f"{self.owners}/{owner}"] if owner else []),
+        ):
+            _unlink(path)
 
     def touch(self, owner: str) -> None:
         if self.exists and _inode(f"{self.owners}/{owner}"):
@@ -237,6 +247,14 @@ def _unlink(path: str) -> None:
             raise
 
 
+def _take_away(path: str) -> None:
+    """Whatever stands there; OSError for a directory with something in it."""
+    try:
+        _unlink(path)
+    except IsADirectoryError:
+        os.rmdir(path)
+
+
 def _list(path: str) -> list[str]:
     return sorted(name for name in os.listdir(path) if not name.startswith("."))
 
@@ -246,14 +264,21 @@ def _read(path: str) -> Holding | None:
         fd = os.open(path, _READ)
     except FileNotFoundError:
         return None
-    except OSError as error:  # a symlink, a device
-        raise DamagedLease(error.strerror) from error
-    try:
-        return parse_holding(os.read(fd, _LARGEST))
     except OSError as error:
-        raise DamagedLease(error.strerror) from error
+        raise _unreadable(path, error) from error
+    try:
+        text = os.read(fd, _LARGEST)
+    except OSError as error:
+        raise _unreadable(path, error) from error
     finally:
         os.close(fd)
+    return parsed(path, text.decode("utf-8", "surrogateescape"), Holding.from_json)
+
+
+def _unreadable(path: str, error: OSError) -> Unreadable:
+    """A symlink, a device and a directory are none of our files; all else says nothing about it."""
+    is_none = error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}
+    return (Unreadable.of if is_none else Unreadable.failed)(path, error.strerror or str(error))
 
 
 def _sync(directory: str) -> None:

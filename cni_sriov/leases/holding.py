@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from ..words import jsontext
 from ..words.domain import Attachment
-from ..words.errors import BadEnvironment, BadJson
+from ..words.errors import BadEnvironment
 from ..words.inet import Prefix, parse_prefix
 from ..words.jsontext import words
 from ..words.lease import Lease
-from ..words.stored import Shape, checked
+from ..words.stored import Shape, checked, opened, stamped
 
 
 def _now() -> int:
@@ -24,7 +24,8 @@ class Holding:
     """All leases of one attachment. `attachment` None = sticky leases that are kept for a pod, attached or not.
 
     `netns_identity` is the netns as [st_dev, st_ino], `netns_cookie` what tells it from the next one of that number, 0 = not
-    known: valid in the boot `boot_id` only.
+    known: valid in the boot `boot_id` only. `lifetime`: for how many seconds after the release it is kept for its pod, 0 =
+    while there is room. `beyond` is what a later version wrote beside these.
     """
 
     attachment: Attachment | None
@@ -35,6 +36,8 @@ class Holding:
     boot_id: str
     created: int = field(default_factory=_now)
     netns_cookie: int = 0
+    lifetime: int = 0
+    beyond: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -46,11 +49,23 @@ class Holding:
             "leases": [lease.to_json() for lease in self.leases],
         }
         rest = {key: getattr(self, _ATTRIBUTE.get(key, key)) for key in _REST}
-        return jsontext.render(raw | rest).encode()
+        return jsontext.render(stamped(raw | rest | self.beyond)).encode()
 
-
-class DamagedLease(Exception):
-    """A lease file that is not what was written."""
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        """ValueError, KeyError or TypeError if `raw` is not what `render` gives."""
+        raw = _ABSENT | opened(raw)
+        who = raw["attachment"]
+        attachment = None if who is None else Attachment.from_json(who)
+        leases = [Lease.from_json(lease) for lease in raw["leases"]]
+        for lease in leases:
+            parse_prefix(lease.subnet)
+        if not leases:
+            raise ValueError("it leases nothing")
+        holding = cls(attachment, leases, *checked(raw, _REST).values())
+        if len(raw) > 2 + len(_REST):
+            holding.beyond = {name: raw[name] for name in raw if name not in _KNOWN}
+        return holding
 
 
 _REST: Shape = {
@@ -60,26 +75,11 @@ _REST: Shape = {
     "boot_id": (str,),
     "created": (int,),
     "netns_cookie": (int,),
+    "lifetime": (int,),
 }
+_KNOWN = {"attachment", "leases", *_REST}
 _ATTRIBUTE = {"netns_id": "netns_identity"}  # a Record's word for it
-_ABSENT = {"netns_cookie": 0}  # earlier versions did not write it
-
-
-def parse_holding(text: bytes) -> Holding:
-    """DamagedLease if the text is not what `render` gives."""
-    try:
-        raw: dict[str, Any] = _ABSENT | jsontext.parse_object(text.decode())
-        who = raw["attachment"]
-        attachment = None if who is None else Attachment.from_json(who)
-        leases = [Lease.from_json(lease) for lease in raw["leases"]]
-        holding = Holding(attachment, leases, *checked(raw, _REST).values())
-        for lease in leases:
-            parse_prefix(lease.subnet)
-    except (BadJson, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedLease(str(error) or type(error).__name__) from error
-    if not leases:
-        raise DamagedLease("it leases nothing")
-    return holding
+_ABSENT = {"netns_cookie": 0, "lifetime": 0}  # earlier versions did not write it
 
 
 def name_of(prefix: Prefix | str) -> str:

@@ -36,11 +36,12 @@ class Journal(Lock):
     reserve and release while it was a file of its own, and the page is there when the disk is full.
     """
 
-    __slots__ = ("pending",)
+    __slots__ = ("is_garbled", "pending")
 
     def __init__(self, path: str, verb: str) -> None:
         super().__init__(path, verb)
         self.pending: Change | None = None
+        self.is_garbled = False  # there is a change in it, and it is none that we know
 
     def _is_current(self) -> bool:
         """Not if somebody removed /run/cni-sriov while we waited. It is never unlinked by its holder, so one look will do."""
@@ -55,7 +56,9 @@ class Journal(Lock):
         if len(page) < _PAGE:  # a new one, which takes its room on the disk now
             text += page.ljust(_PAGE, b"\0")[_HOLDER:]
         os.pwrite(self.fd, text, 0)
-        self.pending = _parse(page)
+        length = int.from_bytes(page[_HOLDER : _HOLDER + _LENGTH], "little")
+        self.pending = _parse(page[_HOLDER + _LENGTH :][:length]) if length else None
+        self.is_garbled = length > 0 and self.pending is None
 
     def begin(self, change: Change) -> None:
         """Before the first change to this owner, this sticky key, and these leases."""
@@ -69,19 +72,16 @@ class Journal(Lock):
 
     def end(self) -> None:
         os.pwrite(self.fd, bytes(_LENGTH), _HOLDER)
-        self.pending = None
+        self.pending, self.is_garbled = None, False
 
 
 def _parse(page: bytes) -> Change | None:
-    """None also for what we never wrote: then the index may be behind, and the files are right."""
-    length = int.from_bytes(page[_HOLDER : _HOLDER + _LENGTH], "little")
-    if not length:
-        return None
-    text = page[_HOLDER + _LENGTH :][:length].decode("utf-8", "surrogateescape")
+    """None for what we never wrote. A later version may say more, in further lines."""
+    text = page.decode("utf-8", "surrogateescape")
     fields = text.split("\n")
-    if len(fields) != 5 or not all(field.isprintable() for field in fields):
+    if len(fields) < 5 or not all(field.isprintable() for field in fields):
         return None
-    data_dir, scope, owner, key, names = fields
+    data_dir, scope, owner, key, names = fields[:5]
     if not data_dir.startswith("/") or "/" in scope + owner + key + names:
         return None  # they become parts of paths
     return Change(LeaseDir(data_dir, scope), owner, key, names.split(" ") if names else [])

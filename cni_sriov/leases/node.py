@@ -1,8 +1,8 @@
 """What is node-global about subnets, in RUN_DIR/subnets: the lock with its journal, which data directories are in use,
 the overlap indexes and the next-fit cursors. All of it may be lost at a reboot, and is.
 
-Links that hold a text (dirs/*) are symlinks: created atomically with their content, only ever read by readlink. A
-cursor is a hint: a padded pwrite, and what cannot be read counts as none.
+What is in use (dirs/*) is a symlink to it, for whoever looks; its name says the same, and is what is read. A cursor is a
+hint: a padded pwrite, and what cannot be read counts as none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Node:
     # data directories in use ---------------------------------------------------------------------
 
     def is_registered(self, where: LeaseDir) -> bool:
-        return _readlink(self._dir_link(where)) == where.data_dir
+        return files.exists(self._dir_link(where))
 
     def register(self, where: LeaseDir) -> None:
         """The scope's index is dropped first: whoever needs it builds it anew, from all directories then known."""
@@ -49,15 +49,10 @@ class Node:
             pass
 
     def dirs(self) -> Iterator[LeaseDir]:
-        """All that were used in this boot."""
-        try:
-            names = sorted(os.listdir(f"{self.path}/dirs"))
-        except FileNotFoundError:
-            return
-        for name in names:
-            data_dir = _readlink(f"{self.path}/dirs/{name}")
-            if data_dir:
-                yield LeaseDir(data_dir, name.partition("@")[0])
+        """All that were used in this boot. The link's name is scope and path, so nothing needs to be read."""
+        for name in files.names(f"{self.path}/dirs"):
+            scope, _, path = name.partition("@")
+            yield LeaseDir(files.from_name(path), scope)
 
     def _dir_link(self, where: LeaseDir) -> str:
         return f"{self.path}/dirs/{where.scope}@{files.as_name(where.data_dir)}"
@@ -95,10 +90,3 @@ def read_cursor(fd: int) -> int | None:
 
 def write_cursor(fd: int, address: int) -> None:
     os.pwrite(fd, str(address).ljust(_CURSOR_WIDTH).encode(), 0)
-
-
-def _readlink(path: str) -> str | None:
-    try:
-        return os.readlink(path)
-    except FileNotFoundError:
-        return None

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..words.errors import InputOutput
+from ..words.errors import InputOutput, Unreadable
 from ..words.inet import Prefix
-from .holding import DamagedLease, key_name, owner_name, prefix_of
+from .holding import key_name, owner_name, prefix_of
 from .transaction import Transaction
 
 
 def find(transaction: Transaction, key: str) -> bool:
-    """Fill the View's `kept`. False: they are in another attachment's hands, so the new leases cannot be kept."""
+    """Fill the View's `kept`. False: they are in another attachment's hands, or nobody knows, so the new leases cannot be
+    kept.
+    """
     name, there = key_name(key), transaction.sticky
     try:
         kept = there.holding(name)
-    except DamagedLease as error:
-        transaction.set_aside(there, name, error)
-        return True
+    except Unreadable as error:
+        transaction.log.error("what is kept for the pod cannot be read", file=error.path, reason=error.why)
+        return False
     if kept is None:
         return True
     if kept.leases[0].sticky != key:  # another key of the same hash
@@ -25,17 +27,17 @@ def find(transaction: Transaction, key: str) -> bool:
     if not all(_is_free(transaction, lease) for lease in kept.names):
         return False
     if there.is_whole(name, kept):
-        transaction.kept = kept.leases
+        transaction.kept, transaction.kept_lifetime = kept.leases, kept.lifetime
     else:
         transaction.forget(name, kept.names)
     return True
 
 
 def _is_free(transaction: Transaction, lease: str) -> bool:
-    """Whether no attachment has it now; a damaged one may."""
+    """Whether no attachment has it now; one whose file cannot be read may."""
     try:
         held = transaction.boot.holder(lease)
-    except DamagedLease:
+    except Unreadable:
         return False
     if held is not None:
         owner = owner_name(held.attachment)
@@ -43,13 +45,20 @@ def _is_free(transaction: Transaction, lease: str) -> bool:
     return held is None
 
 
-def give_up(transaction: Transaction, pools: list[Prefix]) -> bool:
-    """Those that wait longest for their pod; a batch, so that a pool full of them is seldom searched. False: none."""
+def give_up(transaction: Transaction, pools: list[Prefix], may_be_over: bool = False) -> bool:
+    """Those whose time is over (`may_be_over`: the network has a lifetime), else those that wait longest for their pod; a
+    batch, so that a pool full of them is seldom searched. False: none.
+    """
     waiting = [(*entry, there) for there in _everywhere(transaction) for entry in _waiting(there, pools)]
     waiting.sort(key=lambda entry: entry[:2])
-    for _, name, there in waiting[: 1 + len(waiting) // 256]:
-        _forget(there, name)
-    return bool(waiting)
+    over = [entry for entry in waiting if _is_over(entry[2], entry[1])] if may_be_over else []
+    if over:
+        return sum(_forget(there, name) for _, name, there in over) > 0
+    batch, given_up = 1 + len(waiting) // 256, 0
+    for _, name, there in waiting:
+        if given_up < batch:
+            given_up += _forget(there, name)
+    return bool(given_up)
 
 
 def _everywhere(transaction: Transaction) -> Iterator[Transaction]:
@@ -69,13 +78,23 @@ def _waiting(there: Transaction, pools: list[Prefix]) -> Iterator[tuple[int, str
             yield there.sticky.used_at(name), name
 
 
-def _forget(there: Transaction, lease: str) -> None:
-    """A lease that waits, and with it the others of its pod."""
-    there.log.info("sticky lease reclaimed", lease=lease, directory=there.where.path)
+def _is_over(there: Transaction, lease: str) -> bool:
     try:
         kept = there.sticky.holder(lease)
-    except DamagedLease as error:
-        there.set_aside(there.sticky, there.sticky.owner_of(lease), error, [lease])
-        return
-    if kept is not None:
-        there.forget(key_name(kept.leases[0].sticky), kept.names)
+    except Unreadable:
+        return False
+    return kept is not None and there.sticky.is_over(kept)
+
+
+def _forget(there: Transaction, lease: str) -> bool:
+    """A lease that waits, and with it the others of its pod. False: it is not told whose it is, or it went with those."""
+    try:
+        kept = there.sticky.holder(lease)
+    except Unreadable as error:
+        there.log.error("sticky lease cannot be read", file=error.path, reason=error.why)
+        return False
+    if kept is None:
+        return False
+    there.log.info("sticky lease reclaimed", lease=lease, directory=there.where.path)
+    there.forget(key_name(kept.leases[0].sticky), kept.names)
+    return True

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 from ..words.domain import Attachment
-from ..words.errors import InputOutput
+from ..words.errors import Unreadable
+from ..words.failures import Failures
 from ..words.inet import Prefix
 from ..words.lease import Lease, LeaseDir
 from ..words.log import Log
 from .directory import STICKY, Directory
-from .holding import DamagedLease, Holding, key_name, owner_name, prefix_of
+from .holding import Holding, key_name, owner_name, prefix_of
 from .node import Node
 from .transaction import Judge, Transaction, begin, failed
 
@@ -54,12 +55,20 @@ class Store:
 
         The search is done without the lock; each one found is looked at again under it.
         """
-        released = []
+        released: list[Lease] = []
+        failures = Failures(self.log.warning, "reclaim failed")
         for store in everywhere(self.node, self.log, self.where.scope):
-            for holding in list(store.holdings()):
-                if holding.attachment and _concerns(holding, pools) and is_dead(holding):
-                    released += store.release_if(holding.attachment, is_dead)
+            with failures.of(directory=store.where.path):
+                for holding in list(store.holdings()):
+                    released += store.reclaim_from(holding, is_dead, pools)
         return released
+
+    def reclaim_from(self, holding: Holding, is_dead: Judge, pools: list[Prefix]) -> list[Lease]:
+        """The same of one; its trouble is its own."""
+        with Failures(self.log.warning, "reclaim failed").of(attachment=holding.attachment):
+            if holding.attachment and _concerns(holding, pools) and is_dead(holding):
+                return self.release_if(holding.attachment, is_dead)
+        return []
 
     def rebuild(self) -> None:
         """Build the scope's index from the lease files, whatever is there; also what the first use of a directory drops."""
@@ -85,30 +94,50 @@ class Store:
         return True
 
     def find(self, attachment: Attachment) -> Holding | None:
-        """What the attachment holds, if all of it is there."""
+        """What the attachment holds, if all of it is there; Unreadable if its file says nothing that we know."""
         owner = owner_name(attachment)
-        try:
-            with self._reading() as (boot, _):
-                holding = boot.holding(owner)
-                return holding if holding and boot.is_whole(owner, holding) else None
-        except DamagedLease as error:
-            raise InputOutput(
-                f"read {self.where.path}/*/owners/{owner}: {error}", "DEL of the attachment sets it aside"
-            ) from error
+        with self._reading() as (boot, _):
+            holding = boot.holding(owner)
+            return holding if holding and boot.is_whole(owner, holding) else None
+
+    def owners(self) -> list[str]:
+        """File names of all attachments that hold leases; nothing is read."""
+        with self._reading() as (boot, _):
+            return boot.owner_names()
 
     def holdings(self) -> Iterator[Holding]:
-        """All of this boot, then the sticky ones that wait for their pod. Damaged ones are logged."""
+        """All of this boot, then the sticky ones that wait for their pod. Unreadable ones are logged."""
         with self._reading() as (boot, sticky):
             for there in (boot, sticky):
-                for owner, holding in there.holdings():
-                    if isinstance(holding, DamagedLease):
-                        file = f"{there.path}/owners/{owner}"
-                        self.log.error("damaged lease file", file=file, reason=holding)
+                for _, holding in there.holdings():
+                    if isinstance(holding, Unreadable):
+                        self.log.error("lease file cannot be read", file=holding.path, reason=holding.why)
                     elif there is boot or not any(boot.has(name) for name in holding.names):
                         yield holding
 
+    def kept(self) -> list[Holding]:
+        """All that is kept for pods, attached or not."""
+        with self._reading() as (_, sticky):
+            return [kept for _, kept in sticky.holdings() if isinstance(kept, Holding)]
+
+    def is_over(self, kept: Holding) -> bool:
+        """Whether it waits, and has waited for its pod as long as it shall."""
+        with self._reading() as (boot, sticky):
+            return not any(map(boot.has, kept.names)) and sticky.is_over(kept)
+
+    def forget_kept(self, kept: Holding, only_if_over: bool = False) -> bool:
+        """What is kept for that pod, if it is kept still; of an attached one it stays leased until its DEL."""
+        key = key_name(kept.leases[0].sticky)
+        with self.transaction("forget what is kept for a pod") as transaction:
+            found = transaction.sticky.holding(key)
+            if found is None or found.leases != kept.leases or (only_if_over and not self.is_over(found)):
+                return False
+            transaction.forget(key, found.names)
+        self.log.info("sticky lease forgotten", leases=" ".join(kept.names), key=kept.leases[0].sticky)
+        return True
+
     def overlapping(self, prefix: Prefix) -> list[Holding]:
-        """What attachments hold, then what is kept for pods; each once. Damaged ones are left out."""
+        """What attachments hold, then what is kept for pods; each once. Unreadable ones are left out."""
         with self._reading() as directories:
             return _holders(
                 (there, name)
@@ -118,11 +147,11 @@ class Store:
             )
 
     def holders_of_kept(self, key: str) -> list[Holding]:
-        """The attachments that have now what is kept for a pod. What is damaged is the transaction's to judge."""
+        """The attachments that have now what is kept for a pod. What cannot be read is the transaction's to judge."""
         with self._reading() as (boot, sticky):
             try:
                 kept = sticky.holding(key_name(key))
-            except DamagedLease:
+            except Unreadable:
                 kept = None
             return _holders((boot, name) for name in (kept.names if kept else ()))
 
@@ -136,11 +165,11 @@ class Store:
 
 
 def _holders(leases: Iterable[tuple[Directory, str]]) -> list[Holding]:
-    """Each once; those whose file is damaged are left out."""
+    """Each once; those whose file cannot be read are left out."""
     found: list[Holding] = []
     seen: set[str] = set()
     for there, name in leases:
-        with suppress(DamagedLease):
+        with suppress(Unreadable):
             holding = there.holder(name) if name not in seen else None
             if holding is not None:
                 seen.update(holding.names)

@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from ..words.domain import Attachment
-from ..words.errors import AttachedAlready, CniError, InputOutput
+from ..words.errors import AttachedAlready, CniError, InputOutput, Unreadable
 from ..words.lease import Choice, Lease, LeaseDir
 from ..words.log import Log
 from . import directory
 from .directory import Directory
-from .holding import DamagedLease, Holding, key_name, name_of, owner_name, prefix_of
+from .holding import Holding, key_name, name_of, owner_name, prefix_of
 from .journal import Change, Journal
 from .node import Node, read_cursor, write_cursor
 from .snapshot import Current
@@ -52,6 +52,8 @@ def begin(node: Node, where: LeaseDir, log: Log, verb: str) -> Iterator[Transact
 
 
 def _finish_what_was_begun(node: Node, journal: Journal, log: Log) -> None:
+    if journal.is_garbled:
+        _distrust_indexes(node, journal, log)
     change = journal.pending
     if change is None:
         return
@@ -60,11 +62,19 @@ def _finish_what_was_begun(node: Node, journal: Journal, log: Log) -> None:
     try:
         with closing(Transaction(node, journal, change.where, log)) as transaction:
             transaction.finish(change.owner, change.key, change.names)
-    except (OSError, CniError, DamagedLease) as error:
+    except (OSError, CniError) as error:
         # another's broken directory must not stop this one
         log.error("could not finish it", directory=change.where.path, reason=error)
         node.drop_index(change.where.scope)  # it will be built anew from the names of the files
         journal.end()
+
+
+def _distrust_indexes(node: Node, journal: Journal, log: Log) -> None:
+    """What was changed is not told, so each index may be behind. The files are right: what is there is held."""
+    log.error("a change in the making cannot be read: the indexes are made anew", file=journal.path)
+    for scope in {where.scope for where in node.dirs()}:
+        node.drop_index(scope)
+    journal.end()
 
 
 class Transaction(Current):
@@ -72,7 +82,7 @@ class Transaction(Current):
     share `indexes`.
     """
 
-    __slots__ = ("_cursors", "_was_wrong", "journal", "where")
+    __slots__ = ("_cursors", "_was_wrong", "journal", "kept_lifetime", "where")
 
     def __init__(self, node: Node, journal: Journal, where: LeaseDir, log: Log) -> None:
         super().__init__(node, where, log)
@@ -80,6 +90,7 @@ class Transaction(Current):
         self.where = where
         self._cursors: dict[str, int] = {}
         self._was_wrong = False
+        self.kept_lifetime = 0  # of `kept`
 
     def close(self) -> None:
         while self._cursors:
@@ -112,7 +123,7 @@ class Transaction(Current):
     def _drop_overtaken(self) -> None:
         """Sticky leases whose subnet another data directory gave away before this one was first used."""
         for key, kept in self.sticky.holdings():
-            names = [] if isinstance(kept, DamagedLease) else kept.names
+            names = [] if isinstance(kept, Unreadable) else kept.names
             if any((prefix := prefix_of(name)) and self.conflict(prefix) for name in names):
                 self.log.warning("sticky leases dropped: leased meanwhile", leases=" ".join(names))
                 self.sticky.drop(key, names)
@@ -121,10 +132,11 @@ class Transaction(Current):
     # reserve -------------------------------------------------------------------------------------
 
     def refuse_second(self, attachment: Attachment, is_dead: Judge | None = None) -> None:
-        """AttachedAlready unless what stands under the same name is dead."""
+        """AttachedAlready unless what stands under the same name is dead; Unreadable if that is not told."""
         owner = owner_name(attachment)
         if not self.boot.has_owner(owner):
             return
+        self.boot.holding(owner)
         if not self.is_dead(owner, is_dead):
             raise AttachedAlready(
                 f"reserve for {attachment}: it holds leases already",
@@ -134,11 +146,11 @@ class Transaction(Current):
         self.log.info("leases of a dead namesake released", attachment=attachment)
 
     def is_dead(self, owner: str, judge: Judge | None) -> bool:
-        """By the judge's proof; a damaged lease may be alive."""
+        """By the judge's proof; whose file cannot be read may be alive."""
         try:
             holding = self.boot.holding(owner)
-        except DamagedLease as error:
-            self.log.error("damaged lease file", file=f"{self.boot.owners}/{owner}", reason=error)
+        except Unreadable as error:
+            self.log.error("lease file cannot be read", file=error.path, reason=error.why)
             return False
         return holding is None or (judge is not None and judge(holding))
 
@@ -164,7 +176,8 @@ class Transaction(Current):
         """What is kept for the pod but was not chosen again is forgotten."""
         owner, names = owner_name(holding.attachment), holding.names
         before = [name_of(lease.subnet) for lease in self.kept]
-        key = key_name(sticky) if sticky and before != names else ""
+        is_kept = (before, self.kept_lifetime) == (names, holding.lifetime)
+        key = key_name(sticky) if sticky and not is_kept else ""
         self._begin(owner, key, sorted({*names, *before}))
         try:
             if key:
@@ -185,12 +198,8 @@ class Transaction(Current):
     # release -------------------------------------------------------------------------------------
 
     def release(self, owner: str) -> list[Lease]:
-        """What the owner held; its sticky leases stay, kept for its pod."""
-        try:
-            holding = self.boot.holding(owner)
-        except DamagedLease as error:
-            self.set_aside(self.boot, owner, error)
-            return []
+        """What the owner held; its sticky leases stay, kept for its pod. Unreadable, and all stays, if that is not told."""
+        holding = self.boot.holding(owner)
         if holding is None:
             return []
         names = self._there(self.boot, holding.names)
@@ -210,15 +219,11 @@ class Transaction(Current):
             self.node.drop_index(self.scope)
         return there
 
-    def set_aside(
-        self, where: Directory, owner: str, why: DamagedLease, names: list[str] | None = None
-    ) -> None:
-        """A damaged file is named and kept, and loses nobody else: only the leases that are its own are free."""
-        self.log.error("damaged lease file set aside", file=f"{where.owners}/{owner}", reason=why)
-        names = names or where.names_of_damaged(owner)
+    def give_up(self, where: Directory, owner: str, names: list[str]) -> None:
+        """Free what a file that cannot be read has leased, and remove it: the operator's word."""
         self._begin("", "", names)
         try:
-            where.set_aside(owner, names)
+            where.forget(owner, names)
         finally:
             self.finish("", "", names)
 
@@ -253,7 +258,9 @@ class Transaction(Current):
 
 def _unattached(holding: Holding) -> Holding:
     """What is kept for the pod: the same leases, nobody's yet."""
-    return Holding(None, holding.leases, holding.network, "", [], holding.boot_id, holding.created)
+    kept = Holding(None, holding.leases, holding.network, "", [], holding.boot_id, holding.created)
+    kept.lifetime = holding.lifetime
+    return kept
 
 
 def failed(what: str, error: OSError) -> InputOutput:

@@ -22,6 +22,7 @@ from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment, Link
 from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
 from ..words.failures import Failures
+from ..words.gone import is_gone
 from ..words.record import Record, VfState
 
 
@@ -49,7 +50,10 @@ def unknown(host: Host, network: str, keep: set[Attachment]) -> set[Attachment]:
     """For GC: the network's attachments that nobody knows any more. One that may be meant in `keep` is not among them."""
     gone = set()
     failures = Failures(host.log.error, cachefiles.UNUSABLE)
-    for found in cachefiles.all_files(host):
+    theirs: list[CacheFile] = []
+    with failures.of(what="sriov-cni's files"):
+        theirs = cachefiles.all_files(host)
+    for found in theirs:
         if found.cache.network == network and not keep.intersection(found.possible):
             with failures.of(file=found.path):
                 gone |= _unknown(host, found)
@@ -173,7 +177,9 @@ def _leave_out_unreported(host: Host, record: Record, base: VfState) -> None:
         return
     try:
         now = host.netlink.vf_state(pf.ifindex, record.vf_index)
-    except KernelRefused:
+    except KernelRefused as refused:
+        if not is_gone(refused):
+            raise
         return
     for knob in ("mac", "vlan", "min_tx_rate", "max_tx_rate", "spoofchk", "trust", "link_state"):
         if getattr(now, knob) is None:
@@ -193,8 +199,9 @@ def _where(host: Host, vf: str, path: str) -> tuple[Netns | None, Link | None]:
         if not netns.is_own():
             with host.netlink_in(netns) as pod:
                 link = pod.link_by_pci(vf)
-    except KernelRefused:
-        link = None
+    except BaseException:
+        netns.close()
+        raise
     if link is None:
         netns.close()
         return None, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from ..kernel.netns import Netns
@@ -10,8 +11,9 @@ from ..vf import card, handover
 from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
+from ..words.failures import Failures
 from ..words.record import Record
-from . import records
+from . import observer, records
 
 
 def proof(host: Host, record: Record) -> str:
@@ -28,13 +30,10 @@ def proof(host: Host, record: Record) -> str:
         return "its ADD died"
     if handover.of(record.driver).is_home(host, record):
         return "the VF is back in the host"
-    # its driver was taken off to end what was stacked on it (stacked.make_anew), and did not come back
-    given_up = record.status == "released" or record.anew
-    return (
-        "its DEL gave it up, and it has no netdev"
-        if given_up and not host.sysfs.has_netdev(record.vf)
-        else ""
-    )
+    if record.status == "released":
+        return "its DEL gave it up"
+    # its driver was taken off (stacked.make_anew), and who did that died
+    return "it has no netdev" if record.anew and not host.sysfs.has_netdev(record.vf) else ""
 
 
 @dataclass(slots=True)
@@ -50,17 +49,30 @@ class DeathProof:
     _found: set[Attachment] = field(default_factory=set)
     _live: dict[int, list[str]] | None = None
     _with_vf: set[Attachment] = field(default_factory=set)
+    _sees_all: bool | None = None
 
     def __call__(self, holding: Holding) -> bool:
-        dead = self._is_dead(holding)
+        dead = False
+        with Failures(self.host.log.warning, "a lease stays").of(attachment=holding.attachment):
+            dead = self._is_proved(holding)
         if dead and holding.attachment is not None:
             self._found.add(holding.attachment)
         return dead
 
+    def _is_proved(self, holding: Holding) -> bool:
+        """What cannot be seen is no proof."""
+        if self._sees_all is None:
+            self._sees_all = observer.sees_all(self.host)
+        return self._sees_all and self._is_dead(holding)
+
     def forget_locks(self) -> None:
         """Of those that were found dead: nobody will come with a DEL, and files must not pile up."""
+        failures = Failures(self.host.log.warning, "lock file stays")
         for attachment in self._found:
-            with records.alone(self.host, attachment, "reclaim") as lock:
+            path = self.host.ledger.attachment_lock(attachment, "reclaim").path
+            if not os.path.lexists(path):  # to look for it by locking would make it
+                continue
+            with failures.of(attachment=attachment), records.alone(self.host, attachment, "reclaim") as lock:
                 if lock is not None:
                     lock.forget()
 
@@ -90,7 +102,7 @@ class DeathProof:
         """Once."""
         if self._live is None:
             self._live = self.host.live_netns()
-            self._with_vf = {record.attachment for record in self.host.ledger.claims()}
+            self._with_vf = self.host.ledger.with_vf()
             if 0 in self._live:
                 pids = " ".join(self._live[0])
                 self.host.log.warning(

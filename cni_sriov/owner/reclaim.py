@@ -23,12 +23,10 @@ from ..words.domain import PF, Attachment, IpamResult
 from ..words.errors import CniError, MacInUse, NoFreeVf, PoolExhausted, SubnetConflict
 from ..words.failures import Failures
 from ..words.record import Record
-from . import adopt, death, giveback, records
+from . import adopt, death, giveback, observer, records
 
 Done = TypeVar("Done")
 Failure = TypeVar("Failure", bound=CniError)
-
-REMEDY = "`sriovctl gc` takes back what is provably dead"
 
 
 def then_again(
@@ -106,8 +104,8 @@ class WayToLeases:
 
     def free(self, store: Store, holding: Holding, until: float) -> bool:
         """Whether the holder had to give back, and did: with its VF, if it has one."""
-        if holding.attachment is None:
-            return False  # kept for its pod
+        if holding.attachment is None:  # kept for its pod
+            return store.is_over(holding) and store.forget_kept(holding, only_if_over=True)
         if self.is_dead(holding):
             store.release_if(holding.attachment, self.is_dead)
             return True
@@ -119,9 +117,11 @@ class WayToLeases:
     def free_kept(self) -> None:
         """What is kept for the pod may still be in the hands of its last container."""
         store, until = own.store(self.host, self.asked.conf.lease_dir), time.monotonic() + LOCK_DEADLINE_S
+        failures = Failures(self.host.log.warning, "reclaim failed")
         for holding in store.holders_of_kept(self.asked.sticky):
-            if holding.attachment != self.asked.attachment:
-                self.free(store, holding, until)
+            with failures.of(attachment=holding.attachment):
+                if holding.attachment != self.asked.attachment:
+                    self.free(store, holding, until)
 
 
 def reserve(host: Host, asked: own.Asked) -> IpamResult:
@@ -142,28 +142,38 @@ def reserve(host: Host, asked: own.Asked) -> IpamResult:
 
 def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
     """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
+    remedy = observer.remedy(host)
     if isinstance(error, MacInUse):
-        claim = host.ledger.claim_on(error.vf) if error.claimed else None
-        if claim is not None:
+        claim = next((one for one in host.ledger.claims() if one.vf == error.vf), None)
+        if claim is not None and error.claimed:
             error.msg += f": {holder(claim)}"
-            error.details = f"DEL that, or ask for another; {REMEDY}"
+            error.details = f"DEL that, or ask for another; {remedy}"
         return error
     claimed = {address for _, address, reason in error.seen if reason == choose.CLAIMED}
     holders = {claim.vf: f" by {holder(claim)}" for claim in host.ledger.claims() if claim.vf in claimed}
-    remedy = f"; DEL one of them, or ask for another; {REMEDY}" if claimed else ""
-    error.details = (choose.told(error.seen, holders) or error.details) + remedy
+    for unread in host.ledger.unreadable_claims() if len(holders) < len(claimed) else ():
+        holders.setdefault(
+            unread.path.rpartition("+")[2], f" by {unread.path}, which cannot be read: {unread.why}"
+        )
+    what_to_do = f"; DEL one of them, or ask for another; {remedy}" if claimed else ""
+    error.details = (choose.told(error.seen, holders) or error.details) + what_to_do
     return error
 
 
 def sweep(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> bool:
     """Give back all that provably nobody owns, of these PFs (None = all); each is logged. False: there was nothing."""
     taken = False
+    if not observer.sees_all(host):
+        return False
     failures = Failures(host.log.warning, "reclaim failed")
     for record in host.ledger.claims():
         with failures.of(attachment=record.attachment):
             if pfs is None or record.pf in pfs:
                 taken |= _of_claim(host, record, verify_timeout_ms, 0)
-    for found in cachefiles.all_files(host):
+    theirs: list[CacheFile] = []
+    with failures.of(what="sriov-cni's files"):
+        theirs = cachefiles.all_files(host)
+    for found in theirs:
         with failures.of(file=found.path):
             taken |= _of_file(host, found, pfs, verify_timeout_ms)
     return taken
@@ -178,8 +188,13 @@ def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: flo
         return _of_claim(host, claim, verify_timeout_ms, until)
     if claimed and vf not in host.ledger.claimed():
         return True  # it was given back just now
-    theirs = [found for found in cachefiles.all_files(host) if found.cache.vf == vf]
-    return any(_of_file(host, found, None, verify_timeout_ms, until) for found in theirs)
+    taken = False
+    failures = Failures(host.log.warning, "reclaim failed")
+    for found in cachefiles.all_files(host):
+        with failures.of(file=found.path):
+            if found.cache.vf == vf and not taken:
+                taken = _of_file(host, found, None, verify_timeout_ms, until)
+    return taken
 
 
 def of_attachment(host: Host, attachment: Attachment, verify_timeout_ms: int, until: float) -> bool:
@@ -198,7 +213,7 @@ def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -
     if take_back(host, claim.attachment, look, verify_timeout_ms, until):
         return True
     # a DEL, or the undo of an ADD, may have been quicker than we
-    now = host.ledger.claim_of(claim.pf, claim.vf)
+    now = host.ledger.claim_of(claim.pf, claim.vf)  # Unreadable where it is not what it was just now
     return now is None or now.attachment != claim.attachment
 
 
@@ -226,6 +241,8 @@ def take_back(
     until: float,
 ) -> bool:
     """Give back what `look` finds under the attachment's lock, if that is dead. True also where it is gone by then."""
+    if not observer.sees_all(host):
+        return False
     failures = Failures(host.log.warning, "reclaim failed")
     with records.alone(host, attachment, "reclaim", until) as lock, failures.of(attachment=attachment):
         if lock is None:

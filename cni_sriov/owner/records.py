@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..ipam import own
 from ..state import files, sriovcni
 from ..state.files import Lock
+from ..state.ledger import attachment_of
 from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.failures import Failures
@@ -53,7 +54,7 @@ def alone(
     """
     lock = host.ledger.attachment_lock(attachment, verb)
     try:
-        is_ours = (dry_run and not os.path.lexists(lock.path)) or _acquire(lock, until)
+        is_ours = (dry_run and not files.exists(lock.path)) or _acquire(lock, until)
         yield lock if is_ours else None
     finally:
         lock.release()
@@ -73,14 +74,21 @@ def _acquire(lock: Lock, until: float) -> bool:
 
 
 def sweep_locks(host: Host) -> None:
-    """Lock files of attachments that are gone: a call killed in its last step leaves one, and no DEL follows a GC."""
-    failures = Failures(host.log.warning, "lock file stays")
-    known = {claim.attachment for claim in host.ledger.claims()}
-    for name in files.names(f"{host.ledger.run_dir}/locks"):
-        attachment = Attachment(*name.partition("@")[::2])
-        if "@" not in name or attachment in known or host.ledger.has_record(attachment):
+    """Lock files of attachments that are gone: a call killed in its last step leaves one, and no DEL follows a GC.
+
+    Claims are read once, however many locks there are. An ADD that was quicker since has a Record's file, or was killed
+    before it had, and then needs no lock's file. Where a claim does not tell whose it is, a lock's file may be all that does.
+    """
+    ledger, failures = host.ledger, Failures(host.log.warning, "lock file stays")
+    known: set[str] | None = None
+    with failures.of():
+        if not ledger.is_unclear():
+            known = {attachment.filename for attachment in ledger.with_vf()}
+            known.update(*(store.owners() for store in own.stores(host)))
+    for name in files.names(f"{ledger.run_dir}/locks") if known is not None else ():
+        attachment = attachment_of(name)
+        if "@" not in name or (known and name in known) or ledger.has_record(attachment):
             continue
         with failures.of(attachment=attachment), alone(host, attachment, "sweep") as lock:
-            # by a claim too, whatever stateDir its Record is in; its ADD may have been quicker
-            if lock is not None and host.ledger.find(attachment) is None:
+            if lock is not None and not ledger.has_record(attachment):
                 lock.forget()

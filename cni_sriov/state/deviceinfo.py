@@ -15,11 +15,14 @@ from ..words.record import Record
 from . import files
 
 
-def leave(put: Callable[[Record], None], record: Record, path: str) -> None:
-    """Write it, and `put` the Record before, or see that what is there means this VF. BadConfig (7) if it means another."""
+def leave(put: Callable[[Record], None], record: Record, root: str, path: str) -> None:
+    """Write it, and `put` the Record before, or see that what is there means this VF. BadConfig (7) if it means another.
+
+    `root`: the directory of the operator's that `path` is below.
+    """
+    _check_directories(root, path)
     found = files.read(path)
     if found is None:
-        _check_directory(path.rpartition("/")[0] or "/")
         # a name too long for that could be recorded and never removed
         files.remove(files.beside(path, "tmp"))
         record.device_info = path
@@ -59,8 +62,17 @@ def _names(text: str, vf: str) -> bool:
         return False
 
 
+def _check_directories(root: str, path: str) -> None:
+    """From `root` down each one is a real directory that we alone may write to, looked at before what is in it: so nobody
+    else can put a symlink there, then or later. Where `root` itself is found, also by symlinks (/var/run), is the
+    system's. What is missing is made, as the specification asks.
+    """
+    parts = path.rpartition("/")[0].removeprefix(root).split("/")
+    for count in range(1, len(parts) + 1):
+        _check_directory(root + "/".join(parts[:count]))
+
+
 def _check_directory(path: str) -> None:
-    """Made if it is missing, as the specification asks. Where others may write, they may put symlinks as well."""
     try:
         if not os.path.lexists(path):
             mask = os.umask(0o022)  # ours is 077; the runtime and its tools read there

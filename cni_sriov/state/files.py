@@ -14,9 +14,10 @@ import time
 from typing import Self
 
 from ..words.errors import InputOutput, TryAgain
+from ..words.gone import is_gone
 
 LOCK_DEADLINE_S = 30.0
-LIMIT = 16 << 20  # a Record keeps a foreign IPAM's conf, and standard input may have 8 MiB
+LIMIT = 1 << 20  # bytes; words/stored.LARGEST is the most that is written, twice that was
 
 
 def ensure_directory(path: str) -> None:
@@ -81,7 +82,7 @@ def read(path: str) -> str | None:
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
@@ -101,6 +102,17 @@ def read(path: str) -> str | None:
         raise InputOutput(f"read {path}: {error.strerror}") from error
     finally:
         os.close(fd)
+
+
+def exists(path: str) -> bool:
+    """Whether anything is there, be it a symlink to nothing; InputOutput where that cannot be seen."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if is_gone(error):
+            return False
+        raise InputOutput(f"look at {path}: {error.strerror}") from error
+    return True
 
 
 def replace(path: str, text: str) -> None:
@@ -139,6 +151,11 @@ def create(path: str, content: bytes, mode: int = 0o600, durable: bool = False) 
 def as_name(path: str) -> str:
     """A path as the name of one file, for directories of links to what is in use."""
     return path.replace("%", "%25").replace("/", "%2F")
+
+
+def from_name(name: str) -> str:
+    """The path that `as_name` made the name of."""
+    return name.replace("%2F", "/").replace("%25", "%")
 
 
 def beside(path: str, what: str) -> str:
@@ -180,13 +197,17 @@ class Lock:
 
     The kernel drops it when the holder dies. The file of a lock that is no longer needed may be unlinked by its holder
     (`forget`), so whoever gets the lock looks whether the path still names what was locked.
+
+    `inherited`: a plugin that the holder starts holds it too, and on where the holder is killed: what it does is of the
+    same attachment.
     """
 
-    __slots__ = ("fd", "is_new", "path", "verb", "waited")
+    __slots__ = ("fd", "inherited", "is_new", "path", "verb", "waited")
 
-    def __init__(self, path: str, verb: str) -> None:
+    def __init__(self, path: str, verb: str, inherited: bool = False) -> None:
         self.path = path
         self.verb = verb
+        self.inherited = inherited
         self.fd = -1
         self.is_new = False  # nobody has signed the file before us
         self.waited = False  # for the one who had it
@@ -209,11 +230,17 @@ class Lock:
         try:
             _flock(self.fd, deadline_s)
         except TimeoutError as error:
-            holder = os.pread(self.fd, 512, 0).decode("utf-8", "replace").strip("\0 \n")
             raise TryAgain(
-                f"lock {self.path}: held for more than {deadline_s:g} s by {holder or 'an unknown process'}"
+                f"lock {self.path}: held for more than {deadline_s:g} s by {self._holder()}"
             ) from error
         return self._is_current()
+
+    def _holder(self) -> str:
+        holder = os.pread(self.fd, 512, 0).decode("utf-8", "replace").strip("\0 \n")
+        pid = holder.removeprefix("pid ").partition(" ")[0]
+        if self.inherited and pid.isdigit() and not exists(f"/proc/{pid}"):
+            return f"a plugin that {holder} started, which has ended"
+        return holder or "an unknown process"
 
     def _sign(self, ours: bytes) -> None:
         try:
@@ -257,6 +284,8 @@ class Lock:
     def _open(self) -> None:
         try:
             self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            if self.inherited:
+                os.set_inheritable(self.fd, True)
         except OSError as error:
             raise InputOutput(f"lock {self.path}: {error.strerror}") from error
 

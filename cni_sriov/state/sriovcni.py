@@ -5,22 +5,19 @@
 
 from __future__ import annotations
 
-import os
-
 from ..words.domain import Attachment
-from ..words.errors import InputOutput
 from ..words.record import Record
 from . import files
 
 
 def has(directories: list[str], attachment: Attachment) -> bool:
     name = name_of(attachment)
-    return any(os.path.lexists(f"{directory}/{name}") for directory in directories)
+    return any(files.exists(f"{directory}/{name}") for directory in directories)
 
 
 def is_marked(directories: list[str], vf: str) -> bool:
     """Whether sriov-cni says that the VF is allocated; it may be wrong."""
-    return any(os.path.lexists(f"{directory}/pci/{vf}") for directory in directories)
+    return any(files.exists(f"{directory}/pci/{vf}") for directory in directories)
 
 
 def names(directories: list[str]) -> list[tuple[str, str]]:
@@ -41,7 +38,7 @@ def marked_netns(directory: str, vf: str) -> str:
     """What the VF's mark says; "" if there is none, or no path in it."""
     try:
         text = files.read(f"{directory}/pci/{vf}") or ""
-    except InputOutput:
+    except files.NoFile:
         return ""
     return text if text.startswith("/") and text.isprintable() else ""
 

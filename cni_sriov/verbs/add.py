@@ -61,7 +61,7 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
     if not giveback.give_back(host, record, conf.verify_timeout_ms):
         raise TryAgain(
             f"add {request.attachment}: its former VF {record.vf} cannot be returned yet",
-            "it is in a netns that does not die, or its PF is down, without carrier or in another netns; see the log",
+            "its driver does not let go of it, or its PF is down, without carrier or in another netns; see the log",
         )
     host.log.warning("took back what a former ADD left", attachment=request.attachment, vf=record.vf)
 
@@ -69,12 +69,13 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
 def _attach(
     request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host, netns: Netns, inside_pod: Netlink
 ) -> Result:
-    record, kind = _claim(request, conf, host, netns), handover.of(conf.driver)
+    record, kind = None, handover.of(conf.driver)
     try:
+        record = _claim(request, conf, host, netns)
         record.ipam = ipam.to_store(host, ipam_conf)
         card = baseline.find(host, record, conf)
         if conf.device_info_file:
-            deviceinfo.leave(host.ledger.put, record, conf.device_info_file)
+            deviceinfo.leave(host.ledger.put, record, conf.device_info_dir, conf.device_info_file)
         found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record)) if ipam_conf else None
         admin.bring_pf_up(card, conf)
         given = kind.hand_over(card, netns, inside_pod, conf)
@@ -85,8 +86,10 @@ def _attach(
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
         return _result(record, conf, given.link, found, routes)
-    except BaseException as error:  # SIGTERM's SystemExit too
-        _undo(host, record, conf, error)
+    except (
+        BaseException
+    ) as error:  # SIGTERM's SystemExit too, which may come when the claim is hardly written
+        _undo(host, record, request, conf, error)
         raise
 
 
@@ -111,15 +114,18 @@ def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:
     host.ledger.put(record)
 
 
-def _undo(host: Host, record: Record, conf: NetConf, error: BaseException) -> None:
+def _undo(host: Host, record: Record | None, request: Request, conf: NetConf, error: BaseException) -> None:
     """The same inverses as DEL's. What fails among them is told beside the error, never instead of it."""
-    record.status = "in-progress"
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     try:
+        record = record or host.ledger.find(request.attachment)
+        if record is None:
+            return  # nothing is claimed
+        record.status = "in-progress"
         if giveback.give_back(host, record, conf.verify_timeout_ms):
             host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
-    except REFUSED as second:
-        host.log.error("undo failed", attachment=record.attachment, vf=record.vf, reason=second)
+    except (*REFUSED, OSError) as second:
+        host.log.error("undo failed", attachment=request.attachment, reason=second)
         if isinstance(error, CniError):
             error.details = "; ".join(filter(None, [error.details, f"also: {second}"]))
     finally:

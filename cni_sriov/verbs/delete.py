@@ -23,12 +23,14 @@ def run(call: Call) -> None:
     host.ledger.open_for(request.attachment)
     with host.ledger.attachment_lock(request.attachment, "DEL") as lock:
         record = records.record_of(host, request.attachment)
+        if record is None and not lock.is_new:
+            host.ledger.refuse_unclear(request.attachment)
         # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)
         where = _lease_dir(request) if record is None or ipam.of(record) is delegate else None
         try:
             done = record is None or giveback.give_back(host, record, call.conf.verify_timeout_ms)
         finally:
-            if where is not None:
+            if where is not None and (record is None or not giveback.is_out(host, record)):
                 own.release_leases(host, request.attachment, where)
         if record is None:
             host.log.debug("nothing to delete", attachment=request.attachment)

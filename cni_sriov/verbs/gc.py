@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from ..conf import requests
 from ..conf.netconf import NetConf
 from ..ipam import delegate, own
-from ..owner import adopt, death, giveback, records
+from ..owner import adopt, death, giveback, observer, records
+from ..state import claims
 from ..state.files import Lock
 from ..vf import homename
 from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import Attachment
-from ..words.errors import TryAgain
+from ..words.errors import TryAgain, Unreadable
 from ..words.failures import Failures
 
 
@@ -31,6 +32,7 @@ def run(call: Call) -> None:
 
 def _collect(network: str, keep: set[Attachment] | None, host: Host, conf: NetConf) -> None:
     """`keep` None: the runtime sent no list."""
+    observer.must_see_all(host)
     if keep is None:
         say_no_list(network, host)
     host.ledger.open()
@@ -39,6 +41,9 @@ def _collect(network: str, keep: set[Attachment] | None, host: Host, conf: NetCo
         with failures.of(attachment=attachment), _alone(host, attachment) as lock:
             if lock and _give_back(attachment, network, host, conf.verify_timeout_ms, by_proof=keep is None):
                 lock.forget()
+    for error in _unreadable(network, keep or set(), host):
+        with failures.of():
+            raise error
     failed = failures.told + collect_leases(network, keep, host)
     homename.settle(host)
     records.sweep_locks(host)
@@ -54,6 +59,13 @@ def _unknown(network: str, keep: set[Attachment], host: Host) -> set[Attachment]
     recorded = [*host.ledger.records(), *host.ledger.claims()]
     gone = {record.attachment for record in recorded if record.network == network} - keep
     return gone | adopt.unknown(host, network, keep)
+
+
+def _unreadable(network: str, keep: set[Attachment], host: Host) -> Iterator[Unreadable]:
+    """What may be garbage, as far as its file tells."""
+    for error in [*host.ledger.unreadable_records(), *host.ledger.unreadable_claims()]:
+        if claims.text_in(error, "network") == network and claims.attachment_in(error) not in keep:
+            yield error
 
 
 @contextmanager
@@ -80,11 +92,22 @@ def _give_back(
     return True
 
 
+def _forget_kept(network: str, host: Host, failures: Failures) -> None:
+    """What has waited for its pod as long as it shall."""
+    for store in own.stores(host):
+        with failures.of(directory=store.where.path):
+            for kept in store.kept():
+                if kept.network == network and store.is_over(kept):
+                    store.forget_kept(kept, only_if_over=True)
+
+
 def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> list[str]:
     """Leases of this network without a Record: those of foreign main plugins, or whose Record was damaged."""
+    observer.must_see_all(host)
     failures = Failures(host.log.error, "garbage stays")
     is_dead = death.DeathProof(host)
-    for store, attachment in own.leases_of(host, network):
+    _forget_kept(network, host, failures)
+    for store, attachment in own.leases_of(host, network, failures):
         if attachment in (keep or ()):
             continue
         with failures.of(attachment=attachment):
@@ -93,6 +116,8 @@ def collect_leases(network: str, keep: set[Attachment] | None, host: Host) -> li
             with _alone(host, attachment) as lock:
                 if lock is None:
                     continue
+                if not lock.is_new:
+                    host.ledger.refuse_unclear(attachment)
                 if keep is None and not store.release_if(attachment, is_dead):
                     continue
                 if keep is not None:

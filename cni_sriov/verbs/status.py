@@ -16,6 +16,7 @@ from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import PF
 from ..words.errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted
+from ..words.failures import Failures
 
 
 def run(call: Call) -> None:
@@ -50,11 +51,19 @@ def _usable_pfs(conf: NetConf, host: Host) -> list[PF]:
         pfs = claim.eligible_pfs(host, conf)
     except (PfUnusable, BadConfig) as error:
         raise _unavailable(conf, host, None, error.msg, error.details) from error
-    problems = [(pf, problem) for pf in pfs if (problem := _problem(conf, host, pf))]
+    problems = [(pf, problem) for pf in pfs if (problem := _trouble(conf, host, pf))]
     if len(problems) == len(pfs):
         pf, problem = problems[0]
         raise _unavailable(conf, host, pf, problem, "")
     return pfs
+
+
+def _trouble(conf: NetConf, host: Host, pf: PF) -> str:
+    """One PF that cannot be looked at leaves the others to serve."""
+    failures = Failures()
+    with failures.of():
+        return _problem(conf, host, pf)
+    return failures.told[0]
 
 
 def _problem(conf: NetConf, host: Host, pf: PF) -> str:
@@ -87,10 +96,11 @@ def _unavailable(conf: NetConf, host: Host, pf: PF | None, problem: str, remedy:
 
 def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
     """That all VFs are taken is an error only where `statusOnFull` says so; that none can ever be taken is always one."""
+    full_is_error = conf.status_on_full == "error"
     try:
-        claim.check_room(host, conf, pfs)
+        claim.check_room(host, conf, pfs, now=full_is_error)
     except NoFreeVf as error:
-        if conf.status_on_full == "error":
+        if full_is_error:
             told = reclaim.with_holders(host, error)
             raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
     except (PfUnusable, BadConfig) as error:

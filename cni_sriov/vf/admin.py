@@ -14,6 +14,7 @@ from ..decide.knobs import Step
 from ..kernel.netlink import ZERO_MAC
 from ..words.domain import Link
 from ..words.errors import CniError, DriverRefused, KernelRefused, PfUnusable
+from ..words.gone import is_passing
 from ..words.record import VfState
 from .card import Card, poll
 
@@ -90,6 +91,8 @@ def restore_mac(card: Card) -> None:
             if link.mac == base.own_mac:
                 _put_off_mac(card, link)
         except KernelRefused as refused:
+            if is_passing(refused):
+                raise
             card.host.log.warning(
                 "admin MAC cannot be cleared; the VF's own becomes it", vf=card.record.vf, reason=refused
             )

@@ -8,6 +8,7 @@ from ..conf.netconf import NetConf
 from ..decide import knobs
 from ..words.domain import PF, Link
 from ..words.errors import BadConfig, KernelRefused, PfUnusable
+from ..words.gone import is_gone
 from ..words.record import Record, VfState
 from . import card, golden, handover, homename, restore
 from .card import Card
@@ -63,6 +64,8 @@ def _admin(host: Host, record: Record, port: Link | None) -> VfState | None:
     try:
         return host.netlink.vf_state(port.ifindex, record.vf_index)
     except KernelRefused as refused:
+        if not is_gone(refused):
+            raise
         if knobs.steps(VfState(), record.settings) or record.settings.mac:
             raise PfUnusable(
                 f"use PF {port.ifname}: it tells nothing of vf {record.vf_index}", str(refused)

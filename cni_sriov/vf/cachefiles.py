@@ -15,6 +15,7 @@ from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, InputOutput
+from ..words.failures import Failures
 from .host import Host
 
 UNUSABLE = "sriov-cni's file cannot be used; it is left alone"
@@ -41,34 +42,50 @@ class CacheFile:
 
 
 def all_files(host: Host, wanted: str = "") -> list[CacheFile]:
-    """Every cache file that can be read. What is none is passed over in silence, but for the one that is `wanted`: the
-    directory may be somebody else's too.
+    """Every cache file. What is none is passed over in silence, but for the one that is `wanted`: the directory may be
+    somebody else's too. InputOutput where one cannot be read now: it may be the newest of its VF.
     """
-    found = []
+    found: list[CacheFile | None] = []
+    failures = Failures(host.log.error, UNUSABLE)
     for directory, name in names(host.ledger.cache_dirs):
-        possible = sriovcni.attachments(name)
-        if not possible:
-            continue
-        path = f"{directory}/{name}"
-        try:
-            text = files.read(path)
-            if text is not None:
-                cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
-                found.append(CacheFile(directory, name, possible, cache, mtime))
-        except (BadCache, InputOutput, OSError) as error:
-            if name == wanted:
-                complain(host, path, error)
-    _judge_age(found)
-    return found
+        if sriovcni.attachments(name):
+            path = f"{directory}/{name}"
+            try:
+                text = files.read(path)
+            except files.NoFile as error:
+                text = None
+                if name == wanted:
+                    complain(host, path, error)
+            with failures.of(file=path):
+                found.append(_parsed(host, directory, name, text, name == wanted))
+    made = [file for file in found if file is not None]
+    _judge_age(host, made)
+    return made
 
 
-def _judge_age(found_files: list[CacheFile]) -> None:
+def _parsed(host: Host, directory: str, name: str, text: str | None, is_wanted: bool) -> CacheFile | None:
+    if text is None:
+        return None
+    path = f"{directory}/{name}"
+    try:
+        cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
+    except FileNotFoundError:
+        return None
+    except BadCache as error:
+        if is_wanted:
+            complain(host, path, error)
+        return None
+    return CacheFile(directory, name, sriovcni.attachments(name), cache, mtime)
+
+
+def _judge_age(host: Host, found_files: list[CacheFile]) -> None:
+    """The clock may have been set since: one that looks too old is of this boot all the same if its netns lives."""
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - _SLACK_S
     newest: dict[str, CacheFile] = {}
     for found in sorted(found_files, key=lambda found: found.mtime):
         newest[found.cache.vf] = found
     for found in found_files:
-        if found.mtime < booted:
+        if found.mtime < booted and not _leads_to_a_netns(host, found.directory, found.cache.vf):
             found.outdated = EARLIER_BOOT
         elif newest[found.cache.vf] is not found:
             found.outdated = f"{newest[found.cache.vf].name} has the VF since"
@@ -80,14 +97,23 @@ def complain(host: Host, path: str, reason: Exception) -> None:
 
 def holder(host: Host, vf: str) -> str:
     """Why a VF that bears sriov-cni's mark, but is in the host, cannot be taken; "" if the mark is stale."""
-    for found in all_files(host):
-        if found.cache.vf == vf and not found.outdated:
-            return f"sriov-cni attached it ({found.path})"
-    marks = (marked_netns(directory, vf) for directory in host.ledger.cache_dirs)
-    for path in filter(None, marks):
-        try:
-            host.open_path(path).close()
-        except BadNetns:
-            continue
-        return f"sriov-cni attached it to {path}, which lives"
+    try:
+        for found in all_files(host):
+            if found.cache.vf == vf and not found.outdated:
+                return f"sriov-cni attached it ({found.path})"
+        for directory in host.ledger.cache_dirs:
+            if _leads_to_a_netns(host, directory, vf):
+                return f"sriov-cni attached it to {marked_netns(directory, vf)}, which lives"
+    except InputOutput as error:
+        return f"sriov-cni may have attached it: {error.msg}"
     return ""
+
+
+def _leads_to_a_netns(host: Host, directory: str, vf: str) -> bool:
+    path = marked_netns(directory, vf)
+    try:
+        if path:
+            host.open_path(path).close()
+        return bool(path)
+    except BadNetns:
+        return False

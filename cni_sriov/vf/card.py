@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 
 class NotYet(Exception):
-    """The VF cannot be returned now, and repeating the call at once would not help: somebody holds the netns its netdev
-    is in, or the PF is down, without carrier or in another netns.
+    """The VF cannot be returned now, and repeating the call at once would not help: its driver does not let go of
+    it or makes no netdev, or the PF is down, without carrier or in another netns.
     """
 
 
@@ -64,8 +64,12 @@ class Card:
 
 
 def look(host: Host, record: Record) -> Card:
-    """KernelRefused if the PF does not answer."""
+    """KernelRefused if the PF does not answer, or is not shown although its VF is."""
     pf = pf_of(host, record)
+    if pf is None and record.pf and host.sysfs.exists(record.vf):
+        raise KernelRefused(
+            f"look at PF {record.pf}", errno.ENODEV, f"its VF {record.vf} is there, and it is not"
+        )
     return Card(host, record, pf, _link(host, record), _admin(host, record, pf))
 
 
@@ -104,10 +108,11 @@ def _admin(host: Host, record: Record, pf: PF | None) -> VfState | None:
 
 def lost(host: Host, record: Record) -> str:
     """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address, which
-    is not the attachment's and must not be touched for it (kernels.md 6.11).
+    is not the attachment's and must not be touched for it (kernels.md 6.11). KernelRefused if that cannot be seen.
     """
     inode = host.sysfs.inode(record.vf)
     if not inode:
+        host.sysfs.must_show_all()
         return "the VF is gone"
     return "" if record.vf_inode in {0, inode} else "the VF is gone, and a new one has its address"
 

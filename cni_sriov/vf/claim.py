@@ -10,9 +10,11 @@ from ..kernel import devlink
 from ..kernel.netns import Netns
 from ..state import sriovcni
 from ..words.domain import PF, VF, Attachment, Request
-from ..words.errors import BadConfig, CniError, MacInUse, NoFreeVf, PfUnusable
+from ..words.errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
+from ..words.failures import Failures
+from ..words.gone import is_passing
 from ..words.record import Record
-from . import cachefiles, card, golden, handover, lone
+from . import cachefiles, golden, handover, lone, macs
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
@@ -82,9 +84,9 @@ def _no_pf(host: Host, name: str) -> CniError:
 def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
     """A VF of these PFs for this attachment, claimed. NoFreeVf and MacInUse say what is in the way (owner/reclaim.py)."""
     with host.ledger.node_lock(request.verb):
-        pf, vf = _find_free(host, conf, pfs, request.attachment)
+        pf, vf = _find_free(host, conf, pfs, _with_global_address(host), request.attachment)
         if conf.settings.mac:
-            vf = _judge_mac(host, conf, pf, vf, conf.settings.mac)
+            pf, vf = _with_mac(host, conf, pfs, (pf, vf), conf.settings.mac)
         record = Record(
             request.attachment,
             conf.name,
@@ -103,14 +105,17 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
     return record
 
 
-def check_room(host: Host, conf: NetConf, pfs: list[PF]) -> None:
-    """NoFreeVf (11) with the reason of each VF if an ADD would find none now, BadConfig or PfUnusable if it never will."""
-    _find_free(host, conf, pfs)
+def check_room(host: Host, conf: NetConf, pfs: list[PF], now: bool) -> None:
+    """BadConfig or PfUnusable if an ADD will never find a VF; `now`: NoFreeVf (11) with the reason of each if it would find
+    none now. Addresses come and go: for `never` alone the kernel is not asked for them, under RTNL before Linux 6.9.
+    """
+    _find_free(host, conf, pfs, _with_global_address(host) if now else set())
 
 
-def _find_free(host: Host, conf: NetConf, pfs: list[PF], asking: Attachment | None = None) -> tuple[PF, VF]:
+def _find_free(
+    host: Host, conf: NetConf, pfs: list[PF], with_address: set[int], asking: Attachment | None = None
+) -> tuple[PF, VF]:
     claimed = host.ledger.claimed()
-    with_address = _with_global_address(host)
     own = host.ledger.pfs_of_container(asking) if asking is not None and len(pfs) > 1 else []
     ordered = choose.fewest_claims_first(pfs, claimed, own)
     candidates = ((pf, _vfs(host, conf, pf, claimed, with_address)) for pf in ordered)
@@ -127,13 +132,20 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
         if pci_address in claimed:
             yield VF(index, pci_address, "", "")  # 256 VFs under the node's lock: what is known is not read
         else:
-            vf = host.sysfs.vf(index, pci_address)
-            vf.busy = (
-                vf.busy
-                or wanted.busy(host, vf, with_address)
-                or _held_otherwise(host, pf, vf)
-                or golden.trouble(host, pci_address)
-            )
+            vf = VF(index, pci_address, "", "")
+            failures = Failures()
+            with failures.of():
+                vf = host.sysfs.vf(index, pci_address)
+                vf.busy = (
+                    vf.busy
+                    or wanted.busy(host, vf, with_address)
+                    or _held_otherwise(host, pf, vf)
+                    or golden.trouble(host, pci_address)
+                )
+            for reason in failures.reasons:
+                if isinstance(reason, KernelRefused) and is_passing(reason):
+                    raise reason  # of the machine, and no VF's own
+                vf.busy = f"it cannot be looked at: {reason}"
             yield vf
         if conf.device:
             return
@@ -153,33 +165,31 @@ def _with_global_address(host: Host) -> set[int]:
     return {address.ifindex for address in host.addresses if address.is_global and address.is_lasting}
 
 
-def _judge_mac(host: Host, conf: NetConf, pf: PF, vf: VF, mac: str) -> VF:
-    """igb and others accept one MAC on two VFs (kernels.md 6.5), and then neither gets all of its traffic. So where a free VF
-    has the MAC already, that is the one to take.
-    """
-    port = card.port_of(host, pf)
-    if port is not None and port.mac == mac:
-        raise MacInUse(f"use MAC {mac}: {pf.ifname} itself has it", "ask for another")
-    states = host.netlink.vf_states(pf.ifindex) if pf.ifindex else {}
-    having = [index for index, state in states.items() if index != vf.index and state.mac == mac]
-    for other, pf_address in host.ledger.claimed().items():
-        if pf_address == pf.pci_address and other != vf.pci_address:
-            claim = host.ledger.claim_of(pf_address, other)
-            if claim is not None and (claim.settings.mac == mac or claim.vf_index in having):
-                where = f"vf {claim.vf_index} of {pf.ifname}" if pf.ifname else f"VF {other}"
-                raise MacInUse(f"use MAC {mac}: {where} has it", vf=other, claimed=True)
-    return _having_mac(host, conf, pf, having[0], mac) if having else vf
+def _with_mac(host: Host, conf: NetConf, pfs: list[PF], chosen: tuple[PF, VF], mac: str) -> tuple[PF, VF]:
+    """MacInUse (103) if somebody else has the MAC. Where a free VF has it already, that is the one to take."""
+    pf, vf = chosen
+    having = macs.look(host, mac, "" if pf.pci_address else vf.pci_address)
+    macs.refuse_claimed(host, mac, having, vf)
+    macs.refuse_of_host(host, mac, having)
+    others = [address for address in having.vfs if address != vf.pci_address]
+    if not others:
+        return chosen
+    pf, index = having.vfs[others[0]]
+    meant = next((one for one in pfs if one.pci_address == pf.pci_address), None)
+    found = _free(host, conf, meant, index) if meant is not None and len(having.vfs) == 1 else None
+    if meant is None or found is None:
+        raise MacInUse(
+            f"use MAC {mac}: {macs.where(pf, index)} has it",
+            f"nobody has claimed that VF: ask for it (deviceID {others[0]}), or give it another address",
+            vf=others[0],
+        )
+    return meant, found
 
 
-def _having_mac(host: Host, conf: NetConf, pf: PF, index: int, mac: str) -> VF:
-    """A VF that nobody has claimed, and which the PF shows with that MAC."""
+def _free(host: Host, conf: NetConf, pf: PF, index: int) -> VF | None:
+    """The PF's VF of that index, if the conf admits it and it is free."""
     claimed = host.ledger.claimed()
     for vf in _vfs(host, conf, pf, claimed, _with_global_address(host)):
-        if vf.index == index and not vf.busy and vf.pci_address not in claimed:
-            return vf
-    address = dict(host.sysfs.virtfns(pf.pci_address)).get(index, "")
-    raise MacInUse(
-        f"use MAC {mac}: vf {index} of {pf.ifname} has it",
-        f"nobody has claimed that VF: ask for it (deviceID {address}), or give it another address",
-        vf=address,
-    )
+        if vf.index == index:
+            return None if vf.busy or vf.pci_address in claimed else vf
+    return None

@@ -47,6 +47,12 @@ class Handover(Protocol):
     def is_home(self, host: Host, record: Record) -> bool:
         """The proof that no container has it any more."""
 
+    def is_in_pod(self, host: Host, record: Record) -> bool:
+        """Whether it is in the very netns that ADD put it in."""
+
+    def is_out(self, host: Host, record: Record) -> bool:
+        """Where it could not be returned: whether its container may still use it."""
+
 
 _KINDS: dict[str, Handover] = {"kernel": netdev}
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..state import files
 from ..words import jsontext
 from ..words.domain import Link
-from ..words.errors import BadJson, CniError, InputOutput, KernelRefused
+from ..words.errors import BadJson, CniError, KernelRefused
 from ..words.failures import Failures
 from ..words.names import is_ifname
 from ..words.record import VfState
@@ -31,12 +31,12 @@ def remember(host: Host, vf: str, name: str) -> None:
 
 
 def of(host: Host, vf: str) -> str:
-    """The name that it is to get back, "" if that is the one it has."""
+    """The name that it is to get back, "" if that is the one it has. InputOutput if that cannot be read now."""
     path = f"{_directory(host)}/{vf}"
     try:
         text = files.read(path)
         raw = jsontext.parse_object(text) if text is not None else {}
-    except (BadJson, InputOutput) as error:
+    except (BadJson, files.NoFile) as error:
         host.log.warning("the name that a VF should get back cannot be read", file=path, reason=error)
         return ""
     name, inode = raw.get("ifname"), raw.get("inode")

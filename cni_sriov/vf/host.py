@@ -98,6 +98,10 @@ class Host:
         """Every netns that can be found, by inode, with the paths that lead there (kernel/living.py)."""
         return living.netns()
 
+    def blind_spot(self) -> str:
+        """Why not all of the node can be seen from here, "" if it can (kernel/living.py)."""
+        return living.blind_spot()
+
     def visit(self, netns: Netns) -> tuple[Netlink, str]:
         """`netlink_in`, and who wants multicasts of which link there (vf/stacked.py), in one visit."""
         with inside(netns):

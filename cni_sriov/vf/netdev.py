@@ -21,6 +21,8 @@ announce = pod.announce
 differences = drift.differences
 take_home = homecoming.take_home
 is_home = homecoming.is_home
+is_in_pod = homecoming.is_in_pod
+is_out = homecoming.is_out
 
 
 def busy(host: Host, vf: VF, addressed: set[int]) -> str:

@@ -13,6 +13,7 @@ from ..conf.netconf import NetConf
 from ..decide import knobs
 from ..kernel.traits import SETTABLE
 from ..words.errors import KernelRefused, PfUnusable, TryAgain
+from ..words.gone import is_passing
 from ..words.record import Record, VfState
 from . import admin, card, golden, handover, homename, stacked
 from .card import Card, NotYet, poll
@@ -31,6 +32,8 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     failed: list[str] = []
     by_pf: list[str] = []  # of these only, the PF may be the reason
     away = _try(failed, handover.of(record.driver).take_home, host, record)
+    if failed and handover.of(record.driver).is_out(host, record):  # who has it stays in his VLAN
+        raise _unfinished(host, record, "; ".join(failed), may_be_pf=False)
     found = _at_rest(failed, by_pf, host, record, first)
     is_new = _must_be_new(found, first)
     if is_new:
@@ -106,11 +109,18 @@ def _set_up(found: Card, base: VfState) -> None:
 
 
 def _make_anew(host: Host, record: Record) -> NotYet | None:
-    """A driver that does not come back keeps the VF from everybody, and no DEL from its end."""
+    """A driver that does not come back keeps the VF from everybody, and no DEL from its end. Where it does not even let
+    go, the container may go on: in its own VLAN, with its own MAC. So nothing more is done.
+    """
     try:
         stacked.make_anew(host, record)
     except KernelRefused as refused:
-        return NotYet(f"its netdev cannot be made anew: {refused}")
+        if is_passing(refused):
+            raise
+        reason = NotYet(f"its netdev cannot be made anew: {refused}")
+        if handover.of(record.driver).is_out(host, record):
+            raise reason from refused
+        return reason
     return None
 
 

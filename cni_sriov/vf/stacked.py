@@ -15,7 +15,7 @@ import sys
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import Link
-from ..words.errors import BadNetns, KernelRefused
+from ..words.errors import BadNetns, InputOutput, KernelRefused
 from ..words.record import Record
 from .card import in_host, poll
 from .host import Host
@@ -102,7 +102,7 @@ def in_another_netns(host: Host, link: Link) -> str:
     """The path of a netns with something stacked on this link of the host, DOWN or UP; "" if none is found.
 
     Looks into every netns that a process is in or that is mounted: only where nothing else can tell. One whose links
-    change all the time may have it.
+    change all the time, or cannot be had, may have it.
     """
     for inode, paths in host.live_netns().items():
         for path in paths if inode else ():  # 0: processes that cannot be looked at
@@ -115,9 +115,8 @@ def in_another_netns(host: Host, link: Link) -> str:
                     break
             except BadNetns:
                 continue  # that process ended meanwhile; another one may be in there
-            except KernelRefused as refused:
-                if refused.errno == errno.EINTR:
-                    return path
+            except (InputOutput, KernelRefused):
+                return path
     return ""
 
 

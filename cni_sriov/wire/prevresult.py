@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..conf import values
-from ..conf.keycase import Folded, Known
-from ..conf.routeconf import ROUTE
+from ..conf.keycase import Folded
 from ..conf.values import DNS, Key, Table
 from ..words.errors import IncompatibleVersion
 from ..words.jsontext import words
@@ -24,16 +23,27 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return value
 
 
-_IP = Table({"address": values.text, "gateway": None, "interface": None, "version": None})
-_FAMILY = Table({"ip": values.text, "gateway": None, "routes": Key(_objects, below=ROUTE)})
+def _hop(value: Any) -> Any:
+    return value if value == "" else values.address(value)  # net.IP takes "" for none
+
+
+# What is in it is refused where the library's types refuse it (pkg/types/types.go, pkg/types/100/types.go), and only there
+_number = values.integer(-(1 << 63), (1 << 63) - 1, "must be an integer of 64 bits")
+_INTERFACE = Table(
+    dict.fromkeys(("name", "mac", "sandbox", "pciID", "socketPath"), values.text) | {"mtu": _number}
+)
+_IP = Table({"address": values.interface, "gateway": _hop, "interface": _number, "version": values.text})
+_ROUTE = Table(
+    {"dst": values.interface, "gw": _hop}
+    | dict.fromkeys(("mtu", "advmss", "priority", "table", "scope"), _number)
+)
+_FAMILY = Table({"ip": values.interface, "gateway": _hop, "routes": Key(_objects, below=_ROUTE)})
 RESULT = Table(  # what any plugin may answer, in all versions
     {
         "cniVersion": None,
-        "interfaces": Key(
-            _objects, below=Known(dict.fromkeys(("name", "mac", "sandbox", "mtu", "pciID", "socketPath")))
-        ),
+        "interfaces": Key(_objects, below=_INTERFACE),
         "ips": Key(_objects, below=_IP),
-        "routes": Key(_objects, below=ROUTE),
+        "routes": Key(_objects, below=_ROUTE),
         "dns": Key(values.an_object, below=DNS),
         "ip4": Key(values.an_object, below=_FAMILY),
         "ip6": Key(values.an_object, below=_FAMILY),
@@ -80,12 +90,21 @@ def _converted(prev: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def _check(prev: dict[str, Any]) -> None:
-    RESULT.read(prev, "read prevResult.")
-    for entry in prev.get("ips", []):
-        _IP.read({"address": None} | entry, "read prevResult.ips.")
+    where = "read prevResult."
+    RESULT.read(prev, where)
+    for key, table, needed in (
+        ("interfaces", _INTERFACE, ""),
+        ("ips", _IP, "address"),
+        ("routes", _ROUTE, ""),
+    ):
+        for entry in prev.get(key, []):
+            table.read(({needed: None} if needed else {}) | entry, f"{where}{key}.")
+    DNS.read(prev.get("dns", {}), f"{where}dns.")
     for key in ("ip4", "ip6"):
         if prev.get(key):
-            _FAMILY.read({"ip": None} | prev[key], f"read prevResult.{key}.")
+            family = _FAMILY.read({"ip": None} | prev[key], f"{where}{key}.")
+            for route in family.get("routes", []):
+                _ROUTE.read(route, f"{where}{key}.routes.")
 
 
 def _without_families(prev: dict[str, Any], version: str) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class IPConfig:
 
 @dataclass(slots=True)
 class Result:
-    """What ADD answers; wire/cni.py renders it for each cniVersion."""
+    """What ADD answers; wire/results.py renders it for each cniVersion."""
 
     interfaces: list[Interface]
     ips: list[IPConfig]

@@ -1,12 +1,13 @@
 """Every way a call can fail, with its CNI error code.
 
-Imported on every CNI call: no imports beyond errno. Codes below 100 are the CNI spec's ("Error" section), from 100 on
+Codes below 100 are the CNI spec's ("Error" section), from 100 on
 ours; they are a contract (docs/errors.md is checked against CODES).
 """
 
 from __future__ import annotations
 
 import os
+from typing import Any, Self
 
 CODES = {
     1: ("incompatible version", "the configuration's cniVersion is not supported"),
@@ -25,7 +26,7 @@ CODES = {
     100: ("driver refused", "the PF's driver refused a knob, or took it without effect"),
     101: ("PF unusable", "the PF is gone, has no VFs, is in switchdev mode, or cannot carry VFs now"),
     102: ("ifname exists", "the pod has an interface of that name already"),
-    103: ("MAC in use", "another VF or claim of the PF holds the requested MAC, and may be alive"),
+    103: ("MAC in use", "a PF, VF, claim or host interface holds the requested MAC, and may be alive"),
     104: ("subnet conflict", "the requested subnet or address is taken, or overlaps host use"),
     105: ("not real root", "the plugin needs the capabilities of real root"),
     106: ("attached already", "this container and ifname hold a completed attachment"),
@@ -102,6 +103,37 @@ class PoolExhausted(TryAgain):
     pass
 
 
+class Unreadable(TryAgain):
+    """A state file that is there and cannot be read: what it says holds, whatever that is. Nobody takes it for absent.
+
+    `path`, `why`; `by` = the version that wrote it, "" = it does not say; `raw` = its fields, as far as it is JSON.
+    `passing`: it is not the file's fault, and it may be read later.
+    """
+
+    def __init__(self, msg: str, details: str = "") -> None:
+        super().__init__(msg, details)
+        self.path = self.why = self.by = ""
+        self.passing = False
+        self.raw: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, path: str, why: str, raw: dict[str, Any] | None = None) -> Self:
+        by = (raw or {}).get("by")
+        by = by if isinstance(by, str) and len(by) < 40 and by.isprintable() else ""
+        wrote = f"cni-sriov {by} wrote it: use that" if by else "use the version that wrote it"
+        remedy = f"{wrote}, or give it up: `sriovctl gc --forget {path}`"
+        error = cls(f"read {path}: {why}", remedy)
+        error.path, error.why, error.by, error.raw = path, why, by, raw or {}
+        return error
+
+    @classmethod
+    def failed(cls, path: str, why: str) -> Self:
+        """Out of descriptors, a bad disk."""
+        error = cls(f"read {path}: {why}", "nothing was changed for it; it may be read later")
+        error.path, error.why, error.passing = path, why, True
+        return error
+
+
 class NotAvailable(CniError):
     """STATUS: 50, or 51 where running attachments suffer too (SPEC 1.1.0, "STATUS")."""
 
@@ -121,7 +153,7 @@ class IfnameExists(CniError):
 
 
 class MacInUse(CniError):
-    """`vf`: PCI address of the VF that has it, "" if it is the PF itself; `claimed`: by somebody."""
+    """`vf`: PCI address of the VF that has it, "" if it is no VF; `claimed`: by somebody."""
 
     code = 103
 

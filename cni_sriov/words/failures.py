@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Self
 
-from .errors import BadJson, CniError, InputOutput, KernelRefused
+from .errors import BadJson, CniError, InputOutput, KernelRefused, TryAgain
 
 REFUSED = (CniError, KernelRefused)  # what acts and faces raise; all else is a bug of ours, or the machine's
 
@@ -52,9 +52,20 @@ def as_cni_error(error: BaseException) -> CniError:
         return CniError("stopped by a signal", "DEL gives back what may be left", code=11)
     if isinstance(error, RecursionError):  # what the scanner just took is too deep for repr()
         return BadJson("read configuration: nested too deeply")
+    return _of_machine(error) or _bug(error)
+
+
+def _of_machine(error: BaseException) -> CniError | None:
+    """What the machine refused; None if the error is our own."""
     if isinstance(error, OSError):
         return InputOutput(f"use {error.filename or 'a file'}: {error.strerror}")
-    return _bug(error)
+    if isinstance(error, MemoryError):
+        return TryAgain("use memory: there is none", "is there an RLIMIT_AS, or a limit of the cgroup?")
+    if isinstance(error, ImportError) and not isinstance(error, ModuleNotFoundError):
+        return InputOutput(
+            f"load a part of cni-sriov: {error}", "is there memory for it, and is it installed?"
+        )
+    return None
 
 
 def _bug(error: BaseException) -> CniError:

@@ -18,8 +18,10 @@ _MARK = "\ufeff"  # of byte order
 # Different names in one document. The snapshot's string hashes are known to everybody (docs/design/0009), so names can be
 # chosen that all meet in one slot of a dict: 1 024 of them cost milliseconds, the 500 000 that a document can hold hours.
 NAMES = 1024
-# far below what Python's stack holds: what was read can be compared, told and written again (a Record has a conf in it)
-DEEPEST = 200
+# Far below what Python's stack holds: what was read can be compared, told and written again.
+DEEPEST = 64
+# A state file has what was read, and something around it: a Record has a conf in it.
+_KEPT_NAMES, _KEPT_DEEPEST = NAMES + 256, DEEPEST + 16
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -53,7 +55,7 @@ _ASCII = JSONEncoder(check_circular=False, skipkeys=True, default=str)
 _READABLE = JSONEncoder(check_circular=False, skipkeys=True, default=str, ensure_ascii=False)
 
 
-def parse(text: str) -> Any:
+def parse(text: str, names: int = NAMES, deepest: int = DEEPEST) -> Any:
     """The value of one JSON document; BadJson says where it breaks."""
     if text.startswith(_MARK):
         raise BadJson(
@@ -61,7 +63,7 @@ def parse(text: str) -> Any:
         )
     if not text.strip(_BLANK):
         raise BadJson("parse JSON: the text is empty")
-    value, end = _first(_STRICT, text, _BLANK)
+    value, end = _first(_STRICT, text, _BLANK, names, deepest)
     if text[end:].strip(_BLANK):
         raise BadJson(f"parse JSON: something follows the document at character {end}")
     return value
@@ -69,34 +71,36 @@ def parse(text: str) -> Any:
 
 def salvage(text: str) -> dict[str, Any]:
     """The object that `text` begins with, whatever follows; a byte order mark before it is no matter."""
-    value, _ = _first(_LOOSE, text, _MARK + _BLANK)
+    value, _ = _first(_LOOSE, text, _MARK + _BLANK, NAMES, DEEPEST)
     return _checked_object(value)
 
 
-def _first(decoder: JSONDecoder, text: str, ignored: str) -> tuple[Any, int]:
+def _first(decoder: JSONDecoder, text: str, ignored: str, names: int, deepest: int) -> tuple[Any, int]:
     """The document behind what is `ignored` before it, and where it ends."""
-    _limit_names(text)
+    _limit_names(text, names)
     try:
         found = decoder.raw_decode(text, len(text) - len(text.lstrip(ignored)))
-        if text.count("{") + text.count("[") > DEEPEST and depth(found[0], DEEPEST) > DEEPEST:
-            raise BadJson("parse JSON: nested too deeply")
+        if text.count("{") + text.count("[") > deepest and depth(found[0], deepest) > deepest:
+            raise BadJson(f"parse JSON: nested more than {deepest} deep")
         return found
     except RecursionError as error:
         raise BadJson("parse JSON: nested too deeply") from error
     except ValueError as error:  # JSONDecodeError is one; its text names line and column
-        raise BadJson(f"parse JSON: {error}") from error
+        # of a number of 4301 digits CPython also says what its programmer could do
+        reason = str(error).partition("; use sys.")[0]
+        raise BadJson(f"parse JSON: {reason}") from error
 
 
-def _limit_names(text: str) -> None:
+def _limit_names(text: str, most: int) -> None:
     """Before the scanner keeps them in a dict; sorting needs no hashes. Each name has its colon, so most are soon through."""
-    if text.count(":") <= NAMES:
+    if text.count(":") <= most:
         return
     strings = finditer(r'"((?:[^"\\]|\\.)*+)"\s*(:?)', text, DOTALL)
     names = sorted(found[1] for found in strings if found[2])
     different = sum(1 for _ in groupby(names))
-    if different > NAMES:
+    if different > most:
         raise TooManyNames(
-            f"parse JSON: it has {different} different names", f"{NAMES} are the most that are read"
+            f"parse JSON: it has {different} different names", f"{most} are the most that are read"
         )
 
 
@@ -112,6 +116,19 @@ def depth(value: Any, enough: int) -> int:
 
 def parse_object(text: str) -> dict[str, Any]:
     return _checked_object(parse(text))
+
+
+def parse_kept(text: str) -> dict[str, Any]:
+    """The object of a state file, which may have a whole configuration in it."""
+    return _checked_object(parse(text, _KEPT_NAMES, _KEPT_DEEPEST))
+
+
+def glimpse(text: str) -> dict[str, Any]:
+    """What an object says that is refused for its depth, say; {} where even that cannot be told."""
+    try:
+        return _checked_object(_first(_LOOSE, text, _BLANK, _KEPT_NAMES, len(text))[0])
+    except BadJson:
+        return {}
 
 
 def _checked_object(value: Any) -> dict[str, Any]:

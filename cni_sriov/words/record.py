@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from .domain import ALLMULTI, PROMISC, Attachment
 from .jsontext import words
 from .lease import Lease
-from .stored import Shape, Stored, checked, stored
+from .stored import Shape, Stored, checked, opened, stamped, stored
 
 # An ADD runs, or died: then the attachment's lock is free. It is finished. DEL freed everything but the VF.
 Status = Literal["in-progress", "done", "released"]
@@ -70,7 +70,7 @@ class VfSettings(Stored):
 
 
 # Stored beside these, not in them: the version before, which may be put back while pods run, takes a VfState or
-# VfSettings with a field that it does not know for damaged. This one leaves out what it does not know.
+# VfSettings with a field that it does not know for damaged. This one keeps what it does not know, there as well.
 _LATER = {"baseline": ("txqueuelen",), "settings": ("txqueuelen", "promisc", "allmulti")}
 
 
@@ -130,37 +130,39 @@ class Record(Stored):
         return VfSettings(**merged)
 
     def to_json(self) -> dict[str, Any]:
-        raw: dict[str, Any] = {"format": 1} | Stored.to_json(self)
+        raw = stamped(Stored.to_json(self))
         raw["attachment"] = self.attachment.to_json()
         raw["baseline"] = self.baseline.to_json() if self.baseline is not None else None
         raw["settings"] = self.settings.to_json()
         raw["leases"] = [lease.to_json() for lease in self.leases]
         raw["later"] = {
-            part: {name: raw[part].pop(name) for name in names}
-            for part, names in _LATER.items()
-            if raw[part] is not None
+            part: {name: raw[part].pop(name) for name in (*_LATER[part], *noun.beyond)}
+            for part, noun in (("baseline", self.baseline), ("settings", self.settings))
+            if noun is not None
         }
         return raw
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
         """ValueError, KeyError or TypeError if `raw` is no Record of a format we know."""
-        if raw.get("format") != 1:
-            raise ValueError(f"format {words(raw.get('format'))} is not known")
-        raw = cls.absent | raw
+        if "format" not in raw:
+            raise ValueError("it has no format")
+        raw = cls.absent | opened(raw)
         fields = checked(raw, cls.shape)
         later = checked(raw, {"later": (dict,)})["later"]
+        del raw["later"]
         _check_ipam(fields)
         path = fields["device_info"]
         if path and not (path.startswith("/") and path.isprintable()):
             raise ValueError(f"device_info is {words(path)}")
-        checked(raw["attachment"], Attachment.shape)
-        fields["attachment"] = Attachment(**raw["attachment"])
+        fields["attachment"] = Attachment.from_json(raw["attachment"])
         if fields["baseline"] is not None:
             fields["baseline"] = VfState.from_json(fields["baseline"] | later.get("baseline", {}))
         fields["settings"] = VfSettings.from_json(fields["settings"] | later.get("settings", {}))
         fields["leases"] = [Lease.from_json(lease) for lease in fields["leases"]]
-        return cls(**fields)
+        record = cls(**fields)
+        record.keep(raw)
+        return record
 
 
 def _check_ipam(fields: dict[str, Any]) -> None:

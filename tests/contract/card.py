@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from cni_sriov.words.domain import Link
 
 MAC, OWN_MAC = "02:00:00:00:aa:01", "02:00:00:00:bb:02"
-# told of what sysfs shows: netdevs of the host's netns (kernel/tunables.py); limit_*: of a kernel with byte queue limits
+# told of netdevs in the host's netns alone (kernel/tunables.py, kernel/tcx.py); limit_*: of a kernel with byte queue limits
 TUNABLES = {"threaded", "gro_flush_timeout", "napi_defer_hard_irqs", "rps_cpus", "rps_flow_cnt", "tx_maxrate"}
-TUNABLES |= {"limit_max", "limit_min"}
+TUNABLES |= {"limit_max", "limit_min", "tcx"}
 PF, VF, VF_PCI = "enp1s0f0", "enp1s0f0v0", "0000:01:10.0"
 
 

@@ -10,6 +10,7 @@ import subprocess
 import threading
 from errno import (
     EADDRNOTAVAIL,
+    EBUSY,
     EEXIST,
     EINVAL,
     ENODEV,
@@ -97,6 +98,37 @@ def test_link_takes_mac_mtu_name_and_up(node: Node) -> None:
     link = node.left.link_by_index(ifindex)
     assert link is not None
     assert (link.is_up, link.carrier) == (False, False)
+
+
+@pytest.mark.parametrize("up", [False, True], ids=["down", "up"])
+def test_a_link_is_renamed_and_set_down_in_one_request(node: Node, up: bool) -> None:
+    """Linux before 6.2 does not rename what is UP, and then does neither: the fake too."""
+    ifindex = node.add_link("left", "v0")
+    if up:
+        node.left.set_up(ifindex)
+
+    said = 0
+    try:
+        node.left.set_down(ifindex, "v9")
+    except KernelRefused as refused:
+        said = refused.errno
+
+    link = node.left.link_by_index(ifindex)
+    assert link is not None
+    assert said in {0, EBUSY if up else 0}
+    assert (link.ifname, link.is_up) == (("v0", True) if said else ("v9", False))
+
+
+def test_under_a_taken_name_it_is_not_set_down_either(node: Node) -> None:
+    node.add_link("left", "w0")
+    ifindex = node.add_link("left", "v0")
+    node.left.set_up(ifindex)
+
+    assert refusal(lambda: node.left.set_down(ifindex, "w0")) in {EEXIST, EBUSY}
+
+    link = node.left.link_by_index(ifindex)
+    assert link is not None
+    assert (link.ifname, link.is_up) == ("v0", True)
 
 
 def test_changes_on_an_absent_link_are_enodev(node: Node) -> None:

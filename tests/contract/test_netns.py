@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from cni_sriov.kernel import living
+from cni_sriov.kernel import netns as netns_module
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.kernel.netns import OWN, Netns, inside
 from cni_sriov.words.errors import BadNetns
@@ -192,3 +194,51 @@ def test_the_stop_signals_are_as_before_when_the_cookie_was_read(path: str) -> N
         "assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before\n"
     )
     subprocess.run([sys.executable, "-c", code, path], check=True)
+
+
+@pytest.mark.root
+def test_what_another_mount_namespace_keeps_lives_and_the_path_leads_there(path: str) -> None:
+    """A container engine may have mounts of its own: who took theirs for all took leases of living pods."""
+    hold = "unshare --net sh -c 'ip link set lo up; exec sleep 60' & sleep 0.2; "
+    keep = f"mount --make-rprivate /; mount --bind /proc/$!/ns/net {path}; kill $!; wait; exec sleep 60"
+    keeper = subprocess.Popen(["unshare", "--mount", "sh", "-c", hold + keep])
+    try:
+        own = os.stat(path).st_ino
+        deadline = time.monotonic() + 10
+        there = f"/proc/{keeper.pid}/root{path}"
+        while os.stat(there).st_ino == own or _processes_in(os.stat(there).st_ino):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        inode = os.stat(there).st_ino
+
+        found = living.netns()[inode]
+
+        assert found
+        for one in found:
+            with Netns(one) as netns:
+                assert netns.identity[1] == inode
+    finally:
+        keeper.kill()
+        keeper.wait()
+
+
+def _processes_in(inode: int) -> list[str]:
+    return [path for path in living.netns().get(inode, []) if path.endswith("/ns/net")]
+
+
+@pytest.mark.root
+def test_the_way_back_is_tried_again_where_there_is_no_memory_just_now(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is left in the pod can only end, without an answer."""
+    real, refused, home = os.stat(OWN).st_ino, [errno.ENOMEM, errno.ENOMEM], netns_module._setns  # noqa: SLF001
+
+    def setns(fd: int) -> None:
+        if refused:
+            number = refused.pop()
+            raise OSError(number, os.strerror(number))
+        home(fd)
+
+    with Netns(path) as netns, inside(netns):
+        monkeypatch.setattr(netns_module, "_setns", setns)
+    assert (os.stat(OWN).st_ino, refused) == (real, [])

@@ -28,6 +28,7 @@ from cni_sriov.words.errors import (
     PoolExhausted,
     SubnetConflict,
     TryAgain,
+    Unreadable,
 )
 from cni_sriov.words.inet import Prefix, parse_prefix
 from cni_sriov.words.lease import Choice, Lease, LeaseDir
@@ -459,35 +460,40 @@ def test_the_data_directory_may_vanish_in_mid_boot(world: World) -> None:
 @pytest.mark.parametrize(
     "damage", [b"", b"x", b"{}", b"[]", b'{"leases": 7}', b"\xff\xfe", b'{"a": 1, "a": 2}']
 )
-def test_a_damaged_lease_is_named_set_aside_and_loses_nobody_else(world: World, damage: bytes) -> None:
+def test_a_lease_that_cannot_be_read_stays_leased_and_loses_nobody_else(world: World, damage: bytes) -> None:
     reserve(world.store(), "a")
     reserve(world.store(), "b")
     world.file("owners", "a@eth0").write_bytes(damage)
 
     assert [holding.names for holding in world.store().holdings()] == [["10.10.1.0_24"]]
     assert f"{world.data_dir}/default/{BOOT}/owners/a@eth0" in world.logged()
-    with pytest.raises(InputOutput, match="a@eth0"):
-        lease_of(world.store(), "a")
-    with pytest.raises(AttachedAlready):
-        reserve(world.store(), "a")
+    for refused in (lease_of, reserve, release):
+        with pytest.raises(Unreadable, match="a@eth0"):
+            refused(world.store(), "a")
     with pytest.raises(SubnetConflict):
         reserve(world.store(), "c", conf(ip="10.10.0.9"))
 
-    assert release(world.store(), "a") == []
-
-    assert "set aside" in world.logged()
-    assert world.file("owners", ".damaged-a@eth0").read_bytes() == damage
+    assert world.file("owners", "a@eth0").read_bytes() == damage
     assert lease_of(world.store(), "b") == ["10.10.1.0/24"]
+    give_up(world, "a@eth0")
+    assert not world.file("owners", "a@eth0").exists()
     assert reserve(world.store(), "c", conf(ip="10.10.0.9")) == ["10.10.0.0/24"]
 
 
-def test_a_lease_file_that_is_a_symlink_counts_as_damaged(world: World, tmp_path: Path) -> None:
+def give_up(world: World, owner: str) -> None:
+    with world.store().transaction("sriovctl gc") as transaction:
+        transaction.give_up(transaction.boot, owner, transaction.boot.names_of_damaged(owner))
+
+
+def test_a_lease_file_that_is_a_symlink_cannot_be_read(world: World, tmp_path: Path) -> None:
     reserve(world.store(), "a")
     world.file("owners", "a@eth0").unlink()
     world.file("owners", "a@eth0").symlink_to(tmp_path / "shadow")
 
-    assert release(world.store(), "a") == []
+    with pytest.raises(Unreadable, match="a@eth0"):
+        release(world.store(), "a")
     assert not (tmp_path / "shadow").exists()
+    give_up(world, "a@eth0")
     assert reserve(world.store(), "c", conf(ip="10.10.0.9")) == ["10.10.0.0/24"]
 
 

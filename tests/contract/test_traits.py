@@ -9,12 +9,14 @@ import os
 import struct
 import subprocess
 from errno import EINVAL, ENODEV, EOPNOTSUPP
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pyroute2 import IPRoute
 from pyroute2.ethtool.ioctl import IoctlEthtool
 
+from cni_sriov.kernel import tcx
 from cni_sriov.kernel.netns import inside
 from cni_sriov.kernel.traits import SETTABLE
 
@@ -190,14 +192,17 @@ def test_an_alias_of_any_bytes_is_text(kernel: KernelNode) -> None:
     assert "ifalias" not in ip(kernel, "-d", "-j", "link", "show", "v0")[0]
 
 
-def pass_all() -> int:
-    """The descriptor of an XDP program that is `r0 = XDP_PASS; exit` (struct bpf_insn, union bpf_attr of BPF_PROG_LOAD)."""
+def bpf(command: int, told: bytes) -> int:
+    done = int(ctypes.CDLL(None, use_errno=True).syscall(321, command, told.ljust(128, b"\0"), 128))
+    assert done >= 0, os.strerror(ctypes.get_errno())
+    return done
+
+
+def pass_all(kind: int = 6) -> int:
+    """The descriptor of a program that is `r0 = 2; exit`: XDP_PASS for an XDP one (struct bpf_insn, union bpf_attr)."""
     code = ctypes.create_string_buffer(bytes.fromhex("b7000000020000009500000000000000"))
     words = ctypes.create_string_buffer(b"GPL")
-    told = struct.pack("=IIQQ", 6, 2, ctypes.addressof(code), ctypes.addressof(words)).ljust(128, b"\0")
-    fd = int(ctypes.CDLL(None, use_errno=True).syscall(321, 5, told, 128))
-    assert fd > 0, os.strerror(ctypes.get_errno())
-    return fd
+    return bpf(5, struct.pack("=IIQQ", kind, 2, ctypes.addressof(code), ctypes.addressof(words)))
 
 
 @pytest.mark.root
@@ -243,3 +248,21 @@ def test_features_are_told_and_put_back(kernel: KernelNode) -> None:
 def requested(theirs: IoctlEthtool) -> dict[str, bool]:
     features = theirs.get_features()
     return {name: features.is_requested(name) for name in features.keys()}  # noqa: SIM118 # it is no dict
+
+
+@pytest.mark.root
+def test_a_program_on_a_tcx_hook_is_told_and_kept_by_a_move(kernel: KernelNode) -> None:
+    """By the ID that the kernel gives for its descriptor, in /proc/self/fdinfo."""
+    ifindex = kernel.add_link("left", "v0")
+    with inside(kernel.left_netns):
+        assert tcx.programs(ifindex) == ""
+        fd = pass_all(3)
+        ids = dict(line.split() for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines())
+        bpf(8, struct.pack("=IIII", ifindex, fd, 47, 0))
+        os.close(fd)
+        assert tcx.programs(ifindex) == f"egress {ids['prog_id:']}"
+    kernel.left.move(ifindex, kernel.right_netns.fd, "net1")
+
+    with inside(kernel.right_netns):
+        assert tcx.programs(kernel.right.ifindex("net1")) == f"egress {ids['prog_id:']}"
+        assert refusal(lambda: tcx.programs(4711)) == ENODEV

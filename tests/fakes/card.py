@@ -126,8 +126,14 @@ class Namespace:
         return {"links": links, "sysctls": {"/".join(k): v for k, v in sorted(self.sysctls.items())}}
 
 
-# of an igbvf netdev, as it told them in the lab; those of sysfs are told in the host only
-TUNABLES = {"threaded": "0", "gro_flush_timeout": "0", "napi_defer_hard_irqs": "0", "rps_cpus": "0"}
+# of an igbvf netdev, as it told them in the lab; those of sysfs and of bpf(2) are told in the host only
+TUNABLES = {
+    "threaded": "0",
+    "gro_flush_timeout": "0",
+    "napi_defer_hard_irqs": "0",
+    "rps_cpus": "0",
+    "tcx": "",
+}
 _SIZES = ("gso_max_size", "gso_ipv4_max_size", "gro_max_size", "gro_ipv4_max_size")
 
 

@@ -83,7 +83,11 @@ class Effects:
         number = len(self.effects)
         self.effects.append(what)
         self._spring(number, "before", what)
-        act()
+        try:
+            act()
+        except Refused:
+            del self.effects[number]  # nothing was changed, so there is no "after"
+            raise
         self._spring(number, "after", what)
 
     def _spring(self, number: int, when: str, what: str) -> None:

@@ -40,6 +40,8 @@ class FakeKernel(Effects):
         self.host = Namespace(OWN, 4026531840, 1)
         self.pods: dict[str, Namespace] = {}
         self.pfs: list[FakePf] = []
+        self.blind_spot = ""  # of Host.blind_spot
+        self.hides_devices = False  # of Sysfs.must_show_all
         self.held_inodes: set[int] = set()  # of netns that only a descriptor keeps
         self.later: list[Callable[[], None]] = []  # what the kernel still has to do; wait_link lets it happen
         self._fds: dict[int, Namespace] = {}

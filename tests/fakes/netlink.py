@@ -95,8 +95,16 @@ class FakeNetlink(FakeAddresses):
     def set_up(self, ifindex: int) -> None:
         self._change(f"set link {ifindex} up", ifindex, self.world.set_up)
 
-    def set_down(self, ifindex: int) -> None:
-        self._change(f"set link {ifindex} down", ifindex, self.world.set_down)
+    def set_down(self, ifindex: int, name: str = "") -> None:
+        """The name first, as in do_setlink, by the rules of `set_name`."""
+
+        def act(link: FakeLink) -> None:
+            if link.is_up and name not in {"", link.name}:
+                raise Refused(EBUSY)
+            self.world.rename(self.namespace, ifindex, name)
+            self.world.set_down(link)
+
+        self._change(f"set link {ifindex} down {name}".rstrip(), ifindex, act)
 
     def set_mac(self, ifindex: int, mac: str) -> None:
         self._change(f"set link {ifindex} address {mac}", ifindex, lambda link: set_mac(link, mac))

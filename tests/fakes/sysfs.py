@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from errno import EBUSY, ENODEV, ENOENT
+from errno import EBUSY, ENODEV, ENOENT, EXDEV
 from typing import TYPE_CHECKING
 
 from cni_sriov.kernel.sysfs import Sysfs, is_userspace
@@ -82,8 +82,17 @@ class FakeSysfs(Sysfs):
 
     def inode(self, pci_address: str) -> int:
         """Of a new VF a new one, as in sysfs; a file system on a disk would give the old one again."""
+        there = super().inode(pci_address)
         lives = next((pf.lives for pf in self.world.pfs for vf in pf.vfs if vf.pci_address == pci_address), 0)
-        return lives or super().inode(pci_address)
+        return there and (lives or there)
+
+    def must_show_all(self) -> None:
+        if self.world.hides_devices:
+            raise KernelRefused("look for PCI devices", EXDEV, "it is tmpfs, not sysfs")
+
+    def names_with_address(self, mac: str) -> list[str]:
+        """The tree has no addresses: what is set shows at once."""
+        return sorted(link.name for link in self.world.host.links.values() if link.mac == mac)
 
     def unbind(self, pci_address: str) -> None:
         def act() -> None:

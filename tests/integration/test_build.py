@@ -20,7 +20,7 @@ from tests.lab.cache import cache_dir
 pytestmark = pytest.mark.bundle
 # dataclasses are 0.7 MB of it; issue 9 allows 14
 SRIOV_MB, WHOLE_MB = 14, 40
-INPUT = ("cni_sriov", "conf", "build")
+INPUT = ("cni_sriov", "conf", "build", "tests")
 # A caller's environment that would come through if build/bundle.py let it.
 ODD = {
     "PYTHONHASHSEED": "random",

@@ -75,6 +75,26 @@ def test_one_vf_goes_into_the_pod_and_comes_back(rig: Rig) -> None:
     assert rig.leftovers() == []
 
 
+def test_a_mac_of_the_hosts_own_interfaces_is_theirs(rig: Rig) -> None:
+    """The host's end of a container's veth; the other end is none of its own."""
+    rig.run("ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1", "netns", "wire")
+    try:
+        (near,), (far,) = (
+            rig.ip("link", "show", "dev", "lan0"),
+            rig.ip("-n", "wire", "link", "show", "dev", "lan1"),
+        )
+        refused, other = (
+            rig.answer(call("ADD", "mac", pod(0), conf(mac=link["address"])))[1] for link in (near, far)
+        )
+        assert (refused["code"], "interface lan0 of the host has it" in refused["msg"]) == (103, True), (
+            refused
+        )
+        assert other["code"] == 101, "veth ends list no VFs: it went that far"
+    finally:
+        rig.run("ip", "link", "del", "lan0")
+    assert rig.leftovers() == []
+
+
 def test_check_sees_what_was_changed_in_the_pod(rig: Rig) -> None:
     added = rig.answer(call("ADD", "drift", pod(0), conf()))
     mine = conf() | {"prevResult": added[1]}

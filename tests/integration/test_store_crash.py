@@ -278,6 +278,12 @@ def damaged(world: World) -> None:
     Path(f"{world.path}/data/default/{BOOT}/owners/victim@eth0").write_text("{")
 
 
+def give_up(world: World) -> None:
+    with world.store().transaction("sriovctl gc") as transaction:
+        names = transaction.boot.names_of_damaged("victim@eth0")
+        transaction.give_up(transaction.boot, "victim@eth0", names)
+
+
 def another_boot(world: World) -> None:
     """And /run is no tmpfs: all that the boot left behind is still there."""
     world.boot = "bbbbbbbb-0000-0000-0000-000000000000"
@@ -324,7 +330,7 @@ SCENARIOS: dict[str, tuple[Callable[[World], None], Callable[[World], Any], int]
     "sticky change": (waiting, lambda world: world.reserve("victim", [DUAL[1]], KEY), 15),
     "sticky reclaim": (crowded, lambda world: world.reserve("victim", ONE), 18),
     "rebuild": (without_index, lambda world: world.release("victim"), 11),
-    "damaged release": (damaged, lambda world: world.release("victim"), 9),
+    "giving up what cannot be read": (damaged, give_up, 7),
     "another boot": (another_boot, lambda world: world.reserve("victim", sticky=KEY), 25),
     "finishing": (killed_before, lambda world: world.reserve("victim"), 20),
 }

@@ -116,22 +116,20 @@ def swap_pfs(node: Node) -> None:
 
 
 def test_a_process_keeps_the_netns_alive(node: Node) -> None:
-    """No path leads there: the lease is free, the Record waits as "released", and the next call finishes."""
+    """No path leads there, and it does not die: the VF's driver takes it out, and DEL leaves nothing."""
     node.add_netns("c1", "c2")
+    before = node.card()
     attach(node, FULL)
     node.vm.run("ip netns exec c1 sleep 611 > /dev/null 2>&1 & sleep 0.3; ip netns del c1")
 
     deleted = node.cni("DEL", FULL, netns="")
 
-    assert (deleted.code, "not back yet" in deleted.log) == (0, True), deleted.text
-    assert '"status": "released"' in node.vm.get("/var/lib/cni/sriov/c1@net1").decode()
-    assert not [path for path in node.state_files() if "host-subnet" in path and "/leases/" in path]
-    refused = node.cni("ADD", FULL | {"master": None, "deviceID": VF}, "c2")
-    assert (refused.code, "claimed" in refused.text) == (11, True), refused.text
+    assert (deleted.code, "made anew" in deleted.log) == (0, True), deleted.text
+    assert node.state_files() == []
+    assert changes(before, node.card()) == []
+    assert attach(node, FULL | {"master": None, "deviceID": VF}, "c2") == VF
+    assert node.cni("DEL", FULL, "c2").code == 0
     node.vm.run("pkill -xf 'sleep 611'")
-    node.wait_for(lambda: VF in node.links())
-    assert attach(node, FULL | {"master": None, "deviceID": VF}, "c2") == VF, "it is reclaimed"
-    assert [node.cni("DEL", FULL, c, netns="").code for c in ("c1", "c2")] == [0, 0]
 
 
 def test_the_vf_was_renamed_before(node: Node) -> None:
@@ -213,6 +211,39 @@ def test_the_mac_is_somebody_elses(node: Node) -> None:
     assert f"vf 3 of {PORTS[0]} has it: c1/net1" in refused[0].text
     assert f"{PORTS[0]} itself has it" in refused[1].text
     assert node.cni("DEL", FULL).code == 0
+
+
+def test_the_mac_is_somebody_elses_at_the_other_port_or_in_the_host(node: Node) -> None:
+    """One machine's ports are mostly on one LAN."""
+    node.add_netns("c1", "c2")
+    other = FULL | {"master": PORTS[1], "mac": "02:00:00:00:bb:02"}
+    attach(node, other)
+    index = next(vf["vf"] for vf in node.vfs(PORTS[1]) if vf["address"] == other["mac"])
+    node.vm.run(f"ip link add link {PORTS[1]} name lan0 type macvlan")
+    try:
+        links = node.links()
+        port, lan = (next(e for e in links.values() if e["ifname"] == name) for name in (PORTS[1], "lan0"))
+        macs = (other["mac"], port["address"], lan["address"])
+
+        refused = [node.cni("ADD", FULL | {"mac": mac}, "c2") for mac in macs]
+    finally:
+        node.vm.run("ip link del lan0")
+
+    assert [reply.code for reply in refused] == [103, 103, 103], [reply.text for reply in refused]
+    assert f"vf {index} of {PORTS[1]} has it: c1/net1" in refused[0].text
+    assert f"{PORTS[1]} itself has it" in refused[1].text
+    assert "interface lan0 of the host has it" in refused[2].text
+    assert node.cni("DEL", other).code == 0
+
+
+def test_a_free_vf_of_the_other_port_that_has_the_mac_is_the_one_to_take(node: Node) -> None:
+    node.add_netns("c1")
+    own = node.links()["0000:01:10.7"]["address"]
+    both = FULL | {"master": None, "pf": {"names": list(PORTS)}, "mac": own}
+
+    assert attach(node, both) == "0000:01:10.7"
+    assert node.cni("CHECK", both).code == 0
+    assert node.cni("DEL", both).code == 0
 
 
 # state, locks, clock --------------------------------------------------------------------------------------------------

@@ -230,6 +230,20 @@ def test_a_mac_is_never_given_twice(node: Node) -> None:
     assert node.cni("DEL", conf, "c2").code == 0
 
 
+@pytest.mark.parametrize(("asked", "given"), [(10_000_000_000, 100), (50_000_000, 50), (1, 1), (0, 100)])
+def test_a_pods_bandwidth_lowers_the_limit_and_never_raises_it(node: Node, asked: int, given: int) -> None:
+    """Bits per second, as Multus and kubelet have them; the card's word in Mbit/s is `ip`'s."""
+    node.add_netns("c1")
+    conf = CONF | {"max_tx_rate": 100, "runtimeConfig": {"bandwidth": {"egressRate": asked}}}
+
+    added = node.cni("ADD", conf)
+
+    assert added.code == 0, added.text
+    assert node.vf("enp1s0f0", 0)["rate"]["max_tx"] == given
+    assert ("bandwidth may be lowered" in added.log) == (asked > 100_000_000)
+    assert [node.cni(verb, conf).code for verb in ("CHECK", "DEL")] == [0, 0]
+
+
 def test_a_pf_that_is_down_is_brought_up_or_refused(node: Node) -> None:
     node.add_netns("c1")
     node.vm.run("ip link set enp1s0f0 down")

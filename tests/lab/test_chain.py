@@ -162,6 +162,11 @@ def test_device_info(node: Node) -> None:
     refused = node.cni("ADD", conf | {"master": None, "deviceID": vf})
     assert (refused.code, path in refused.text) == (7, True), refused.text
     assert json.loads(node.vm.get(path)) == another
+
+    for elsewhere in ("/etc/cron.d/x", f"{top}/x"):
+        refused = node.cni("ADD", conf | {"runtimeConfig": {"CNIDeviceInfoFile": elsewhere}})
+        assert (refused.code, "deviceInfoDirs" in refused.text) == (7, True), refused.text
+        assert node.vm.run(f"test -e {elsewhere}", check=False).returncode == 1
     node.vm.run(f"rm -r {top}")
 
 

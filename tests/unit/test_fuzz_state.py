@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from cni_sriov.words.errors import BadJson
 from cni_sriov.words.record import Record
 from tests import fuzzing
 from tests.fuzzing import Answer, budget, damaged_bytes, mutated
+from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
 pytestmark = pytest.mark.slow
@@ -88,8 +90,17 @@ class Node:
         return fuzzing.call(self.world, env, json.dumps(conf).encode())
 
     def ask(self, verb: str, container: str, path: Path, **keys: Any) -> Answer:
-        """A call; where it says of the damaged path that it cannot be used, the operator takes it away first."""
+        """A call; where it says of the damaged path that it cannot be used, the operator takes it away first, and what
+        cannot be read he gives up by the way that the error names.
+        """
         answer = self.call(verb, container, **keys)
+        way_out = (
+            re.search(r"sriovctl gc --forget ([^`]+)`", answer.stdout) if verb in {"DEL", "GC"} else None
+        )
+        if answer.code == 11 and way_out is not None:
+            run = sriovctl(self.world, "--json", "gc", "--forget", way_out[1])
+            assert run.status == 0, run.err
+            answer = self.call(verb, container, **keys)
         if answer.code == 5 and str(path) in answer.stdout:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
             answer = self.call(verb, container, **keys)
@@ -175,7 +186,7 @@ def believable(text: bytes) -> bool:
     """No checksum tells a Record with another VLAN from the one we wrote."""
     try:
         raw = jsontext.parse_object(text.decode("utf-8", "surrogateescape"))
-        if "format" in raw:
+        if raw.keys() & {"vf", "pf", "baseline"}:
             Record.from_json(raw)
         return "attachment" in raw
     except (BadJson, ValueError, KeyError, TypeError):
@@ -245,7 +256,8 @@ def test_a_lease_of_wrong_types_is_damaged_and_no_bug(root: Path, place: str, wr
             path.write_text(json.dumps(document))
     assert node.call("CHECK", "c1").exit_code == (place == "leases"), "of the Record there is another copy"
     assert node.call("CHECK", "c2").code == 0
-    assert [node.call("DEL", container).code for container in ("c1", "c2")] == [0, 0]
+    assert node.call("DEL", "c1").code == (11 if place == "leases" else 0)
+    assert [node.ask("DEL", container, node.world.root).code for container in ("c1", "c2")] == [0, 0]
     assert (node.world.kernel.snapshot(), leases(node)) == (node.before, [])
 
 
@@ -269,7 +281,9 @@ def test_an_owners_file_with_anothers_content_costs_its_own_leases_only(root: Pa
     mine, other = (path for path in node.files() if path.parent.name == "owners")
     mine.unlink()
     mine.write_bytes(other.read_bytes())
-    assert node.call("DEL", "c1").code == 0
+    assert node.call("DEL", "c1").code == 11
+    assert len(leases(node)) == 4
+    assert node.ask("DEL", "c1", mine).code == 0
     assert leases(node) == ["10.10.1.0_24", "fd00:10:0:1::_64"]
     assert node.call("CHECK", "c2").code == 0
 

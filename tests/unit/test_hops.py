@@ -11,8 +11,10 @@ from tests import hops
 from tests.hops import Walk
 
 # a module more than this, or a function deeper, is a change that somebody has to want
-MODULES = {"ADD": 53, "DEL": 45}  # not 30, as issue 9 wished: rooms of 250 lines are more rooms (ADR 0011)
-DEPTH = {"ADD": 17, "DEL": 17}
+# not 30, as issue 9 wished: rooms of 250 lines are more rooms (ADR 0011). Of DEL's one is words/errors: the fake
+# refuses to rename what is UP, as Linux before 6.2
+MODULES = {"ADD": 59, "DEL": 48}
+DEPTH = {"ADD": 17, "DEL": 18}
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,10 @@ HERE = Path("/src")
 sys.path.insert(0, str(HERE / "build" / "snapshot"))
 import picture  # noqa: E402
 
-ON_TRIAL = ("_compression", "bz2", "lzma")  # shutil does without; their halves in C are not linked
 CODE = """
-import tests.world, cni_sriov.real
+import tests.world, cni_sriov.doors.real
 from pathlib import Path
-tests.world.plugin = cni_sriov.real
+tests.world.cni = cni_sriov.doors.real
 world = tests.world.World(Path("/src/work/world"))
 world.kernel.add_pf("enp1s0f0", "0000:01:00.0", numvfs=7)
 world.kernel.add_pod("/run/netns/pod1")
@@ -31,17 +30,18 @@ answer = [added.code, added.document.get("ips", added.text), deleted.code, world
 
 def main() -> None:
     work = HERE / "work"
-    tests = {f"tests.{name}": HERE / "tests" / f"{name}.py" for name in ("fakes", "world")}
-    more = {"tests": HERE / "tests/__init__.py", "cni_sriov.real": HERE / "cni_sriov/doors/cni.py"} | tests
+    more = {"cni_sriov.doors.real": HERE / "cni_sriov/doors/cni.py"}
+    more |= picture.player_sources()
     library = picture.library()
     available = picture.builtin(library) | {"_json"}
     python, names = picture.modules(available, more)
     work.mkdir()
     raw = picture.link(work, names, "", HERE / "_json.c")
     real, _ = picture.modules(available)
-    told = picture.take(raw, picture.frozen(real), work / "real", HERE / "sriov")
+    played = picture.frozen(picture.players(available, real))
+    told = picture.take(raw, picture.frozen(real), work / "real", HERE / "sriov", played)
     fake = python | {"cni_sriov.doors.cni": HERE / "tests/snapshot/door.py"}
-    for name in ON_TRIAL:
+    for name in ("warm", *picture.ON_TRIAL):  # warm.py rehearses the real door
         fake.pop(name, None)
     picture.take(raw, picture.frozen(fake), work / "fake", HERE / "probe")
 

@@ -129,10 +129,11 @@ KNOBS: list[Row] = [
     *rows("logFile", ["/var/log/x.log", "/a"], ["", "x.log", "/", "/a/../b", "/a//b", "/a/", "/./a", 5]),
     *rows("stateDir", ["/var/lib/x", "/..a/...b"], ["", "/", "var", "/a/..", "/a\0b", True]),
     *rows("cniDir", ["/var/lib/cni/sriov"], ["", "sriov", "/a/../b", 5]),
+    *rows("deviceInfoDirs", [[], ["/a"], ["/var/run/x", "/run/x"]], ["/a", ["a"], ["/"], ["/a/../b"], [""], [5], {}, True]),
     *rows("dns", [{}, {"nameservers": ["10.0.0.1"]}, {"nameservers": None}, {"domain": "a", "search": [], "options": ["x"], "more": 1}],
           [[], "10.0.0.1", {"nameservers": "10.0.0.1"}, {"search": [5]}, {"domain": []}]),
     *rows("capabilities", [{"mac": True}, {"x": False}], [[], "mac"]),
-    *rows("allowRequests", [[], ["mac"], ["mac", "ips", "subnets", "bandwidth", "vlan"]], ["mac", [""], ["all"], ["MAC"], [1], {}]),
+    *rows("allowRequests", [[], ["mac"], ["mac", "ips", "subnets", "bandwidth", "vlan", "deviceID"]], ["mac", [""], ["all"], ["MAC"], [1], {}]),
     *[(f"null {key}", conf() | {key: None}, GOOD) for key in sorted(netconf.SRIOV.keys) if key != "master"],
     *[(f"runtimeConfig {key} {value!r}", conf(runtimeConfig={key: value}), GOOD) for key in requests.RUNTIME.keys for value in (None, "")],
     *[(f"args.cni {key} {value!r}", conf(args={"cni": {key: value}}), GOOD) for key in requests.ARGS.keys for value in (None, "")],
@@ -145,7 +146,7 @@ KNOBS: list[Row] = [
     ("pf in another case", conf(master=None, PF={"Names": ["a"], "VFs": "0-3"}), GOOD),
     *rows("prevResult", [{"ips": []}], [[], "x"]),
     *rows("runtimeConfig", [{}, {"bandwidth": {"egressRate": 1, "ingressRate": 2}}, {"bandwidth": None},
-          {"infinibandGUID": ""}, {"infinibandGUID": None}, {"CNIDeviceInfoFile": "/run/a/c1_net1"}, {"CNIDeviceInfoFile": ""}, {"CNIDeviceInfoFile": None},
+          {"infinibandGUID": ""}, {"infinibandGUID": None}, {"CNIDeviceInfoFile": "/run/k8s.cni.cncf.io/devinfo/cni/c1_net1"}, {"CNIDeviceInfoFile": ""}, {"CNIDeviceInfoFile": None},
           {"dns": {"servers": ["192.0.2.1"]}}, {"mac": ""}, {"mac": "02:00:00:00:00:01"}, {"portMappings": []}],
           [[], {"infinibandGUID": "c2:11:22:33:44:55:66:77"}, {"infinibandGUID": 0}, {"CNIDeviceInfoFile": "a"}, {"CNIDeviceInfoFile": "/a/../b"}, {"CNIDeviceInfoFile": "/"},
            {"CNIDeviceInfoFile": ["/a"]}, {"CNIDeviceInfoFile": {}}, {"CNIDeviceInfoFile": True},
@@ -155,6 +156,9 @@ KNOBS: list[Row] = [
     *rows("args", [{}, {"cni": {}}, {"cni": {"mac": "02:00:00:00:00:01"}}, {"other": 1}],
           [[], {"cni": []}, {"cni": {"mac": "x"}}, {"cni": {"vlan": 4095}}, {"cni": {"vlan": "5"}}]),
     *rows("args", [{"cni": {"vlan": v}} for v in (0, 5, 4094)], [{"cni": {"vlan": -1}}, {"cni": {"vlan": True}}], allowRequests=["vlan"]),
+    ("a device info file that is elsewhere", conf(runtimeConfig={"CNIDeviceInfoFile": "/run/a/c1_net1"}), COMPARE),
+    ("and where it may be", conf(deviceInfoDirs=["/run/a"], runtimeConfig={"CNIDeviceInfoFile": "/run/a/c1_net1"}), GOOD),
+    ("a mac beside the conf's", conf(mac="02:00:00:00:00:01", args={"cni": {"mac": "02:00:00:00:00:02"}}), COMPARE),
     ("a request that is not allowed", conf(args={"cni": {"vlan": 5}}), COMPARE),
     ("unknown keys", conf(vlanQoSs=5, ipMasq=True, _comment={"any": []}), GOOD),
 ]  # fmt: skip
@@ -208,6 +212,25 @@ POOLS: list[Row] = [
 ]  # fmt: skip
 
 NET: Json = {"dst": "10.99.0.0/16"}
+NO_LIFETIME: tuple[Any, ...] = (
+    0,
+    -1,
+    True,
+    1.5,
+    "",
+    "h",
+    "12",
+    "1w",
+    "0h",
+    "-1h",
+    "10000d",
+    "01h",
+    "1h\n",
+    "\u0661h",
+    863913601,
+    [],
+    {},
+)
 NOT_BOOLEAN: list[Any] = ["true", 1, []]
 GOOD_ROUTES: list[Json] = [
     {"dst": "0.0.0.0/0"}, {"dst": "10.99.0.0/16", "gw": "10.10.0.1"}, {"dst": "10.99.0.0/16", "priority": 4294967295},
@@ -241,6 +264,8 @@ IPAM: list[Row] = [
     *[(f"dataDir {v!r}", ipam(dataDir=v), BAD) for v in ("", "/", "x", "/a/../b", "/a//b", "/a/", "/a\n", 5, "/" + "x" * 2048)],
     *[(f"{key} {v!r}", ipam(**{key: v}), GOOD) for key in ("onlink", "allowHostOverlap", "sticky") for v in (True, False)],
     *[(f"{key} {v!r}", ipam(**{key: v}), BAD) for key in ("onlink", "allowHostOverlap", "sticky") for v in NOT_BOOLEAN],
+    *[(f"stickyLifetime {v!r}", ipam(sticky=True, stickyLifetime=v), GOOD) for v in (1, 3600, "1s", "90m", "12h", "9999d", 863913600)],
+    *[(f"stickyLifetime {v!r}", ipam(sticky=True, stickyLifetime=v), BAD) for v in NO_LIFETIME],
     *[(f"route {v!r}", ipam(routes=[v]), GOOD) for v in GOOD_ROUTES],
     *[(f"route {v!r}", ipam(routes=[v]), BAD) for v in BAD_ROUTES],
     ("v6 route with host bits", ipam(V4, V6, routes=[{"dst": "fd00:99::1/64"}]), GOOD),

@@ -28,7 +28,7 @@ KEYS: list[tuple[str, dict[str, Any], Look, Any]] = [
     ("vlanQoS", {"vlan": 1000, "vlanQoS": 4}, lambda vf, link: vf.state.vlan_qos, 4),
     ("vlanProto", {"vlan": 5, "vlanProto": "802.1Q"}, lambda vf, link: vf.state.vlan_proto, "802.1q"),
     ("mac", {"mac": "CA:FE:C0:FF:EE:00"}, lambda vf, link: (vf.state.mac, link.mac), ("ca:fe:c0:ff:ee:00",) * 2),
-    ("runtimeConfig.mac", {"mac": "CA:FE:C0:FF:EE:00", "runtimeConfig": {"mac": "CA:FE:C0:FF:EE:01"}},
+    ("runtimeConfig.mac", {"mac": "CA:FE:C0:FF:EE:00", "capabilities": {"mac": True}, "runtimeConfig": {"mac": "CA:FE:C0:FF:EE:01"}},
      lambda vf, link: link.mac, "ca:fe:c0:ff:ee:01"),
     ("spoofchk", {"spoofchk": "off"}, lambda vf, link: vf.state.spoofchk, False),
     ("trust", {"trust": "on"}, lambda vf, link: vf.state.trust, True),
@@ -62,8 +62,10 @@ def test_each_key_does_what_it_did(world: World, keys: dict[str, Any], look: Loo
     assert world.kernel.snapshot() == before
 
 
-def test_a_mac_by_cni_args(world: World) -> None:
-    conf = world.conf(cniVersion="0.3.1", master=None, deviceID=VF, mac="CA:FE:C0:FF:EE:00")
+@pytest.mark.parametrize("leave", [{"capabilities": {"mac": True}}, {"allowRequests": ["mac"]}])
+def test_a_mac_by_cni_args(world: World, leave: dict[str, Any]) -> None:
+    """Over a `mac` of the conf only where the operator wrote that it may: the one difference."""
+    conf = world.conf(cniVersion="0.3.1", master=None, deviceID=VF, mac="CA:FE:C0:FF:EE:00") | leave
     assert world.call("ADD", conf, args="IgnoreUnknown=1;MAC=CA:FE:C0:FF:EE:02").code == 0
     assert world.pod_link().mac == "ca:fe:c0:ff:ee:02"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import combinations
 from typing import Any
 
@@ -51,6 +52,12 @@ def test_what_is_not_listed_is_refused_by_name(
     assert f"read {named}" in refused.document["msg"]
     assert "allowRequests does not allow it" in refused.document["msg"]
     assert f'add "{word}"' in refused.document["details"]
+    whence = {
+        "CNI_ARGS": "the runtime's call",
+        "args": '"cni-args" in the pod',
+        "runtimeConfig": "--mac-address",
+    }
+    assert whence[re.split("[ .]", named)[0]] in refused.document["details"]
 
 
 @pytest.mark.parametrize(("word", "keys", "args", "named"), ASKED, ids=IDS)
@@ -101,6 +108,7 @@ def test_of_several_macs_the_strongest_ones_is_taken(world: World, sources: tupl
         "mac": mac.get("conf"),
         "args": {"cni": {"mac": mac.get("args.cni")}},
         "runtimeConfig": {"mac": mac.get("runtimeConfig")},
+        "allowRequests": ["mac"],
     }
 
     added = world.call("ADD", world.conf(**conf), args=f"MAC={mac.get('CNI_ARGS', '')}")
@@ -109,11 +117,18 @@ def test_of_several_macs_the_strongest_ones_is_taken(world: World, sources: tupl
     assert added.document["interfaces"][0]["mac"] == mac[sources[-1]]
 
 
-def test_a_request_for_another_ipam_is_judged_too(world: World) -> None:
-    """It would get it, and act."""
-    conf = world.conf(ipam={"type": "host-local"}, allowRequests=["mac"], runtimeConfig={"ips": ["10.1.0.5"]})
+@pytest.mark.parametrize(("keys", "args"), [
+    ({"runtimeConfig": {"ips": ["10.1.0.5"]}}, ""), ({"args": {"cni": {"IPs": ["10.1.0.5"]}}}, ""), ({}, "IP=10.1.0.5/16"),
+    ({"runtimeConfig": {"ipRanges": [[{"subnet": "10.1.0.0/16"}]]}}, ""), ({}, "GATEWAY=10.1.0.1"),
+])  # fmt: skip
+def test_a_request_for_another_ipam_is_judged_too(world: World, keys: Json, args: str) -> None:
+    """It would get it, and act: host-local and static of containernetworking/plugins v1.9."""
+    conf = world.conf(ipam={"type": "host-local"}, allowRequests=["mac"]) | keys
 
-    assert (world.call("ADD", conf).code, world.files()) == (7, [])
+    refused = world.call("ADD", conf, args=args)
+
+    assert (refused.code, world.files()) == (7, [])
+    assert 'add "ips"' in refused.text
 
 
 @pytest.mark.parametrize(

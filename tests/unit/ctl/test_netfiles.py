@@ -48,6 +48,31 @@ def test_without_a_device_plugin_the_conf_must_name_one(world: World, tmp_path: 
     assert (given.status, "deviceID comes from the runtime" in given.out) == (0, True)
 
 
+CHOICE: list[tuple[str, Json, str, bool]] = [
+    ("no resource", {}, "", True), ("null", {"allowRequests": None}, "", True),
+    ("the word", {"allowRequests": ["deviceID"]}, "", True),
+    ("a resource", {}, "intel.com/sriov", False), ("narrowed", {"allowRequests": ["mac"]}, "", False),
+    ("nothing", {"allowRequests": []}, "", False), ("no capability", {"capabilities": {"deviceID": False}}, "", False),
+    ("another plugin", {"type": "host-device"}, "", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("keys", "resource", "warned"), [row[1:] for row in CHOICE], ids=[row[0] for row in CHOICE]
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_vf_of_a_pods_own_choice_is_warned_of(
+    world: World, tmp_path: Path, keys: Json, resource: str, warned: bool, listed: bool
+) -> None:
+    plugin = {"type": "sriov", "master": "enp1s0f0", "capabilities": {"deviceID": True}} | keys
+    conf = {"plugins": [{"type": "tuning"}, plugin]} if listed else plugin
+
+    run = judge(world, tmp_path, yaml.safe_dump(nad(conf, resource)), "x.yaml", "--json")
+
+    path = "plugins[1].capabilities.deviceID" if listed else "capabilities.deviceID"
+    assert (path in [found[1] for found in findings(run)]) == warned, run.out
+
+
 def test_a_plain_file_gets_the_hint(world: World, tmp_path: Path) -> None:
     text = json.dumps({"cniVersion": "1.0.0", "name": "n", "type": "sriov"})
 

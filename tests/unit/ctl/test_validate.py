@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +120,48 @@ def test_a_result_that_its_version_cannot_carry_is_found(
     run = judge(world, tmp_path, one)
 
     assert (run.status, "one address per family" in run.out) == (status, bool(status)), run.out
+
+
+def make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def link_to_a_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("put", [make_fifo, link_to_a_device])
+@pytest.mark.parametrize("name", ["00-x.conf", "00-x.conflist", "x.yaml"])
+def test_what_has_no_end_in_a_directory_is_named_and_not_read(
+    world: World, tmp_path: Path, put: Callable[[Path], None], name: str
+) -> None:
+    directory = tmp_path / "net.d"
+    directory.mkdir()
+    put(directory / name)
+    (directory / "10.conflist").write_text(json.dumps(listed({"type": "sriov", "master": "x", "vlan": 5000})))
+
+    run = sriovctl(world, "validate", str(directory))
+
+    assert run.status == 1
+    assert f"{directory}/{name}: it is no regular file" in run.out
+    assert "vlan" in run.out, "the other one is judged all the same"
+
+
+def test_one_in_the_directory_of_a_lists_plugins_too(world: World, tmp_path: Path) -> None:
+    (tmp_path / "n").mkdir()
+    os.mkfifo(tmp_path / "n/x.conf")
+
+    run = judge(world, tmp_path, listed({"type": "sriov", "master": "x"}))
+
+    assert (run.status, "it is no regular file" in run.out + run.err) == (1, True)
+
+
+def test_a_pipe_that_is_named_is_read(world: World) -> None:
+    """`sriovctl validate <(helm template ...)`"""
+    read, write = os.pipe()
+    os.write(write, json.dumps(listed({"type": "sriov", "master": "x"})).encode())
+    os.close(write)
+    try:
+        assert sriovctl(world, "validate", f"/dev/fd/{read}").status == 0
+    finally:
+        os.close(read)

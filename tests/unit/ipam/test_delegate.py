@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cni_sriov.words.errors import TryAgain
 from tests.world import World
 
 
@@ -248,3 +249,21 @@ def test_it_gets_the_conf_as_it_came_whatever_the_spelling(world: World, ipam: H
 
     assert (codes, world.snapshot()) == ([0, 0, 0], before)
     assert [call["conf"] for call in ipam.calls] == [given] * 3
+
+
+def test_a_delegate_that_cannot_be_started_just_now_gets_its_delete_all_the_same(
+    world: World, ipam: HostLocal
+) -> None:
+    """It failed its ADD, and there was no memory to start it for the DEL: it may have given something out before."""
+    before, refused = world.snapshot(), ["start"]
+    ipam.fails = {"ADD": json.dumps({"code": 11, "msg": "half done", "details": ""})}
+
+    def start(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
+        if env["CNI_COMMAND"] == "DEL" and refused:
+            raise TryAgain(f"{refused.pop()} {executable}: Cannot allocate memory")
+        return ipam(executable, env, stdin)
+
+    world.plugins = start
+
+    assert world.call("ADD", conf(world)).code == 11
+    assert (ipam.verbs, world.snapshot()) == (["ADD", "DEL"], before)

@@ -52,7 +52,6 @@ def mode_of(monkeypatch: pytest.MonkeyPatch, mode: Any) -> tuple[str, list[tuple
         (attr(25, struct.pack("=H", 1)), "switchdev"),
         (attr(25, struct.pack("=H", 2)), ""),
         (b"", ""),
-        (b"\x02\x00\x19\x00", ""),
         (KernelRefused("x", 19), ""),
         (KernelRefused("x", 95), ""),
     ],
@@ -69,9 +68,19 @@ def test_it_asks_for_the_family_and_then_for_the_device(monkeypatch: pytest.Monk
     ]
 
 
-def test_without_a_socket_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("answer", "number"), [(b"\x02\x00\x19\x00", 74), (KernelRefused("x", 12), 12)])
+def test_what_cannot_be_asked_is_no_legacy_mode(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, number: int
+) -> None:
+    with pytest.raises(KernelRefused) as caught:
+        mode_of(monkeypatch, answer)
+    assert caught.value.errno == number
+
+
+def test_nor_is_a_socket_that_cannot_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(**_: object) -> None:
-        raise KernelRefused("open a netlink socket", 93)
+        raise KernelRefused("open a netlink socket", 24)
 
     monkeypatch.setattr(devlink, "NetlinkSocket", refused)
-    assert devlink.eswitch_mode("0000:01:00.0") == ""
+    with pytest.raises(KernelRefused):
+        devlink.eswitch_mode("0000:01:00.0")

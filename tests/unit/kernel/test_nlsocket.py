@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 
 import pytest
 from hypothesis import given
@@ -60,3 +61,46 @@ def test_what_there_is_no_room_for_is_asked_again(monkeypatch: pytest.MonkeyPatc
     ]
     assert replies.decode_link(socket.ask("look", rtnl.RTM_GETLINK, body, 64)).ifname == "lo"
     socket.close()
+
+
+class Interrupted:
+    """A kernel whose list changes while it is read, the first `times` times (NLM_F_DUMP_INTR)."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.dumps, self.sequence = times, 0, 0
+
+    def send(self, data: bytes) -> None:
+        self.sequence = attributes.HEADER.unpack_from(data)[3]
+        self.dumps += 1
+
+    def recv(self, *_: object) -> bytes:
+        flags = 0x2 | (0x10 if self.dumps <= self.times else 0)  # NLM_F_MULTI, NLM_F_DUMP_INTR
+        answer = attributes.message(rtnl.RTM_NEWLINK, flags, self.sequence, b"body")
+        return answer + attributes.message(3, flags, self.sequence, bytes(4))  # NLMSG_DONE
+
+
+def interrupted(times: int) -> tuple[Interrupted, nlsocket.NetlinkSocket]:
+    socket, kernel = nlsocket.NetlinkSocket(), Interrupted(times)
+    socket.close()
+    socket.raw = kernel  # type: ignore[assignment]
+    return kernel, socket
+
+
+def test_a_list_that_changes_for_a_while_is_had_in_the_end() -> None:
+    """Twenty looks in a row lay within one burst of changes: 10 of 10 ADDs failed beside a flapping address."""
+    kernel, socket = interrupted(60)
+
+    assert socket.dump("list", rtnl.RTM_GETLINK, rtnl.link(0)) == [b"body"]
+    assert kernel.dumps == 61
+
+
+def test_a_list_that_never_stands_still_is_given_up_at_a_deadline() -> None:
+    kernel, socket = interrupted(1 << 30)
+    began = time.monotonic()
+
+    with pytest.raises(KernelRefused) as caught:
+        socket.dump("list", rtnl.RTM_GETLINK, rtnl.link(0))
+
+    assert caught.value.errno == 4  # EINTR
+    assert 0.9 < time.monotonic() - began < 5
+    assert 20 < kernel.dumps < 1000, "it pauses between two looks"

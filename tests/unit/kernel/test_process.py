@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from cni_sriov.kernel import process
-from cni_sriov.words.errors import BadConfig
+from cni_sriov.state.files import Lock
+from cni_sriov.words.errors import BadConfig, InputOutput, TryAgain
 
 
 def script(tmp_path: Path, text: str) -> str:
@@ -19,8 +24,22 @@ def script(tmp_path: Path, text: str) -> str:
 
 
 def test_a_long_conf_and_a_long_answer_do_not_block_each_other(tmp_path: Path) -> None:
-    big = "x" * 3_000_000
+    big = "x" * (1 << 20)
     assert process.run(script(tmp_path, "cat; exit 3"), {"PATH": os.environ["PATH"]}, big) == (3, big)
+
+
+@pytest.mark.parametrize(
+    "text", ["cat /dev/zero", "head -c 1048577 /dev/zero"], ids=["no end", "one too many"]
+)
+def test_an_answer_without_end_is_an_error_that_names_the_plugin(tmp_path: Path, text: str) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(InputOutput, match=f"{tmp_path}/plugin: it is longer than 1048576 bytes"):
+        process.run(script(tmp_path, text), {"PATH": os.environ["PATH"]}, "")
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_a_delegate_that_reads_nothing_is_no_error_of_ours(tmp_path: Path) -> None:
@@ -70,3 +89,54 @@ def test_what_is_no_file_name_leads_out_of_no_directory(tmp_path: Path, name: st
 
     with pytest.raises(BadConfig, match="must be the file name of a plugin"):
         process.find(name, [str(tmp_path), str(tmp_path / "bin"), "/"])
+
+
+ADD = """
+import sys
+from cni_sriov.kernel import process
+from cni_sriov.state.files import Lock
+lock = Lock(sys.argv[1], "ADD", inherited=True)
+lock.acquire()
+process.run(sys.argv[2], {"PATH": "/usr/bin:/bin"}, "")
+"""
+
+
+def test_a_delegate_that_outlives_its_killed_add_holds_the_attachments_lock(tmp_path: Path) -> None:
+    """Else the DEL that follows frees what it is just giving out: an address without a Record was left."""
+    path, go = tmp_path / "lock", tmp_path / "go"
+    plugin = script(tmp_path, f"touch {tmp_path}/began; while [ ! -e {go} ]; do sleep 0.01; done")
+    add = subprocess.Popen([sys.executable, "-c", ADD, path, plugin])
+    while not (tmp_path / "began").exists():
+        time.sleep(0.01)
+    add.kill()
+    add.wait()
+
+    with pytest.raises(TryAgain) as refused:
+        Lock(str(path), "DEL", inherited=True).acquire(0.2)
+    assert f"a plugin that pid {add.pid} (ADD) started, which has ended" in refused.value.msg
+
+    go.touch()
+    lock = Lock(str(path), "DEL", inherited=True)
+    lock.acquire(20)
+    lock.release()
+
+
+def test_a_lock_that_is_no_attachments_is_not_inherited(tmp_path: Path) -> None:
+    lock = Lock(str(tmp_path / "lock"), "ADD")
+    lock.acquire()
+    process.run(script(tmp_path, "exec 1>&-; (sleep 1) & exit 0"), {"PATH": os.environ["PATH"]}, "")
+    lock.release()
+
+    assert Lock(str(tmp_path / "lock"), "DEL").try_acquire()
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EIO])
+def test_a_plugin_that_cannot_be_looked_for_is_not_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(_: str) -> os.stat_result:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(InputOutput):
+        process.find("plugin", [str(tmp_path)])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+from collections.abc import Callable
 from errno import EBUSY, ENOENT, ENOMEM, ERANGE
 from pathlib import Path
 
@@ -164,14 +167,14 @@ def test_numvfs_is_written_as_a_number(world: FakeKernel) -> None:
     assert only_pf(world).numvfs == 5
 
 
-@pytest.mark.parametrize(("numvfs", "errno"), [(8, ERANGE), (2, EBUSY)])
-def test_numvfs_refusal_has_the_kernels_number(world: FakeKernel, numvfs: int, errno: int) -> None:
+@pytest.mark.parametrize(("numvfs", "number"), [(8, ERANGE), (2, EBUSY)])
+def test_numvfs_refusal_has_the_kernels_number(world: FakeKernel, numvfs: int, number: int) -> None:
     world.add_pf(numvfs=3)
 
     with pytest.raises(KernelRefused) as caught:
         world.sysfs.set_numvfs(only_pf(world), numvfs)
 
-    assert caught.value.errno == errno
+    assert caught.value.errno == number
     assert only_pf(world).numvfs == 3
 
 
@@ -201,3 +204,86 @@ def test_numvfs_to_zero_takes_the_vfs_away(world: FakeKernel) -> None:
     assert world.sysfs.vfs(only_pf(world)) == []
     assert world.netlink.link("enp1s0f0v0") is None
     assert not world.sysfs.exists("0000:01:10.0")
+
+
+LOOKS: list[Callable[[Sysfs], object]] = [
+    lambda sysfs: sysfs.pf_by_name("enp1s0f0"),
+    lambda sysfs: sysfs.pf_by_pci("0000:01:00.0"),
+    lambda sysfs: sysfs.pfs(),
+    lambda sysfs: sysfs.pf_of_vf("0000:01:10.0"),
+    lambda sysfs: sysfs.vf_index("0000:01:10.0"),
+    lambda sysfs: list(sysfs.virtfns("0000:01:00.0")),
+    lambda sysfs: sysfs.vf(0, "0000:01:10.0"),
+    lambda sysfs: sysfs.driver("0000:01:10.0"),
+    lambda sysfs: sysfs.ids("0000:01:10.0"),
+    lambda sysfs: sysfs.exists("0000:01:10.0"),
+    lambda sysfs: sysfs.inode("0000:01:10.0"),
+    lambda sysfs: sysfs.has_netdev("0000:01:10.0"),
+    lambda sysfs: sysfs.is_vf("0000:01:10.0"),
+    lambda sysfs: sysfs.netdevs("0000:01:10.0"),
+    lambda sysfs: sysfs.pci_of_netdev("enp1s0f0"),
+    lambda sysfs: sysfs.uppers("enp1s0f0"),
+    lambda sysfs: sysfs.names_with_address("02:00:00:00:00:01"),
+    lambda sysfs: sysfs.udev_named(2),
+]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=range(len(LOOKS)))
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EIO, errno.EMFILE, errno.EACCES])
+def test_a_look_that_fails_is_no_absence(
+    world: FakeKernel, monkeypatch: pytest.MonkeyPatch, number: int, look: Callable[[Sysfs], object]
+) -> None:
+    world.add_pf(numvfs=1)
+    sysfs = Sysfs(world.sysfs.root, world.sysfs.run)
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:  # pytest looks at files too, to tell what is red
+        for name in ("open", "stat", "listdir", "readlink"):
+            patch.setattr(os, name, refuse)
+        with pytest.raises(KernelRefused) as caught:
+            look(sysfs)
+    assert (caught.value.errno, str(world.root) in caught.value.verb) == (number, True)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP, errno.ENODEV])
+def test_a_netdev_that_has_no_value_or_goes_just_now_says_nothing(
+    world: FakeKernel, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """netdev_show in net/core/net-sysfs.c; phys_switch_id of a driver without one."""
+    world.add_pf()
+
+    def refuse(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "read", refuse)
+    assert (world.sysfs.switch_id("enp1s0f0"), world.sysfs.bond_ports("enp1s0f0")) == ("", [])
+
+
+def test_a_link_that_goes_just_now_has_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = tmp_path / "class/net"
+    for name in ("a", "b", "c"):
+        (net / name).mkdir(parents=True)
+        (net / name / "address").write_text("02:00:00:00:00:01\n")
+    (net / "bonding_masters").write_text("\n")
+    (net / "c" / "address").unlink()
+    real, told = os.read, []
+
+    def dying(fd: int, size: int) -> bytes:
+        told.append(fd)
+        if len(told) == 1:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return real(fd, size)
+
+    monkeypatch.setattr(os, "read", dying)
+
+    assert len(Sysfs(str(tmp_path)).names_with_address("02:00:00:00:00:01")) == 1
+
+
+def test_what_is_not_shown_is_gone_only_where_sysfs_is_sysfs(tmp_path: Path) -> None:
+    Sysfs().must_show_all()
+    (tmp_path / "bus/pci/devices").mkdir(parents=True)
+    for root in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(KernelRefused, match="not sysfs"):
+            Sysfs(str(root)).must_show_all()

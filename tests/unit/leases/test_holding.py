@@ -11,25 +11,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cni_sriov.leases.holding import (
-    DamagedLease,
     Holding,
     key_name,
     name_of,
     owner_name,
-    parse_holding,
     prefix_of,
 )
 from cni_sriov.words.domain import Attachment
-from cni_sriov.words.errors import BadEnvironment
+from cni_sriov.words.errors import BadEnvironment, Unreadable
 from cni_sriov.words.inet import parse_prefix
+from cni_sriov.words.stored import parsed
 from tests.unit.leases.kept import a_holding, a_lease
 from tests.unit.networks import Network
+
+
+def parse_holding(path: str, text: bytes) -> Holding:
+    return parsed(path, text.decode("utf-8", "surrogateescape"), Holding.from_json)
 
 
 def test_what_is_written_is_read_back() -> None:
     for who in (Attachment("c1", "net1"), None):
         holding = Holding(who, [a_lease("10.10.1.0/24", "key")], "fast", "/n", [4, 5], "b", 6, 7)
-        assert parse_holding(holding.render()) == holding
+        assert parse_holding("/l", holding.render()) == holding
 
 
 @pytest.mark.parametrize(
@@ -38,14 +41,27 @@ def test_what_is_written_is_read_back() -> None:
      {"netns": 7}, {"netns_id": "4"}, {"created": "6"}, {"boot_id": None}, {"network": []}, {"netns_cookie": "7"}],
 )  # fmt: skip
 def test_a_wrong_type_is_damage_and_no_bug(change: dict[str, Any]) -> None:
-    with pytest.raises(DamagedLease):
-        parse_holding(json.dumps(json.loads(a_holding("c1", "10.10.1.0/24").render()) | change).encode())
+    with pytest.raises(Unreadable):
+        parse_holding(
+            "/l", json.dumps(json.loads(a_holding("c1", "10.10.1.0/24").render()) | change).encode()
+        )
+
+
+def test_what_a_later_version_wrote_is_kept_and_another_format_is_not_read() -> None:
+    raw = json.loads(a_holding("c1", "10.10.1.0/24").render())
+    later = raw | {"minor": 9, "by": "7.1.0", "colour": "red", "leases": [raw["leases"][0] | {"tag": 3}]}
+
+    again = json.loads(parse_holding("/l", json.dumps(later).encode()).render())
+
+    assert again == later | {"by": raw["by"]}
+    with pytest.raises(Unreadable, match=r"read /l: format 2 is not known.*7\.1\.0 wrote it"):
+        parse_holding("/l", json.dumps(later | {"format": 2}).encode())
 
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_damage_and_no_bug(text: bytes) -> None:
-    with pytest.raises(DamagedLease):
-        parse_holding(text)
+    with pytest.raises(Unreadable):
+        parse_holding("/l", text)
 
 
 @given(st.sampled_from([IPv4Network, IPv6Network]), st.integers(0, 2**128 - 1), st.integers(0, 128))

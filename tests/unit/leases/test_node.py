@@ -26,6 +26,17 @@ def test_every_directory_in_use_is_known(tmp_path: Path) -> None:
     assert [node.is_registered(where) for where in used] == [True] * 3
 
 
+def test_a_registration_that_is_no_link_is_known_by_its_name(tmp_path: Path) -> None:
+    node = a_node(tmp_path)
+    node.register(LeaseDir("/srv/a", "lab"))
+    (link,) = Path(node.path, "dirs").iterdir()
+    link.unlink()
+    link.write_text("torn")
+
+    assert [*node.dirs()] == [LeaseDir("/srv/a", "lab")]
+    assert node.is_registered(LeaseDir("/srv/a", "lab"))
+
+
 def test_a_new_directory_makes_the_scopes_index_be_built_anew(tmp_path: Path) -> None:
     node = a_node(tmp_path)
     for scope in ("default", "lab"):

@@ -87,18 +87,16 @@ def test_a_vf_taken_back_from_our_own_netns_can_be_had_at_once(
     assert world.call("ADD", conf, "c2").code == 0
 
 
-def test_a_lease_directory_that_cannot_be_told_keeps_no_vf(world: World) -> None:
-    """Where the node's link to it is none any more, DEL says so, and gives back all else."""
+def test_a_lease_directory_that_cannot_be_used_keeps_no_vf(world: World) -> None:
+    """Where others can write to it, DEL says so, and gives back all else."""
     conf = world.conf(vlan=100, ipam=world.ipam())
     assert world.call("ADD", conf).code == 0
-    (link,) = (world.run_dir / "subnets/dirs").iterdir()
-    link.unlink()
-    link.write_text("")
+    world.data_dir.chmod(0o777)
 
     failed = world.call("DEL", conf)
 
-    assert (failed.code, failed.text.startswith("release for c1/net1 in ")) == (5, True)
+    assert (failed.code, failed.text.startswith(f"use directory {world.data_dir}")) == (5, True)
     assert at_home(world).name == "enp1s0f0v0"
     assert world.kernel.pfs[0].vfs[0].state.vlan == 0
-    link.unlink()
+    world.data_dir.chmod(0o700)
     assert world.call("DEL", conf).code == 0

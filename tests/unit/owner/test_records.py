@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cni_sriov.owner import reclaim, records
+from cni_sriov.state import files
 from cni_sriov.state.files import Lock
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.errors import BadConfig, MacInUse, NoFreeVf, TryAgain
 from cni_sriov.words.log import Log
 from cni_sriov.words.record import Record
+from tests.unit.ctl.tool import host as a_host
+from tests.unit.one_port import a_world
 from tests.world import FakeHost
 
 if TYPE_CHECKING:
@@ -171,3 +174,30 @@ def test_it_comes_to_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(NoFreeVf):
         reclaim.then_again(act, NoFreeVf, make_way=lambda *_: True)
+
+
+def test_a_sweep_reads_each_claim_once_however_many_locks_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """400 locks and 60 claims took 1.6 s: each lock read all claims."""
+    world = a_world(tmp_path, vfs=7)
+    for number in range(7):
+        world.kernel.add_pod(f"/run/netns/p{number}")
+        assert world.call("ADD", world.conf(), f"p{number}", f"/run/netns/p{number}").code == 0
+    for number in range(100):
+        (world.run_dir / f"locks/gone{number}@net1").touch()
+    read: list[str] = []
+    real = files.read
+
+    def counted(path: str) -> str | None:
+        read.append(path)
+        return real(path)
+
+    monkeypatch.setattr(files, "read", counted)
+
+    records.sweep_locks(a_host(world, str(world.state_dir)))
+
+    assert sorted(path.name for path in (world.run_dir / "locks").iterdir()) == [
+        f"p{n}@net1" for n in range(7)
+    ]
+    assert len(read) <= 2 * 7

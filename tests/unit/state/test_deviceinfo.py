@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.state import files
+from cni_sriov.state import deviceinfo, files
 from cni_sriov.verbs import add
-from cni_sriov.words.errors import InputOutput
+from cni_sriov.words.errors import InputOutput, KernelRefused
+from tests import fakes
 from tests.fakes import Crash
 from tests.world import World
 
@@ -156,13 +157,26 @@ def fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
+def root_is_a_symlink(path: Path) -> None:
+    top = path.parent.parent
+    put(top.with_name("target") / path.parent.name / "x", "")
+    top.symlink_to(top.with_name("target"))
+
+
+def others_may_write_to_root(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.parent.parent.chmod(0o777)
+
+
 TRAPS = {
+    root_is_a_symlink: "symlink is not followed",
+    others_may_write_to_root: "others may write",
     symlink: "symlink is not followed",
     dangling: "symlink is not followed",
     directory_is_a_symlink: "symlink is not followed",
     others_may_write: "others may write",
     group_may_write: "others may write",
-    no_directory: "Not a directory",
+    no_directory: "not a directory",
     fifo: "no regular file",
 }
 
@@ -176,9 +190,8 @@ def test_where_it_cannot_be_written_safely_is_code_5_and_changes_nothing(
 
     reply = world.call("ADD", asking(world, vlan=100, ipam=world.ipam()))
 
-    assert (reply.code, str(path_of(world).parent) in reply.text, words in reply.text) == (5, True, True), (
-        reply.text
-    )
+    named = str(world.devinfo_dir) in reply.text
+    assert (reply.code, named, words in reply.text) == (5, True, True), reply.text
     assert (sorted(map(str, world.devinfo_dir.rglob("*"))), world.snapshot()) == before
 
 
@@ -269,11 +282,15 @@ def test_a_file_that_cannot_be_removed_does_not_keep_the_vf(
     assert (world.call("DEL", world.conf()).code, world.snapshot()) == (0, before)
 
 
-def test_a_released_vf_has_no_file_any_more(world: World) -> None:
-    """The pod's netns is held by a process: the VF stays away, and all else is free."""
+def test_a_released_vf_has_no_file_any_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its driver does not let go of it, so the VF stays away: what told the container of it goes all the same."""
     assert world.call("ADD", asking(world)).code == 0
     kept = world.kernel.pods.pop("/run/netns/pod1")
 
+    def refused(*_: object) -> None:
+        raise KernelRefused("unbind", errno.EBUSY)
+
+    monkeypatch.setattr(fakes.FakeSysfs, "unbind", refused)
     assert world.call("DEL", world.conf(), netns="").code == 0
 
     assert path_of(world).exists() is False
@@ -358,3 +375,67 @@ def test_a_file_without_end_is_not_read_whole(world: World) -> None:
 
     assert (refused.code, "larger than" in refused.text) == (5, True), refused.text
     assert world.files() == ["devinfo/cni/fast-c1_net1"]
+
+
+OUTSIDE = [
+    "/etc/cron.d/x", "/var/run/k8s.cni.cncf.io/x", "/run/k8s.cni.cncf.io/devinfos/x", "/run/k8s.cni.cncf.io/devinfo",
+    "/srv/run/k8s.cni.cncf.io/devinfo/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+@pytest.mark.parametrize("roots", [None, [], ["/run/k8s.cni.cncf.io/devinfo"]])
+def test_outside_the_operators_directories_it_is_refused_unseen(
+    world: World, path: str, roots: list[str] | None
+) -> None:
+    """None = the default, which is where the NPWG's library puts them (v1.7.7, pkg/utils/cniconfig.go)."""
+    before = world.snapshot()
+
+    refused = world.call("ADD", world.conf(deviceInfoDirs=roots, runtimeConfig={"CNIDeviceInfoFile": path}))
+
+    assert (refused.code, path in refused.text, "deviceInfoDirs" in refused.text) == (7, True, True), (
+        refused.text
+    )
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("top", ["/var/run/k8s.cni.cncf.io/devinfo", "/run/k8s.cni.cncf.io/devinfo"])
+def test_where_multus_puts_it_is_the_default(world: World, monkeypatch: pytest.MonkeyPatch, top: str) -> None:
+    """GetCNIDeviceInfoPath: below cni/, a "/" in the name made a "-"."""
+    asked: list[tuple[str, str]] = []
+    monkeypatch.setattr(deviceinfo, "leave", lambda _put, _record, root, path: asked.append((root, path)))
+
+    path = f"{top}/cni/default-fast-c1_net1"
+    assert (
+        world.call("ADD", world.conf(deviceInfoDirs=None, runtimeConfig={"CNIDeviceInfoFile": path})).code
+        == 0
+    )
+
+    assert asked == [(top, path)]
+
+
+def test_a_symlink_anywhere_below_is_not_followed(world: World) -> None:
+    """Two directories down; and what it points to is as it was."""
+    target = world.root / "target"
+    (target / "deep").mkdir(parents=True)
+    (world.devinfo_dir / "a").mkdir(parents=True)
+    (world.devinfo_dir / "a/b").symlink_to(target)
+    path = world.devinfo_dir / "a/b/deep/file"
+
+    refused = world.call("ADD", world.conf(runtimeConfig={"CNIDeviceInfoFile": str(path)}))
+
+    assert (refused.code, f"{world.devinfo_dir}/a/b" in refused.text) == (5, True), refused.text
+    assert list((target / "deep").iterdir()) == []
+
+
+def test_a_directory_swapped_since_is_no_way_to_remove_anothers_file(world: World) -> None:
+    """It says something else than we wrote."""
+    assert world.call("ADD", asking(world)).code == 0
+    there = path_of(world).parent
+    there.rename(there.with_name("aside"))
+    (world.root / "target").mkdir()
+    (world.root / "target" / path_of(world).name).write_text("precious")
+    there.symlink_to(world.root / "target")
+
+    assert world.call("DEL", world.conf()).code == 0
+    assert (world.root / "target" / path_of(world).name).read_text() == "precious"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
+from cni_sriov.state import files
 from tests.world import World
 
 
@@ -13,13 +12,13 @@ def test_our_own_attachments_pay_one_look_and_load_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    lexists = os.path.lexists
+    exists = files.exists
 
     def look(path: str) -> bool:
         looks.append(str(path))
-        return lexists(path)
+        return exists(path)
 
-    monkeypatch.setattr(os.path, "lexists", look)
+    monkeypatch.setattr(files, "exists", look)
     monkeypatch.setattr("cni_sriov.owner.adopt.find", None)  # a call of it would fail
 
     def ours() -> list[str]:

@@ -6,10 +6,14 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.errors import CniError
 from tests.unit.one_port import pull_cable
 
 if TYPE_CHECKING:
+    import pytest
+
+    from cni_sriov.words.record import Record
     from tests.world import World
 
 
@@ -51,3 +55,20 @@ def test_an_undo_that_must_wait_is_not_told_as_done(world: World) -> None:
     assert world.call("ADD", world.conf(max_tx_rate=100)).code == 5
 
     assert "undone" not in world.log_file.read_text()
+
+
+def test_a_stop_signal_when_the_claim_is_hardly_written_undoes_it(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the claim and the first line that could undo it."""
+    before, claim = one_vf.snapshot(), Ledger.claim
+
+    def stopped(ledger: Ledger, record: Record) -> None:
+        claim(ledger, record)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Ledger, "claim", stopped)
+
+    reply = one_vf.call("ADD", one_vf.conf(vlan=100, ipam=one_vf.ipam()))
+
+    assert (reply.code, one_vf.snapshot()) == (11, before)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
 
 from cni_sriov.state.files import Lock
 from cni_sriov.words.domain import Attachment
+from cni_sriov.words.errors import KernelRefused
 from tests.unit.verbs.calls import NEW, attach, gc, held
 from tests.world import World
 
@@ -78,7 +80,11 @@ def test_gc_with_a_malformed_list_touches_nothing(world: World, bad: Any) -> Non
 
 def test_gc_goes_on_past_errors_and_tells_all(world: World) -> None:
     attach(world, "c1", "c2", vlan=100)
-    world.kernel.fail_effect(0, "before")
+
+    def refused(*_: object) -> None:
+        raise KernelRefused("set vf vlan", errno.EIO)
+
+    world.kernel.before("set_vf_vlan", refused)
 
     failed = gc(world)
 

@@ -81,6 +81,15 @@ def test_exhaustion_is_an_error_only_if_the_conf_says_so(world: World) -> None:
     assert (full.code, "no free VF" in full.text) == (50, True)
 
 
+def test_addresses_are_asked_for_only_where_a_full_node_is_an_error(world: World) -> None:
+    """Before Linux 6.9 that question waits for RTNL, so for every move on the node; a runtime asks STATUS all the time."""
+    asked = []
+    world.kernel.before("addresses", lambda *_: asked.append("addresses"), always=True)
+
+    assert (status(world).code, asked) == (0, [])
+    assert (status(world, statusOnFull="error").code, asked) == (0, ["addresses"])
+
+
 def test_an_exhausted_pool_too(world: World) -> None:
     tiny = world.ipam(pools=[{"subnet": "10.10.0.0/24", "prefixLength": 24}])
     world.kernel.add_pod("/run/netns/c1")

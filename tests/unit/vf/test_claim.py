@@ -11,6 +11,7 @@ import pytest
 from cni_sriov.kernel import devlink
 from cni_sriov.kernel.replies import Address
 from cni_sriov.state.ledger import Ledger
+from cni_sriov.words.gone import GONE
 from tests.fakes import FakeKernel, FakeSysfs
 from tests.unit.one_port import at_home, hide_pf
 from tests.unit.verbs.calls import attach
@@ -31,9 +32,9 @@ class CountingSysfs(FakeSysfs):
         self._note(parts)
         return super()._list(*parts)
 
-    def _read(self, *parts: str) -> str:
+    def _read(self, *parts: str, absent: frozenset[int] = GONE) -> str:
         self._note(parts)
-        return super()._read(*parts)
+        return super()._read(*parts, absent=absent)
 
     def _link_name(self, *parts: str) -> str:
         self.links += VIRTFN.findall(parts[-1])

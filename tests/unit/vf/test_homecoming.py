@@ -51,20 +51,27 @@ def test_a_vf_that_was_up_is_up_again_even_if_somebody_set_it_up_under_the_pods_
     assert (reply.code, one_vf.snapshot()) == (0, before)
 
 
-def test_a_move_that_fails_is_repeated_without_a_carrier_too(world: World) -> None:
-    """The pod lives on, with the VF and its address: DEL must not say that all is done."""
+def test_where_no_move_helps_and_the_driver_stays_bound_del_says_so_without_a_carrier_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod lives on, with the VF and its address: they are nobody else's."""
     conf = world.conf(ipam=world.ipam())
     assert world.call("ADD", conf).code == 0
     pull_cable(world)
 
     def busy(*_: object) -> None:
-        raise KernelRefused("move", errno.EBUSY)
+        raise KernelRefused("move or unbind", errno.EBUSY)
 
-    world.kernel.before("move", busy)
+    with monkeypatch.context() as patch:
+        patch.setattr(fakes.FakeNetlink, "move", busy)
+        patch.setattr(fakes.FakeSysfs, "unbind", busy)
+        assert world.call("DEL", conf).code == 0
+        assert "is not back yet" in world.log_file.read_text()
+        assert [name for name in world.files() if "/leases/" in name] != []
 
-    assert world.call("DEL", conf).code == 11
     assert world.call("DEL", conf).code == 0
     assert at_home(world).name == "enp1s0f0v0"
+    assert [name for name in world.files() if "/leases/" in name] == []
 
 
 def rename(world: World) -> None:
@@ -101,3 +108,100 @@ def test_what_udev_and_networkmanager_do_between_our_steps(
 
     assert (deleted.code, seen != []) == (0, True), deleted.text
     assert at_home(world).name == "enp1s0f0v0"
+
+
+# names ---------------------------------------------------------------------------------------------------------------
+
+
+def seen_in_host(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of each link that appears in the host from now on, as an event would tell it."""
+    seen: list[str] = []
+    publish = world.kernel.tree.publish
+
+    def told(link: fakes.FakeLink, ifindex: int) -> None:
+        seen.extend([link.name, *link.altnames])
+        publish(link, ifindex)
+
+    monkeypatch.setattr(world.kernel.tree, "publish", told)
+    return seen
+
+
+@pytest.mark.parametrize("mine", ["net1", "eth0", "docker0"])
+@pytest.mark.parametrize("netns", [MINE, ""], ids=["in the pod", "in a netns of the pod"])
+def test_no_name_that_a_container_gave_is_seen_in_the_host(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch, mine: str, netns: str
+) -> None:
+    before = one_vf.settled()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    pod = one_vf.kernel.pods[MINE]
+    one_vf.kernel.rename(pod, next(i for i, link in pod.links.items() if link is link_of(one_vf)), mine)
+    link_of(one_vf).altnames += ["evil", "a-name-of-more-than-fifteen-bytes"]
+    link_of(one_vf).is_up = True
+    if not netns:
+        nested = one_vf.kernel.add_pod("/run/netns/nested")
+        one_vf.kernel.move(pod, next(i for i, link in pod.links.items() if link.name == mine), nested, mine)
+    seen = seen_in_host(one_vf, monkeypatch)
+
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+
+    assert set(seen) == {"enp1s0f0v0"}
+    one_vf.kernel.pods.pop("/run/netns/nested", None)
+    assert one_vf.settled() == before
+
+
+@pytest.mark.parametrize("taken", ["enp1s0f0v0", "vf000001100"])
+def test_a_name_that_the_pod_has_taken_keeps_no_vf(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch, taken: str
+) -> None:
+    """The one that the VF is to have, and then the one that it would wait under."""
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    pod = one_vf.kernel.pods[MINE]
+    for name in {"enp1s0f0v0", taken}:
+        one_vf.kernel.add_link(pod, name)
+    seen = seen_in_host(one_vf, monkeypatch)
+
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+
+    assert "net1" not in seen
+    one_vf.kernel.pods[MINE].links = {i: link for i, link in pod.links.items() if link.name == "lo"}
+    assert one_vf.settled()["kernel"]["host"]["links"][1]["name"] == "enp1s0f0v0"
+    assert one_vf.files() == before["files"]
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["in the pod", "home with them"])
+def test_altnames_by_the_thousand_cost_no_delete_its_time(one_vf: World, dies: bool) -> None:
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    link_of(one_vf).altnames += [f"a{number}" for number in range(1000)]
+    if dies:
+        one_vf.kernel.kill_netns(MINE)
+    before = len(one_vf.kernel.effects)
+
+    assert one_vf.call("DEL", one_vf.conf(), netns="" if dies else MINE).code == 0
+
+    assert len(one_vf.kernel.effects) - before < 100
+    assert (at_home(one_vf).name, at_home(one_vf).altnames) == ("enp1s0f0v0", [])
+
+
+def test_an_altname_that_two_pods_gave_hinders_neither(world: World) -> None:
+    """Longer than 15 bytes; the first pod died, and the kernel took it home with it."""
+    long = "a-name-of-more-than-fifteen-bytes"
+    world.kernel.add_pod("/run/netns/pod2")
+    assert world.call("ADD", world.conf()).code == 0
+    assert world.call("ADD", world.conf(), "c2", "/run/netns/pod2").code == 0
+    for pod in (MINE, "/run/netns/pod2"):
+        world.pod_link(pod).altnames.append(long)
+    world.kernel.kill_netns(MINE)
+
+    assert world.call("DEL", world.conf(), "c2", "/run/netns/pod2").code == 0
+    assert world.call("DEL", world.conf(), netns="").code == 0
+
+    assert not world.kernel.host.has(long)
+
+
+def test_altnames_of_the_baseline_come_back(one_vf: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    link_of(one_vf).altnames += ["lan0", "a-long-altname-of-the-host"]
+    before = one_vf.snapshot()
+    assert one_vf.call("ADD", one_vf.conf()).code == 0
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+    assert one_vf.snapshot() == before

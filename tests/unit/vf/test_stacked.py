@@ -201,6 +201,23 @@ def test_a_pod_that_changes_its_links_all_the_time_hinders_no_delete(
     assert (world.settled(), rebinds(world)) == (before, 1)
 
 
+def test_a_netns_that_cannot_be_looked_at_may_have_something(world: World, conf: dict[str, Any]) -> None:
+    """The VF came home by itself: a look that fails is no proof that nothing is stacked on it."""
+    before = world.settled()["kernel"]["host"]
+    assert world.call("ADD", conf).code == 0
+    world.kernel.kill_netns(POD)
+
+    def no_memory(netlink: fakes.FakeNetlink) -> None:
+        if netlink.namespace is world.kernel.pods[NESTED]:
+            raise KernelRefused("list links", errno.ENOMEM)
+
+    world.kernel.before("links", no_memory, always=True)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    assert (world.settled()["kernel"]["host"], rebinds(world)) == (before, 1)
+
+
 def test_what_is_made_while_del_looks_goes_as_well(world: World, conf: dict[str, Any]) -> None:
     before = world.settled()
     assert world.call("ADD", conf).code == 0
@@ -260,6 +277,25 @@ def test_a_driver_that_does_not_come_back_keeps_the_vf_and_ends_the_delete(
         assert world.call("ADD", conf, "c2", NESTED).code == 11
 
     assert (world.call("DEL", conf).code, world.settled()) == (0, before)
+
+
+def test_a_vf_that_came_home_after_its_add_was_killed_is_looked_after(
+    world: World, conf: dict[str, Any]
+) -> None:
+    """It was in the pod by then, which its name tells: an ADD that dies before leaves it as it was."""
+    for step in range(20):
+        if world.kernel.pods[POD].has("net1"):
+            break
+        world.kernel.crash_at(step, "after")
+        with pytest.raises(Crash):
+            world.call("ADD", conf)
+        world.kernel.restart()
+    stack(world, NESTED, "vlan", up=False)
+    world.kernel.kill_netns(POD)
+
+    assert world.call("DEL", conf, netns="").code == 0
+
+    assert (names(world, NESTED), rebinds(world)) == (["lo"], 1)
 
 
 def refuse_bind(*_: Any) -> None:

@@ -84,6 +84,8 @@ def test_all_that_failed_is_told_with_whose_it_was() -> None:
         ("b", None),
         ("c", OSError(5, "I/O", "/x")),
         ("d", KernelRefused("set", 1)),
+        ("e", MemoryError()),
+        ("f", ImportError("libffi: cannot map it")),
     ):
         with failures.of(vf=who):
             if error is not None:
@@ -93,11 +95,15 @@ def test_all_that_failed_is_told_with_whose_it_was() -> None:
         "a: no (do)",
         "c: use /x: I/O",
         "d: set: Operation not permitted",
+        "e: use memory: there is none (is there an RLIMIT_AS, or a limit of the cgroup?)",
+        "f: load a part of cni-sriov: libffi: cannot map it (is there memory for it, and is it installed?)",
     ]
     assert [(event, fields["vf"]) for event, fields in logged] == [
         ("stays", "a"),
         ("stays", "c"),
         ("stays", "d"),
+        ("stays", "e"),
+        ("stays", "f"),
     ]
 
 

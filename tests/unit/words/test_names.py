@@ -16,8 +16,8 @@ TEXTS = st.lists(SPECIAL | st.characters(), max_size=20).map("".join)
 
 
 def kernels(name: bytes) -> bool:
-    """dev_valid_name(), net/core/dev.c, but for the byte 0xa0, which its isspace() takes for a blank of Latin-1."""
-    blank = b"\t\n\v\f\r "
+    """dev_valid_name(), net/core/dev.c; its isspace() takes 0xa0, the blank of Latin-1, for one (lib/ctype.c)."""
+    blank = b"\t\n\v\f\r \xa0"
     return 0 < len(name) < 16 and name not in {b".", b".."} and not any(c in b"/:" + blank for c in name)
 
 
@@ -39,6 +39,9 @@ def kernels(name: bytes) -> bool:
         "\n",
         "net%d",
         "é" * 7,
+        "à",
+        "e\u00a0",
+        "e\u2028",
     ],
 )
 def test_of_plain_text_it_is_the_kernels_rule(name: str) -> None:
@@ -60,6 +63,16 @@ def test_what_a_pod_may_call_its_interface_the_kernel_takes_and_a_log_shows(name
 def test_bytes_are_counted_and_not_letters(name: str) -> None:
     assert not is_ifname(name)
     assert "15 bytes" in ifname_fault(name) or not name.isprintable()
+
+
+@pytest.mark.parametrize("name", ["é", "à", "net\u00e4", "\udcff", "all", "default"])
+def test_a_new_one_is_ascii_and_none_of_the_kernels_own(name: str) -> None:
+    assert ifname_fault(name, is_new=True)
+
+
+@pytest.mark.parametrize("name", ["net1", "all0", "Default", "a.b-c_d", "a" * 15])
+def test_any_other_is_fine(name: str) -> None:
+    assert ifname_fault(name, is_new=True) == ""
 
 
 @pytest.mark.parametrize(("length", "fits"), [(0, False), (1, True), (200, True), (201, False)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cni_sriov import __version__
 from cni_sriov.leases.holding import Holding
 from cni_sriov.words import jsontext
 from cni_sriov.words.domain import Attachment
@@ -14,9 +15,10 @@ from cni_sriov.words.lease import Lease
 from cni_sriov.words.record import Record, VfSettings, VfState
 
 LEASE = Lease("default", "10.10.1.0/24", "10.10.1.2/24", "10.10.1.1", "10.10.0.0/16")
-# As the version before dataclasses wrote it; `later` and `format` are last and first.
+# As the version before dataclasses wrote it; `later` and the stamp are last and first.
+STAMP = f'{{"format": 1, "minor": 1, "by": "{__version__}", '
 STORED = (
-    '{"format": 1, "addresses": ["10.10.1.2/24"], "adopted": "", "anew": false,'
+    STAMP + '"addresses": ["10.10.1.2/24"], "adopted": "", "anew": false,'
     ' "attachment": {"container_id": "c1", "ifname": "net1"},'
     ' "baseline": {"altnames": ["enp1s0f0v0"], "ifname": "eth0", "link_state": null, "mac": "", "max_tx_rate": 0,'
     ' "min_tx_rate": null, "modes": 256, "mtu": 1500, "own_mac": "02:00:00:00:00:01", "spoofchk": true, "trust": false,'
@@ -80,9 +82,8 @@ def test_a_lease_is_stored_as_ever() -> None:
     text = Holding(Attachment("c1", "net1"), [LEASE], "fast", "/n", [4, 5], "b", 6, 7).render().decode()
 
     lease = STORED.partition('"leases": [')[2].partition("]")[0]
-    assert text.startswith(
-        f'{{"attachment": {{"container_id": "c1", "ifname": "net1"}}, "leases": [{lease}], "network": '
-    )
+    attachment = '"attachment": {"container_id": "c1", "ifname": "net1"}'
+    assert text.startswith(f'{STAMP}{attachment}, "leases": [{lease}], "network": ')
 
 
 def stored(**more: Any) -> dict[str, Any]:
@@ -94,12 +95,32 @@ def test_what_earlier_versions_did_not_write_may_be_absent(absent: str) -> None:
     assert Record.from_json(stored(**{absent: ...})).attachment == Attachment("c1", "net1")
 
 
-def test_what_a_later_version_writes_is_read_past() -> None:
-    raw = stored(status="asleep", colour="red", baseline=json.loads(STORED)["baseline"] | {"colour": "red"})
+def test_what_a_later_version_writes_is_read_past_and_kept() -> None:
+    """A minor step: it is written back where its reader, and the version before, look for it."""
+    old = json.loads(STORED)
+    later = {
+        "baseline": {"txqueuelen": 1000, "group": 7},
+        "settings": old["later"]["settings"] | {"colour": 1},
+    }
+    raw = stored(
+        status="asleep",
+        colour="red",
+        minor=9,
+        by="7.0.0",
+        later=later,
+        leases=[old["leases"][0] | {"tag": 3}],
+    )
 
     found = Record.from_json(raw)
 
     assert (str(found.status), found.baseline) == ("asleep", record().baseline)
+    assert found.to_json() == raw | {"by": __version__}
+
+
+@pytest.mark.parametrize(("key", "value"), [("format", 2), ("format", 0), ("format", True), ("format", "1.1"), ("minor", "x")])  # fmt: skip
+def test_a_file_of_another_major_number_is_not_read(key: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"^{key} "):
+        Record.from_json(stored(**{key: value}))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""The command line, as a person types it: what each verb takes, where the options may stand, what is refused and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cni_sriov.ctl import arguments
+from cni_sriov.ctl.main import _VERBS
+
+
+def parsed(*argv: str) -> dict[str, Any]:
+    return vars(arguments.parser(_VERBS).parse_args(argv))
+
+
+@pytest.mark.parametrize(
+    ("argv", "has"),
+    [
+        (["vfs", "enp1s0f0", "7"], {"pf": "enp1s0f0", "count": 7, "json": False, "needs_root": True}),
+        (["--json", "status"], {"json": True, "verb": "status"}),
+        (["status", "--json", "--state-dir", "/x"], {"json": True, "state_dir": "/x"}),
+        (["--state-dir", "/x", "leases"], {"state_dir": "/x"}),
+        (["baseline"], {"where": "", "take": ""}),
+        (["baseline", "--take", "0000:01:10.0"], {"take": "0000:01:10.0"}),
+        (["gc", "--dry-run"], {"dry_run": True, "forget": ""}),
+        (["gc", "--forget", "/run/x"], {"forget": "/run/x"}),
+        (["forget", "ns/web"], {"pod": "ns/web", "dry_run": False}),
+        (["import", "host-local", "a.conf"], {"store": "/var/lib/cni/networks", "network": ""}),
+        (["validate", "-"], {"file": "-", "device_id_given": False, "needs_root": False}),
+        (["explain", "a.conf", "--runs", "9"], {"runs": 9, "plugin": ""}),
+    ],
+)
+def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
+    assert has.items() <= parsed(*argv).items()
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "required"),
+        (["nonsense"], "invalid choice"),
+        (["vfs", "enp1s0f0"], "required"),
+        (["vfs", "enp1s0f0", "-1"], ""),
+        (["vfs", "enp1s0f0", "many"], '"many" is no number of VFs'),
+        (["vfs", "enp1s0f0", "\u0663"], "is no number of VFs"),
+        (["explain", "a.conf", "--runs", "0"], '"0" is no number of runs'),
+        (["import", "dhcp", "a.conf"], "invalid choice"),
+        (["forget"], "required"),
+    ],
+)
+def test_what_is_none_of_ours_is_refused_with_the_usage(argv: list[str], says: str) -> None:
+    with pytest.raises(arguments.Usage) as refused:
+        parsed(*argv)
+
+    assert says in refused.value.msg
+    assert refused.value.details.startswith("usage: sriovctl")
