@@ -51,7 +51,7 @@ def look(pods: list[str]) -> Facts:
 
     def links(where: list[str]) -> Any:
         done = subprocess.run(["ip", *where, "-j", "-d", "link"], stdout=subprocess.PIPE, check=True)
-        return json.loads(done.stdout.decode("utf-8", "backslashreplace") or "[]")
+        return json.loads(done.stdout.decode("utf-8", "replace") or "[]")
 
     there = [pod for pod in pods if os.path.exists(pod)]
     with open("/proc/sys/kernel/random/boot_id", "rb") as file:
