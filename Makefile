@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-arm64 bench budgets clean
+.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-arm64 lab-py313 bench budgets clean
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -68,6 +68,9 @@ lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.lab.arm64
+
+lab-py313: setup ## built of Debian 13's Python, and tested, in a root of that suite; ten minutes
+	@$(PYTHON) -m tests.lab.py313
 
 bench: build ## beside Debian's Go plugins, and PEER_SRIOV=... (BENCH=--quick)
 	@build/setup bench

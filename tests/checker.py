@@ -209,7 +209,7 @@ def is_bounded(path: str) -> bool:
     """A temporary file whose name does not depend on the attachment: the next writer takes it away."""
     directory, _, name = path.rpartition("/")
     return (directory.endswith(("/owners", "/subnets")) and name.endswith(".tmp")) or path.startswith(
-        f"{CLAIMS}.tmp-"
+        (f"{CLAIMS}.tmp-", f"{RUN}/golden/.tmp-")
     )
 
 

@@ -8,13 +8,13 @@ import os
 
 from cni_sriov.decide import choose, knobs, subnets
 from cni_sriov.doors import cni as door
-from cni_sriov.kernel import nlsocket, rtnl
+from cni_sriov.kernel import nlsocket, rtnl, traits
 from cni_sriov.kernel.attributes import HEADER, attr, attr_text, attr_u32, message
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.leases import holding, index, snapshot
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.verbs import add
-from cni_sriov.vf import admin, card, drift, host, pod
+from cni_sriov.vf import admin, card, drift, golden, host, pod, restore
 from cni_sriov.wire import cni, results
 from cni_sriov.words import inet, jsontext, log, pci, stored
 from cni_sriov.words.domain import PF, VF, IpamResult, IPConfig
@@ -34,7 +34,7 @@ LEASED = [inet.parse_prefix(f"10.0.{n}.0/24") for n in range(4)]
 # a PF and its one VF in one link, with as many attributes as links have
 NAME = attr_text(rtnl.IFLA_IFNAME, "net1") + attr(rtnl.IFLA_ADDRESS, rtnl.pack_mac(MAC))
 LINK = rtnl.link(3, NAME, up=True)
-LINK += b"".join(attr_u32(kind, 1500) for kind in (rtnl.IFLA_MTU, *range(40, 52), *range(60, 70)))
+LINK += b"".join(attr_u32(kind, 1500) for kind in (rtnl.IFLA_MTU, *range(44, 52), *range(60, 72)))
 LINK += attr_text(rtnl.IFLA_PARENT_DEV_NAME, WHERE) + attr_u32(rtnl.IFLA_NUM_VF, 1)
 KNOBS = rtnl.vf_mac(1, MAC) + rtnl.vf_vlan(1, 5, 0, "802.1q") + rtnl.vf_rate(1, 0, 0)
 KNOBS += rtnl.vf_setting(rtnl.IFLA_VF_SPOOFCHK, 1, 1) + rtnl.vf_setting(rtnl.IFLA_VF_TRUST, 1, 0)
@@ -85,6 +85,14 @@ def lease(asked):
     return IpamResult(ips, subnets.routes(asked.ipam, leases), {}, leases)
 
 
+def as_at_first(this):
+    """What was kept of the VF, from its file."""
+    kept = golden.Golden(5, this.admin, dict(this.told))
+    first = golden.Golden.from_json(jsontext.parse_object(jsontext.render(kept.to_json())))
+    first.lacks(this)
+    return first
+
+
 def attach(asked, given):
     """The VF, all that the kernel is told and asked about it, and the answer; the Record."""
     pf, vf = PF("0000:01:00.0", "pf0", 2, "igb", 1, 1), VF(1, WHERE, "igbvf", "")
@@ -98,6 +106,8 @@ def attach(asked, given):
     spoken.raw = Kernel(rtnl.address(3, given.ips[0].address), rtnl.route(3, given.routes[0]))
     link, record.baseline = netlink.link("net1"), netlink.vf_state(2, 1)
     this = card.Card(asked.host, record, pf, link, record.baseline, netlink.link_by_index(2))
+    this.told = traits.of_link(link) | {"features": "2f"}
+    restore.differences(this, record.baseline, as_at_first(this))
     admin.bring_pf_up(this, asked.conf)
     admin.set_mac(this)
     admin.set_knobs(this)

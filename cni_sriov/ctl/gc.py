@@ -77,7 +77,7 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Verdict]:
         if record.attachment not in seen:
             yield from _vf(host, record, dry_run)
     for one in node.unreadable(host):
-        yield Verdict("vf", one["file"], "", False, f"it cannot be read: {one['reason']}; {one['remedy']}")
+        yield Verdict("file", one["file"], "", False, f"it cannot be read: {one['reason']}; {one['remedy']}")
 
 
 def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:

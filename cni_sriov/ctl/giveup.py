@@ -24,7 +24,6 @@ from ..words.record import Record
 from . import node
 from .gc import Verdict
 
-_PLAIN = ("names", "golden")  # of one VF, and nothing hangs on them
 _OLD = ".damaged-"  # what versions before 0.2 set aside
 
 Act = Callable[[Host, bool], Verdict]
@@ -58,7 +57,7 @@ def _act_for(host: Host, path: str, data_dir: str) -> Act | None:
         return partial(_claim, path)
     if parent in ledgers and "@" in name and name[0] != ".":
         return partial(_record, ledgers[parent], name)
-    if parent in {f"{run_dir}/{kind}" for kind in _PLAIN} and name[0] != ".":
+    if parent == f"{run_dir}/names" and name[0] != ".":  # of one VF, and nothing hangs on it
         return partial(_plain, path)
     found = _lease_dir(host, parent, data_dir)
     return partial(_lease, path, *found) if found is not None and name[0] != "." else None
@@ -142,15 +141,11 @@ def _drop(host: Host, error: Unreadable, paths: list[str], who: Attachment | Non
 
 
 def _left(host: Host, vf: str) -> str:
-    """What becomes of the VF: its name and settings are as whoever had it left them, and the next ADD's look at it is by
-    what this node saw of it first, if it did (the golden baseline).
-    """
+    """What becomes of the VF. Its settings are as whoever had it left them: vf/golden.py is for that."""
     link = in_host(host, vf)
     if link is None:
         return f"VF {vf} is free when its netdev is back in the host"
-    return (
-        f"VF {vf} ({link.ifname}) is free, with the settings that it has now: `ip link` shows them on its PF"
-    )
+    return f"VF {vf} ({link.ifname}) is free, and an ADD first makes it what it was at first: `sriovctl baseline`"
 
 
 # leases and the rest -------------------------------------------------------------------------------------------------

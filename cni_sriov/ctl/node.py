@@ -182,15 +182,19 @@ def _admin_states(host: Host, link: Link | None) -> dict[int, VfState]:
 
 def unreadable(host: Host) -> list[dict[str, str]]:
     """State files that say nothing that we know. The `vf` of a claim is its name, and taken."""
-    found = host.ledger.unreadable_claims()
+    claims, found = f"{host.ledger.run_dir}/claims/", host.ledger.unreadable_claims()
     for ledger in ledgers(host):
         found += ledger.unreadable_records()
+    failures = Failures(host.log.error, "leases are left out")
+    for store in own.stores(host):
+        with failures.of(directory=store.where.path):
+            found += store.unreadable()
     return [
         {
             "file": error.path,
             "reason": error.why,
             "writtenBy": error.by,
-            "vf": error.path.rpartition("+")[2] if "+" in error.path else "",
+            "vf": error.path.rpartition("+")[2] if error.path.startswith(claims) else "",
             "remedy": error.details,
         }
         for error in found

@@ -14,11 +14,11 @@ from fcntl import ioctl
 from struct import Struct
 
 from ..words.errors import KernelRefused
+from .attributes import text_of
 
 _SIOCETHTOOL, _SIOCGHWTSTAMP = 0x8946, 0x89B1  # linux/sockios.h
-_GFEATURES, _SFEATURES, _GSSET_INFO, _GSTRINGS = 58, 59, 55, 27
+_GDRVINFO, _GFEATURES, _SFEATURES = 3, 58, 59
 _GRSSH, _GRXFH, _GRXCLSRLCNT, _GTUNABLE, _PERQUEUE, _GCOALESCE = 70, 41, 46, 72, 75, 14
-_SS_FEATURES = 4
 _IFREQ = Struct("@16sP16x")  # struct ifreq, with a pointer
 # "has none"; ENOTSUPP (include/linux/errno.h, the kernel's own) is what some drivers let out
 _NONE = {EOPNOTSUPP, EINVAL, ENOTTY, 524}
@@ -90,6 +90,11 @@ class Ethtool:
             if text is not None:
                 found[name] = text
         return found
+
+    def bus_info(self) -> str:
+        """struct ethtool_drvinfo, bus_info: the PCI address, "" for a link that has none."""
+        answer = self._ask("bus-info", _GDRVINFO, 49)
+        return text_of(answer.tobytes()[100:132]) if answer is not None else ""
 
     def set_features(self, wanted: str) -> None:
         """As `traits` told them. What the driver does not let be changed stays as it is, without a word."""

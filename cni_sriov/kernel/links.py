@@ -8,28 +8,26 @@ from __future__ import annotations
 
 import time
 from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
-from array import array
 from collections.abc import Callable
-from errno import EBADMSG, ENODEV, ENOENT, EOPNOTSUPP
+from errno import EBADMSG, ENODEV, ENOENT
 from fcntl import ioctl
 from struct import Struct
-from sys import byteorder
 from typing import Any, Self, TypeVar
 
 from ..words.domain import ALLMULTI, PROMISC, Link, OwnKnob
 from ..words.errors import KernelRefused
 from . import replies, rtnl
 from .attributes import Malformed, attr, attr_text, attr_u32, text_of
+from .ethtool import Ethtool
 from .nlsocket import NetlinkSocket
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 _RTMGRP_LINK = 1  # linux/rtnetlink.h
-_SIOCGIFINDEX, _SIOCGIFNAME, _SIOCETHTOOL = 0x8933, 0x8910, 0x8946  # linux/sockios.h
-_ETHTOOL_GDRVINFO = 3  # linux/ethtool.h
+_SIOCGIFINDEX, _SIOCGIFNAME = 0x8933, 0x8910  # linux/sockios.h
 _IFNAMSIZ, _ALTIFNAMSIZ = 16, 128  # linux/if.h
-_IFREQ_INDEX, _IFREQ_POINTER = Struct("=16si20x"), Struct("@16sP16x")  # struct ifreq
+_IFREQ_INDEX = Struct("=16si20x")  # struct ifreq
 _AF_UNSPEC = b"\0"  # bridges report their ports again, in short, as AF_BRIDGE
 _NO_STATS = attr_u32(rtnl.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_SKIP_STATS)
 NEW = rtnl.NLM_F_CREATE | rtnl.NLM_F_EXCL
@@ -134,19 +132,12 @@ class Links:
 
     def bus_info(self, ifname: str) -> str:
         """What ethtool calls bus-info: the PCI address, "" for a link that has none."""
-        # struct ethtool_drvinfo: 196 bytes
-        info = array("B", _ETHTOOL_GDRVINFO.to_bytes(4, byteorder) + bytes(192))
         try:
-            ioctl(
-                self._socket.raw,
-                _SIOCETHTOOL,
-                _IFREQ_POINTER.pack(ifname.encode("utf-8", "surrogateescape"), info.buffer_info()[0]),
-            )
-        except OSError as error:
-            if error.errno in {EOPNOTSUPP, ENODEV}:  # lo and other virtual ones; gone meanwhile
+            return Ethtool(self.raw, ifname).bus_info()
+        except KernelRefused as refused:
+            if refused.errno == ENODEV:  # gone meanwhile
                 return ""
-            raise KernelRefused(f"ask for the bus-info of {ifname}", error.errno or 0) from error
-        return text_of(info.tobytes()[100:132])  # char bus_info[32]
+            raise
 
     def wait_link(self, match: Callable[[Link], bool], timeout_s: float) -> Link | None:
         """The first link for which `match` holds, among those there and those that come before `timeout_s`.

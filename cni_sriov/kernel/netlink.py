@@ -103,9 +103,10 @@ class Netlink(Links):
         KernelRefused: a look failed. ENODEV: it is gone, or its driver is resetting it.
         """
         found = decoded(f"read link {link.ifname}", traits.of_link, link)
-        found |= Ethtool(self.raw, link.ifname).traits(known)
-        pci_address = link.parent_dev or ("" if link.kind else self.bus_info(link.ifname))
-        here = tunables.read(pci_address, link.ifname) if pci_address else {}
+        name = self._name_of(link)
+        found |= Ethtool(self.raw, name).traits(known)
+        pci_address = link.parent_dev or ("" if link.kind else self.bus_info(name))
+        here = tunables.read(pci_address, name) if pci_address else {}
         if here:  # in the netns of this process and its sysfs
             programs = tcx.programs(link.ifindex)
             here |= {} if programs is None else {"tcx": programs}
@@ -121,11 +122,15 @@ class Netlink(Links):
         refused = self._change_traits(link, wanted, traits.settable(link, wanted, asked))
         if "features" in asked & {*wanted}:
             try:
-                Ethtool(self.raw, link.ifname).set_features(wanted["features"])
+                Ethtool(self.raw, self._name_of(link)).set_features(wanted["features"])
             except KernelRefused as error:
                 refused.append(error)
         if refused:
             raise refused[0]
+
+    def _name_of(self, link: Link) -> str:
+        """Whose name it was may have been renamed since, by udev or its user."""
+        return self.ifname(link.ifindex) or link.ifname
 
     def _change_traits(self, link: Link, wanted: dict[str, str], names: list[str]) -> list[KernelRefused]:
         refused = []

@@ -208,7 +208,7 @@ class Directory:
             *(f"{self.leases}/{name}" for name in names),
             *([f"{self.owners}/{owner}"] if owner else []),
         ):
-            _unlink(path)
+            _take_away(path)
 
     def touch(self, owner: str) -> None:
         if self.exists and _inode(f"{self.owners}/{owner}"):

@@ -136,6 +136,12 @@ class Store:
         self.log.info("sticky lease forgotten", leases=" ".join(kept.names), key=kept.leases[0].sticky)
         return True
 
+    def unreadable(self) -> list[Unreadable]:
+        """Files of this boot, and of what is kept, that say nothing that we know."""
+        with self._reading() as directories:
+            found = [holding for there in directories for _, holding in there.holdings()]
+        return [error for error in found if isinstance(error, Unreadable)]
+
     def overlapping(self, prefix: Prefix) -> list[Holding]:
         """What attachments hold, then what is kept for pods; each once. Unreadable ones are left out."""
         with self._reading() as directories:

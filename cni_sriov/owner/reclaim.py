@@ -105,7 +105,7 @@ class WayToLeases:
     def free(self, store: Store, holding: Holding, until: float) -> bool:
         """Whether the holder had to give back, and did: with its VF, if it has one."""
         if holding.attachment is None:  # kept for its pod
-            return store.is_over(holding) and store.forget_kept(holding, only_if_over=True)
+            return store.forget_kept(holding, only_if_over=True)
         if self.is_dead(holding):
             store.release_if(holding.attachment, self.is_dead)
             return True

@@ -109,7 +109,8 @@ class Ledger(Claims):
     def claimant(self, record: Record) -> Attachment | None:
         """Who has the Record's VF. Mostly it is whom this call has read or written the same text of: then that is all.
 
-        Where the claim cannot be read, the Record speaks for it, unless the claim or another Record tells of another.
+        Where the claim cannot be read, the Record speaks for it, unless the claim or another Record tells of another. Unreadable
+        where one of them cannot be looked at now.
         """
         path = self.claim_path(record)
         text, attachment = self._known.get(path, ("", None))
@@ -121,6 +122,8 @@ class Ledger(Claims):
         claim = self.parse_claim(path)
         if isinstance(claim, Unreadable):
             self.complain(claim)
+            if claim.passing:
+                raise claim
             return attachment_in(claim) or self._recorded_on(record.vf, record.attachment)
         return None if claim is None else claim.attachment
 
@@ -129,6 +132,8 @@ class Ledger(Claims):
         for directory in self.directories():
             for name in filter(is_record, files.names(directory)):
                 found = self.parse(f"{directory}/{name}")
+                if isinstance(found, Unreadable) and found.passing:
+                    raise found
                 if not isinstance(found, Record) or found.attachment == ours:
                     continue
                 if (found.vf, found.boot_id) == (vf, self.boot_id):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,11 +44,13 @@ class Card:
     stale: bool = False
     told: dict[str, str] | None = None
 
-    def traits(self) -> dict[str, str]:
-        """What else a container can change on its netdev (Netlink.traits); {} if that is not in the host."""
+    def traits(self, known: Container[str] | None = None) -> dict[str, str]:
+        """What else a container can change on its netdev (Netlink.traits); {} if that is not in the host. `known`: no other
+        is asked for.
+        """
         if self.told is None:
             self.told = {}  # also where that fails, which is told once
-            self.told = self.host.netlink.traits(self.link) if self.link is not None else {}
+            self.told = self.host.netlink.traits(self.link, known) if self.link is not None else {}
         return self.told
 
     @property

@@ -59,7 +59,9 @@ _TOLD = {"mac": "MAC", "mtu": "MTU"}
 def _traits(host: Host, record: Record, pod: Netlink, link: Link) -> list[str]:
     """What a plugin of a chain may set (`tuning`: MAC, MTU, txqueuelen, promisc, allmulti) is not among them."""
     first = golden.known(host, record.vf)
-    return [f"{link.ifname} has {told}" for told in first.told(pod.traits(link))] if first is not None else []
+    if first is None:
+        return []
+    return [f"{link.ifname} has {told}" for told in first.told(pod.traits(link, first.traits))]
 
 
 def _stacked(host: Host, netns: Netns, pod: Netlink, link: Link) -> list[str]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from ..kernel.traits import differing
 from ..state import files
 from ..words import jsontext
-from ..words.errors import BadJson, InputOutput, TryAgain
+from ..words.errors import InputOutput, TryAgain, Unreadable
 from ..words.record import VfState
-from ..words.stored import Stored, checked, stored
+from ..words.stored import Stored, checked, opened, parsed, stamped, stored
 from . import admin
 from .card import Card
 from .host import Host
@@ -34,17 +35,32 @@ class Golden(Stored):
     traits: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {"format": 1} | Stored.to_json(self) | {"state": self.state.to_json()}
+        return stamped(Stored.to_json(self)) | {"state": self.state.to_json()}
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
         """ValueError, KeyError or TypeError if `raw` is none of a format we know."""
-        if raw.get("format") != 1:
-            raise ValueError(f"format {jsontext.words(raw.get('format'))} is not known")
+        raw = opened(raw)
         fields = checked(raw, cls.shape)
         if not all(isinstance(value, str) for value in fields["traits"].values()):
             raise ValueError("a trait is no text")
-        return cls(fields["inode"], VfState.from_json(fields["state"]), fields["traits"])
+        golden = cls(fields["inode"], VfState.from_json(fields["state"]), fields["traits"])
+        golden.keep(raw)
+        return golden
+
+    def lacks(self, found: Card) -> bool:
+        """Whether more is told now than when it was written."""
+        state, admin = self.state, found.admin
+        return (
+            (admin is not None and any(_is_new(state, admin, name) for name in _ADMIN))
+            or (found.link is not None and not state.own_mac)
+            or bool(self._untold(found.traits(self.traits)))
+        )
+
+    def _untold(self, traits: dict[str, str]) -> set[str]:
+        """What was not asked for, or had no answer, when it was written."""
+        new = traits.keys() - self.traits.keys()
+        return new - {*self.unlike(traits)} if new else new
 
     def completed(self, now: Golden) -> Golden:
         """With what was not told when it was written: the PF was not visible, or this version asks more."""
@@ -53,16 +69,24 @@ class Golden(Stored):
         if "vlan" in untold:
             untold |= {"vlan_qos", "vlan_proto"}
         state = replace(state, **{name: getattr(now.state, name) for name in untold})
-        return Golden(self.inode, state, now.traits | self.traits)
+        untold_traits = {key: now.traits[key] for key in self._untold(now.traits)}
+        return Golden(self.inode, state, self.traits | untold_traits)
 
     def unlike(self, traits: dict[str, str]) -> list[str]:
-        """The traits that are told on both sides and differ."""
-        return [key for key, value in traits.items() if self.traits.get(key, value) != value]
+        """The traits that differ; what only one side could tell does not."""
+        return [] if traits == self.traits else differing(self.traits, traits)
 
     def told(self, traits: dict[str, str]) -> list[str]:
         """The same in words."""
-        words = jsontext.words
-        return [f"{key} {words(traits[key])}, not {words(self.traits[key])}" for key in self.unlike(traits)]
+        was, words = self.traits, jsontext.words
+        return [
+            f"{key} {words(traits.get(key, ''))}, not {words(was.get(key, ''))}"
+            for key in self.unlike(traits)
+        ]
+
+
+def _is_new(state: VfState, admin: VfState, name: str) -> bool:
+    return getattr(state, name) is None and getattr(admin, name) is not None
 
 
 def _with_own_half(state: VfState, now: VfState) -> VfState:
@@ -81,10 +105,10 @@ def of(host: Host, vf: str) -> Golden | None:
     if text is None:
         return None
     try:
-        golden = Golden.from_json(jsontext.parse_object(text))
-    except (BadJson, ValueError, KeyError, TypeError) as error:
+        golden = parsed(path, text, Golden.from_json)
+    except Unreadable as error:
         raise TryAgain(
-            f"use VF {vf}: what it was at first cannot be read from {path}: {error}",
+            f"use VF {vf}: what it was at first cannot be read from {path}: {error.why}",
             f"`sriovctl baseline --take {vf}` takes what it is now instead",
         ) from error
     return golden if golden.inode == host.sysfs.inode(vf) else None
@@ -97,9 +121,9 @@ def keep(host: Host, vf: str, golden: Golden) -> None:
 
 
 def trouble(host: Host, vf: str) -> str:
-    """Why nobody may have it as it is, "" if that is not so."""
+    """Why nobody may have it as it is, "" if that is not so. What is read is kept for `first`: the VF is claimed next."""
     try:
-        of(host, vf)
+        host.golden = vf, of(host, vf)
     except (TryAgain, InputOutput) as error:
         return error.msg
     return ""
@@ -128,11 +152,14 @@ def seen(found: Card) -> Golden:
 
 def first(found: Card) -> Golden:
     """Its golden baseline, which is what it is now if there was none."""
-    host, vf, now = found.host, found.record.vf, seen(found)
-    before = of(host, vf)
-    golden = before.completed(now) if before is not None else now
-    if golden != before:
-        keep(host, vf, golden)
+    host, vf = found.host, found.record.vf
+    (read_for, before), host.golden = host.golden, ("", None)
+    if read_for != vf:
+        before = of(host, vf)
+    if isinstance(before, Golden) and not before.lacks(found):
+        return before
+    golden = before.completed(seen(found)) if isinstance(before, Golden) else seen(found)
+    keep(host, vf, golden)
     return golden
 
 
@@ -150,10 +177,11 @@ def known(host: Host, vf: str) -> Golden | None:
 def accept(found: Card, golden: Golden, keys: list[str]) -> None:
     """A new netdev has it so, untouched by anybody: the driver, or another kernel's word for the same."""
     host, vf, traits = found.host, found.record.vf, found.traits()
-    fresh = {key: traits[key] for key in keys}
-    differs = "; ".join(golden.told(fresh))
+    differs = "; ".join(golden.told(traits))
     host.log.warning("the VF's new netdev is not as its first was; it stays so", vf=vf, differs=differs)
-    golden.traits |= fresh
+    for key in keys:
+        golden.traits.pop(key, None)
+    golden.traits |= {key: traits[key] for key in keys if key in traits}
     try:
         keep(host, vf, golden)
     except InputOutput as error:

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from typing import Any
 
 from ..state import files
 from ..words import jsontext
 from ..words.domain import Link
-from ..words.errors import BadJson, CniError, KernelRefused
+from ..words.errors import CniError, KernelRefused, Unreadable
 from ..words.failures import Failures
 from ..words.names import is_ifname
 from ..words.record import VfState
+from ..words.stored import checked, opened, parsed, stamped
 from .card import in_host
 from .host import Host
 
 
 def remember(host: Host, vf: str, name: str) -> None:
     """A full /run costs the VF its name, and no DEL its end."""
-    text = jsontext.render({"ifname": name, "inode": host.sysfs.inode(vf)})
+    text = jsontext.render(stamped({"ifname": name, "inode": host.sysfs.inode(vf)}))
     try:
         files.ensure_directory(_directory(host))
         files.replace(f"{_directory(host)}/{vf}", text)
@@ -31,16 +33,29 @@ def remember(host: Host, vf: str, name: str) -> None:
 
 
 def of(host: Host, vf: str) -> str:
-    """The name that it is to get back, "" if that is the one it has. InputOutput if that cannot be read now."""
-    path = f"{_directory(host)}/{vf}"
+    """The name that it is to get back, "" if that is the one it has, or is not told. InputOutput if it cannot be read now."""
     try:
-        text = files.read(path)
-        raw = jsontext.parse_object(text) if text is not None else {}
-    except (BadJson, files.NoFile) as error:
-        host.log.warning("the name that a VF should get back cannot be read", file=path, reason=error)
+        return _remembered(host, vf)
+    except (Unreadable, files.NoFile) as error:
+        host.log.warning("the name that a VF should get back cannot be read", vf=vf, reason=error)
         return ""
-    name, inode = raw.get("ifname"), raw.get("inode")
-    return name if isinstance(name, str) and is_ifname(name) and inode == host.sysfs.inode(vf) else ""
+
+
+def _remembered(host: Host, vf: str) -> str:
+    """Unreadable, NoFile or InputOutput where that is not told; the file then stays."""
+    path = f"{_directory(host)}/{vf}"
+    text = files.read(path)
+    if text is None:
+        return ""
+    name, inode = parsed(path, text, _fields)
+    return name if inode == host.sysfs.inode(vf) else ""
+
+
+def _fields(raw: dict[str, Any]) -> tuple[str, int]:
+    name, inode = checked(opened(raw), {"ifname": (str,), "inode": (int,)}).values()
+    if not is_ifname(name):
+        raise ValueError(f"ifname is {jsontext.words(name)}")
+    return name, inode
 
 
 def forget(host: Host, vf: str) -> None:
@@ -62,7 +77,7 @@ def settle(host: Host) -> None:
 
 
 def _settle(host: Host, vf: str) -> None:
-    name = of(host, vf)
+    name = _remembered(host, vf)
     link = in_host(host, vf) if name else None
     if link is None:
         if not name:

@@ -23,6 +23,7 @@ class Host:
         "_netlink",
         "_own",
         "allow_own_netns",
+        "golden",
         "ledger",
         "log",
         "request",
@@ -43,6 +44,8 @@ class Host:
         self.sysfs = sysfs or Sysfs()
         self.allow_own_netns = allow_own_netns
         self.request = request or Request()
+        # the VF that was judged last, and vf/golden.py's word for it, between its choice and its claim
+        self.golden: tuple[str, object] = "", None
         self._addresses: list[Address] | None = None
         self._netlink: Netlink | None = None
         self._own: Netns | None = None

@@ -34,11 +34,11 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     away = _try(failed, handover.of(record.driver).take_home, host, record)
     if failed and handover.of(record.driver).is_out(host, record):  # who has it stays in his VLAN
         raise _unfinished(host, record, "; ".join(failed), may_be_pf=False)
-    found = _at_rest(failed, by_pf, host, record)
+    found = _at_rest(failed, by_pf, host, record, first)
     is_new = _must_be_new(found, first)
     if is_new:
         away = away or _make_anew(host, record)
-        found = _at_rest(failed, by_pf, host, record)
+        found = _at_rest(failed, by_pf, host, record, first)
         _accept(found, first, but=SETTABLE)
     is_taken = _set_back(found, base, first, failed, by_pf)
     if failed or by_pf:
@@ -66,7 +66,7 @@ def _must_be_new(found: Card, first: Golden | None) -> bool:
 
 
 def _odd(found: Card, first: Golden | None) -> list[str]:
-    return first.unlike(found.traits()) if first is not None else []
+    return first.unlike(found.traits(first.traits)) if first is not None else []
 
 
 def _accept(found: Card, first: Golden | None, but: Collection[str] = ()) -> None:
@@ -138,13 +138,13 @@ def _try(failed: list[str], inverse: Callable[..., object], *args: Any) -> NotYe
     return None
 
 
-def _at_rest(failed: list[str], by_pf: list[str], host: Host, record: Record) -> Card:
+def _at_rest(failed: list[str], by_pf: list[str], host: Host, record: Record, first: Golden | None) -> Card:
     """The VF looked at, and DOWN, whoever set it UP: else it hears in the host what is the container's."""
     found = _look(by_pf, host, record)
     if found.link is not None and found.link.is_up:
         _try(failed, host.netlink.set_down, found.link.ifindex)
         found.link.flags &= ~1
-    _try(failed, found.traits)
+    _try(failed, _odd, found, first)
     return found
 
 
@@ -191,7 +191,7 @@ def _verify(found: Card, base: VfState, first: Golden | None, timeout_ms: int) -
             return [str(refused)]
 
     left = poll(wrong, timeout_ms / 1000)
-    odd = first.told(found.traits()) if first is not None else []
+    odd = first.told(found.traits(first.traits)) if first is not None else []
     still = [text for text in left if text not in odd]
     if still:
         raise TryAgain(f"restore vf {record.vf}: after {timeout_ms} ms still {', '.join(still)}")
@@ -219,7 +219,7 @@ def differences(found: Card, base: VfState, first: Golden | None = None) -> list
         and admin.mac_by_pf(now, link) not in {base.mac, base.own_mac}
     ):
         wrong.append(f"admin MAC {now.mac}")
-    wrong += first.told(found.traits()) if first is not None else []
+    wrong += first.told(found.traits(first.traits)) if first is not None else []
     return list(dict.fromkeys(wrong))
 
 

@@ -133,6 +133,19 @@ def test_a_link_that_is_gone_is_enodev(node: Node) -> None:
     assert refusal(lambda: node.left.set_traits(link, DIRT, DIRT)) == ENODEV
 
 
+def test_who_was_renamed_since_is_meant_all_the_same(node: Node) -> None:
+    node.add_link("left", "v0")
+    before, link = told(node.left), link_of(node.left)
+    node.left.set_name(link.ifindex, "v9")
+    node.add_link("left", "v0")
+
+    node.left.set_traits(link, before | {"group": "5", "features": "0"}, ["group", "features"])
+
+    assert told(node.left, "v9") == node.left.traits(link) | {"group": "5"}
+    assert node.left.traits(link)["features"] != before["features"]
+    assert told(node.left) == before
+
+
 def test_what_is_not_settable_is_left(node: Node) -> None:
     node.add_link("left", "v0")
     before = told(node.left)

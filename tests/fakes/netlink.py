@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from errno import EBUSY, EEXIST, ENODEV, ENOENT, EOPNOTSUPP
+from errno import EBUSY, EEXIST, ENOENT, EOPNOTSUPP
 from typing import TYPE_CHECKING
 
 from cni_sriov.kernel.ethtool import NAMES
 from cni_sriov.kernel.links import NO_NETNS_ID
 from cni_sriov.kernel.traits import SETTABLE
 from cni_sriov.words.domain import Link
-from cni_sriov.words.errors import KernelRefused
 
 from .addresses import FakeAddresses
 from .card import TUNABLES, FakeLink, Namespace, set_mac, set_mtu, set_trait
@@ -82,12 +81,10 @@ class FakeNetlink(FakeAddresses):
 
     def traits(self, link: Link, known: Container[str] | None = None) -> dict[str, str]:
         """sysfs shows netdevs of the host only. Of ethtool's only those of `known`."""
-        found = self.namespace.find(link.ifname)
-        if found is None:
-            raise KernelRefused(f"look up features of link {link.ifname}", ENODEV)
+        found = self._link(f"ask for features of link {link.ifname}", link.ifindex)
         hidden = {} if self.namespace is self.world.host and link.parent_dev else TUNABLES
         unasked = {name for name in NAMES if known is not None and name not in known}
-        told = sorted(found[1].traits.items())
+        told = sorted(found.traits.items())
         return {name: text for name, text in told if name not in hidden and name not in unasked}
 
     # -- changing links -----------------------------------------------------------------------------------------------

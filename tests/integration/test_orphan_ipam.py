@@ -50,8 +50,9 @@ def test_del_waits_for_it(tmp_path: Path) -> None:
 
         deleting = rig.start(delete)
         time.sleep(0.5)
-        assert (tmp_path / "verbs").read_text().split() == ["ADD"], "DEL did not wait"
+        meanwhile = (tmp_path / "verbs").read_text().split()
         (tmp_path / "go").touch()
+        assert meanwhile == ["ADD"], "DEL did not wait"
 
         assert (deleting.communicate()[0], deleting.returncode) == (b"", 0)
         assert (tmp_path / "verbs").read_text().split() == ["ADD", "given", "DEL"]

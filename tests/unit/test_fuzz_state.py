@@ -99,7 +99,7 @@ class Node:
         )
         if answer.code == 11 and way_out is not None:
             run = sriovctl(self.world, "--json", "gc", "--forget", way_out[1])
-            assert run.status == 0, run.err
+            assert run.status == 0, run.out
             answer = self.call(verb, container, **keys)
         if answer.code == 5 and str(path) in answer.stdout:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

@@ -45,8 +45,6 @@ REASONED = {
     "kernel/nlsocket.py:NetlinkSocket._drain": TRIED_AGAIN,
     "leases/directory.py:Directory.__init__": NOTHING_TAKEN,
     "leases/directory.py:_sweep": NOTHING_TAKEN,
-    "leases/directory.py:boots": NOTHING_TAKEN,
-    "leases/node.py:Node.is_registered": TRIED_AGAIN,
     "leases/snapshot.py:Snapshot.conflict": TRIED_AGAIN,
     "leases/snapshot.py:Snapshot.first_free": TRIED_AGAIN,
     "leases/transaction.py:_finish_what_was_begun": TRIED_AGAIN,

@@ -89,16 +89,33 @@ def test_what_can_be_read_is_refused(world: World, which: str) -> None:
     assert "can be read" in run.document["error"]["msg"]
 
 
+@pytest.mark.parametrize("which", ["record", "claim"])
+def test_a_good_file_is_refused_also_where_it_is_the_only_one(world: World, which: str) -> None:
+    (claim_of if which == "record" else record_of)(world).unlink()
+    path = record_of(world) if which == "record" else claim_of(world)
+
+    assert (forget(world, path).status, path.exists()) == (1, True)
+
+
 @pytest.mark.parametrize("which", ["owners", "leases"])
-def test_a_lease_is_given_up_by_either_of_its_names(world: World, which: str) -> None:
+@pytest.mark.parametrize("kind", ["text", "directory", "symlink"])
+def test_a_lease_is_given_up_by_either_of_its_names(world: World, which: str, kind: str) -> None:
+    """What stands there instead is one of the two; of text that is half, both."""
     (path,) = world.data_dir.glob(f"default/*/{which}/*")
-    path.write_text("{")
+    if kind == "text":
+        path.write_text("{")
+    else:
+        path.unlink()
+        path.mkdir() if kind == "directory" else path.symlink_to("/etc/passwd")
+    status = sriovctl(world, "--state-dir", str(world.state_dir), "--json", "status").document
+    told = [Path(one["file"]).name for one in status["unreadable"]]
+    assert told == ([] if which == "leases" and kind != "text" else ["c1@net1"])
 
     run = forget(world, path)
 
     assert (run.status, "10.10.0.0/24" in run.document["items"][0]["reason"]) == (0, True), run.err
-    assert [*world.data_dir.glob("default/*/*/*")] == []
     assert world.call("DEL", plain(world)).code == 0
+    assert [*world.data_dir.glob("default/*/*/*")] == []
 
 
 def test_a_dry_run_changes_nothing(world: World) -> None:

@@ -225,3 +225,11 @@ def test_what_the_driver_has_not_is_left_out(driver: Driver, number: int) -> Non
     driver.answers = dict.fromkeys((GFEATURES, GRINGPARAM, GCOALESCE, GRSSH, GTUNABLE), number)
 
     assert told() == {}
+
+
+def test_bus_info_is_where_struct_ethtool_drvinfo_has_it(driver: Driver) -> None:
+    driver.answers = {3: struct.pack("I32s32s32s32s", 3, b"igbvf", b"6.12", b"", b"0000:01:10.0")}
+
+    assert ethtool.Ethtool(NoSocket(), "v0").bus_info() == "0000:01:10.0"  # type: ignore[arg-type]
+    driver.answers = {}
+    assert ethtool.Ethtool(NoSocket(), "v0").bus_info() == ""  # type: ignore[arg-type]

@@ -111,11 +111,13 @@ def test_a_delegate_that_outlives_its_killed_add_holds_the_attachments_lock(tmp_
     add.kill()
     add.wait()
 
-    with pytest.raises(TryAgain) as refused:
-        Lock(str(path), "DEL", inherited=True).acquire(0.2)
+    try:
+        with pytest.raises(TryAgain) as refused:
+            Lock(str(path), "DEL", inherited=True).acquire(0.2)
+    finally:
+        go.touch()
     assert f"a plugin that pid {add.pid} (ADD) started, which has ended" in refused.value.msg
 
-    go.touch()
     lock = Lock(str(path), "DEL", inherited=True)
     lock.acquire(20)
     lock.release()

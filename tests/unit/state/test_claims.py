@@ -55,6 +55,17 @@ def test_its_name_keeps_a_vf_taken_whatever_is_in_it(here: Claims) -> None:
     assert here.claim_on("0000:01:10.4") is None
 
 
+def test_a_good_file_under_another_vfs_name_is_nobodys_claim(here: Claims) -> None:
+    """A restored backup, a copy: it says of its VF what its own file says."""
+    write(here, json.dumps(GOOD))
+    write(here, json.dumps(GOOD), "0000:01:10.2")
+
+    assert here.claimed().keys() == {VF, "0000:01:10.2"}
+    assert len(here.claims()) == 1
+    with pytest.raises(Unreadable, match="it is of c1/net1 on VF 0000:01:10"):
+        here.claim_on("0000:01:10.2")
+
+
 def test_a_later_versions_file_tells_whose_it_is_and_of_which_vf(here: Claims) -> None:
     error = unreadable(write(here, json.dumps(GOOD | {"format": 2, "vf_index": "zero"})))
 

@@ -4,7 +4,9 @@ nothing is renamed away, and the others go on.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,6 +157,16 @@ def test_the_copy_that_can_be_read_serves(tmp_path: Path, damage: str, which: st
     assert (world.files(), world.kernel.snapshot()["vfs"]) == ([], before)
 
 
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_record_alone_is_never_taken_for_none(tmp_path: Path, damage: str) -> None:
+    """Its claim is lost."""
+    world = attached(tmp_path, damage, claim=False)
+    claim_of(world).unlink()
+
+    assert [world.call(verb, full_conf(world)).code for verb in ("DEL", "CHECK", "ADD")] == [11, 11, 11]
+    assert world.call("DEL", full_conf(world), "never").code == 0
+
+
 @pytest.mark.parametrize("damage", sorted(JSON))
 def test_a_claim_that_tells_whose_it_is_stands_for_a_lost_record(tmp_path: Path, damage: str) -> None:
     world = attached(tmp_path, damage, record=False)
@@ -212,3 +224,30 @@ def test_unreadable_leases_stay_leased_and_del_says_so(tmp_path: Path, damage: s
     assert added.document["ips"][0]["address"] != "10.10.0.2/24"
     assert lease.read_bytes() == before
     assert not [path for path in world.data_dir.rglob("*") if "damaged" in path.name]
+
+
+@pytest.mark.parametrize("which", ["claim", "record and claim", "lease"])
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ENOMEM])
+def test_what_cannot_be_looked_at_now_is_neither_damaged_nor_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str, number: int
+) -> None:
+    world = a_world(tmp_path, vfs=2)
+    assert world.call("ADD", full_conf(world)).code == 0
+    paths = {"claim": [claim_of(world)], "lease": [*world.data_dir.glob("default/*/owners/*")]}
+    blind = {*map(str, paths.get(which, [claim_of(world), record_of(world)]))}
+    before, real = world.snapshot(), os.open
+
+    def fail(name: Any, *rest: Any, **more: Any) -> int:
+        if name in blind:
+            raise OSError(number, os.strerror(number), name)
+        return real(name, *rest, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fail)
+        refused = world.call("DEL", full_conf(world))
+        others = [world.call(verb, plain(world), "c2", OTHERS).code for verb in ("ADD", "DEL")]
+    assert (refused.exit_code, others) == (1, [0, 0]), refused.text
+    assert "--forget" not in refused.text
+    assert world.call("DEL", full_conf(world)).code == 0
+    assert world.files() == []
+    assert before["kernel"]["vfs"].keys() == world.kernel.snapshot()["vfs"].keys()

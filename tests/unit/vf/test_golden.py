@@ -84,6 +84,21 @@ def test_all_of_it_at_once_and_the_container_gone(one_vf: World, conf: dict[str,
     assert (one_vf.settled()["kernel"]["vfs"], link_of(one_vf).snapshot(), rebinds(one_vf)) == (*before, 1)
 
 
+def test_what_the_kernel_tells_only_where_it_is_set_is_dirt_too(one_vf: World) -> None:
+    """An attribute that nobody has named yet, which the VF had not."""
+    attach(one_vf)
+    link_of(one_vf).traits["attr 99"] = "07"
+    drifted = one_vf.call("CHECK", one_vf.conf())
+
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+
+    assert (drifted.code, 'attr 99 "07", not ""' in drifted.text) == (107, True)
+    assert ("attr 99" in link_of(one_vf).traits, rebinds(one_vf)) == (False, 1)
+    link_of(one_vf).traits["attr 99"] = "08"
+    attach(one_vf)
+    assert ("attr 99" in link_of(one_vf).traits, rebinds(one_vf)) == (False, 2)
+
+
 def test_a_clean_vf_is_left_alone(one_vf: World) -> None:
     attach(one_vf)
     before = len(one_vf.kernel.effects)
@@ -197,6 +212,7 @@ def test_what_was_not_told_at_first_is_completed(one_vf: World) -> None:
     less = json.loads(json.dumps(whole))
     less["state"] |= {"vlan": None, "trust": None, "mac": None}
     del less["traits"]["rings"]
+    assert len(less["traits"]) > 5
     (one_vf.run_dir / "golden" / VF).write_text(json.dumps(less))
 
     attach(one_vf, vlan=100)
@@ -307,11 +323,11 @@ def test_a_look_that_fails_when_it_is_read_back_is_no_proof_either(
     link_of(one_vf).traits["ifalias"] = "was here"
     traits, asked = FakeNetlink.traits, []
 
-    def resetting(netlink: FakeNetlink, link: Any) -> Any:
+    def resetting(netlink: FakeNetlink, link: Any, known: Any = None) -> Any:
         asked.append(link.ifname)
         if len(asked) > 1:
             raise KernelRefused(f"look up rings of link {link.ifname}", 19)
-        return traits(netlink, link)
+        return traits(netlink, link, known)
 
     monkeypatch.setattr(FakeNetlink, "traits", resetting)
     monkeypatch.setattr(FakeNetlink, "set_traits", lambda *_: None)

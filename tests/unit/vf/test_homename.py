@@ -102,12 +102,28 @@ def test_another_vf_at_that_address_is_not_meant(world: World, conf: dict[str, A
 def test_a_damaged_file_hinders_nobody(world: World, conf: dict[str, Any], text: str) -> None:
     (world.run_dir / "names").mkdir(parents=True, mode=0o700)
     world.run_dir.chmod(0o700)
-    (world.run_dir / "names" / VF).write_bytes(text.encode("utf-8", "surrogateescape"))
+    file = world.run_dir / "names" / VF
+    file.write_bytes(text.encode("utf-8", "surrogateescape"))
 
     assert [world.call(verb, conf).code for verb in ("ADD", "CHECK", "DEL")] == [0, 0, 0]
     assert other_del(world, conf) == 0
 
-    assert list((world.run_dir / "names").iterdir()) == []
+    assert file.read_bytes() == text.encode("utf-8", "surrogateescape"), "`sriovctl gc --forget` is for that"
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"inode": "x"}, {"ifname": "../x"}])
+def test_what_another_version_remembers_stays(
+    world: World, conf: dict[str, Any], change: dict[str, Any]
+) -> None:
+    """GC settles names; of one that it cannot read it does not say that there is none."""
+    (world.run_dir / "names").mkdir(parents=True, mode=0o700)
+    world.run_dir.chmod(0o700)
+    file = world.run_dir / "names" / VF
+    file.write_text(json.dumps({"format": 1, "ifname": "ens1v0", "inode": 1} | change))
+
+    assert gc(world, conf) == 0
+
+    assert file.exists()
 
 
 @pytest.mark.parametrize("there", ["a file", "a directory of the VF's name", "a symlink"])
