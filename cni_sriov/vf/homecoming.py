@@ -154,7 +154,9 @@ def _leave_port(pod: Netlink, link: Link) -> Link:
         return link
     try:
         pod.set_master(link.ifindex, 0)
-    except KernelRefused:
+    except KernelRefused as refused:
+        if is_passing(refused):
+            raise
         return link  # it is taken for one elsewhere then, and the netdev made anew
     return pod.link_by_index(link.ifindex) or link  # a bond sets a port that leaves it DOWN
 
@@ -176,6 +178,8 @@ def _unstack(host: Host, netlink: Netlink, record: Record, above: list[Link]) ->
     try:
         stacked.delete(netlink, above)
     except KernelRefused as refused:  # it ends with the netdev then
+        if is_passing(refused):
+            raise
         host.log.warning("it cannot be deleted", vf=record.vf, reason=refused)
         stacked.note(host, record)
 
