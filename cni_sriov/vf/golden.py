@@ -13,9 +13,9 @@ from typing import Any, Self
 from ..kernel.traits import differing
 from ..state import files
 from ..words import jsontext
-from ..words.errors import InputOutput, TryAgain, Unreadable
+from ..words.errors import InputOutput, Unreadable
 from ..words.record import VfState
-from ..words.stored import Stored, checked, opened, parsed, stamped, stored
+from ..words.stored import Stored, checked, opened, parsed, rendered, stamped, stored
 from . import admin
 from .card import Card
 from .host import Host
@@ -35,7 +35,7 @@ class Golden(Stored):
     traits: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return stamped(Stored.to_json(self)) | {"state": self.state.to_json()}
+        return stamped(Stored.to_json(self) | {"state": self.state.to_json()})
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
@@ -62,15 +62,14 @@ class Golden(Stored):
         new = traits.keys() - self.traits.keys()
         return new - {*self.unlike(traits)} if new else new
 
-    def completed(self, now: Golden) -> Golden:
+    def complete(self, now: Golden) -> None:
         """With what was not told when it was written: the PF was not visible, or this version asks more."""
         state = self.state if self.state.own_mac else _with_own_half(self.state, now.state)
         untold = {name for name in _ADMIN if getattr(state, name) is None}
         if "vlan" in untold:
             untold |= {"vlan_qos", "vlan_proto"}
-        state = replace(state, **{name: getattr(now.state, name) for name in untold})
-        untold_traits = {key: now.traits[key] for key in self._untold(now.traits)}
-        return Golden(self.inode, state, self.traits | untold_traits)
+        self.state = replace(state, **{name: getattr(now.state, name) for name in untold})
+        self.traits |= {key: now.traits[key] for key in self._untold(now.traits)}
 
     def unlike(self, traits: dict[str, str]) -> list[str]:
         """The traits that differ; what only one side could tell does not."""
@@ -99,7 +98,9 @@ def _with_own_half(state: VfState, now: VfState) -> VfState:
 
 
 def of(host: Host, vf: str) -> Golden | None:
-    """None if this node has not seen this VF instance. TryAgain (11) if its file is there and cannot be read."""
+    """None if this node has not seen this VF instance. Unreadable (11) or InputOutput if its file is there and cannot be
+    read.
+    """
     path = _path(host, vf)
     text = files.read(path)
     if text is None:
@@ -107,24 +108,22 @@ def of(host: Host, vf: str) -> Golden | None:
     try:
         golden = parsed(path, text, Golden.from_json)
     except Unreadable as error:
-        raise TryAgain(
-            f"use VF {vf}: what it was at first cannot be read from {path}: {error.why}",
-            f"`sriovctl baseline --take {vf}` takes what it is now instead",
-        ) from error
+        error.details += f"; `sriovctl baseline --take {vf}` takes what the VF is now instead"
+        raise
     return golden if golden.inode == host.sysfs.inode(vf) else None
 
 
 def keep(host: Host, vf: str, golden: Golden) -> None:
     """By whoever has the VF's claim, or the node's lock while it has none."""
     files.ensure_directory(_directory(host))
-    files.replace(_path(host, vf), jsontext.render(golden.to_json()))
+    files.replace(_path(host, vf), rendered(f"what VF {vf} was at first", golden.to_json()))
 
 
 def trouble(host: Host, vf: str) -> str:
     """Why nobody may have it as it is, "" if that is not so. What is read is kept for `first`: the VF is claimed next."""
     try:
         host.golden = vf, of(host, vf)
-    except (TryAgain, InputOutput) as error:
+    except (Unreadable, InputOutput) as error:
         return error.msg
     return ""
 
@@ -156,20 +155,23 @@ def first(found: Card) -> Golden:
     (read_for, before), host.golden = host.golden, ("", None)
     if read_for != vf:
         before = of(host, vf)
-    if isinstance(before, Golden) and not before.lacks(found):
+    if not isinstance(before, Golden):
+        before = seen(found)
+    elif before.lacks(found):
+        before.complete(seen(found))
+    else:
         return before
-    golden = before.completed(seen(found)) if isinstance(before, Golden) else seen(found)
-    keep(host, vf, golden)
-    return golden
+    keep(host, vf, before)
+    return before
 
 
 def known(host: Host, vf: str) -> Golden | None:
-    """As `of`, for whoever has the VF already, and the rest in its Record. While the file cannot be read nobody gets it
-    (vf/claim.py).
+    """As `of`, for whoever has the VF already, and the rest in its Record. While a damaged file is there nobody gets it
+    (vf/claim.py). InputOutput where it may be read later.
     """
     try:
         return of(host, vf)
-    except (TryAgain, InputOutput) as error:
+    except (Unreadable, files.NoFile) as error:
         host.log.warning("what a container left on the VF's netdev cannot be told", vf=vf, reason=error)
         return None
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from cni_sriov.state import files
 from cni_sriov.vf import restore
-from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.errors import InputOutput, KernelRefused
 from tests import fakes
 from tests.fakes import FakeNetlink
 from tests.unit.one_port import MINE, OTHERS, a_world, full_conf, hide_pf, link_of, show_pf, vf_of
@@ -55,6 +56,22 @@ def test_what_a_container_changed_is_gone_after_del(
     assert (one_vf.settled(), rebinds(one_vf)) == (before, key in BY_DRIVER)
     assert [one_vf.call(verb, conf).code for verb in ("ADD", "CHECK", "DEL")] == [0, 0, 0]
     assert (one_vf.settled(), rebinds(one_vf)) == (before, key in BY_DRIVER)
+
+
+@pytest.mark.parametrize("key", [*BY_MESSAGE, "rings"])
+def test_what_a_version_without_golden_baselines_attached_comes_home_anew(one_vf: World, key: str) -> None:
+    """What its container left would be golden for all who come after an upgrade."""
+    before = one_vf.settled()
+    attach(one_vf)
+    (one_vf.run_dir / "golden" / VF).unlink()
+    link_of(one_vf).traits |= {key: (BY_MESSAGE | BY_DRIVER)[key]}
+
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+
+    assert (one_vf.settled(), rebinds(one_vf)) == (before, 1)
+    attach(one_vf)
+    assert golden_of(one_vf)["traits"][key] != (BY_MESSAGE | BY_DRIVER)[key]
+    assert (one_vf.call("DEL", one_vf.conf()).code, rebinds(one_vf)) == (0, 1), "once, for it has one now"
 
 
 def test_all_of_it_at_once_and_the_container_gone(one_vf: World, conf: dict[str, Any]) -> None:
@@ -235,6 +252,39 @@ def test_a_vf_whose_file_cannot_be_read_is_nobodys(tmp_path: Path, text: str) ->
     assert added.document["interfaces"][0]["name"] == "net1"
     assert world.pod_link(OTHERS).pci_address != VF
     assert (refused.code, str(file) in refused.text) == (11, True), refused.text
+
+
+def test_a_later_minor_version_keeps_what_it_added(one_vf: World) -> None:
+    attach(one_vf)
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+    later = golden_of(one_vf) | {"minor": 99, "of_tomorrow": 1}
+    later["state"]["trust"] = None
+    (one_vf.run_dir / "golden" / VF).write_text(json.dumps(later))
+
+    attach(one_vf)
+
+    told = golden_of(one_vf)
+    assert (told["minor"], told["of_tomorrow"], told["state"]["trust"]) == (99, 1, False)
+
+
+def test_a_file_that_cannot_be_read_just_now_is_waited_for(
+    one_vf: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of descriptors: DEL must not leave the dirt, nor CHECK be content."""
+    attach(one_vf)
+    link_of(one_vf).traits["ifalias"] = "was here"
+    read = files.read
+
+    def fail(path: str) -> str | None:
+        if "/golden/" in path:
+            raise InputOutput(f"read {path}: Too many open files")
+        return read(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "read", fail)
+        codes = [one_vf.call(verb, one_vf.conf()).code for verb in ("CHECK", "DEL")]
+        assert codes == [5, 5]
+    assert (one_vf.call("DEL", one_vf.conf()).code, link_of(one_vf).traits["ifalias"]) == (0, "")
 
 
 @pytest.mark.parametrize("key", [*BY_MESSAGE, "rings", "coalesce"])
