@@ -12,12 +12,15 @@ from cni_sriov.kernel import living
 
 
 def test_every_path_leads_to_its_netns_and_ours_is_among_them() -> None:
-    found = living.netns()
+    found, nsfs = living.netns(), os.stat("/proc/self/ns/net").st_dev
 
     for inode, paths in found.items():
         for path in paths if inode else ():
-            if os.path.exists(path):  # else it ended meanwhile
-                assert os.stat(path).st_ino == inode
+            try:
+                there = os.stat(path)
+            except OSError:
+                continue  # it ended meanwhile
+            assert there.st_ino == inode or there.st_dev != nsfs, "or it was unmounted meanwhile"
     own = os.stat("/proc/self/ns/net").st_ino
     assert f"/proc/{os.getpid()}/ns/net" in found[own]
 
