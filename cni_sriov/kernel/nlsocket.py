@@ -12,7 +12,7 @@ from errno import EBADMSG, EBUSY, EINTR, ENOBUFS
 from select import POLLIN, poll
 from sys import byteorder
 
-from ..words.errors import KernelRefused
+from ..words.errors import KernelRefused, Unheard
 from .attributes import HEADER, Malformed, attrs_of, message, text_of
 
 _AF_NETLINK, _SOL_NETLINK = 16, 270  # linux/socket.h
@@ -46,7 +46,7 @@ class NetlinkSocket:
             self.raw = Socket(_AF_NETLINK, _SOCK_RAW | _SOCK_CLOEXEC, protocol)
             self.raw.bind((0, groups))
         except OSError as error:
-            raise KernelRefused("open a netlink socket", error.errno or 0) from error
+            raise Unheard("open a netlink socket", error.errno or 0) from error
         self._sequence = 0
         for option in (_NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK):
             try:
@@ -135,7 +135,7 @@ class NetlinkSocket:
         try:
             self.raw.send(message(kind, flags, self._sequence, body))
         except OSError as error:
-            raise KernelRefused(verb, error.errno or 0) from error
+            raise Unheard(verb, error.errno or 0) from error
         return self._sequence
 
     def _messages(self, verb: str, room: int) -> list[Message]:
@@ -146,7 +146,7 @@ class NetlinkSocket:
                 raise _TooLong(verb, EBADMSG, f"message of length {len(datagram)} in {room} bytes")
             return messages(datagram)
         except OSError as error:
-            raise KernelRefused(verb, error.errno or 0) from error
+            raise Unheard(verb, error.errno or 0) from error
         except Malformed as error:
             raise KernelRefused(verb, EBADMSG, str(error)) from error
 

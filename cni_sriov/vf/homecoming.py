@@ -8,6 +8,7 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import Link
 from ..words.errors import BadNetns, KernelRefused
+from ..words.gone import is_passing
 from ..words.record import Record
 from . import homename, stacked
 from .card import among, by_name, in_host
@@ -204,6 +205,8 @@ def _move_home(host: Host, pod: Netlink, link: Link, record: Record) -> bool:
             homename.ignoring(pod.del_altname, link.ifindex, altname)
         pod.move(link.ifindex, host.own_netns.fd, _rename(host, pod, link, record))
     except KernelRefused as refused:
+        if is_passing(refused):
+            raise  # to make it anew would be too much for that, and the next DEL can move it
         host.log.warning("the VF could not be moved home", vf=record.vf, reason=refused)
         return in_host(host, record.vf) is not None  # the netns died, and the kernel was quicker
     return True

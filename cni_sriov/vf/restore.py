@@ -57,8 +57,12 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
 
 
 def _must_be_new(found: Card, first: Golden | None) -> bool:
-    is_held = found.link is not None and found.link.is_held
-    return found.record.anew or is_held or not SETTABLE.issuperset(_odd(found, first))
+    """Also where nobody knows what it was: a version that kept no golden baseline attached it, or sriov-cni did. What its
+    container left would be golden for all that come.
+    """
+    link = found.link
+    is_unknown = link is not None and (link.is_held or first is None)
+    return found.record.anew or is_unknown or not SETTABLE.issuperset(_odd(found, first))
 
 
 def _odd(found: Card, first: Golden | None) -> list[str]:

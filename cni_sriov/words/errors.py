@@ -203,3 +203,7 @@ class KernelRefused(Exception):
     def __str__(self) -> str:
         reason = os.strerror(self.errno)
         return f"{self.verb}: {reason}" + (f": {self.extack}" if self.extack else "")
+
+
+class Unheard(KernelRefused):
+    """The way to the kernel failed, not the kernel: what was asked may have been done, or not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import EAGAIN, EINTR, EMFILE, ENFILE, ENOBUFS, ENODEV, ENOENT, ENOMEM, ENOTDIR, ENXIO, ESRCH
 
-from .errors import KernelRefused
+from .errors import KernelRefused, Unheard
 
 # ENOENT, ENOTDIR: no such path; ENODEV, ENXIO: no such device or netdev; ESRCH: no such process. All else, like EMFILE
 # or ENOMEM or EIO, is trouble of ours or of the machine, and says nothing of what is there.
@@ -19,4 +19,4 @@ def is_gone(error: OSError | KernelRefused) -> bool:
 
 def is_passing(error: OSError | KernelRefused) -> bool:
     """Whether that is the trouble of a moment, and no driver's or file system's last word: the next call may go through."""
-    return error.errno in _PASSING
+    return error.errno in _PASSING or isinstance(error, Unheard)

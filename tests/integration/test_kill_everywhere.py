@@ -162,6 +162,8 @@ class Bench:
             self.rig.run("mkdir", "-p", str(Path(INFO["CNIDeviceInfoFile"]).parent))
             status, answer = self.rig.answer(call("ADD", "bystander", OTHER, FULL | {"deviceID": vf_pci(2)}))
             assert status == 0, answer
+            for step in (ADD, DEL):  # what the node keeps of a VF that it sees for the first time
+                assert self.take(step) == (0, [])
         self.cursors = {} if fresh else self.rig.inside(read_cursors)
 
     def look(self) -> checker.Facts:

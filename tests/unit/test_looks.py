@@ -62,7 +62,6 @@ REASONED = {
     "vf/admin.py:_has_carrier": WORDS,
     "vf/admin.py:set_mac": TRIED_AGAIN,
     "vf/homecoming.py:_leave_port": WORSE,
-    "vf/homecoming.py:_move_home": WORSE,
     "vf/homecoming.py:_unstack": WORSE,
     "vf/homecoming.py:is_in_pod": TRIED_AGAIN,
     "vf/pod.py:announce": TOLD,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cni_sriov.state import files
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.domain import Attachment
+from cni_sriov.words.errors import Unreadable
 from cni_sriov.words.log import Log
 from cni_sriov.words.record import Record
 from tests.unit.one_port import MINE, OTHERS, a_world, full_conf
 from tests.world import World
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PF, VF = "0000:01:00.0", "0000:01:10.0"
 OURS, OTHER = Attachment("c1", "net1"), Attachment("c2", "net1")
@@ -100,6 +100,26 @@ def test_of_a_claim_that_was_damaged_since_another_ones_record_speaks_louder(
     (tmp_path / f"run/claims/{PF}+{VF}").write_text("")
 
     assert (ours.claimant(found), ours.owns(found)) == (OTHER, False)
+
+
+@pytest.mark.parametrize("blind", ["claim", "another Record"])
+def test_where_nobody_can_look_now_nobody_says_whose_it_is(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: str
+) -> None:
+    ours, found = known(ledger, "wrote")
+    claim, other, real = tmp_path / f"run/claims/{PF}+{VF}", Path(ours.state_dir, OTHER.filename), os.open
+    other.write_text("{}")
+    if blind != "claim":
+        claim.write_text("")
+
+    def fail(name: Any, *rest: Any, **more: Any) -> int:
+        if name == str(claim if blind == "claim" else other):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(os, "open", fail)
+    with pytest.raises(Unreadable, match="Input/output error"):
+        another(ledger).claimant(found)
 
 
 def test_a_delete_reads_its_claim_as_text_alone(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

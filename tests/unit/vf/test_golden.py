@@ -58,6 +58,22 @@ def test_what_a_container_changed_is_gone_after_del(
     assert (one_vf.settled(), rebinds(one_vf)) == (before, key in BY_DRIVER)
 
 
+@pytest.mark.parametrize("key", [*BY_MESSAGE, "rings"])
+def test_what_a_version_without_golden_baselines_attached_comes_home_anew(one_vf: World, key: str) -> None:
+    """What its container left would be golden for all who come after an upgrade."""
+    before = one_vf.settled()
+    attach(one_vf)
+    (one_vf.run_dir / "golden" / VF).unlink()
+    link_of(one_vf).traits |= {key: (BY_MESSAGE | BY_DRIVER)[key]}
+
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+
+    assert (one_vf.settled(), rebinds(one_vf)) == (before, 1)
+    attach(one_vf)
+    assert golden_of(one_vf)["traits"][key] != (BY_MESSAGE | BY_DRIVER)[key]
+    assert (one_vf.call("DEL", one_vf.conf()).code, rebinds(one_vf)) == (0, 1), "once, for it has one now"
+
+
 def test_all_of_it_at_once_and_the_container_gone(one_vf: World, conf: dict[str, Any]) -> None:
     before = one_vf.settled()["kernel"]["vfs"], link_of(one_vf).snapshot()
     assert one_vf.call("ADD", conf).code == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.errors import KernelRefused, Unheard
 from tests import fakes
 from tests.unit.one_port import MINE, at_home, link_of, pull_cable
 from tests.world import World
@@ -205,3 +205,23 @@ def test_altnames_of_the_baseline_come_back(one_vf: World, monkeypatch: pytest.M
     assert one_vf.call("ADD", one_vf.conf()).code == 0
     assert one_vf.call("DEL", one_vf.conf()).code == 0
     assert one_vf.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [KernelRefused("move", errno.ENOMEM), KernelRefused("move", errno.ENOBUFS), Unheard("move", errno.EIO)],
+)
+def test_a_move_that_failed_for_a_moments_trouble_is_done_by_the_next_del_and_nothing_is_made_anew(
+    world: World, refused: KernelRefused
+) -> None:
+    before, conf = world.settled(), world.conf(vlan=100)
+    assert world.call("ADD", conf).code == 0
+
+    def fail(*_: object) -> None:
+        raise refused
+
+    world.kernel.before("move", fail)
+
+    assert world.call("DEL", conf).code == 11
+    assert "made anew" not in world.log_file.read_text()
+    assert (world.call("DEL", conf).code, world.settled()) == (0, before)

@@ -128,6 +128,14 @@ def test_status_is_an_error_where_no_add_can_ever_be_served(
     assert code == 11 or reason in reply.text
 
 
+def test_status_looks_at_addresses_where_a_full_node_is_an_error(two: World) -> None:
+    give_addresses(two)
+
+    reply = two.call("STATUS", two.conf(cniVersion="1.1.0", statusOnFull="error"))
+
+    assert (reply.code, "has a global address in the host" in reply.text) == (50, True), reply.text
+
+
 def test_two_pfs_one_without_vfs_and_one_full_is_code_11(two: World) -> None:
     two.kernel.add_pf("enp1s0f1", "0000:01:00.1", numvfs=0)
     conf = two.conf(master=None, pf={"vendors": ["8086"]})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.errors import KernelRefused, Unheard
 from cni_sriov.words.gone import is_gone, is_passing
 
 SAYS_GONE = {2, 3, 6, 19, 20}  # ENOENT, ESRCH, ENXIO, ENODEV, ENOTDIR
@@ -20,3 +20,8 @@ def test_a_moments_trouble_is_no_last_word_and_no_absence() -> None:
 
     assert passing == {4, 11, 12, 23, 24, 105}  # EINTR, EAGAIN, ENOMEM, ENFILE, EMFILE, ENOBUFS
     assert not passing & SAYS_GONE
+
+
+def test_what_did_not_reach_the_kernel_is_never_its_word() -> None:
+    assert all(is_passing(Unheard("ask", number)) for number in (5, 9, 22))
+    assert not any(is_passing(KernelRefused("ask", number)) for number in (5, 9, 22))
