@@ -154,6 +154,19 @@ def test_what_a_new_netdev_has_otherwise_is_golden_from_then_on(
     assert rebinds(one_vf) == 1
 
 
+def test_what_a_new_netdev_has_not_is_golden_no_longer(one_vf: World) -> None:
+    """The operator's, of before the first ADD: the new netdev has lost it, and once is enough."""
+    link_of(one_vf).traits["attr 99"] = "07"
+    attach(one_vf)
+    link_of(one_vf).traits["rings"] = "rx 80 tx 80"
+    assert one_vf.call("DEL", one_vf.conf()).code == 0
+    assert "attr 99" not in golden_of(one_vf)["traits"]
+
+    assert [one_vf.call(verb, one_vf.conf()).code for verb in ("ADD", "CHECK", "DEL")] == [0, 0, 0]
+
+    assert rebinds(one_vf) == 1
+
+
 def test_only_a_first_add_says_what_is_golden(one_vf: World) -> None:
     """Before it changes anything; what is there later, by whomever, is put right before the VF is used, and logged."""
     one_vf.kernel.before("set_vf_vlan", lambda *_: seen.append(golden_of(one_vf)))
