@@ -137,7 +137,7 @@ def test_who_was_renamed_since_is_meant_all_the_same(node: Node) -> None:
     node.add_link("left", "v0")
     before, link = told(node.left), link_of(node.left)
     node.left.set_name(link.ifindex, "v9")
-    node.add_link("left", "v0")
+    node.left.set_name(node.add_link("left", "v8"), "v0")
 
     node.left.set_traits(link, before | {"group": "5", "features": "0"}, ["group", "features"])
 
