@@ -25,6 +25,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 _RTMGRP_LINK = 1  # linux/rtnetlink.h
+_IFF_LOOPBACK = 8  # linux/if.h
 _SIOCGIFINDEX, _SIOCGIFNAME = 0x8933, 0x8910  # linux/sockios.h
 _IFNAMSIZ, _ALTIFNAMSIZ = 16, 128  # linux/if.h
 _IFREQ_INDEX = Struct("=16si20x")  # struct ifreq
@@ -106,7 +107,7 @@ class Links:
         """Every link of the netns. A dump under RTNL: a fallback, not for the host netns in an ADD."""
         body = rtnl.link(0, _NO_STATS)
         return [
-            decoded("list links", replies.decode_link, b)
+            self._with_device(decoded("list links", replies.decode_link, b))
             for b in self._dump("list links", rtnl.RTM_GETLINK, body)
         ]
 
@@ -119,16 +120,7 @@ class Links:
 
     def link_by_pci(self, pci_address: str) -> Link | None:
         """The link whose device is at that PCI address. A dump."""
-        links = self.links()
-        for link in links:
-            if link.parent_dev == pci_address:
-                return link
-        if any(link.parent_dev for link in links):
-            return None
-        # no link names its device: a kernel before 5.14, which has no IFLA_PARENT_DEV_NAME
-        return next(
-            (link for link in links if not link.kind and self.bus_info(link.ifname) == pci_address), None
-        )
+        return next((link for link in self.links() if link.parent_dev == pci_address), None)
 
     def bus_info(self, ifname: str) -> str:
         """What ethtool calls bus-info: the PCI address, "" for a link that has none."""
@@ -232,11 +224,18 @@ class Links:
     def _one_link(self, verb: str, ifindex: int, attrs: bytes) -> Link | None:
         body = rtnl.link(ifindex, attrs + _NO_STATS)
         try:
-            return decoded(verb, replies.decode_link, self._socket.ask(verb, rtnl.RTM_GETLINK, body))
+            found = decoded(verb, replies.decode_link, self._socket.ask(verb, rtnl.RTM_GETLINK, body))
+            return self._with_device(found)
         except KernelRefused as refused:
             if refused.errno == ENODEV:
                 return None
             raise
+
+    def _with_device(self, link: Link) -> Link:
+        """Before 5.14 there is no IFLA_PARENT_DEV_NAME, and ethtool tells. What has a kind, or is lo, has no device."""
+        if not (link.parent_dev or link.kind or link.flags & _IFF_LOOPBACK):
+            link.parent_dev = self.bus_info(link.ifname)
+        return link
 
     def _set(self, verb: str, body: bytes) -> None:
         self._socket.tell(verb, rtnl.RTM_NEWLINK, body)

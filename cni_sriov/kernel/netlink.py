@@ -105,8 +105,7 @@ class Netlink(Links):
         found = decoded(f"read link {link.ifname}", traits.of_link, link)
         name = self._name_of(link)
         found |= Ethtool(self.raw, name).traits(known)
-        pci_address = link.parent_dev or ("" if link.kind else self.bus_info(name))
-        here = tunables.read(pci_address, name) if pci_address else {}
+        here = tunables.read(link.parent_dev, name) if link.parent_dev else {}
         if here:  # in the netns of this process and its sysfs
             programs = tcx.programs(link.ifindex)
             here |= {} if programs is None else {"tcx": programs}

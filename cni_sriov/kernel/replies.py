@@ -33,8 +33,10 @@ class Address:
 
     @property
     def is_lasting(self) -> bool:
-        """Somebody gave it for good; one with a lifetime comes by a router's advertisement or by DHCP."""
-        return bool(self.flags & rtnl.IFA_F_PERMANENT)
+        """Somebody of the host gave it. An IPv6 address with a lifetime any router's advertisement can give (RFC 4862); an
+        IPv4 address with one is of a DHCP client, which the host runs.
+        """
+        return "." in self.address or bool(self.flags & rtnl.IFA_F_PERMANENT)
 
     @property
     def is_tentative(self) -> bool:

@@ -130,23 +130,25 @@ def in_host(host: Host, vf: str) -> Link | None:
 
 
 def among(links: list[Link], record: Record) -> Link | None:
-    """The VF's netdev of those in the pod: by name if what bears the name is still the VF, else by PCI address.
+    """The VF's netdev of those in the pod, by its PCI address, whatever it is called there now.
 
-    A half-failed move leaves the host's name there. Where the driver names no parent device, the name has to do.
+    Of several of one device it is the one with the name that we gave, or the host's, which a half-failed move leaves.
+    Where the driver names no device, the name has to do.
     """
-    ours = [link for link in links if link.parent_dev == record.parent_dev]
+    sure = [link for link in links if link.parent_dev == record.vf]
+    ours = sure or [link for link in links if link.parent_dev == record.parent_dev]
     for name in _names(record):
         for link in ours:
             if link.ifname == name:
                 return link
-    return ours[0] if ours and record.parent_dev else None
+    return sure[0] if sure else None
 
 
 def by_name(pod: Netlink, record: Record) -> Link | None:
     """The same by name alone, where the list cannot be had."""
     for name in filter(None, _names(record)):
         link = pod.link(name)
-        if link is not None and link.parent_dev == record.parent_dev:
+        if link is not None and link.parent_dev in {record.vf, record.parent_dev}:
             return link
     return None
 

@@ -32,7 +32,7 @@ def differences(host: Host, record: Record, conf: NetConf, netns: Netns, pod: Ne
 def _link(record: Record, link: Link, conf: NetConf) -> list[str]:
     name = record.attachment.ifname
     wrong = []
-    if link.parent_dev != record.parent_dev:
+    if link.parent_dev not in {record.vf, record.parent_dev}:
         wrong.append(f"interface {name} is not VF {record.vf} but {link.parent_dev or 'virtual'}")
     if not link.is_up:
         wrong.append(f"interface {name} is down")

@@ -94,7 +94,7 @@ class VF:
 
 @dataclass(slots=True)
 class Link:
-    """A netdev as RTM_GETLINK told it. `parent_dev` is the PCI address ("" before kernel 5.14 or for virtual ones).
+    """A netdev as RTM_GETLINK told it. `parent_dev` is the PCI address, "" for virtual ones.
 
     `master` is the ifindex of the bond or bridge above it, 0 if none. `kind` is IFLA_INFO_KIND ("veth", "").
     `lower` is the ifindex of what it is stacked on, 0 if none, in the netns whose ID is `lower_netns`, -1 = its own.

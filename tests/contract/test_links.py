@@ -21,10 +21,11 @@ from typing import Any
 import pytest
 
 from cni_sriov.kernel import attributes, nlsocket, replies, rtnl
-from cni_sriov.kernel.links import NO_NETNS_ID
+from cni_sriov.kernel.links import NO_NETNS_ID, Links
 from cni_sriov.kernel.netlink import ZERO_MAC
 from cni_sriov.kernel.netns import inside
 from cni_sriov.vf import stacked
+from cni_sriov.words.domain import Link
 from cni_sriov.words.errors import KernelRefused
 
 from .card import MAC, refusal
@@ -331,6 +332,27 @@ def test_address_that_is_no_unicast_is_refused(node: Node, mac: str) -> None:
     ifindex = node.add_link("left", "v0")
 
     assert refusal(lambda: node.left.set_mac(ifindex, mac)) == EADDRNOTAVAIL
+
+
+@pytest.mark.root
+def test_where_no_link_names_its_device_ethtool_tells(
+    kernel: KernelNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As before Linux 5.14, which has no IFLA_PARENT_DEV_NAME; nobody asks of lo."""
+    kernel.add_link("left", "v0")
+    decode = replies.decode_link
+
+    def without_kind(body: bytes) -> Link:
+        return dataclasses.replace(decode(body), kind="")
+
+    monkeypatch.setattr(replies, "decode_link", without_kind)
+    monkeypatch.setattr(Links, "bus_info", lambda _, name: {"v0-p": "0000:01:10.0"}.get(name, f"of {name}"))
+
+    found = kernel.left.link_by_pci("0000:01:10.0")
+
+    assert found is not None
+    assert found.ifname == "v0-p"
+    assert [link.parent_dev for link in kernel.left.links() if link.ifname in {"lo", "v0"}] == ["", "of v0"]
 
 
 @pytest.mark.root

@@ -38,7 +38,7 @@ BY_MESSAGE = {
 }
 # what needs a netdev made anew
 BY_DRIVER = {
-    "rings": "ethtool -G net1 rx 1024 tx 1024",
+    "rings": "ethtool -G net1 rx 512 tx 512",
     "coalescing": "ethtool -C net1 rx-usecs 200",
     "messages": "ethtool -s net1 msglvl 0xff",
     "threaded": "echo 1 > /sys/class/net/net1/threaded",
