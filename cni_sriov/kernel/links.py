@@ -15,7 +15,7 @@ from struct import Struct
 from typing import Any, Self, TypeVar
 
 from ..words.domain import ALLMULTI, PROMISC, Link, OwnKnob
-from ..words.errors import KernelRefused
+from ..words.errors import KernelRefused, Unheard
 from . import replies, rtnl
 from .attributes import Malformed, attr, attr_text, attr_u32, text_of
 from .ethtool import Ethtool
@@ -72,7 +72,7 @@ class Links:
         except OSError as error:
             if error.errno == ENODEV:
                 return 0
-            raise KernelRefused(f"look up link {name}", error.errno or 0) from error
+            raise Unheard(f"look up link {name}", error.errno or 0) from error
         return int(_IFREQ_INDEX.unpack(answer)[1])
 
     def ifname(self, ifindex: int) -> str:
@@ -82,7 +82,7 @@ class Links:
         except OSError as error:
             if error.errno == ENODEV:
                 return ""
-            raise KernelRefused(f"look up link {ifindex}", error.errno or 0) from error
+            raise Unheard(f"look up link {ifindex}", error.errno or 0) from error
         return text_of(answer[:_IFNAMSIZ])
 
     def link(self, name: str) -> Link | None:
