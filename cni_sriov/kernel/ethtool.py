@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from _socket import socket as Socket  # noqa: N812 # the class in C: socket.socket is a slower heir
 from array import array
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Iterable
 from errno import EINVAL, ENOTTY, EOPNOTSUPP
 from fcntl import ioctl
 from struct import Struct
@@ -80,13 +80,13 @@ class Ethtool:
         self._ifname = ifname
         self._wire = ifname.encode("utf-8", "surrogateescape")
 
-    def traits(self, known: Container[str] | None = None) -> dict[str, str]:
+    def traits(self, known: Collection[str] | None = None) -> dict[str, str]:
         """What the driver has no answer for is not among them. `known`: ask for these alone, so that what it once had no
         answer for costs nothing.
         """
         found = {}
-        for name, look in _LOOKS.items():
-            text = look(self, name) if known is None or name in known else None
+        for name in _LOOKS if known is None else _LOOKS.keys() & known:
+            text = _LOOKS[name](self, name)
             if text is not None:
                 found[name] = text
         return found

@@ -6,7 +6,7 @@ the receiver. Every refusal is a KernelRefused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Iterable
 from errno import ENODEV, ENOENT
 from typing import Any
 
@@ -94,7 +94,7 @@ class Netlink(Links):
 
     # -- what a user of a link can change -------------------------------------------------------------------------------
 
-    def traits(self, link: Link, known: Container[str] | None = None) -> dict[str, str]:
+    def traits(self, link: Link, known: Collection[str] | None = None) -> dict[str, str]:
         """All that a user of that link can change and a move keeps, but for what Link has fields for; sorted. No request
         more: from the link as it was told, by ioctl, and from sysfs. What this kernel or driver has not, or sysfs does
         not show of another netns, is not among them (traits.differing compares). `known`: a baseline's; what the driver

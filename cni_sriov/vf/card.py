@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,7 +44,7 @@ class Card:
     stale: bool = False
     told: dict[str, str] | None = None
 
-    def traits(self, known: Container[str] | None = None) -> dict[str, str]:
+    def traits(self, known: Collection[str] | None = None) -> dict[str, str]:
         """What else a container can change on its netdev (Netlink.traits); {} if that is not in the host. `known`: no other
         is asked for.
         """

@@ -42,7 +42,7 @@ class Golden(Stored):
         """ValueError, KeyError or TypeError if `raw` is none of a format we know."""
         raw = opened(raw)
         fields = checked(raw, cls.shape)
-        if not all(isinstance(value, str) for value in fields["traits"].values()):
+        if not {*map(type, fields["traits"].values())} <= {str}:
             raise ValueError("a trait is no text")
         golden = cls(fields["inode"], VfState.from_json(fields["state"]), fields["traits"])
         golden.keep(raw)
