@@ -20,7 +20,7 @@ REST = "rest"
 ACTS = {  # module and name: part; an act that somebody imports by its name is not seen there
     "vf.claim.take": "decide",
     "vf.baseline.find": "decide",
-    "state.files._flock": "wait",
+    "state.lock._flock": "wait",
     "kernel.netns._setns": "kernel",
     "vf.admin.bring_pf_up": "kernel",
     "vf.admin.set_mac": "kernel",
@@ -43,7 +43,7 @@ ACTS = {  # module and name: part; an act that somebody imports by its name is n
     "ipam.delegate.check": "IPAM",
     "ipam.delegate.forward": "IPAM",
 }
-LOCKS = ("state.files.Lock",)
+LOCKS = ("state.lock.Lock",)
 
 
 class Sheet:

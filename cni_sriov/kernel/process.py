@@ -60,7 +60,7 @@ def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
     """(exit status, stdout). InputOutput (5) if its answer has no end.
 
     The child has no other descriptors of ours but the attachment's lock, which it holds as long as it lives
-    (state/files.py): where we are killed, nobody takes the attachment from under it.
+    (state/lock.py): where we are killed, nobody takes the attachment from under it.
     """
     child_in, our_in = os.pipe()
     our_out, child_out = os.pipe()

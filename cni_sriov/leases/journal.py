@@ -10,7 +10,7 @@ import os
 import stat
 from dataclasses import dataclass
 
-from ..state.files import Lock
+from ..state.lock import Lock
 from ..words.errors import InputOutput
 from ..words.lease import LeaseDir
 

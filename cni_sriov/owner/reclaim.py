@@ -15,7 +15,7 @@ from ..decide import choose
 from ..ipam import own
 from ..leases.holding import Holding
 from ..leases.store import Store
-from ..state.files import LOCK_DEADLINE_S
+from ..state.lock import LOCK_DEADLINE_S
 from ..vf import cachefiles, claim
 from ..vf.cachefiles import CacheFile
 from ..vf.host import Host

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from ..ipam import own
 from ..state import files, sriovcni
-from ..state.files import Lock
 from ..state.ledger import attachment_of
+from ..state.lock import Lock
 from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.failures import Failures

@@ -21,6 +21,7 @@ from ..words.log import Log
 from ..words.record import Record
 from . import earlier, files, sriovcni
 from .claims import Claims, attachment_in, is_record, misplaced
+from .lock import Lock
 
 RUN_DIR = "/run/cni-sriov"
 
@@ -74,13 +75,13 @@ class Ledger(Claims):
 
     # locks ---------------------------------------------------------------------------------------
 
-    def attachment_lock(self, attachment: Attachment, verb: str) -> files.Lock:
+    def attachment_lock(self, attachment: Attachment, verb: str) -> Lock:
         """Held by every verb from before the record until exit: free and in-progress = its ADD is dead."""
-        return files.Lock(f"{self.run_dir}/locks/{attachment.filename}", verb, inherited=True)
+        return Lock(f"{self.run_dir}/locks/{attachment.filename}", verb, inherited=True)
 
-    def node_lock(self, verb: str) -> files.Lock:
+    def node_lock(self, verb: str) -> Lock:
         """Guards the choice of a VF: short, never held while a VF is changed."""
-        return files.Lock(f"{self.run_dir}/claims.lock", verb)
+        return Lock(f"{self.run_dir}/claims.lock", verb)
 
     # claims --------------------------------------------------------------------------------------
 

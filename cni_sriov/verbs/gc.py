@@ -13,7 +13,7 @@ from ..conf.netconf import NetConf
 from ..ipam import delegate, own
 from ..owner import adopt, death, giveback, observer, records
 from ..state import claims
-from ..state.files import Lock
+from ..state.lock import Lock
 from ..vf import homename
 from ..vf.call import Call
 from ..vf.host import Host

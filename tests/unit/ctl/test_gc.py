@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.state.files import Lock
+from cni_sriov.state.lock import Lock
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 

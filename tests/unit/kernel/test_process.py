@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cni_sriov.kernel import process
-from cni_sriov.state.files import Lock
+from cni_sriov.state.lock import Lock
 from cni_sriov.words.errors import BadConfig, InputOutput, TryAgain
 
 
@@ -94,7 +94,7 @@ def test_what_is_no_file_name_leads_out_of_no_directory(tmp_path: Path, name: st
 ADD = """
 import sys
 from cni_sriov.kernel import process
-from cni_sriov.state.files import Lock
+from cni_sriov.state.lock import Lock
 lock = Lock(sys.argv[1], "ADD", inherited=True)
 lock.acquire()
 process.run(sys.argv[2], {"PATH": "/usr/bin:/bin"}, "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from cni_sriov.owner import reclaim
-from cni_sriov.state import files
+from cni_sriov.state import lock as locks
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.log import Log
@@ -233,7 +233,7 @@ def test_no_free_vf_names_every_holder_and_reads_them_after_the_lock(
     reads: list[str] = []
     lock, claim_of = Ledger.node_lock, Ledger.claim_of
 
-    class Watched(files.Lock):
+    class Watched(locks.Lock):
         def __enter__(self) -> Self:
             held.append("x")
             return super().__enter__()
@@ -242,7 +242,7 @@ def test_no_free_vf_names_every_holder_and_reads_them_after_the_lock(
             held.clear()
             super().__exit__(*rest)
 
-    def node_lock(ledger: Ledger, verb: str) -> files.Lock:
+    def node_lock(ledger: Ledger, verb: str) -> locks.Lock:
         found = lock(ledger, verb)
         return Watched(found.path, found.verb)
 
@@ -292,7 +292,7 @@ def test_of_two_in_the_way_a_living_one_is_enough(world: World) -> None:
 @pytest.fixture
 def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """A call for `who` holds its lock; when somebody begins to wait for it, it goes on and gives all back."""
-    wait = files._flock_until  # noqa: SLF001 # where waiting begins
+    wait = locks._flock_until  # noqa: SLF001 # where waiting begins
 
     def start(who: str, verb: str = "DEL", **conf: Any) -> list[str]:
         ledger = Ledger(str(world.state_dir), Log("error", ""), str(world.run_dir), world.boot_id)
@@ -302,14 +302,14 @@ def slow(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[st
         waited: list[str] = []
 
         def go_on(fd: int, deadline_s: float) -> None:
-            monkeypatch.setattr(files, "_flock_until", wait)
+            monkeypatch.setattr(locks, "_flock_until", wait)
             waited.append(f"{deadline_s:.0f}")
             lock.release()
             door = "sriov" if conf["type"] == "sriov" else "host-subnet"
             assert world.call("DEL", conf, who, "", door=door).code == 0
             wait(fd, deadline_s)
 
-        monkeypatch.setattr(files, "_flock_until", go_on)
+        monkeypatch.setattr(locks, "_flock_until", go_on)
         return waited
 
     return start
@@ -401,7 +401,7 @@ def test_a_del_that_takes_too_long_is_named(world: World, monkeypatch: pytest.Mo
     assert add(world, "c1", deviceID=VF0).code == 0
     ledger = Ledger(str(world.state_dir), Log("error", ""), str(world.run_dir), world.boot_id)
     with ledger.attachment_lock(Attachment("c1", "net1"), "DEL"):
-        monkeypatch.setattr(files, "_flock_until", in_vain)
+        monkeypatch.setattr(locks, "_flock_until", in_vain)
 
         reply = add(world, "c2", deviceID=VF0)
 

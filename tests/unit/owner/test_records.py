@@ -10,8 +10,8 @@ import pytest
 
 from cni_sriov.owner import reclaim, records
 from cni_sriov.state import files
-from cni_sriov.state.files import Lock
 from cni_sriov.state.ledger import Ledger
+from cni_sriov.state.lock import Lock
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.errors import BadConfig, MacInUse, NoFreeVf, TryAgain
 from cni_sriov.words.log import Log
