@@ -160,7 +160,8 @@ def _tell_verdicts(options: argparse.Namespace, tool: Tool, items: list[Verdict]
         from . import show
 
         show.gc(tool.out, items, options.dry_run)
-    return OK
+    is_all_read = all(item.taken for item in items if item.kind == "file")
+    return OK if is_all_read else FAILED  # what cannot be read is a finding
 
 
 def _baseline(options: argparse.Namespace, tool: Tool) -> int:
