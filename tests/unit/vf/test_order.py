@@ -68,14 +68,22 @@ def test_a_vf_that_is_not_restored_stays_down(one_vf: World, refused: str) -> No
     assert (link_of(one_vf).is_up, vf_of(one_vf).state.vlan) == (True, 0)
 
 
-def test_what_a_router_advertised_keeps_no_vf_busy(one_vf: World) -> None:
-    """Its address goes with the move; one that somebody gave for good keeps the VF."""
+@pytest.mark.parametrize(
+    "given",
+    [
+        Address("fd00:dead::6/64", 0, flags=0x80),  # IFA_F_PERMANENT
+        Address("192.0.2.6/24", 0),  # with a lifetime, as a DHCP client of the host has it
+    ],
+    ids=["for good", "by DHCP"],
+)
+def test_what_a_router_advertised_keeps_no_vf_busy(one_vf: World, given: Address) -> None:
+    """Its address goes with the move; one that somebody of the host gave keeps the VF."""
     link = link_of(one_vf)
     link.is_up = True
     link.addresses.append(RA)
     assert one_vf.call("ADD", one_vf.conf()).code == 0
     assert one_vf.call("DEL", one_vf.conf()).code == 0
 
-    link.addresses.append(Address("fd00:dead::6/64", 0, flags=0x80))
+    link.addresses.append(given)
 
     assert one_vf.call("ADD", one_vf.conf(), "c2", OTHERS).code == 11
