@@ -38,6 +38,8 @@ def _is_executable(path: str) -> bool:
     """InputOutput where that cannot be seen."""
     try:
         return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
+    except ValueError:
+        return False  # a NUL, or half a character, which no file's name has
     except OSError as error:
         if is_gone(error) or error.errno in {EACCES, ELOOP, ENAMETOOLONG}:  # CNI_PATH names what it likes
             return False

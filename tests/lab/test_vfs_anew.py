@@ -138,6 +138,7 @@ def test_the_vfs_driver_is_unbound_and_bound_again(worn: Node) -> None:
 
 def test_deleted_while_the_vf_has_no_driver(worn: Node) -> None:
     worn.add_netns("c1", "c2")
+    at_first = worn.card()[VF]["address"]
     attach(worn, FULL)
     worn.vm.run(f"echo {VF} > /sys/bus/pci/drivers/igbvf/unbind")
 
@@ -156,7 +157,10 @@ def test_deleted_while_the_vf_has_no_driver(worn: Node) -> None:
     worn.vm.run(f"echo {VF} > /sys/bus/pci/drivers/igbvf/bind")
     worn.wait_for(lambda: worn.links().get(VF, {}).get("ifname") == f"{PORTS[0]}v0")
     worn.vm.run("udevadm settle")
-    assert worn.card()[VF]["address"] != FULL["mac"]
+    assert worn.card()[VF]["address"] not in {FULL["mac"], at_first}, "its driver gave it any"
+    attach(worn, FULL)
+    assert worn.cni("DEL", FULL).code == 0
+    assert worn.card()[VF]["address"] == at_first, "which this node has seen first"
 
 
 def test_the_pf_is_reset(worn: Node) -> None:

@@ -101,6 +101,14 @@ process.run(sys.argv[2], {"PATH": "/usr/bin:/bin"}, "")
 """
 
 
+@pytest.mark.parametrize("odd", ["\ud800", "a\0b"])
+def test_what_no_file_can_be_called_is_no_plugin(tmp_path: Path, odd: str) -> None:
+    """From CNI_PATH, or in a type."""
+    there = script(tmp_path, "true")
+
+    assert process.find(Path(there).name, [f"/{odd}", str(tmp_path)]) == there
+
+
 def test_a_delegate_that_outlives_its_killed_add_holds_the_attachments_lock(tmp_path: Path) -> None:
     """Else the DEL that follows frees what it is just giving out: an address without a Record was left."""
     path, go = tmp_path / "lock", tmp_path / "go"
