@@ -42,7 +42,7 @@ from tests.killing import Point
 pytestmark = [pytest.mark.root, pytest.mark.bundle, pytest.mark.stress]
 
 ERRNOS = ("ENOMEM", "EIO", "EMFILE", "EINTR", "ENOBUFS")
-SAMPLE = 60  # of each scenario; a minute in all
+SAMPLE = 40  # of each scenario; three quarters of a minute in all
 ALL = os.environ.get("ERRNO") == "all"
 # the kernel closes a descriptor whatever it answers, and here the call is not done
 NEVER_FAILS = {"close"}

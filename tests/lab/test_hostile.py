@@ -78,7 +78,7 @@ def ready(node: Node) -> None:
 
 
 def test_a_vf_that_is_up_in_the_host_hears_nothing_of_the_pods_vlan_on_its_way_back(router: Node) -> None:
-    """It is DOWN until it is out of the VLAN: a router there gives it no address, in twelve DELs."""
+    """It is DOWN until it is out of the VLAN: a router there gives it no address, in six DELs."""
     attach(router, IN_VLAN | {"deviceID": ROUTER}, "ra")
     ready(router)
     router.vm.run(f"ip link set {HOME} up")
@@ -87,7 +87,7 @@ def test_a_vf_that_is_up_in_the_host_hears_nothing_of_the_pods_vlan_on_its_way_b
     )
     heard = []
 
-    for _ in range(12):
+    for _ in range(6):  # without it, 5 of 12 heard something
         attach(router, IN_VLAN)
         detach(router, IN_VLAN)
         assert "UP" in router.links()[VF]["flags"], "as it was before the pod"
