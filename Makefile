@@ -57,7 +57,7 @@ errno: setup ## each call of ADD, DEL and GC fails with each of five errors; hal
 	@$(PYTHON) build/bundle.py --quiet
 	@ERRNO=all $(PYTHON) -m pytest -s tests/unit/test_errno.py tests/integration/test_errno_everywhere.py
 
-soak: setup ## 3 000 ADD/DEL pairs, kills, failing calls, hostile pods; ten minutes
+soak: setup ## 3 000 ADD/DEL pairs, kills, failing calls, hostile pods; some minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.soak 2> $(or $(SOAK_LOG),/dev/null)
 
