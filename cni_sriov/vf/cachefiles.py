@@ -16,6 +16,7 @@ from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, InputOutput
 from ..words.failures import Failures
+from ..words.gone import is_gone
 from .host import Host
 
 UNUSABLE = "sriov-cni's file cannot be used; it is left alone"
@@ -45,37 +46,35 @@ def all_files(host: Host, wanted: str = "") -> list[CacheFile]:
     """Every cache file. What is none is passed over in silence, but for the one that is `wanted`: the directory may be
     somebody else's too. InputOutput where one cannot be read now: it may be the newest of its VF.
     """
-    found: list[CacheFile | None] = []
+    found: list[CacheFile] = []
     failures = Failures(host.log.error, UNUSABLE)
     for directory, name in names(host.ledger.cache_dirs):
-        if sriovcni.attachments(name):
-            path = f"{directory}/{name}"
+        possible, path = sriovcni.attachments(name), f"{directory}/{name}"
+        seen = _look(host, path, name == wanted) if possible else None
+        if seen is None:
+            continue
+        with failures.of(file=path):
             try:
-                text = files.read(path)
-            except files.NoFile as error:
-                text = None
+                found.append(CacheFile(directory, name, possible, sriovcni.parse(seen[0]), seen[1]))
+            except BadCache as error:
                 if name == wanted:
                     complain(host, path, error)
-            with failures.of(file=path):
-                found.append(_parsed(host, directory, name, text, name == wanted))
-    made = [file for file in found if file is not None]
-    _judge_age(host, made)
-    return made
+    _judge_age(host, found)
+    return found
 
 
-def _parsed(host: Host, directory: str, name: str, text: str | None, is_wanted: bool) -> CacheFile | None:
-    if text is None:
-        return None
-    path = f"{directory}/{name}"
+def _look(host: Host, path: str, is_wanted: bool) -> tuple[str, float] | None:
+    """Its text and when that was written; None if there is none, or none that sriov-cni can have written."""
     try:
-        cache, mtime = sriovcni.parse(text), os.lstat(path).st_mtime
-    except FileNotFoundError:
-        return None
-    except BadCache as error:
+        text = files.read(path)
+        return None if text is None else (text, os.lstat(path).st_mtime)
+    except files.NoFile as error:
         if is_wanted:
             complain(host, path, error)
-        return None
-    return CacheFile(directory, name, sriovcni.attachments(name), cache, mtime)
+    except OSError as error:
+        if not is_gone(error):
+            raise InputOutput(f"look at {path}: {error.strerror}") from error
+    return None
 
 
 def _judge_age(host: Host, found_files: list[CacheFile]) -> None:

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from typing import Any
+
+import pytest
+
+from cni_sriov.state.ledger import Ledger
+from cni_sriov.vf import cachefiles
+from cni_sriov.vf.host import Host
+from cni_sriov.words.errors import InputOutput
+from cni_sriov.words.log import Log
 from tests.drop_in import SriovCni, known
 from tests.unit.adopted import SETTINGS
 from tests.unit.one_port import OTHERS
@@ -31,3 +42,22 @@ def test_another_directory_by_cni_dir(world: World) -> None:
     assert old.files() == ["c1-net1", "pci/0000:01:10.0"]
     assert (world.call("CHECK", conf).code, world.call("DEL", conf).code) == (0, 0)
     assert (world.kernel.snapshot(), old.files()) == (before, [])
+
+
+def test_one_that_cannot_be_looked_at_is_not_passed_over(
+    world: World, old: SriovCni, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two that name one VF the newer is right, and that may be this one."""
+    old.add(**SETTINGS)
+    host, lstat = Host(Ledger(str(old.directory), Log("none"), boot_id="x"), Log("none")), os.lstat
+
+    def without_descriptors(path: Any, **how: Any) -> os.stat_result:
+        if str(path).endswith("/c1-net1"):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), path)
+        return lstat(path, **how)
+
+    assert [found.name for found in cachefiles.all_files(host)] == ["c1-net1"]
+    monkeypatch.setattr(os, "lstat", without_descriptors)
+
+    with pytest.raises(InputOutput, match="Too many open files"):
+        cachefiles.all_files(host)
