@@ -15,7 +15,6 @@ import random
 import subprocess
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,11 +26,9 @@ from tests.integration.test_kill_everywhere import (
     ADD,
     ANOTHER,
     DEL,
-    ENOUGH,
     OWNER,
     POD,
     SCENARIOS,
-    WORKERS,
     Bench,
     Benches,
     Scenario,
@@ -140,22 +137,7 @@ def test_failing_at_any_call_nothing_is_lost(benches: Benches, scenario: Scenari
     print(f"ERRNO_SEED={seed}")
     began = time.monotonic()
     tasks = plan(benches.get(0, scenario.fresh), scenario, random.Random(seed))
-    astray: list[str] = []
-    faults: list[str] = []
-
-    def work(number: int) -> None:
-        for task in tasks[number::WORKERS]:
-            if len(faults) >= ENOUGH:
-                return
-            hit, wrong = task.run(benches.get(number, scenario.fresh))
-            if not hit:
-                astray.append(str(task))
-            if wrong:
-                faults.append("\n    ".join([str(task), *wrong]))
-                benches.drop(number, scenario.fresh)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(work, range(WORKERS)))
+    astray, faults = benches.work_off(tasks, scenario.fresh)
 
     print(
         f"{len(tasks)} failures in {time.monotonic() - began:.0f} s, {len(astray)} not where they were meant"

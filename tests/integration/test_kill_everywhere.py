@@ -12,10 +12,10 @@ import random
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -293,6 +293,29 @@ class Benches:
     def drop(self, number: int, fresh: bool) -> None:
         self._made.pop((number, fresh)).close()
 
+    def work_off(self, tasks: Sequence[Any], fresh: bool) -> tuple[list[str], list[str]]:
+        """Each task, on all rigs at a time: those that did not hit their point, and what is wrong."""
+        astray: list[str] = []
+        faults: list[str] = []
+
+        def work(number: int) -> None:
+            for task in tasks[number::WORKERS]:
+                if len(faults) >= ENOUGH:
+                    return
+                hit, wrong = task.run(self.get(number, fresh))
+                # the other rig had RTNL, and a restarted call came before it: not twice
+                if not hit and not wrong:
+                    hit, wrong = task.run(self.get(number, fresh))
+                if not hit:
+                    astray.append(f"{task}\n    {bench_log(self.get(number, fresh))}")
+                if wrong:
+                    faults.append("\n    ".join([str(task), *wrong]))
+                    self.drop(number, fresh)
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(work, range(WORKERS)))
+        return astray, faults
+
     def close(self) -> None:
         for bench in self._made.values():
             bench.close()
@@ -321,25 +344,7 @@ def test_killed_at_any_call_nothing_is_lost(benches: Benches, scenario: Scenario
     print(f"KILL_SEED={seed}")
     began = time.monotonic()
     found, tasks = plan(benches.get(0, scenario.fresh), scenario, random.Random(seed))
-    astray: list[str] = []
-    faults: list[str] = []
-
-    def work(number: int) -> None:
-        for task in tasks[number::WORKERS]:
-            if len(faults) >= ENOUGH:
-                return
-            hit, wrong = task.run(benches.get(number, scenario.fresh))
-            # the other rig had RTNL, and a restarted call came before it: not twice
-            if not hit and not wrong:
-                hit, wrong = task.run(benches.get(number, scenario.fresh))
-            if not hit:
-                astray.append(f"{task}\n    {bench_log(benches.get(number, scenario.fresh))}")
-            if wrong:
-                faults.append("\n    ".join([str(task), *wrong]))
-                benches.drop(number, scenario.fresh)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(work, range(WORKERS)))
+    astray, faults = benches.work_off(tasks, scenario.fresh)
 
     print(
         f"{len(tasks)} kills in {time.monotonic() - began:.0f} s, {len(astray)} not where they were meant to be"

@@ -136,14 +136,19 @@ def test_its_time_counts_from_the_release(tmp_path: Path, waited: int, over: boo
     assert store.forget_kept(kept) != over
 
 
-def test_an_attached_ones_time_does_not_run(tmp_path: Path) -> None:
-    node = a_node(tmp_path)
-    leave_for(tmp_path, node, WEB, FIRST, 60)
+def comes_back(tmp_path: Path, node: Node, lifetime: int) -> None:
+    """The pod, with that lifetime in its network by now."""
     with begin(tmp_path, node) as there:
         assert sticky.find(there, WEB)
         holding = a_holding("back")
-        holding.lifetime = 60
+        holding.lifetime = lifetime
         assert there.take(holding, Choice(there.kept, {}), WEB)
+
+
+def test_an_attached_ones_time_does_not_run(tmp_path: Path) -> None:
+    node = a_node(tmp_path)
+    leave_for(tmp_path, node, WEB, FIRST, 60)
+    comes_back(tmp_path, node, 60)
     age(tmp_path, WEB, 100)
     store = Store(node, a_dir(tmp_path), Log("none"))
 
@@ -157,11 +162,7 @@ def test_an_attached_ones_time_does_not_run(tmp_path: Path) -> None:
 def test_another_lifetime_is_written_when_the_pod_is_back(tmp_path: Path) -> None:
     node = a_node(tmp_path)
     leave_for(tmp_path, node, WEB, FIRST, 0)
-    with begin(tmp_path, node) as there:
-        assert sticky.find(there, WEB)
-        holding = a_holding("back")
-        holding.lifetime = 7
-        assert there.take(holding, Choice(there.kept, {}), WEB)
+    comes_back(tmp_path, node, 7)
 
     (kept,) = Store(node, a_dir(tmp_path), Log("none")).kept()
     assert (kept.lifetime, kept.attachment) == (7, None)
