@@ -161,7 +161,7 @@ def _held_otherwise(host: Host, pf: PF, vf: VF) -> str:
 
 
 def _with_global_address(host: Host) -> set[int]:
-    """For good: by three advertisements of a router each VF that is UP would be busy."""
+    """From somebody of the host: by three advertisements of a router each VF that is UP would be busy."""
     return {address.ifindex for address in host.addresses if address.is_global and address.is_lasting}
 
 
