@@ -1,4 +1,4 @@
-"""The PCI side: PFs, their VFs, drivers, numvfs. The only file that opens /sys.
+"""The PCI side: PFs, their VFs, drivers, numvfs. The only file of the CNI path that opens /sys (files.py: sriovctl).
 
 Imported on every CNI call. Everything may vanish while it is read (numvfs 0, an unbind, a pod's end), so what is
 missing counts as absent; a look that fails otherwise (words/gone.py) is KernelRefused. `net/` below a device shows netdevs of this process's netns only: empty means "in a pod, or

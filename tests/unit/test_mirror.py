@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+COMMANDS = "commands"  # what each verb takes: ctl/test_arguments.py; what it does, the room that it calls
 ROOMS = sorted(
     str(path.relative_to(ROOT / "cni_sriov").with_suffix(""))
-    for path in (ROOT / "cni_sriov").glob("*/*.py")
-    if path.stem != "__init__"
+    for path in (ROOT / "cni_sriov").rglob("*/*.py")
+    if path.stem != "__init__" and path.parent.name != COMMANDS
 )
 # What only a kernel or a lock shows, tests/contract or tests/integration have, by the room's name
 ELSEWHERE = {

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from cni_sriov.ctl import arguments
-from cni_sriov.ctl.main import _VERBS
+from cni_sriov.ctl.main import COMMANDS
 
 
 def parsed(*argv: str) -> dict[str, Any]:
-    return vars(arguments.parser(_VERBS).parse_args(argv))
+    return vars(arguments.parser(COMMANDS).parse_args(argv))
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ def test_an_error_says_what_why_and_what_to_do(world: World) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from cni_sriov.ctl.main import Tool, main\n"
+        "from cni_sriov.ctl.main import main\n"
+        "from cni_sriov.ctl.tool import Tool\n"
         "main(['--help'], Tool(sys.stderr, sys.stderr, 0, None))\n"
         "print(*sorted({'rich', 'jsonschema', 'pyroute2', 'asyncio', 'subprocess'} & set(sys.modules)))"
     )

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cni_sriov.conf.netconf import STATE_DIR
-from cni_sriov.ctl.main import Tool, main
+from cni_sriov.ctl.main import main
+from cni_sriov.ctl.tool import Tool
+from cni_sriov.kernel.files import Files
 from cni_sriov.leases.holding import Holding
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
@@ -51,7 +53,14 @@ def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> R
     out, err = Screen() if screen else io.StringIO(), io.StringIO()
     proc = Path(world.root / "proc")
     tool = Tool(
-        out, err, euid, lambda named: host(world, named), str(proc), str(world.root / "default-data"), is_dead
+        out,
+        err,
+        euid,
+        lambda named: host(world, named),
+        str(proc),
+        str(world.root / "default-data"),
+        is_dead,
+        Files(str(world.root)),
     )
     status = main(argv, tool)
     return Run(status, out.getvalue(), err.getvalue())

@@ -1,0 +1,49 @@
+"""What every verb has at hand, and how each of them answers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..conf.hostsubnet import DATA_DIR
+from ..kernel.files import Files
+from ..leases.transaction import Judge
+from ..vf.host import Host
+
+if TYPE_CHECKING:
+    from .gc import Verdict
+
+OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
+JSON_VERSION = 1  # keys are only ever added
+
+
+@dataclass(slots=True)
+class Tool:
+    """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns."""
+
+    out: TextIO
+    err: TextIO
+    euid: int
+    make_host: Callable[[str], Host]
+    proc: str = "/proc"
+    data_dir: str = DATA_DIR
+    is_dead: Judge | None = None
+    files: Files = field(default_factory=Files)
+
+
+def write_json(tool: Tool, document: dict[str, Any]) -> None:
+    tool.out.write(json.dumps({"version": JSON_VERSION} | document, indent=2) + "\n")
+
+
+def tell_verdicts(options: argparse.Namespace, tool: Tool, items: list[Verdict]) -> int:
+    if options.json:
+        write_json(tool, {"dryRun": options.dry_run, "items": [item.to_json() for item in items]})
+    else:
+        from . import show
+
+        show.gc(tool.out, items, options.dry_run)
+    is_all_read = all(item.taken for item in items if item.kind == "file")
+    return OK if is_all_read else FAILED

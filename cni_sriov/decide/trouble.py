@@ -1,0 +1,42 @@
+"""What is wrong with a node: what was seen where, what follows from it, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal[
+    "error", "warning", "note"
+]  # error: VFs cannot be had, or carry nothing; note: worth knowing
+
+
+@dataclass(slots=True, frozen=True)
+class Evidence:
+    """`source` is the file or the command, `said` what it said."""
+
+    source: str
+    said: str
+
+
+@dataclass(slots=True)
+class Trouble:
+    """`rule` is its name for scripts, like pf-down. `subject`: a PF, VF, file, or "" for the node. `why` is one sentence;
+    `remedy` has commands that can be followed literally, a line each, or what the operator must do by hand.
+    """
+
+    rule: str
+    severity: Severity
+    subject: str
+    why: str
+    remedy: str
+    evidence: list[Evidence] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "subject": self.subject,
+            "why": self.why,
+            "remedy": self.remedy,
+            "evidence": [{"source": one.source, "said": one.said} for one in self.evidence],
+        }

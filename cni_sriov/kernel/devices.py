@@ -1,0 +1,45 @@
+"""Every PCI device of the node, as sysfs shows it. Looks only."""
+
+from __future__ import annotations
+
+from ..words.device import Device
+from ..words.pci import parse_pci_address
+from .files import Files
+
+DEVICES = "/sys/bus/pci/devices"
+
+
+def devices(files: Files) -> list[Device]:
+    """By address."""
+    return [device(files, address) for address in files.names(DEVICES)]
+
+
+def device(files: Files, address: str) -> Device:
+    """ValueError where that is no PCI address. One that is not there has no kind."""
+    where = f"{DEVICES}/{parse_pci_address(address)}"
+    group = files.target(f"{where}/iommu_group").rpartition("/")[2]
+    override = files.text(f"{where}/driver_override") or ""
+    return Device(
+        address=address,
+        kind=_number(files, f"{where}/class") >> 8,
+        vendor=_number(files, f"{where}/vendor"),
+        device=_number(files, f"{where}/device"),
+        driver=files.target(f"{where}/driver").rpartition("/")[2],
+        override="" if override == "(null)" else override,  # driver_override_show, drivers/pci/pci-sysfs.c
+        netdevs=files.names(f"{where}/net"),
+        pf=files.target(f"{where}/physfn").rpartition("/")[2],
+        totalvfs=_number(files, f"{where}/sriov_totalvfs"),
+        numvfs=_number(files, f"{where}/sriov_numvfs"),
+        group=group,
+        members=files.names(f"/sys/kernel/iommu_groups/{group}/devices") if group else [],
+        numa_node=_number(files, f"{where}/numa_node", absent=-1),
+        modalias=files.text(f"{where}/modalias") or "",
+    )
+
+
+def _number(files: Files, path: str, absent: int = 0) -> int:
+    """Decimal, or hex with 0x."""
+    try:
+        return int(files.text(path) or "", 0)
+    except ValueError:
+        return absent

@@ -1,0 +1,72 @@
+"""What the node's files say, for who looks and changes nothing: doctor, oracle, the tables.
+
+One door, so that a recording (below another root) answers as the node did. Paths are the node's, absolute.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from errno import EACCES, EINVAL, ENOTDIR
+from typing import TypeVar
+
+from ..words.errors import InputOutput
+from ..words.gone import is_gone
+
+T = TypeVar("T")
+_MOST = 1 << 20  # bytes: nothing that is looked at is larger
+
+
+@dataclass(slots=True)
+class Files:
+    """None (text, data), "" (target) or [] (names) = it is not there. InputOutput where a look fails otherwise
+    (words/gone.py): what cannot be seen is not taken for absent.
+    """
+
+    root: str = ""
+
+    def text(self, path: str) -> str | None:
+        """Without white space around it; what is no UTF-8 is replaced."""
+        found = self.data(path)
+        return None if found is None else found.decode("utf-8", "replace").strip()
+
+    def data(self, path: str) -> bytes | None:
+        return self._look(_content, path)
+
+    def names(self, path: str) -> list[str]:
+        """What is in that directory, sorted."""
+        return sorted(self._look(os.listdir, path) or [])
+
+    def target(self, path: str) -> str:
+        """What a symbolic link says; "" for what is none."""
+        return self._look(os.readlink, path, EINVAL) or ""
+
+    def real(self, path: str) -> str:
+        """Without symbolic links, as the node sees it; "" if nothing is there."""
+        found = self._look(_real, path) or ""
+        root = os.path.realpath(self.root) if self.root else ""
+        return found.removeprefix(root) if found else ""
+
+    def has(self, path: str) -> bool:
+        return self._look(os.stat, path) is not None
+
+    def _look(self, look: Callable[[str], T], path: str, *absent: int) -> T | None:
+        try:
+            return look(self.root + path)
+        except OSError as error:
+            # ENOTDIR: a file where a directory was looked for; EACCES: a process that a security module shows to nobody
+            if is_gone(error) or error.errno in {ENOTDIR, *absent}:
+                return None
+            if error.errno == EACCES and path.startswith("/proc/"):
+                return None
+            raise InputOutput(f"look at {path}: {error.strerror}") from error
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(_MOST)
+
+
+def _real(path: str) -> str:
+    return os.path.realpath(path, strict=True)

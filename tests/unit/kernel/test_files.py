@@ -1,0 +1,57 @@
+"""What is not there, what cannot be seen, and a root that is elsewhere."""
+
+from __future__ import annotations
+
+import os
+from errno import EACCES, EIO, ENOENT, ENOTDIR
+from pathlib import Path
+
+import pytest
+
+from cni_sriov.kernel.files import Files
+from cni_sriov.words.errors import InputOutput
+
+
+def test_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "sys").mkdir()
+    (tmp_path / "sys/b").write_bytes(b" 12\xff\n")
+    (tmp_path / "sys/a").symlink_to("b")
+    files = Files(str(tmp_path))
+
+    assert files.names("/sys") == ["a", "b"]
+    assert (files.text("/sys/b"), files.data("/sys/b")) == ("12�", b" 12\xff\n")
+    assert (files.target("/sys/a"), files.real("/sys/a"), files.has("/sys/a")) == ("b", "/sys/b", True)
+    assert files.target("/sys/b") == ""
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    files = Files(str(tmp_path))
+
+    for path in ("/none", "/file/below"):
+        assert (files.text(path), files.data(path), files.names(path)) == (None, None, [])
+        assert (files.target(path), files.real(path), files.has(path)) == ("", "", False)
+
+
+@pytest.mark.parametrize(
+    ("number", "path", "is_absent"),
+    [
+        (ENOENT, "/sys/x", True),
+        (ENOTDIR, "/sys/x", True),
+        (EIO, "/sys/x", False),
+        (EACCES, "/sys/x", False),
+        (EACCES, "/proc/1/fd", True),
+    ],
+)
+def test_a_failed_look_is_not_absence(
+    monkeypatch: pytest.MonkeyPatch, number: int, path: str, is_absent: bool
+) -> None:
+    def fails(_: str) -> list[str]:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "listdir", fails)
+    if is_absent:
+        assert Files().names(path) == []
+        return
+    with pytest.raises(InputOutput, match=f"look at {path}: {os.strerror(number)}"):
+        Files().names(path)
