@@ -61,7 +61,8 @@ def _findings(found: ValidationError) -> Iterator[Finding]:
     if found.validator != "additionalProperties":
         yield error(path, _value(found), _rule(found))
         return
-    schema, instance = dict[str, Any](found.schema), dict[str, Any](found.instance)
+    schema: Any = found.schema
+    instance: Any = found.instance
     known = list(schema["properties"])
     for key in instance:
         if key not in known:
