@@ -18,7 +18,7 @@ from ..words.domain import PF, VF
 from ..words.errors import KernelRefused
 from ..words.gone import GONE, is_gone
 from ..words.names import is_ifname
-from ..words.pci import parse_pci_address
+from ..words.pci import is_userspace, parse_pci_address
 from .living import file_system
 
 T = TypeVar("T")
@@ -246,13 +246,6 @@ class Sysfs:
 def _device(pci_address: str) -> str:
     """Its directory; ValueError where that is no PCI address. A call asks twenty times for two or three devices."""
     return "bus/pci/devices/" + parse_pci_address(pci_address)
-
-
-def is_userspace(driver: str) -> bool:
-    """Whether that driver makes no netdev: vfio-pci, mlx5_vfio_pci, uio_pci_generic, igb_uio; pci-stub and pciback only
-    keep the device.
-    """
-    return "vfio" in driver or "uio" in driver or driver in {"pci-stub", "pciback", "xen-pciback"}
 
 
 def _number(text: str) -> int:
