@@ -29,7 +29,7 @@ class Reporter(Protocol):
 
     def begin(self, step: Step) -> None: ...
 
-    def tick(self, index: int) -> None:
+    def tick(self) -> None:
         """A VF of that step is done."""
 
     def end(self, error: CniError | None) -> None: ...

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _VERB = "sriovctl apply"
 _READ_BACK_S = 2.0  # i40e and ice set what the PF knows of a VF asynchronously: sriov-cni, pkg/utils/utils.go
-Tick = Callable[[int], None]  # the index of a VF that is done
+Tick = Callable[[], None]  # a VF is done
 
 
 def act(site: Site, address: str, step: Step, tick: Tick) -> None:
@@ -38,15 +38,15 @@ def act(site: Site, address: str, step: Step, tick: Tick) -> None:
         case "numvfs":
             _set_numvfs(site, pf, step)
         case "driver":
-            for index, vf in _of(site, pf, step):
+            for _, vf in _of(site, pf, step):
                 site.drivers.bind(vf, step.driver)
-                tick(index)
+                tick()
         case "defaults":
             for index, vf in _of(site, pf, step):
                 with site.host.ledger.node_lock(_VERB):
                     _refuse_use(site, pf, index, step)
                     _set_defaults(site, pf, index, vf, step.defaults)
-                tick(index)
+                tick()
 
 
 def _of(site: Site, pf: PF, step: Step) -> list[tuple[int, str]]:

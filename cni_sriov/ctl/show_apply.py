@@ -22,7 +22,7 @@ class Silent:
     def begin(self, step: Step) -> None:
         pass
 
-    def tick(self, index: int) -> None:
+    def tick(self) -> None:
         pass
 
     def end(self, error: CniError | None) -> None:
@@ -55,7 +55,7 @@ class Bars(Silent):
     def begin(self, step: Step) -> None:
         self._task = self._progress.add_task(step.say, total=len(step.vfs) or None)
 
-    def tick(self, index: int) -> None:
+    def tick(self) -> None:
         self._progress.advance(self._task)
 
     def end(self, error: CniError | None) -> None:
