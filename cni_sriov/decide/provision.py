@@ -238,7 +238,7 @@ def _defaults(facts: PfFacts, wanted: VfRange, vfs: list[VfFacts], made: PfPlan)
             continue
         yield Step(
             "defaults",
-            f"set {told(some)} on {spelled(indices)} of {facts.name}",
+            f"set {spelled(indices)} of {facts.name} to {told(some)}",
             vfs=tuple(indices),
             defaults=some,
         )
