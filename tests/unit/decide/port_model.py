@@ -125,11 +125,11 @@ class Port:
     def wrong(self, wanted: PfEntry, before: Port) -> list[str]:
         """What is not as the file says, a line each; a VF in use must be what it was."""
         lines = []
-        count = {"max": min(self.room, self.totalvfs), None: len(before.vfs)}.get(
-            wanted.numvfs, wanted.numvfs
-        )
+        count = len(before.vfs)
         if wanted.numvfs == "max":
-            count = max(len(before.vfs), min(self.room, self.totalvfs))
+            count = max(count, min(self.room, self.totalvfs))
+        elif wanted.numvfs is not None:
+            count = wanted.numvfs
         if len(self.vfs) != count:
             lines.append(f"{len(self.vfs)} VFs, not {count}")
         if wanted.mtu not in {None, self.mtu} or (wanted.up and not self.up):
