@@ -15,12 +15,40 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
-from .commands import apply, baseline, explain, forget, gc, importing, leases, status, validate, vfs
+from .commands import (
+    apply,
+    baseline,
+    bind,
+    explain,
+    forget,
+    gc,
+    importing,
+    leases,
+    restore,
+    status,
+    unbind,
+    validate,
+    vfs,
+)
 from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
 
 COMMANDS = tuple(
     module.COMMAND
-    for module in (vfs, apply, status, leases, baseline, gc, forget, importing, validate, explain)
+    for module in (
+        vfs,
+        apply,
+        bind,
+        unbind,
+        restore,
+        status,
+        leases,
+        baseline,
+        gc,
+        forget,
+        importing,
+        validate,
+        explain,
+    )
 )
 
 

@@ -124,6 +124,15 @@ class Sysfs:
         """ENOENT: no such driver; ENODEV: it does not take the device; else what its probe says."""
         self._write(f"bind {driver} to {pci_address}", f"bus/pci/drivers/{driver}/bind", pci_address)
 
+    def set_override(self, pci_address: str, driver: str) -> None:
+        """The one driver that may bind it from now on, whatever its tables say; "" = as the tables say."""
+        path = f"{_device(pci_address)}/driver_override"
+        self._write(f"set driver_override of {pci_address} to '{driver}'", path, f"{driver}\n")
+
+    def probe(self, pci_address: str) -> None:
+        """Ask the drivers whether one takes it. It succeeds although nothing binds: look at `driver` after it."""
+        self._write(f"probe drivers for {pci_address}", "bus/pci/drivers_probe", pci_address)
+
     def exists(self, pci_address: str) -> bool:
         return _exists(f"{self.root}/{_device(pci_address)}")
 
