@@ -24,6 +24,7 @@ from .commands import (
     gc,
     importing,
     leases,
+    oracle,
     restore,
     status,
     unbind,
@@ -37,6 +38,7 @@ COMMANDS = tuple(
     for module in (
         vfs,
         apply,
+        oracle,
         bind,
         unbind,
         restore,

@@ -6,103 +6,143 @@ the driver's limit, the driver, InitialVFs, the memory for the VFs' BARs, the bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator
 
-from ..words.pcispace import Space, Window
+from . import oracle_room
+from .slot import Capacity, Limit, Port, Region, Slot
 
-Rule = Literal["gone", "capability", "driver", "total", "firmware", "bus", "memory", "window"]
-
-
-@dataclass(slots=True)
-class Region:
-    """The memory of one VF BAR for all VFs, as `resource` tells it; `size` 0 = not even its size is known there."""
-
-    bar: int
-    first: int
-    size: int
-    is_assigned: bool
-    is_prefetchable: bool
-
-
-@dataclass(slots=True)
-class Port:
-    """A bridge above the PF. `space` None: it could not be read."""
-
-    pci: str
-    subordinate: int | None
-    space: Space | None
-
-
-@dataclass(slots=True)
-class Slot:
-    """What one PF and its slot say. None = it is not there, or cannot be seen.
-
-    `name` is for sentences. `hands_over`: its driver leaves the PF to user space and makes no VFs. `offset` and `stride`
-    are what the kernel reckons with. `total` is sriov_totalvfs, which the driver may have lowered. `regions` None: there
-    is no `resource`. `ports` begin with the one next to the PF; none = it sits on a root bus. `functions` are the PFs of
-    the card. `unseen` says what could not be read, and why.
-    """
-
-    pci: str
-    name: str = ""
-    is_there: bool = True
-    driver: str = ""
-    hands_over: bool = False
-    numvfs: int = 0
-    total: int | None = None
-    offset: int | None = None
-    stride: int | None = None
-    space: Space | None = None
-    regions: list[Region] | None = None
-    ports: list[Port] = field(default_factory=list)
-    functions: int = 1
-    unseen: list[str] = field(default_factory=list)
-
-    @property
-    def routing_id(self) -> int:
-        """Bus, device and function as the 16 bits that PCI Express routes by."""
-        _, bus, rest = self.pci.split(":")
-        device, _, function = rest.partition(".")
-        return int(bus, 16) << 8 | int(device, 16) << 3 | int(function, 16)
-
-
-@dataclass(slots=True)
-class Limit:
-    """At most `count` VFs, because of `reason`, a sentence with the numbers; `remedy` has what to do, a line each.
-    `is_certain`: the kernel refuses more; else it most likely does.
-    """
-
-    count: int
-    reason: str
-    rule: Rule = "capability"
-    remedy: str = ""
-    is_certain: bool = True
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "count": self.count,
-            "rule": self.rule,
-            "certain": self.is_certain,
-            "reason": self.reason,
-            "remedy": self.remedy,
-        }
-
-
-@dataclass(slots=True)
-class Capacity:
-    """`count` is the smallest of all limits; those that bind come first. `notes`: what else is worth knowing."""
-
-    count: int
-    limits: list[Limit]
-    notes: list[str] = field(default_factory=list)
-
-    def against(self, count: int) -> Limit | None:
-        """The first limit that is in the way of that many VFs; a certain one before a likely one."""
-        broken = [limit for limit in self.limits if limit.count < count]
-        return min(broken, key=lambda limit: not limit.is_certain, default=None)
+__all__ = ["Capacity", "Limit", "Port", "Region", "Slot", "capacity"]
 
 
 def capacity(slot: Slot) -> Capacity:
     """Whatever is not known limits nothing, and stands in the notes."""
-    raise NotImplementedError
+    limits = list(_never(slot)) or [
+        *_driver(slot),
+        *_total(slot),
+        *_firmware(slot),
+        *oracle_room.bus(slot),
+        *oracle_room.memory(slot),
+        *oracle_room.windows(slot),
+    ]
+    limits.sort(key=lambda limit: (limit.count, not limit.is_certain))
+    return Capacity(limits[0].count, limits, list(_notes(slot)))
+
+
+# no VFs at all -------------------------------------------------------------------------------------------------------
+
+
+def _never(slot: Slot) -> Iterator[Limit]:
+    if not slot.is_there:
+        yield Limit(
+            0,
+            f"there is no PCI device {slot.pci}",
+            "gone",
+            "ls /sys/bus/pci/devices shows those that are there",
+        )
+    elif slot.space is not None and slot.space.is_gone:
+        yield Limit(
+            0,
+            "the card does not answer (each byte of its configuration space is ff): it was pulled, or has lost its link",
+            "gone",
+            f"reseat the card, then\necho 1 > /sys/bus/pci/devices/{slot.pci}/remove\necho 1 > /sys/bus/pci/rescan",
+        )
+    elif slot.total is None:
+        why, remedy = _not_offered(slot)
+        yield Limit(0, why, "capability", remedy)
+
+
+def _not_offered(slot: Slot) -> tuple[str, str]:
+    """Why sysfs has no sriov_totalvfs for it."""
+    space = slot.space
+    firmware = (
+        "switch SR-IOV on in the card's own firmware settings (mlxconfig, bnxtnvm, the adapter's page in the BIOS setup)"
+        " and in the BIOS, then power the machine off and on"
+    )
+    if space is None or not space.is_whole:
+        why = "the kernel offers no VFs for it (no sriov_totalvfs); its configuration space says why, to root alone"
+        return why, f"sudo sriovctl oracle {slot.pci}"
+    if space.sriov is None:
+        return "the card has no SR-IOV capability", f"{firmware}; a card without such a setting has no VFs"
+    found = space.sriov
+    if not found.total_vfs:
+        return (
+            "the card's SR-IOV capability offers none (TotalVFs is 0): its firmware has them switched off",
+            firmware,
+        )
+    if not found.offset or (found.total_vfs > 1 and not found.stride):
+        numbers = f"VF offset {found.offset}, stride {found.stride}"
+        why = f"the card's SR-IOV capability is broken ({numbers}), and the kernel refuses it"
+        return why, "newer firmware for the card"
+    numbers = f"TotalVFs {found.total_vfs}, page sizes {found.page_sizes:#x}"
+    why = f"the kernel refuses the card's SR-IOV capability ({numbers}), or was built without CONFIG_PCI_IOV"
+    return why, f"dmesg | grep {slot.pci}"
+
+
+# driver and card -----------------------------------------------------------------------------------------------------
+
+
+def _driver(slot: Slot) -> Iterator[Limit]:
+    if not slot.driver:
+        why = "no driver is bound to the PF, and only a driver can make VFs"
+    elif slot.hands_over:
+        why = f"its driver {slot.driver} hands the PF to user space and cannot make VFs"
+    else:
+        return
+    yield Limit(0, why, "driver", driver_remedy(slot))
+
+
+def driver_remedy(slot: Slot) -> str:
+    device = f"/sys/bus/pci/devices/{slot.pci}"
+    steps = [f"echo > {device}/driver_override", f"echo {slot.pci} > /sys/bus/pci/drivers_probe"]
+    if slot.driver:
+        steps.insert(1, f"echo {slot.pci} > {device}/driver/unbind")
+    first = "make the VFs with the PF on its kernel driver; DPDK and VPP then take the VFs. To give it back:"
+    return "\n".join([first, *steps])
+
+
+def _total(slot: Slot) -> Iterator[Limit]:
+    if slot.total is None:
+        return
+    card = slot.space.sriov if slot.space else None
+    remedy = f"sriovctl vfs {slot.name or slot.pci} {slot.total}; some cards raise the limit in their firmware settings"
+    if card is None or card.total_vfs <= slot.total:
+        yield Limit(slot.total, f"it can have at most {slot.total} (TotalVFs of the card)", "total", remedy)
+        return
+    driver = f"driver {slot.driver}" if slot.driver else "the driver"
+    why = f"it can have at most {slot.total} ({driver} allows no more of the card's {card.total_vfs})"
+    yield Limit(slot.total, why, "total", remedy)
+
+
+def _firmware(slot: Slot) -> Iterator[Limit]:
+    """sriov_enable: without VF migration, which no card has, both numbers must be the same, or it answers EIO."""
+    card = slot.space.sriov if slot.space else None
+    if card is None or card.initial_vfs == card.total_vfs:
+        return
+    if card.has_migration and card.initial_vfs < card.total_vfs:
+        why = f"the card begins with {card.initial_vfs} of its {card.total_vfs} VFs (InitialVFs)"
+        yield Limit(card.initial_vfs, why, "firmware", is_certain=False)
+        return
+    yield Limit(
+        0,
+        f"the card's firmware contradicts itself (InitialVFs {card.initial_vfs}, TotalVFs {card.total_vfs}), and the"
+        " kernel then makes none (EIO)",
+        "firmware",
+        "set the number of VFs anew in the card's firmware settings, or update its firmware; then power off and on",
+    )
+
+
+# notes ---------------------------------------------------------------------------------------------------------------
+
+
+def _notes(slot: Slot) -> Iterator[str]:
+    if slot.numvfs:
+        yield (
+            f"it has {slot.numvfs} VFs now: the kernel takes another number only from 0 on (EBUSY), which takes all of"
+            " them away first"
+        )
+    card = slot.space.sriov if slot.space else None
+    if card is not None and not slot.numvfs and slot.offset not in {None, card.offset}:
+        yield f"the kernel reckons with VF offset {slot.offset}, while the card says {card.offset}"
+    if not slot.ports and slot.offset is not None:
+        yield "no bridge is above it, so where its buses end is not to be seen"
+    yield from slot.unseen

@@ -191,10 +191,10 @@ def _drivers(facts: PfFacts, wanted: VfRange, vfs: list[VfFacts], is_anew: bool)
     for vf in vfs:
         found = vf.driver_plan
         what = f"bind vf {vf.index} of {facts.name} to {wanted.driver}"
-        if isinstance(found, CniError):
-            yield type(found)(f"{what}: {found.msg}", found.details)
-        elif found is not None and found.is_change and vf.use:
+        if vf.use and (isinstance(found, CniError) or (found is not None and found.is_change)):
             yield PfUnusable(f"{what}: it is in use, {vf.use}", _END_USE)
+        elif isinstance(found, CniError):
+            yield type(found)(f"{what}: {found.msg}", found.details)
         elif found is not None and found.is_change:
             todo.setdefault(found.driver, []).append(vf.index)
     for driver, indices in todo.items():
