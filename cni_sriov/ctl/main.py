@@ -15,11 +15,42 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
-from .commands import baseline, explain, forget, gc, importing, leases, status, validate, vfs
+from .commands import (
+    apply,
+    baseline,
+    bind,
+    explain,
+    forget,
+    gc,
+    importing,
+    leases,
+    oracle,
+    restore,
+    status,
+    unbind,
+    validate,
+    vfs,
+)
 from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
 
 COMMANDS = tuple(
-    module.COMMAND for module in (vfs, status, leases, baseline, gc, forget, importing, validate, explain)
+    module.COMMAND
+    for module in (
+        vfs,
+        apply,
+        oracle,
+        bind,
+        unbind,
+        restore,
+        status,
+        leases,
+        baseline,
+        gc,
+        forget,
+        importing,
+        validate,
+        explain,
+    )
 )
 
 
