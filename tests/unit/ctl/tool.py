@@ -60,7 +60,7 @@ def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> R
         str(proc),
         str(world.root / "default-data"),
         is_dead,
-        Files(str(world.root)),
+        Files(str(world.kernel.root)),
     )
     status = main(argv, tool)
     return Run(status, out.getvalue(), err.getvalue())
