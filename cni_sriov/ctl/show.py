@@ -30,7 +30,7 @@ _COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "
 _STATES = {"free": "green", "attached": ""}
 
 
-def _console(out: TextIO) -> Console:
+def console_of(out: TextIO) -> Console:
     width = None if out.isatty() else _PIPE_WIDTH
     return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
@@ -57,7 +57,7 @@ def _dash(text: str) -> Text:
 
 def vfs(out: TextIO, outcome: Provision) -> None:
     row = outcome.pf
-    console = _console(out)
+    console = console_of(out)
     name = row.pf.ifname or row.pf.pci_address
     done = "now has" if outcome.changed else "has"
     console.print(Text(f"{name} {done} {row.pf.numvfs} of {row.pf.totalvfs} VFs", style="bold"))
@@ -74,7 +74,7 @@ def vfs(out: TextIO, outcome: Provision) -> None:
 
 
 def status(out: TextIO, pfs: list[PfRow], unreadable: list[dict[str, str]]) -> None:
-    console = _console(out)
+    console = console_of(out)
     if not pfs:
         console.print("this node has no device that can have VFs (no sriov_totalvfs in /sys/bus/pci/devices)")
         return
@@ -138,7 +138,7 @@ def _print_pf(console: Console, row: PfRow) -> None:
 
 
 def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
-    console = _console(out)
+    console = console_of(out)
     if not found:
         console.print("no leases")
         return
@@ -157,7 +157,7 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
 
 
 def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
-    console = _console(out)
+    console = console_of(out)
     taken = [item for item in items if item.taken]
     verb = "would be taken back" if dry_run else "taken back"
     console.print(Text(f"{len(taken) or 'nothing'} {verb}", style="bold"))
@@ -174,7 +174,7 @@ def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
 
 
 def imported(out: TextIO, outcome: Imported) -> None:
-    console = _console(out)
+    console = console_of(out)
     new = [item for item in outcome.items if not item.done]
     verb = "would be leased" if outcome.dry_run else "leased"
     console.print(
@@ -212,7 +212,7 @@ def _skipped(console: Console, outcome: Imported) -> None:
 
 def baseline(out: TextIO, rows: list[Row]) -> None:
     """Of one VF all that is kept, of more what differs."""
-    console = _console(out)
+    console = console_of(out)
     for row in rows:
         state = row.note or ("differs" if row.differs else "as it was")
         name = f"{row.pf.ifname or row.pf.pci_address} vf {row.index} {row.vf}"
@@ -231,7 +231,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def findings(out: TextIO, file: str, found: list[Finding]) -> None:
-    console = _console(out)
+    console = console_of(out)
     for finding in found:
         line = Text(finding.severity.ljust(8), style=_STYLES[finding.severity])
         line.append(f"{finding.document}: " if finding.document else "")
@@ -252,7 +252,7 @@ def _count(number: int, what: str) -> str:
 
 def explained(out: TextIO, file: str, outcome: Explained) -> None:
     """A row for each part, with a bar where it lies in the call; the bars are last, so that awk finds the numbers."""
-    console = _console(out)
+    console = console_of(out)
     verbs = {verb: split.middle(calls) for verb, calls in outcome.verbs.items()}
     runs = len(outcome.verbs["ADD"])
     console.print(Text(f"{file}, network {outcome.network}: {_runs(runs)}", style="bold"))

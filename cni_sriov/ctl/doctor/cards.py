@@ -1,0 +1,56 @@
+"""The network cards: what they can, what they are bound to, who uses them."""
+
+from __future__ import annotations
+
+from ...decide.facts_card import Card, CardVf
+from ...kernel import devices
+from ...kernel.files import Files
+from ...kernel.sysfs import is_userspace
+from ...vf.host import Host
+from ...words.device import NETWORK, Device
+from ...words.failures import Failures
+from ...words.pci import parse_pci_address
+from .. import vfs
+
+
+def find(host: Host, files: Files, where: str) -> str:
+    """The address of a network device that is no VF; the error says what `where` is instead."""
+    try:
+        address = parse_pci_address(where)
+    except ValueError:
+        name = host.netlink.ifname(host.netlink.ifindex(where)) or where
+        address = host.sysfs.pci_of_netdev(name)
+    if address and _is_card(devices.device(files, address)):
+        return address
+    return vfs.find_pf(host, where).pci_address
+
+
+def _is_card(device: Device) -> bool:
+    return (device.base_class == NETWORK or device.totalvfs > 0) and not device.pf
+
+
+def look(host: Host, files: Files, failures: Failures, wanted: str = "") -> list[Card]:
+    """Every network device that is no VF, or the `wanted` one alone. What fails at one hides no other."""
+    found = devices.devices(files)
+    cards = []
+    for device in found:
+        if _is_card(device) and wanted in {"", device.address}:
+            with failures.of(card=device.address):
+                cards.append(_card(host, device, found))
+    return cards
+
+
+def _card(host: Host, device: Device, found: list[Device]) -> Card:
+    card = Card(device, is_userspace=is_userspace(device.driver))
+    card.ifname = next(iter(host.sysfs.netdevs(device.address)), "")
+    link = host.netlink.link(card.ifname) if card.ifname else None
+    if link is not None:
+        card.is_up, card.has_carrier = link.is_up, link.carrier
+    by_address = {one.address: one for one in found}
+    for index, address in host.sysfs.virtfns(device.address):
+        vf = by_address.get(address) or Device(address, pf=device.address)
+        card.vfs.append(CardVf(index, vf, is_userspace(vf.driver)))
+    pf = host.sysfs.pf_by_pci(device.address)
+    if pf is not None:
+        card.users = vfs.users(host, pf, "/proc")
+    return card

@@ -1,0 +1,70 @@
+"""What the machine below the cards is like, for the doctor's rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..words.device import Device
+
+ModuleState = Literal["loaded", "loadable", "missing"]  # what is built into the kernel is loaded
+
+
+@dataclass(slots=True)
+class HugePages:
+    """Of one size (KiB), on one NUMA node (-1: the kernel knows no nodes). `where` is their directory in sysfs."""
+
+    node: int
+    size: int
+    total: int
+    free: int
+    where: str
+
+
+@dataclass(slots=True)
+class HugeFile:
+    """A file on a hugetlbfs, which keeps its pages while it is there; `users`: who has it mapped, as "vpp (pid 12)"."""
+
+    path: str
+    users: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ModuleOption:
+    """One parameter of a module, as `source` (a file of modprobe.d, or the kernel's command line) sets it.
+
+    `line` is what stands there. A module that is not to be loaded by itself has the name "blacklist".
+    """
+
+    source: str
+    line: str
+    module: str
+    name: str
+    value: str = ""
+
+
+@dataclass(slots=True)
+class Machine:
+    """`vendor` is the CPU's own word (GenuineIntel), "" where it has none. `cmdline` is the kernel's command line.
+
+    `groups`: how many IOMMU groups there are; `iommus`: what the kernel drives (dmar0, ivhd0), `iommu_tables`: what the
+    firmware tells of (DMAR, IVRS, IORT, VIOT). `lockdown` is "" where the kernel has none; `secure_boot` None = no UEFI,
+    or not known. `modules`: of vfio-pci, uio_pci_generic and igb_uio. `hugetlbfs`: where it is mounted.
+    """
+
+    vendor: str = ""
+    arch: str = ""
+    release: str = ""
+    cmdline: str = ""
+    groups: int = 0
+    iommus: list[str] = field(default_factory=list)
+    iommu_tables: list[str] = field(default_factory=list)
+    noiommu: bool = False
+    lockdown: str = ""
+    secure_boot: bool | None = None
+    modules: dict[str, ModuleState] = field(default_factory=dict)
+    options: list[ModuleOption] = field(default_factory=list)
+    hugepages: list[HugePages] = field(default_factory=list)
+    hugetlbfs: list[str] = field(default_factory=list)
+    hugefiles: list[HugeFile] = field(default_factory=list)
+    accelerators: list[Device] = field(default_factory=list)
