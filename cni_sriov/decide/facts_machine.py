@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from ..words.device import Device
-
-ModuleState = Literal["loaded", "loadable", "missing"]  # what is built into the kernel is loaded
+from ..words.modules import ModuleOption, ModuleState
 
 
 @dataclass(slots=True)
@@ -30,20 +28,6 @@ class HugeFile:
 
 
 @dataclass(slots=True)
-class ModuleOption:
-    """One parameter of a module, as `source` (a file of modprobe.d, or the kernel's command line) sets it.
-
-    `line` is what stands there. A module that is not to be loaded by itself has the name "blacklist".
-    """
-
-    source: str
-    line: str
-    module: str
-    name: str
-    value: str = ""
-
-
-@dataclass(slots=True)
 class Machine:
     """`vendor` is the CPU's own word (GenuineIntel), "" where it has none. `cmdline` is the kernel's command line.
 
@@ -53,7 +37,6 @@ class Machine:
     """
 
     vendor: str = ""
-    arch: str = ""
     release: str = ""
     cmdline: str = ""
     groups: int = 0

@@ -6,7 +6,7 @@ from ...decide.facts import Facts
 from ...kernel.files import Files
 from ...vf.host import Host
 from ...words.failures import Failures
-from . import cards, machine
+from . import cards, hugepages, machine, processes
 
 
 def gather(host: Host, files: Files, where: str = "", is_root: bool = True) -> Facts:
@@ -15,9 +15,14 @@ def gather(host: Host, files: Files, where: str = "", is_root: bool = True) -> F
     failures = Failures()
     if where:
         facts.wanted = cards.find(host, files, where)
-    with failures.of(part="the machine"):
-        facts.machine = machine.look(files, failures)
-    with failures.of(part="the cards"):
-        facts.cards = cards.look(host, files, failures, facts.wanted)
+    mounts: list[str] = []
+    running: list[processes.Process] = []
+    with failures.of(what="mounts"):
+        mounts = hugepages.mounts(files)
+    with failures.of(what="processes"):
+        running = processes.scan(files, failures, mounts)
+    facts.machine = machine.look(files, failures, running, mounts)
+    with failures.of(what="the cards"):
+        facts.cards = cards.look(host, files, failures, running, facts.wanted)
     facts.unseen = failures.told
     return facts
