@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from ..words.failures import Failures
-from . import rules_card, rules_machine
+from . import rules_card, rules_dpdk, rules_machine, rules_vfs
 from .facts import Facts, Rule
 from .trouble import Severity, Trouble
 
-RULES: tuple[Rule, ...] = (*rules_card.RULES, *rules_machine.RULES)
+RULES: tuple[Rule, ...] = (*rules_card.RULES, *rules_vfs.RULES, *rules_machine.RULES, *rules_dpdk.RULES)
 _ORDER = {severity: n for n, severity in enumerate(get_args(Severity))}
 
 

@@ -45,7 +45,7 @@ def look(
 
 
 def _card(host: Host, files: Files, device: Device, found: list[Device], running: list[Process]) -> Card:
-    card = Card(device, is_userspace=is_userspace(device.driver))
+    card = Card(device, is_userspace=is_userspace(device.driver), is_meant=is_userspace(device.override))
     card.ifname = next(iter(host.sysfs.netdevs(device.address)), "")
     link = host.netlink.link(card.ifname) if card.ifname else None
     if link is not None:
@@ -63,7 +63,7 @@ def _card(host: Host, files: Files, device: Device, found: list[Device], running
 
 
 def _vf(files: Files, index: int, device: Device, running: list[Process]) -> CardVf:
-    vf = CardVf(index, device, is_userspace(device.driver))
+    vf = CardVf(index, device, is_userspace(device.driver), is_userspace(device.override))
     if vf.is_userspace:
         vf.holders = processes.holders(files, running, device)
     return vf

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ...decide.facts_machine import Machine
+from ...decide.facts_machine import Group, Machine
 from ...kernel import devices, lockdown, modules
 from ...kernel.files import Files
+from ...words.device import NETWORK, Device
 from ...words.failures import Failures
 from . import hugepages
 from .processes import Process
@@ -13,20 +14,18 @@ ACPI_TABLES = "/sys/firmware/acpi/tables"
 IOMMU_TABLES = {"DMAR", "IVRS", "IORT", "VIOT"}  # Intel, AMD, Arm, virtio: ACPI 6.5, 5.2.6
 GROUPS = "/sys/kernel/iommu_groups"
 DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
-# Intel's QAT as the kernel's table has it (drivers/crypto/intel/qat/qat_common/adf_accel_devices.h, adf_pf of each):
-# C62x, C3xxx, DH895xCC, D15xx (6xxx), 4xxx, 401xx, 402xx, 420xx; then their VFs
-QAT = {
-    *(0x37C8, 0x19E2, 0x0435, 0x6F54, 0x4940, 0x4942, 0x4944, 0x4946),
-    *(0x37C9, 0x19E3, 0x0443, 0x6F55, 0x4941, 0x4943, 0x4945, 0x4947),
-}
-INTEL = 0x8086
+QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind tells them (usertools/dpdk-devbind.py)
 
 
 def look(files: Files, failures: Failures, processes: list[Process], hugetlbfs: list[str]) -> Machine:
     """Each thing by itself: what fails goes to `failures`, and is as if it were not there."""
     found = Machine(hugetlbfs=hugetlbfs)
+    known: list[Device] = []
+    with failures.of(what="PCI devices"):
+        known = devices.devices(files)
     with failures.of(what="the processor"):
-        found.vendor = _vendor(files)
+        found.vendor, flags = (_processor(files, key) for key in ("vendor_id", "flags"))
+        found.is_guest = "hypervisor" in flags.split()
         found.release = files.text(modules.RELEASE) or ""
         found.cmdline = files.text("/proc/cmdline") or ""
     with failures.of(what="the IOMMU"):
@@ -47,15 +46,29 @@ def look(files: Files, failures: Failures, processes: list[Process], hugetlbfs: 
         found.hugepages = hugepages.pages(files)
         found.hugefiles = hugepages.kept(files, hugetlbfs, processes)
     with failures.of(what="crypto accelerators"):
-        found.accelerators = [
-            one for one in devices.devices(files) if one.vendor == INTEL and one.device in QAT
-        ]
+        found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]
+    with failures.of(what="IOMMU groups"):
+        found.shared = _shared(known)
     return found
 
 
-def _vendor(files: Files) -> str:
+def _processor(files: Files, wanted: str) -> str:
+    """What the first processor says of itself."""
     for line in (files.text("/proc/cpuinfo") or "").splitlines():
         key, colon, value = line.partition(":")
-        if colon and key.strip() == "vendor_id":
+        if colon and key.strip() == wanted:
             return value.strip()
     return ""
+
+
+def _shared(known: list[Device]) -> list[Group]:
+    """The IOMMU groups of network devices in which there is more than one device, bridges not counted."""
+    members: dict[str, list[Device]] = {}
+    for one in known:
+        if one.group and not one.is_bridge:
+            members.setdefault(one.group, []).append(one)
+    return [
+        Group(number, found)
+        for number, found in members.items()
+        if len(found) > 1 and any(one.base_class == NETWORK for one in found)
+    ]
