@@ -21,7 +21,7 @@ def diagnose(facts: Facts, rules: tuple[Rule, ...] = RULES) -> list[Trouble]:
     for rule in rules:
         failures = Failures()
         with failures.of():
-            found += list(rule(facts))
+            found.extend(rule(facts))  # what it found before it failed stays
         found += [_failed(rule, reason) for reason in failures.told]
     return sorted(found, key=lambda trouble: _ORDER[trouble.severity])
 

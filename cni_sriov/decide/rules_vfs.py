@@ -142,7 +142,7 @@ def vf_without_driver(facts: Facts) -> Iterator[Trouble]:
             "vf-without-driver",
             "error" if len(bare) == len(card.vfs) else "warning",
             card.name,
-            f"{len(bare)} VFs of {card.name} have no driver: {_named(bare)}",
+            f"{len(bare)} of the {len(card.vfs)} VFs of {card.name} have no driver: {_named(bare)}",
             "\n".join(
                 [
                     *(f"# take this line out of {one.source}: {one.line}" for one in off),
