@@ -15,7 +15,7 @@ from ..words.errors import InputOutput
 from ..words.gone import is_gone
 
 T = TypeVar("T")
-_MOST = 1 << 20  # bytes: nothing that is looked at is larger
+_MOST = 1 << 23  # bytes: modules.alias of a distribution's kernel has more than one MiB
 
 
 @dataclass(slots=True)
