@@ -24,6 +24,7 @@ from .commands import (
     gc,
     importing,
     leases,
+    oracle,
     restore,
     status,
     unbind,
@@ -36,6 +37,7 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         vfs,
+        oracle,
         bind,
         unbind,
         restore,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from ...decide.facts_card import Card, CardVf
 from ...kernel import devices
 from ...kernel.files import Files
-from ...kernel.sysfs import is_userspace
 from ...vf.host import Host
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
-from ...words.pci import parse_pci_address
-from .. import facts, vfs
+from ...words.pci import is_userspace, parse_pci_address
+from .. import drivers, facts, slot, vfs
 from . import processes
 from .processes import Process
 
@@ -46,7 +45,9 @@ def look(
 
 def _card(host: Host, files: Files, device: Device, found: list[Device], running: list[Process]) -> Card:
     card = Card(device, is_userspace=is_userspace(device.driver), is_meant=is_userspace(device.override))
-    card.ifname = next(iter(host.sysfs.netdevs(device.address)), "")
+    card.slot = slot.look(files, device.address)
+    names = host.sysfs.netdevs(device.address) or drivers.netdevs(files, device.address)
+    card.ifname = next(iter(names), "")
     link = host.netlink.link(card.ifname) if card.ifname else None
     if link is not None:
         card.is_up, card.has_carrier = link.is_up, link.carrier

@@ -73,10 +73,8 @@ def test_no_iommu_bites_only_who_wants_user_space() -> None:
     assert one(rules.iommu_off, with_vfio(facts)).severity == "warning"
 
 
-def test_the_groups_of_no_iommu_mode_are_no_iommu() -> None:
+def test_no_iommu_mode_is_a_danger_of_its_own() -> None:
     facts = without_iommu("GenuineIntel", ["DMAR"])
-    facts.machine.groups = 1
-    assert ill(rules.iommu_off, facts) == []  # a VM's, without a class/iommu
     facts.machine.noiommu = True
     line = "options vfio enable_unsafe_noiommu_mode=1"
     facts.machine.options = [
