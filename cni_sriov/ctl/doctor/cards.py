@@ -39,7 +39,10 @@ def look(
     for device in found:
         if _is_card(device) and wanted in {"", device.address}:
             with failures.of(card=device.address):
-                cards.append(_card(host, files, device, found, running))
+                card = _card(host, files, device, found, running)
+                cards.append(card)
+                with failures.of(users=f"who uses VFs of {card.name}"):
+                    card.users = _users(host, files, device.address)
     return cards
 
 
@@ -59,8 +62,12 @@ def _card(host: Host, files: Files, device: Device, found: list[Device], running
     pf = host.sysfs.pf_by_pci(device.address)
     if pf is not None:
         card.probes_drivers = facts.probes_drivers(host.sysfs, pf)
-        card.users = vfs.users(host, pf, f"{files.root}/proc")
     return card
+
+
+def _users(host: Host, files: Files, address: str) -> list[str]:
+    pf = host.sysfs.pf_by_pci(address)
+    return vfs.users(host, pf, f"{files.root}/proc") if pf is not None else []
 
 
 def _vf(files: Files, index: int, device: Device, running: list[Process]) -> CardVf:

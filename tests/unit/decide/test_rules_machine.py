@@ -105,7 +105,7 @@ def test_a_shared_group_names_its_members(driver: str, severity: str) -> None:
 @pytest.mark.parametrize("state", ["loaded", "loadable", "missing"])
 def test_vfio_is_missing_where_it_cannot_even_be_loaded(state: str) -> None:
     facts = healthy()
-    facts.machine.modules["vfio-pci"] = state  # type: ignore[assignment]
+    facts.machine.modules["vfio-pci"] = state
 
     found = ill(rules.vfio_missing, facts)
 
