@@ -15,6 +15,7 @@ from ..words.errors import InputOutput
 from ..words.gone import is_gone
 
 T = TypeVar("T")
+_PIECE = 1 << 18
 _MOST = 1 << 23  # bytes: modules.alias of a distribution's kernel has more than one MiB
 
 
@@ -64,8 +65,12 @@ class Files:
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(_MOST)
+    """In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler)."""
+    found = b""
+    with open(path, "rb", buffering=0) as file:
+        while len(found) < _MOST and (piece := file.read(_PIECE)):
+            found += piece
+    return found
 
 
 def _real(path: str) -> str:
