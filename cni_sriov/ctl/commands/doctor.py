@@ -25,7 +25,8 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     from ..doctor.gather import gather
 
     host = tool.make_host(options.state_dir)
-    found = doctor.diagnose(gather(host, tool.files, options.pf, tool.euid == 0))
+    facts = gather(host, tool.files, options.pf, tool.euid == 0, tool.is_dead, tool.data_dir)
+    found = doctor.diagnose(facts)
     if options.json:
         write_json(tool, {"findings": [trouble.to_json() for trouble in found]})
     else:

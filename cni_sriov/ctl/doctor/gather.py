@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from ...conf.hostsubnet import DATA_DIR
 from ...decide.facts import Facts
 from ...kernel.files import Files
+from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.failures import Failures
-from . import cards, machine
+from . import cards, machine, state
 
 
-def gather(host: Host, files: Files, where: str = "", is_root: bool = True) -> Facts:
+def gather(
+    host: Host,
+    files: Files,
+    where: str = "",
+    is_root: bool = True,
+    is_dead: Judge | None = None,
+    data_dir: str = DATA_DIR,
+) -> Facts:
     """`where`: a card by name, altname or PCI address; "" = all. PfUnusable or BadConfig where there is none such."""
     facts = Facts(is_root=is_root)
     failures = Failures()
@@ -19,5 +28,7 @@ def gather(host: Host, files: Files, where: str = "", is_root: bool = True) -> F
         facts.machine = machine.look(files, failures)
     with failures.of(part="the cards"):
         facts.cards = cards.look(host, files, failures, facts.wanted)
+    if is_root:  # what is attached, root alone may see
+        facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
     facts.unseen = failures.told
     return facts
