@@ -11,7 +11,6 @@ from .trouble import Evidence, Severity, Trouble
 _DEVICES = "/sys/bus/pci/devices"
 _NO_MAC = {"", "00:00:00:00:00:00"}
 _FIRST = 0x020000000001  # locally administered, unicast
-_CONTAINER = "# restart the container: it loses nothing that it still has"
 
 
 # MACs ----------------------------------------------------------------------------------------------------------------
@@ -133,6 +132,10 @@ def netns_without_process(facts: Facts) -> Iterator[Trouble]:
 
 
 def _unmount(path: str) -> str:
+    """One below /proc/PID/root is a mount of that process's mount namespace."""
+    if path.startswith("/proc/"):
+        _, _, pid, _, inside = path.split("/", 4)
+        return f"nsenter --target {pid} --mount umount /{inside}"
     directory, _, name = path.rpartition("/")
     if directory in {"/run/netns", "/var/run/netns"}:
         return f"ip netns del {name}"

@@ -21,7 +21,9 @@ def find(host: Host, files: Files, lost: list[Away], failures: Failures) -> None
     if not todo:
         return
     closed = Failures()
-    for paths in host.live_netns().values():
+    for inode, paths in host.live_netns().items():
+        if not inode:
+            continue  # pids of processes that are shown to nobody
         with closed.of(netns=_shown(paths)):
             for link in _links(host, paths):
                 one = todo.pop(link.parent_dev, None)

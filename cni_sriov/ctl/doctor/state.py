@@ -47,13 +47,6 @@ def look(
     with failures.of(part="attachments"):
         state.held = _held(host, records, verdicts, failures)
     state.leases = [] if wanted else _leases(verdicts)
-    state.leasesX = [
-        DeadLease(one.what, one.owner, one.reason)
-        for one in verdicts
-        if one.kind == "lease"
-        and one.taken
-        and one.owner  # what is of an earlier boot has none, and is in nobody's way
-    ]
     with failures.of(part="VFs that nobody recorded"):
         state.away = _away(host, rows)
         away.find(host, files, state.away, failures)
