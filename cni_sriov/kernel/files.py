@@ -6,6 +6,7 @@ One door, so that a recording (below another root) answers as the node did. Path
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
@@ -64,7 +65,11 @@ class Files:
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
+    """EINVAL for what is no file: a FIFO would never end, and a device might do something."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(EINVAL, "it is no regular file")
         return file.read(_MOST)
 
 

@@ -8,7 +8,7 @@ from ...kernel.files import Files
 from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.failures import Failures
-from . import cards, machine, state
+from . import cards, machine, runtimes, state
 
 
 def gather(
@@ -18,8 +18,12 @@ def gather(
     is_root: bool = True,
     is_dead: Judge | None = None,
     data_dir: str = DATA_DIR,
+    bundle: str = "",
 ) -> Facts:
-    """`where`: a card by name, altname or PCI address; "" = all. PfUnusable or BadConfig where there is none such."""
+    """`where`: a card by name, altname or PCI address; "" = all. PfUnusable or BadConfig where there is none such.
+
+    `bundle`: our own plugin's path.
+    """
     facts = Facts(is_root=is_root)
     failures = Failures()
     if where:
@@ -30,5 +34,7 @@ def gather(
         facts.cards = cards.look(host, files, failures, facts.wanted)
     if is_root:  # what is attached, root alone may see
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
+    if not where:
+        facts.runtimes = runtimes.look(host, files, failures, bundle)
     facts.unseen = failures.told
     return facts

@@ -98,7 +98,7 @@ def test_one_mac_on_two_vfs(world: World) -> None:
     (found,) = troubles(world)
 
     assert (found.rule, found.subject) == ("same-mac", second.mac)
-    assert f"enp1s0f0v1 address 02:" in found.remedy
+    assert "enp1s0f0v1 address 02:" in found.remedy
 
 
 def test_vfs_that_went_below_a_container(world: World) -> None:
