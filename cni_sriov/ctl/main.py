@@ -15,12 +15,40 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
-from .commands import baseline, doctor, explain, forget, gc, importing, leases, status, validate, vfs
+from .commands import (
+    baseline,
+    bind,
+    doctor,
+    explain,
+    forget,
+    gc,
+    importing,
+    leases,
+    restore,
+    status,
+    unbind,
+    validate,
+    vfs,
+)
 from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
 
 COMMANDS = tuple(
     module.COMMAND
-    for module in (vfs, status, doctor, leases, baseline, gc, forget, importing, validate, explain)
+    for module in (
+        vfs,
+        bind,
+        unbind,
+        restore,
+        status,
+        doctor,
+        leases,
+        baseline,
+        gc,
+        forget,
+        importing,
+        validate,
+        explain,
+    )
 )
 
 

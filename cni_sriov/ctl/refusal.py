@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 
-from ..kernel.sysfs import Sysfs, is_userspace
+from ..kernel.sysfs import Sysfs
 from ..words.domain import PF
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
+from ..words.pci import is_userspace
 from . import facts
 
 _SLOT = (

@@ -11,11 +11,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..kernel.sysfs import is_userspace
 from ..vf.host import Host
 from ..words.domain import PF, VF
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
-from ..words.pci import parse_pci_address
+from ..words.pci import is_userspace, parse_pci_address
 from . import facts, node, refusal
 
 NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (kernels.md 6.14); loading the VF driver's module is in it

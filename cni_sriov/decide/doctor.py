@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from ..words.failures import Failures
-from . import rules_card, rules_host, rules_machine, rules_runtime, rules_state
+from . import rules_card, rules_dpdk, rules_host, rules_machine, rules_runtime, rules_state, rules_vfs
 from .facts import Facts, Rule
 from .trouble import Severity, Trouble
 
 RULES: tuple[Rule, ...] = (
-    *(*rules_card.RULES, *rules_state.RULES, *rules_runtime.RULES),
-    *(*rules_machine.RULES, *rules_host.RULES),
+    *(*rules_card.RULES, *rules_vfs.RULES, *rules_state.RULES, *rules_runtime.RULES),
+    *(*rules_machine.RULES, *rules_dpdk.RULES, *rules_host.RULES),
 )
 _ORDER = {severity: n for n, severity in enumerate(get_args(Severity))}
 
@@ -24,7 +24,7 @@ def diagnose(facts: Facts, rules: tuple[Rule, ...] = RULES) -> list[Trouble]:
     for rule in rules:
         failures = Failures()
         with failures.of():
-            found += list(rule(facts))
+            found.extend(rule(facts))  # what it found before it failed stays
         found += [_failed(rule, reason) for reason in failures.told]
     return sorted(found, key=lambda trouble: _ORDER[trouble.severity])
 

@@ -27,6 +27,14 @@ class Facts:
     unseen: list[str] = field(default_factory=list)
     is_root: bool = True
 
+    @property
+    def wants_userspace(self) -> bool:
+        """Whether anything here is, or is meant to be, in the hands of DPDK, VPP or a virtual machine."""
+        vfs = (vf for card in self.cards for vf in card.vfs)
+        return any(card.is_userspace or card.is_meant for card in self.cards) or any(
+            vf.is_userspace or vf.is_meant for vf in vfs
+        )
+
 
 # Its name is the rule's with - for _. The first line of its docstring says when there is trouble; the last one, after
 # an empty one, which severities it has and in short what helps: `error, warning: ip link set PF up`. docs/doctor.md

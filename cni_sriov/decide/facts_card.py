@@ -25,17 +25,19 @@ class Holder:
 
 @dataclass(slots=True)
 class CardVf:
-    """One VF of a card. `is_userspace`: its driver hands it to user space."""
+    """One VF of a card. `is_userspace`: its driver hands it to user space; `is_meant`: its driver_override names such one."""
 
     index: int
     device: Device
     is_userspace: bool = False
+    is_meant: bool = False
     holders: list[Holder] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Card:
-    """`ifname` "" = it has no netdev here. `users`: who uses VFs of it, a line each. `capability`: TotalVFs as the config
+    """`ifname` "" = it has no netdev here. `is_userspace` and `is_meant` as of a VF. `holders`: who has it open from user
+    space; `users`: who uses VFs of it, a line each. `capability`: TotalVFs as the config
     space has it, -1 = it has no SR-IOV capability, None = the config space cannot be read so far.
     """
 
@@ -44,6 +46,7 @@ class Card:
     is_up: bool = False
     has_carrier: bool = False
     is_userspace: bool = False
+    is_meant: bool = False
     capability: int | None = None
     probes_drivers: bool = True
     holders: list[Holder] = field(default_factory=list)

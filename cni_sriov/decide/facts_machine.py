@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from ..words.device import Device
-
-ModuleState = Literal["loaded", "loadable", "missing"]  # what is built into the kernel is loaded
+from ..words.modules import ModuleOption, ModuleState
 
 
 @dataclass(slots=True)
@@ -30,30 +28,25 @@ class HugeFile:
 
 
 @dataclass(slots=True)
-class ModuleOption:
-    """One parameter of a module, as `source` (a file of modprobe.d, or the kernel's command line) sets it.
+class Group:
+    """An IOMMU group with more than one device, bridges left out: only all of it together can go to user space."""
 
-    `line` is what stands there. A module that is not to be loaded by itself has the name "blacklist".
-    """
-
-    source: str
-    line: str
-    module: str
-    name: str
-    value: str = ""
+    number: str
+    members: list[Device]
 
 
 @dataclass(slots=True)
 class Machine:
-    """`vendor` is the CPU's own word (GenuineIntel), "" where it has none. `cmdline` is the kernel's command line.
+    """`vendor` is the CPU's own word (GenuineIntel), "" where it has none. `is_guest`: of a hypervisor.
 
     `groups`: how many IOMMU groups there are; `iommus`: what the kernel drives (dmar0, ivhd0), `iommu_tables`: what the
     firmware tells of (DMAR, IVRS, IORT, VIOT). `lockdown` is "" where the kernel has none; `secure_boot` None = no UEFI,
-    or not known. `modules`: of vfio-pci, uio_pci_generic and igb_uio. `hugetlbfs`: where it is mounted.
+    or not known. `modules`: of vfio-pci, uio_pci_generic and igb_uio. `options`: of all modules. `hugetlbfs`: where it is
+    mounted. `shared`: groups with a network device. `accelerators`: QAT.
     """
 
     vendor: str = ""
-    arch: str = ""
+    is_guest: bool = False
     release: str = ""
     cmdline: str = ""
     groups: int = 0
@@ -67,4 +60,10 @@ class Machine:
     hugepages: list[HugePages] = field(default_factory=list)
     hugetlbfs: list[str] = field(default_factory=list)
     hugefiles: list[HugeFile] = field(default_factory=list)
+    shared: list[Group] = field(default_factory=list)
     accelerators: list[Device] = field(default_factory=list)
+
+    @property
+    def has_iommu(self) -> bool:
+        """The groups of vfio's no-IOMMU mode are none."""
+        return bool(self.iommus) or (self.groups > 0 and not self.noiommu)

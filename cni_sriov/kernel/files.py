@@ -16,7 +16,7 @@ from ..words.errors import InputOutput
 from ..words.gone import is_gone
 
 T = TypeVar("T")
-_MOST = 1 << 20  # bytes: nothing that is looked at is larger
+_MOST = 1 << 23  # bytes: modules.alias of a distribution's kernel has more than one MiB
 
 
 @dataclass(slots=True)
@@ -67,10 +67,13 @@ class Files:
 def _content(path: str) -> bytes:
     """EINVAL for what is no file: a FIFO would never end, and a device might do something."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with open(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(EINVAL, "it is no regular file")
-        return file.read(_MOST)
+        with open(fd, "rb", closefd=False) as file:
+            return file.read(_MOST)
+    finally:
+        os.close(fd)
 
 
 def _real(path: str) -> str:

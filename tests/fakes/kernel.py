@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cni_sriov.kernel.netlink import ZERO_MAC, Netlink
 from cni_sriov.kernel.netns import OWN, Netns
-from cni_sriov.kernel.sysfs import is_userspace
+from cni_sriov.words.pci import is_userspace
 
 from .card import FakeLink, FakePf, FakeVf, Namespace
 from .effects import Effects, Refused

@@ -6,9 +6,10 @@ import shutil
 from errno import EBUSY, ENODEV, ENOENT, EXDEV
 from typing import TYPE_CHECKING
 
-from cni_sriov.kernel.sysfs import Sysfs, is_userspace
+from cni_sriov.kernel.sysfs import Sysfs
 from cni_sriov.words.domain import PF
 from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.pci import is_userspace
 
 from .effects import Refused, apply, hooked
 

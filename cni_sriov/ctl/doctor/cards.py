@@ -10,7 +10,9 @@ from ...vf.host import Host
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
 from ...words.pci import parse_pci_address
-from .. import vfs
+from .. import facts, vfs
+from . import processes
+from .processes import Process
 
 
 def find(host: Host, files: Files, where: str) -> str:
@@ -29,28 +31,39 @@ def _is_card(device: Device) -> bool:
     return (device.base_class == NETWORK or device.totalvfs > 0) and not device.pf
 
 
-def look(host: Host, files: Files, failures: Failures, wanted: str = "") -> list[Card]:
+def look(
+    host: Host, files: Files, failures: Failures, running: list[Process], wanted: str = ""
+) -> list[Card]:
     """Every network device that is no VF, or the `wanted` one alone. What fails at one hides no other."""
     found = devices.devices(files)
     cards = []
     for device in found:
         if _is_card(device) and wanted in {"", device.address}:
             with failures.of(card=device.address):
-                cards.append(_card(host, device, found))
+                cards.append(_card(host, files, device, found, running))
     return cards
 
 
-def _card(host: Host, device: Device, found: list[Device]) -> Card:
-    card = Card(device, is_userspace=is_userspace(device.driver))
+def _card(host: Host, files: Files, device: Device, found: list[Device], running: list[Process]) -> Card:
+    card = Card(device, is_userspace=is_userspace(device.driver), is_meant=is_userspace(device.override))
     card.ifname = next(iter(host.sysfs.netdevs(device.address)), "")
     link = host.netlink.link(card.ifname) if card.ifname else None
     if link is not None:
         card.is_up, card.has_carrier = link.is_up, link.carrier
+    if card.is_userspace:
+        card.holders = processes.holders(files, running, device)
     by_address = {one.address: one for one in found}
     for index, address in host.sysfs.virtfns(device.address):
-        vf = by_address.get(address) or Device(address, pf=device.address)
-        card.vfs.append(CardVf(index, vf, is_userspace(vf.driver)))
+        card.vfs.append(_vf(files, index, by_address.get(address) or Device(address), running))
     pf = host.sysfs.pf_by_pci(device.address)
     if pf is not None:
-        card.users = vfs.users(host, pf, "/proc")
+        card.probes_drivers = facts.probes_drivers(host.sysfs, pf)
+        card.users = vfs.users(host, pf, f"{files.root}/proc")
     return card
+
+
+def _vf(files: Files, index: int, device: Device, running: list[Process]) -> CardVf:
+    vf = CardVf(index, device, is_userspace(device.driver), is_userspace(device.override))
+    if vf.is_userspace:
+        vf.holders = processes.holders(files, running, device)
+    return vf

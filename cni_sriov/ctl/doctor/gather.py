@@ -8,7 +8,7 @@ from ...kernel.files import Files
 from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.failures import Failures
-from . import cards, machine, runtimes, state
+from . import cards, hugepages, machine, processes, runtimes, state
 
 
 def gather(
@@ -28,10 +28,15 @@ def gather(
     failures = Failures()
     if where:
         facts.wanted = cards.find(host, files, where)
-    with failures.of(part="the machine"):
-        facts.machine = machine.look(files, failures)
-    with failures.of(part="the cards"):
-        facts.cards = cards.look(host, files, failures, facts.wanted)
+    mounts: list[str] = []
+    running: list[processes.Process] = []
+    with failures.of(what="mounts"):
+        mounts = hugepages.mounts(files)
+    with failures.of(what="processes"):
+        running = processes.scan(files, failures, mounts)
+    facts.machine = machine.look(files, failures, running, mounts)
+    with failures.of(what="the cards"):
+        facts.cards = cards.look(host, files, failures, running, facts.wanted)
     if is_root:  # what is attached, root alone may see
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
     if not where:

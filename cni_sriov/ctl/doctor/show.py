@@ -17,14 +17,17 @@ def troubles(out: TextIO, found: list[Trouble]) -> None:
     console = console_of(out)
     for trouble in found:
         line = Text(trouble.severity.ljust(8), style=_STYLES[trouble.severity])
-        line.append(f"{trouble.subject}: " if trouble.subject else "", style="bold")
+        if trouble.subject not in trouble.why:
+            line.append(f"{trouble.subject}: ", style="bold")
         line.append(trouble.why, style="default")
         line.append(f" [{trouble.rule}]", style="dim")
         console.print(line)
         for one in trouble.evidence:
-            console.print(Text(f"  {one.source}: {one.said}", style="dim"))
+            console.print(Text(f"  {one.source}: {one.said}", style="dim"), soft_wrap=True)
         for command in trouble.remedy.splitlines():
-            console.print(Text(f"    {command}", style="" if command.startswith("#") else "bold"))
+            console.print(
+                Text(f"    {command}", style="" if command.startswith("#") else "bold"), soft_wrap=True
+            )
     console.print(_verdict(found))
 
 
