@@ -108,9 +108,9 @@ def _container(vf: VfRow) -> Text:
     """Who has it; where nobody has, or not quite, the state instead."""
     style = _STATES.get(vf.state, "yellow")
     if vf.record is None:
-        return Text(vf.state, style=style)
+        return Text(vf.told, style=style)
     who = f"{_short(vf.record.attachment.container_id)}/{vf.record.attachment.ifname}"
-    return Text(who if vf.state == "attached" else f"{who} ({vf.state})", style=style)
+    return Text(who if vf.state == "attached" else f"{who} ({vf.told})", style=style)
 
 
 def _short(container_id: str) -> str:

@@ -15,7 +15,7 @@ from ..words.errors import InputOutput
 from ..words.gone import is_gone
 
 T = TypeVar("T")
-_MOST = 1 << 20  # bytes: nothing that is looked at is larger
+_MOST = 1 << 23  # bytes: nothing that is looked at is larger; pci.ids and modules.alias have 1.5 MB
 
 
 @dataclass(slots=True)

@@ -13,16 +13,15 @@ def arguments(_: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
-    from .. import node
+    from ..status import gather
 
-    host = tool.make_host(options.state_dir)
-    pfs, unreadable = node.look(host), node.unreadable(host)
+    found = gather.look(tool.make_host(options.state_dir), tool.files)
     if options.json:
-        write_json(tool, {"pfs": [pf.to_json() for pf in pfs], "unreadable": unreadable})
+        write_json(tool, found.to_json())
     else:
         from .. import show
 
-        show.status(tool.out, pfs, unreadable)
+        show.status(tool.out, found.pfs, found.unreadable)
     return OK
 
 
