@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...ipam import own
 from ...kernel import counters
 from ...kernel.counters import Counters
 from ...kernel.devices import devices
@@ -19,6 +20,7 @@ from ...vf.host import Host
 from ...words.device import Device
 from ...words.domain import Link
 from ...words.failures import Failures
+from ...words.lease import Lease
 from ...words.record import Record
 from .. import node
 from ..node import PfRow, VfRow
@@ -27,15 +29,18 @@ from .facts import PfFacts, VfFacts
 from .naming import Naming
 from .sections import Bound
 
+_HOSTNAME = "/proc/sys/kernel/hostname"
+
 
 @dataclass(slots=True)
 class Status:
-    """`unseen`: what could not be looked at, a sentence each; the rest is there all the same."""
+    """`unseen`: what could not be looked at, a sentence each; the rest is there all the same. `node` is the host's name."""
 
     pfs: list[PfRow]
     devices: list[Bound]
     unreadable: list[dict[str, str]]
     unseen: list[str] = field(default_factory=list)
+    node: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A contract: conf/status.schema.json."""
@@ -57,7 +62,20 @@ def look(host: Host, files: Files) -> Status:
         rows = sections.bound(found.values(), naming, _active(host))
     for pf in pfs:
         _look_at_pf(host, pf, found, naming, failures)
-    return Status(pfs, rows, node.unreadable(host), failures.told)
+    name = ""
+    with failures.of():
+        name = files.text(_HOSTNAME) or ""
+    return Status(pfs, rows, node.unreadable(host), failures.told, name)
+
+
+def leases(host: Host, found: Status) -> list[Lease]:
+    """Of every data directory in use; one that cannot be read is told in `found.unseen`."""
+    failures, held = Failures(), list[Lease]()
+    for store in own.stores(host):
+        with failures.of(directory=store.where.path):
+            held += [lease for holding in store.holdings() for lease in holding.leases]
+    found.unseen += failures.told
+    return held
 
 
 def _active(host: Host) -> set[str]:

@@ -12,6 +12,11 @@ from .classes import DPDK_DRIVERS, KINDS, kinds_of
 from .naming import Naming
 
 _LOCAL = ("169.254.", "fe80:", "ff")  # link-local and multicast: every interface has such
+_TITLES = {
+    "dpdk": "{} devices using DPDK-compatible driver",
+    "kernel": "{} devices using kernel driver",
+    "none": "Other {} devices",
+}
 
 
 @dataclass(slots=True)
@@ -75,18 +80,10 @@ def bound(devices: Iterable[Device], naming: Naming, active: set[str]) -> list[B
 
 
 def sections(rows: list[Bound]) -> Iterator[Section]:
-    """In the order of dpdk-devbind, with its titles; one without devices has no rows."""
-    titles = {
-        "dpdk": "{} devices using DPDK-compatible driver",
-        "kernel": "{} devices using kernel driver",
-        "none": "Other {} devices",
-    }
+    """In the order of dpdk-devbind, with its titles; those without devices are left out."""
     for kind, (name, _) in KINDS.items():
-        of_kind = [row for row in rows if row.kind == kind]
-        if not of_kind:
-            yield Section(f"No '{name}' devices detected", [])
-        for bound_to, title in titles.items():
-            found = [row for row in of_kind if row.bound_to == bound_to]
+        for bound_to, title in _TITLES.items():
+            found = [row for row in rows if (row.kind, row.bound_to) == (kind, bound_to)]
             if found:
                 yield Section(title.format(name), found)
 
