@@ -85,6 +85,8 @@ def _attach(
             found, routes = late, kind.add_late(given, conf, late)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
+        if host.log.is_kept:
+            _tell(host, record)
         return _result(record, conf, given.link, found, routes)
     except (
         BaseException
@@ -112,6 +114,22 @@ def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:
     record.addresses = [ip.address for ip in found.ips] if found else []
     record.status = "done"
     host.ledger.put(record)
+
+
+def _tell(host: Host, record: Record) -> None:
+    """All that `sriovctl explain` can still say of it when the Record is gone."""
+    asked = ", ".join(f"{name} {value}" for name, value in record.settings.asked().items())
+    told = {
+        "pod": "/".join(record.pod[part] for part in ("namespace", "name") if part in record.pod),
+        "network": record.network,
+        "netns": record.netns,
+        "vf": record.vf,
+        "pf": record.pf,
+        "reason": record.reason,
+        "set": asked,
+        "addresses": ", ".join(record.addresses),
+    }
+    host.log.info("attached", **{key: value for key, value in told.items() if value})
 
 
 def _undo(host: Host, record: Record | None, request: Request, conf: NetConf, error: BaseException) -> None:

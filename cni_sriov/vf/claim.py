@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from ..conf.netconf import NetConf
@@ -84,9 +85,9 @@ def _no_pf(host: Host, name: str) -> CniError:
 def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
     """A VF of these PFs for this attachment, claimed. NoFreeVf and MacInUse say what is in the way (owner/reclaim.py)."""
     with host.ledger.node_lock(request.verb):
-        pf, vf = _find_free(host, conf, pfs, _with_global_address(host), request.attachment)
+        first = pf, vf = _find_free(host, conf, pfs, _with_global_address(host), request.attachment)
         if conf.settings.mac:
-            pf, vf = _with_mac(host, conf, pfs, (pf, vf), conf.settings.mac)
+            pf, vf = _with_mac(host, conf, pfs, first, conf.settings.mac)
         record = Record(
             request.attachment,
             conf.name,
@@ -100,9 +101,28 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
             settings=conf.settings,
             vf_inode=host.sysfs.inode(vf.pci_address),
             netns_cookie=netns.cookie,
+            since=int(time.time()),
+            reason=_reason(host, conf, pfs, pf) if (pf, vf) == first else choose.BY_MAC,
+            pod=_pod(request.args),
+            log_file=conf.log_file,
         )
         host.ledger.claim(record)
     return record
+
+
+def _reason(host: Host, conf: NetConf, pfs: list[PF], chosen: PF) -> str:
+    """Why that VF, for people."""
+    if conf.device:
+        return choose.BY_ADDRESS
+    return choose.why_first(chosen, pfs, host.ledger.claimed() if len(pfs) > 1 else {})
+
+
+def _pod(args: dict[str, str]) -> dict[str, str]:
+    """Who asked, as the runtime named him; what is no name is left out, since it must be read again."""
+    if "K8S_POD_NAME" not in args:
+        return {}
+    names = (("namespace", "K8S_POD_NAMESPACE"), ("name", "K8S_POD_NAME"), ("uid", "K8S_POD_UID"))
+    return {key: args[name] for key, name in names if args.get(name, "\n").isprintable()}
 
 
 def check_room(host: Host, conf: NetConf, pfs: list[PF], now: bool) -> None:
