@@ -15,11 +15,12 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
-from .commands import baseline, explain, forget, gc, importing, leases, status, validate, vfs
+from .commands import baseline, explain, forget, gc, importing, leases, profile, status, validate, vfs
 from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
 
 COMMANDS = tuple(
-    module.COMMAND for module in (vfs, status, leases, baseline, gc, forget, importing, validate, explain)
+    module.COMMAND
+    for module in (vfs, status, leases, explain, baseline, gc, forget, importing, validate, profile)
 )
 
 

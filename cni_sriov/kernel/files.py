@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
+from functools import partial
 from typing import TypeVar
 
 from ..words.errors import InputOutput
@@ -33,6 +34,10 @@ class Files:
 
     def data(self, path: str) -> bytes | None:
         return self._look(_content, path)
+
+    def tail(self, path: str, most: int) -> bytes | None:
+        """The last so many bytes: a log may be of any size, and its end is what is new."""
+        return self._look(partial(_end, most=most), path)
 
     def names(self, path: str) -> list[str]:
         """What is in that directory, sorted."""
@@ -66,6 +71,13 @@ class Files:
 def _content(path: str) -> bytes:
     with open(path, "rb") as file:
         return file.read(_MOST)
+
+
+def _end(path: str, most: int) -> bytes:
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - most))
+        return file.read(most)
 
 
 def _real(path: str) -> str:

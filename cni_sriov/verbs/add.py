@@ -26,6 +26,7 @@ from ..words.errors import (
     TryAgain,
 )
 from ..words.failures import REFUSED
+from ..words.origin import Origin
 from ..words.record import Record
 
 
@@ -118,14 +119,15 @@ def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:
 
 def _tell(host: Host, record: Record) -> None:
     """All that `sriovctl explain` can still say of it when the Record is gone."""
+    origin = Origin.of(record.origin)
     asked = ", ".join(f"{name} {value}" for name, value in record.settings.asked().items())
     told = {
-        "pod": "/".join(record.pod[part] for part in ("namespace", "name") if part in record.pod),
+        "pod": origin.pod,
         "network": record.network,
         "netns": record.netns,
         "vf": record.vf,
         "pf": record.pf,
-        "reason": record.reason,
+        "reason": origin.reason,
         "set": asked,
         "addresses": ", ".join(record.addresses),
     }

@@ -10,6 +10,7 @@ from ..decide import choose
 from ..kernel import devlink
 from ..kernel.netns import Netns
 from ..state import sriovcni
+from ..words import origin
 from ..words.domain import PF, VF, Attachment, Request
 from ..words.errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
 from ..words.failures import Failures
@@ -88,6 +89,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
         first = pf, vf = _find_free(host, conf, pfs, _with_global_address(host), request.attachment)
         if conf.settings.mac:
             pf, vf = _with_mac(host, conf, pfs, first, conf.settings.mac)
+        reason = _reason(host, conf, pfs, pf) if (pf, vf) == first else choose.BY_MAC
         record = Record(
             request.attachment,
             conf.name,
@@ -101,10 +103,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
             settings=conf.settings,
             vf_inode=host.sysfs.inode(vf.pci_address),
             netns_cookie=netns.cookie,
-            since=int(time.time()),
-            reason=_reason(host, conf, pfs, pf) if (pf, vf) == first else choose.BY_MAC,
-            pod=_pod(request.args),
-            log_file=conf.log_file,
+            origin=origin.packed(int(time.time()), reason, request.args, conf.log_file),
         )
         host.ledger.claim(record)
     return record
@@ -115,14 +114,6 @@ def _reason(host: Host, conf: NetConf, pfs: list[PF], chosen: PF) -> str:
     if conf.device:
         return choose.BY_ADDRESS
     return choose.why_first(chosen, pfs, host.ledger.claimed() if len(pfs) > 1 else {})
-
-
-def _pod(args: dict[str, str]) -> dict[str, str]:
-    """Who asked, as the runtime named him; what is no name is left out, since it must be read again."""
-    if "K8S_POD_NAME" not in args:
-        return {}
-    names = (("namespace", "K8S_POD_NAMESPACE"), ("name", "K8S_POD_NAME"), ("uid", "K8S_POD_UID"))
-    return {key: args[name] for key, name in names if args.get(name, "\n").isprintable()}
 
 
 def check_room(host: Host, conf: NetConf, pfs: list[PF], now: bool) -> None:

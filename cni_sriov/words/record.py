@@ -88,18 +88,7 @@ _OURS: Shape = {"dataDir": (str,), "scope": (str,)}
 _FOREIGN: Shape = {"type": (str,), "conf": (dict,), "args": (str,), "path": (str,)}
 
 
-@stored(
-    vf_inode=0,
-    adopted="",
-    device_info="",
-    netns_cookie=0,
-    anew=False,
-    since=0,
-    reason="",
-    pod={},
-    log_file="",
-    later={},
-)
+@stored(vf_inode=0, adopted="", device_info="", netns_cookie=0, anew=False, origin="", later={})
 @dataclass(slots=True)
 class Record(Stored):
     """What survives for DEL: one attachment, its VF, and all that the VF was before we touched it.
@@ -112,11 +101,8 @@ class Record(Stored):
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
     {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args", "path"}, {} for layer 2. `adopted` = the directory of
     sriov-cni's files if that made the attachment, else "". `device_info` = the file that state/deviceinfo.py wrote, else "".
-    `anew` = the VF's netdev is to be made anew before anybody else gets it (vf/stacked.make_anew).
-
-    For people (`sriovctl explain`): `since` = when the VF was claimed, seconds since 1970 in UTC, 0 = not known. `reason` =
-    why this VF. `pod` = {"namespace", "name", "uid"} as CNI_ARGS told them, {} = no pod was named. `log_file` = where ADD
-    logged, "" = on its standard error.
+    `anew` = the VF's netdev is to be made anew before anybody else gets it (vf/stacked.make_anew). `origin` = when, why and
+    for whom the VF was claimed (words/origin.py).
     """
 
     attachment: Attachment
@@ -140,10 +126,7 @@ class Record(Stored):
     device_info: str = ""
     netns_cookie: int = 0
     anew: bool = False
-    since: int = 0
-    reason: str = ""
-    pod: dict[str, str] = field(default_factory=dict)
-    log_file: str = ""
+    origin: str = ""
 
     def expected(self) -> VfSettings:
         """What the PF should show of the VF now: what was asked, for the rest the baseline."""
@@ -179,7 +162,6 @@ class Record(Stored):
         later = checked(raw, {"later": (dict,)})["later"]
         del raw["later"]
         _check_ipam(fields)
-        checked(fields["pod"], dict.fromkeys(fields["pod"], (str,)))
         path = fields["device_info"]
         if path and not (path.startswith("/") and path.isprintable()):
             raise ValueError(f"device_info is {words(path)}")
