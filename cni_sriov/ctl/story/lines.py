@@ -49,8 +49,8 @@ def parse(text: str) -> Line | None:
     if end != len(text) or when is None or "msg" not in words:
         return None
     beyond = {key: value for key, value in words.items() if key not in _HEAD}
-    head = (words.get(key, "") for key in ("level", "verb", "containerID", "ifname", "msg"))
-    return Line(when, *head, beyond)
+    level, verb, container_id, ifname = (words.get(key, "") for key in _HEAD[1:5])
+    return Line(when, level, verb, container_id, ifname, words["msg"], beyond)
 
 
 def _time(text: str) -> datetime | None:
@@ -72,4 +72,6 @@ def _unescape(found: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """With nothing in it that a terminal would obey."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
