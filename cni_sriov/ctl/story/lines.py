@@ -57,9 +57,9 @@ def _time(text: str) -> datetime | None:
     """None too for one without a time zone: it could be anybody's."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC).replace(microsecond=0) if found.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC).replace(microsecond=0) if found.tzinfo is not None else None
 
 
 def _unescape(found: re.Match[str]) -> str:

@@ -157,3 +157,13 @@ def test_a_wrong_type_is_refused_by_its_name(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{key} is ") as refused:
         Record.from_json(stored(**{key: value}))
     assert "secret" not in str(refused.value)
+
+
+def test_what_is_asked_is_what_was_given() -> None:
+    assert VfSettings().asked() == {}
+    assert VfSettings(vlan=0, spoofchk=False, mtu=1400).asked() == {"vlan": 0, "mtu": 1400, "spoofchk": False}
+    assert VfSettings(vlan=5, vlan_qos=3, vlan_proto="802.1ad").asked() == {
+        "vlan": 5,
+        "vlan_qos": 3,
+        "vlan_proto": "802.1ad",
+    }
