@@ -27,6 +27,7 @@ from .commands import (
     leases,
     metrics,
     oracle,
+    profile,
     restore,
     status,
     unbind,
@@ -48,12 +49,13 @@ COMMANDS = tuple(
         metrics,
         doctor,
         leases,
+        explain,
         baseline,
         gc,
         forget,
         importing,
         validate,
-        explain,
+        profile,
     )
 )
 
