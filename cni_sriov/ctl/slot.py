@@ -9,11 +9,10 @@ from ..decide.slot import Port, Region, Slot
 from ..kernel import devices
 from ..kernel.devices import DEVICES
 from ..kernel.files import Files
-from ..kernel.sysfs import is_userspace
 from ..words import pcispace
 from ..words.device import NETWORK, Device
 from ..words.errors import InputOutput
-from ..words.pci import parse_pci_address
+from ..words.pci import is_userspace, parse_pci_address
 
 T = TypeVar("T")
 _FIRST_REGION, _REGIONS = (
