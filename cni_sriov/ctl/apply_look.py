@@ -59,12 +59,13 @@ class NodeDrivers:
 
 @dataclass(slots=True)
 class Site:
-    """What `apply` looks at and acts by."""
+    """What `apply` looks at and acts by. `named_timeout_s`: how long new VFs may take until udev has named them."""
 
     host: Host
     files: Files
     proc: str
     drivers: Drivers
+    named_timeout_s: float = vfs.NAMED_TIMEOUT_S
 
     def capacity(self, pf_pci: str) -> Capacity:
         return oracle.capacity(slot.look(self.files, pf_pci))
