@@ -360,6 +360,30 @@ def test_a_refusal_is_status_1_and_the_container_is_named(world: World) -> None:
     assert "attached to c1/net1 (/run/netns/pod1)" in run.out
 
 
+def test_drivers_are_bound_as_bind_does_it(world: World) -> None:
+    """And back: what it was before is kept by `bind`, so `restore` knows it."""
+    world.kernel.tree.add_iommu()
+    world.kernel.tree.add_driver("vfio-pci")
+    write(world, {"pfs": [{"pf": PORT, "vfs": [{"range": "4-6", "driver": "auto"}]}]})
+
+    run, again = sriovctl(world, "apply"), sriovctl(world, "apply", "--json")
+    restored = sriovctl(world, "restore", "0000:01:11.4")
+
+    assert (run.status, again.status, again.document["changed"], restored.status) == (0, 0, False, 0), run.out
+    assert [driver for driver, *_ in states(world)] == ["igbvf"] * 4 + ["vfio-pci"] * 2 + ["igbvf"]
+
+
+def test_without_an_iommu_auto_is_refused_as_bind_refuses_it(world: World) -> None:
+    world.kernel.tree.add_driver("vfio-pci")
+    write(world, {"pfs": [{"pf": PORT, "numvfs": 3, "vfs": [{"range": "2", "driver": "auto"}]}]})
+
+    run = sriovctl(world, "apply")
+
+    assert (run.status, len(world.kernel.pfs[0].vfs), world.kernel.effects) == (1, 7, [])
+    assert "bind VFs of enp1s0f0 to auto: " in run.out
+    assert "IOMMU" in run.out
+
+
 @pytest.mark.parametrize(("text", "words"), [
     (None, "read /etc/cni-sriov/host.json: no such file"),
     ("{", "parse JSON"),

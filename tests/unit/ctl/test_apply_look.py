@@ -11,12 +11,15 @@ import pytest
 
 from cni_sriov.conf import hostfile
 from cni_sriov.ctl import apply_look
+from cni_sriov.ctl.apply_look import NodeDrivers
+from cni_sriov.decide.planner import Plan
 from cni_sriov.decide.wanted import PfFacts
 from cni_sriov.kernel.replies import Address
 from cni_sriov.vf import golden
+from cni_sriov.words.errors import PfUnusable
 from cni_sriov.words.record import VfState
 from tests.unit.ctl.applied import OTHER, PORT, Heard, document, run, site
-from tests.unit.ctl.tool import attach, host
+from tests.unit.ctl.tool import attach, files, host
 from tests.world import World
 
 
@@ -101,6 +104,32 @@ def test_the_oracle_and_the_drivers_of_new_vfs_are_asked_where_numvfs_changes(
 
     assert (list(found.fresh), bool(found.capacity.limits)) == (["auto"] if asks else [], asks)
     assert found.capacity.count == 7
+
+
+# drivers of VFs that are not made yet --------------------------------------------------------------------------------
+
+
+def fresh(world: World, wanted: str) -> Plan:
+    node = host(world)
+    return NodeDrivers(node, files(world)).fresh(apply_look.pfs(node)[0], wanted)
+
+
+def test_a_vf_that_is_to_come_is_judged_like_one_that_is_there(empty: World) -> None:
+    """Not like its PF, which is never bound away without --force, and whose group may have others in it."""
+    empty.kernel.tree.add_iommu()
+    empty.kernel.tree.add_driver("vfio-pci")
+
+    for wanted in ("auto", "vfio-pci"):
+        found = fresh(empty, wanted)
+        assert (found.driver, found.is_change) == ("vfio-pci", True)
+
+
+def test_where_a_vf_could_not_be_bound_one_that_is_to_come_cannot_either(empty: World) -> None:
+    with pytest.raises(PfUnusable, match="IOMMU"):
+        fresh(empty, "auto")
+    empty.kernel.tree.add_iommu()
+    with pytest.raises(PfUnusable, match="has no module for it"):
+        fresh(empty, "igb_uio")
 
 
 # the boot -------------------------------------------------------------------------------------------------------------
