@@ -94,6 +94,13 @@ def test_new_vfs_that_nobody_can_use_yet_are_a_failure(empty: World) -> None:
     assert "vf 0 (0000:01:10.0): enp1s0f0v0 is not named by udev yet" in error.details
 
 
+def test_what_another_call_has_done_is_not_done_again(world: World) -> None:
+    """Else its VFs would go once more, and who took one since with them."""
+    assert act(world, kind="numvfs", value=7) == 0
+
+    assert world.kernel.effects == []
+
+
 def test_a_pf_that_went_meanwhile(world: World) -> None:
     with pytest.raises(PfUnusable, match="no such interface or PCI device"):
         apply_act.act(site(world), "0000:09:00.0", Step("up", "do it"), lambda: None)
