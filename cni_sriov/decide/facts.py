@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from .facts_card import Card
 from .facts_machine import Machine
+from .facts_runtime import Runtimes
+from .facts_state import State
 from .trouble import Trouble
 
 
@@ -19,6 +21,8 @@ class Facts:
 
     machine: Machine = field(default_factory=Machine)
     cards: list[Card] = field(default_factory=list)
+    state: State = field(default_factory=State)
+    runtimes: Runtimes = field(default_factory=Runtimes)
     wanted: str = ""
     unseen: list[str] = field(default_factory=list)
     is_root: bool = True

@@ -6,6 +6,7 @@ One door, so that a recording (below another root) answers as the node did. Path
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
@@ -65,11 +66,19 @@ class Files:
 
 
 def _content(path: str) -> bytes:
-    """In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler)."""
+    """EINVAL for what is no file: a FIFO would never end, and a device might do something.
+
+    In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler).
+    """
     found = b""
-    with open(path, "rb", buffering=0) as file:
-        while len(found) < _MOST and (piece := file.read(_PIECE)):
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(EINVAL, "it is no regular file")
+        while len(found) < _MOST and (piece := os.read(fd, _PIECE)):
             found += piece
+    finally:
+        os.close(fd)
     return found
 
 

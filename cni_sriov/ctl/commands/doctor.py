@@ -22,10 +22,13 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
 
     if options.list:
         return _rules(options, tool, [doctor.describe(rule) for rule in doctor.RULES])
+    from .. import explain
     from ..doctor.gather import gather
 
     host = tool.make_host(options.state_dir)
-    found = doctor.diagnose(gather(host, tool.files, options.pf, tool.euid == 0))
+    rest = tool.is_dead, tool.data_dir, explain.beside()
+    facts = gather(host, tool.files, options.pf, tool.euid == 0, *rest)
+    found = doctor.diagnose(facts)
     if options.json:
         write_json(tool, {"findings": [trouble.to_json() for trouble in found]})
     else:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from ...conf.hostsubnet import DATA_DIR
 from ...decide.facts import Facts
 from ...kernel.files import Files
+from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.failures import Failures
-from . import cards, hugepages, machine, processes
+from . import cards, hugepages, machine, processes, runtimes, state
 
 
-def gather(host: Host, files: Files, where: str = "", is_root: bool = True) -> Facts:
-    """`where`: a card by name, altname or PCI address; "" = all. PfUnusable or BadConfig where there is none such."""
+def gather(
+    host: Host,
+    files: Files,
+    where: str = "",
+    is_root: bool = True,
+    is_dead: Judge | None = None,
+    data_dir: str = DATA_DIR,
+    bundle: str = "",
+) -> Facts:
+    """`where`: a card by name, altname or PCI address; "" = all. PfUnusable or BadConfig where there is none such.
+
+    `bundle`: our own plugin's path.
+    """
     facts = Facts(is_root=is_root)
     failures = Failures()
     if where:
@@ -24,5 +37,9 @@ def gather(host: Host, files: Files, where: str = "", is_root: bool = True) -> F
     facts.machine = machine.look(files, failures, running, mounts)
     with failures.of(what="the cards"):
         facts.cards = cards.look(host, files, failures, running, facts.wanted)
+    if is_root:  # what is attached, root alone may see
+        facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
+    if not where:
+        facts.runtimes = runtimes.look(host, files, failures, bundle)
     facts.unseen = failures.told
     return facts
