@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...decide.facts_machine import Group, Machine
-from ...kernel import devices, modprobe, modules
+from ...kernel import modprobe, modules
 from ...kernel.files import Files
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
@@ -20,12 +20,11 @@ DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
 QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind tells them (usertools/dpdk-devbind.py)
 
 
-def look(files: Files, failures: Failures, processes: list[Process], hugetlbfs: list[str]) -> Machine:
+def look(
+    files: Files, failures: Failures, known: list[Device], processes: list[Process], hugetlbfs: list[str]
+) -> Machine:
     """Each thing by itself: what fails goes to `failures`, and is as if it were not there."""
     found = Machine(hugetlbfs=hugetlbfs)
-    known: list[Device] = []
-    with failures.of(what="PCI devices"):
-        known = devices.devices(files)
     with failures.of(what="the processor"):
         found.vendor, flags = (_processor(files, key) for key in ("vendor_id", "flags"))
         found.is_guest = "hypervisor" in flags.split()
@@ -48,10 +47,8 @@ def look(files: Files, failures: Failures, processes: list[Process], hugetlbfs: 
     with failures.of(what="huge pages"):
         found.hugepages = hugepages.pages(files)
         found.hugefiles = hugepages.kept(files, hugetlbfs, processes)
-    with failures.of(what="crypto accelerators"):
-        found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]
-    with failures.of(what="IOMMU groups"):
-        found.shared = _shared(known)
+    found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]
+    found.shared = _shared(known)
     return found
 
 

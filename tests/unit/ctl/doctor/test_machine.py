@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni_sriov.ctl.doctor import machine
+from cni_sriov.ctl.doctor import cards, machine
 from cni_sriov.decide.facts_machine import Machine
 from cni_sriov.words.failures import Failures
 from tests.unit.ctl.doctor.tree import PF, VF, Tree
@@ -10,7 +10,9 @@ from tests.unit.ctl.doctor.tree import PF, VF, Tree
 
 def look(tree: Tree) -> Machine:
     failures = Failures()
-    found = machine.look(tree.files, failures, [], ["/dev/hugepages"])
+    found = machine.look(
+        tree.files, failures, cards.pci_devices(tree.files, failures), [], ["/dev/hugepages"]
+    )
     assert failures.told == []
     return found
 
@@ -69,7 +71,7 @@ def test_what_fails_hides_nothing_else(tree: Tree) -> None:
     tree.hugepages(0, 2048, 4, 3)
     failures = Failures()
 
-    found = machine.look(tree.files, failures, [], [])
+    found = machine.look(tree.files, failures, cards.pci_devices(tree.files, failures), [], [])
 
     assert [one.total for one in found.hugepages] == [4]
     assert [told.partition(":")[0] for told in failures.told] == ["the processor"]
