@@ -11,9 +11,10 @@ from ..decide.slot import Capacity, Slot
 from ..kernel.devices import DEVICES
 from ..kernel.files import Files
 from ..vf.host import Host
-from ..words.errors import BadConfig, PfUnusable
+from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.names import is_ifname
 from ..words.pci import parse_pci_address
+from . import refusal
 from . import slot as slots
 
 
@@ -52,6 +53,15 @@ def run(files: Files, make_host: Callable[[], Host], where: str) -> list[Foretol
     addresses = [find(files, make_host, where)] if where else slots.pfs(files)
     found = [slots.look(files, address) for address in addresses]
     return [Foretold(slot, oracle.capacity(slot)) for slot in found]
+
+
+def after(
+    files: Files, make_host: Callable[[], Host], where: str, number: int, count: int | None
+) -> CniError:
+    """What `number`, an errno, meant when somebody wrote to sriov_numvfs; `count` None = all that were offered."""
+    slot = slots.look(files, find(files, make_host, where))
+    wanted = (slot.total or 1) if count is None else count
+    return refusal.explain(slot, wanted, KernelRefused(f"set numvfs of {slot.pci} to {wanted}", number))
 
 
 def find(files: Files, make_host: Callable[[], Host], where: str) -> str:

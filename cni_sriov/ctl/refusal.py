@@ -58,7 +58,9 @@ def _as_error(why: str, limit: Limit) -> CniError:
 
 def _give(slot: Slot, count: int) -> str:
     name = slot.name or slot.pci
-    return f"give {name} {count} VFs" if count else f"remove the VFs of {name}"
+    if not count:
+        return f"remove the VFs of {name}"
+    return f"give {name} {count} VF{'s' if count > 1 else ''}"
 
 
 # what no limit explains ----------------------------------------------------------------------------------------------
