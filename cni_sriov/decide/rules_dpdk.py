@@ -9,7 +9,7 @@ from .facts import Facts, Rule
 from .facts_machine import HugePages
 from .trouble import Evidence, Severity, Trouble, by_hand
 
-_ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had (kernels.md 4)
+_ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had
 _USUAL = 2048
 _SYSCTL = "# for good: vm.nr_hugepages in /etc/sysctl.d, or hugepages=N on the kernel's command line"
 

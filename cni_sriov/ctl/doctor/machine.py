@@ -17,7 +17,7 @@ GROUPS = "/sys/kernel/iommu_groups"
 STANDS_IN = "vfio-noiommu"  # the group that vfio makes in that mode (drivers/vfio/group.c)
 NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
-QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind tells them (usertools/dpdk-devbind.py)
+QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind of DPDK has them
 
 
 def look(
