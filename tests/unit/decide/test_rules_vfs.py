@@ -96,6 +96,9 @@ def test_a_slot_that_carries_some_is_a_warning_until_they_are_all_there() -> Non
     assert (trouble.severity, "can carry 254 of its 256 VFs" in trouble.why) == ("warning", True), trouble.why
     facts.cards[0].device.numvfs = 256
     assert ill(rules.slot_too_small, facts) == []
+    facts.cards[0].device.totalvfs, facts.cards[0].device.numvfs = 254, 0
+    facts.cards[0].slot = slots.many(total=254, last_bus=0x3B)  # just enough
+    assert ill(rules.slot_too_small, facts) == []
 
 
 @pytest.mark.parametrize(("users", "severity"), [([], "warning"), (USERS, "error")])
