@@ -16,6 +16,7 @@ from ..words.gone import is_gone
 
 T = TypeVar("T")
 _MOST = 1 << 23  # bytes: modules.alias of a distribution's kernel has more than one MiB
+_PIECE = 1 << 16
 
 
 @dataclass(slots=True)
@@ -64,8 +65,12 @@ class Files:
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(_MOST)
+    """By pieces: a sysctl answers ENOMEM to who asks for more than 4 MiB at once (proc_sys_call_handler)."""
+    content = bytearray()
+    with open(path, "rb", buffering=0) as file:
+        while len(content) < _MOST and (piece := file.read(_PIECE)):
+            content += piece
+    return bytes(content)
 
 
 def _real(path: str) -> str:
