@@ -16,13 +16,18 @@ from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
 from .commands import (
+    apply,
     baseline,
     bind,
+    doctor,
     explain,
     forget,
     gc,
     importing,
     leases,
+    metrics,
+    oracle,
+    profile,
     restore,
     status,
     unbind,
@@ -35,17 +40,22 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         vfs,
+        apply,
+        oracle,
         bind,
         unbind,
         restore,
         status,
+        metrics,
+        doctor,
         leases,
+        explain,
         baseline,
         gc,
         forget,
         importing,
         validate,
-        explain,
+        profile,
     )
 )
 

@@ -42,6 +42,7 @@ class FakeLink:
         self.uppers: list[str] = []
         self.vf: FakeVf | None = None
         self.pf: FakePf | None = None
+        self.counted = (0, 0, 0, 0)  # packets in and out, bytes in and out
 
     def snapshot(self) -> dict[str, Any]:
         return {
@@ -73,6 +74,7 @@ class FakeVf:
         )
         self.admin_mac = False
         self.link: FakeLink | None = None
+        self.counted = (0, 0, 0, 0)  # by the PF; igb counts nothing, and the kernel says 0 then
 
     def snapshot(self) -> dict[str, Any]:
         return {**self.state.to_json(), "admin_mac": self.admin_mac, "driver": self.driver}
