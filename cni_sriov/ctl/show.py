@@ -4,33 +4,21 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from rich.bar import Bar
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..conf.hostsubnet import SCOPE
-from . import split
 from .baseline import Row
-from .explain import Explained
 from .finding import Finding
 from .gc import Verdict
 from .importer import Imported
-from .screen import short_id
+from .screen import console_of, short_id
 from .vfs import Provision
 
-_PIPE_WIDTH = 1000  # a pipe wraps nothing
 _WIDE = 100
 _FOLDED = {"container": 12, "subnet": 14}  # with what they shrink to in a narrow terminal
 _NAMED = 3  # of what is left, per reason
-_BAR = 20
-_ORDER = {part: n for n, part in enumerate(split.PARTS)}
-_COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "white"), strict=True))
-
-
-def _console(out: TextIO) -> Console:
-    width = None if out.isatty() else _PIPE_WIDTH
-    return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def _table(console: Console, *columns: str) -> Table:
@@ -55,7 +43,7 @@ def _dash(text: str) -> Text:
 
 def vfs(out: TextIO, outcome: Provision) -> None:
     row = outcome.pf
-    console = _console(out)
+    console = console_of(out)
     name = row.pf.ifname or row.pf.pci_address
     done = "now has" if outcome.changed else "has"
     console.print(Text(f"{name} {done} {row.pf.numvfs} of {row.pf.totalvfs} VFs", style="bold"))
@@ -75,7 +63,7 @@ def vfs(out: TextIO, outcome: Provision) -> None:
 
 
 def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
-    console = _console(out)
+    console = console_of(out)
     if not found:
         console.print("no leases")
         return
@@ -94,7 +82,7 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
 
 
 def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
-    console = _console(out)
+    console = console_of(out)
     taken = [item for item in items if item.taken]
     verb = "would be taken back" if dry_run else "taken back"
     console.print(Text(f"{len(taken) or 'nothing'} {verb}", style="bold"))
@@ -111,7 +99,7 @@ def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
 
 
 def imported(out: TextIO, outcome: Imported) -> None:
-    console = _console(out)
+    console = console_of(out)
     new = [item for item in outcome.items if not item.done]
     verb = "would be leased" if outcome.dry_run else "leased"
     console.print(
@@ -149,7 +137,7 @@ def _skipped(console: Console, outcome: Imported) -> None:
 
 def baseline(out: TextIO, rows: list[Row]) -> None:
     """Of one VF all that is kept, of more what differs."""
-    console = _console(out)
+    console = console_of(out)
     for row in rows:
         state = row.note or ("differs" if row.differs else "as it was")
         name = f"{row.pf.ifname or row.pf.pci_address} vf {row.index} {row.vf}"
@@ -168,7 +156,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def findings(out: TextIO, file: str, found: list[Finding]) -> None:
-    console = _console(out)
+    console = console_of(out)
     for finding in found:
         line = Text(finding.severity.ljust(8), style=_STYLES[finding.severity])
         line.append(f"{finding.document}: " if finding.document else "")
@@ -182,48 +170,3 @@ def findings(out: TextIO, file: str, found: list[Finding]) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
-
-
-# explain -------------------------------------------------------------------------------------------------------------
-
-
-def explained(out: TextIO, file: str, outcome: Explained) -> None:
-    """A row for each part, with a bar where it lies in the call; the bars are last, so that awk finds the numbers."""
-    console = _console(out)
-    verbs = {verb: split.middle(calls) for verb, calls in outcome.verbs.items()}
-    runs = len(outcome.verbs["ADD"])
-    console.print(Text(f"{file}, network {outcome.network}: {_runs(runs)}", style="bold"))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("ms", *(cell for verb in verbs for cell in (verb, "%"))):
-        table.add_column(title, justify="left" if title == "ms" else "right", no_wrap=True)
-    for verb in verbs:
-        table.add_column(verb, no_wrap=True)
-    for part in split.PARTS:
-        table.add_row(part, *_numbers(verbs, part), *(_bar(call, part) for call in verbs.values()))
-    whole = (cell for call in verbs.values() for cell in (f"{call.whole:.1f}", "100"))
-    table.add_row(*(Text(cell, style="bold") for cell in ("whole", *whole)))
-    console.print(table)
-    for verb, call in verbs.items():
-        held = ", ".join(f"{lock} {spent:.2f}" for lock, spent in call.held.items())
-        console.print(Text(f"{verb} holds locks, ms: {held or 'none'}", style="dim"))
-
-
-def _runs(number: int) -> str:
-    return "one run" if number == 1 else f"medians of {number} runs"
-
-
-def _numbers(verbs: dict[str, split.Call], part: str) -> list[str]:
-    return [
-        cell
-        for call in verbs.values()
-        for cell in (f"{call.parts[part]:.1f}", f"{100 * call.parts[part] / call.whole:.0f}")
-    ]
-
-
-def _bar(call: split.Call, part: str) -> Bar | Text:
-    """Where the parts before it end, this one begins; too small to be seen, it has none."""
-    begin = sum(spent for name, spent in call.parts.items() if _ORDER[name] < _ORDER[part])
-    whole = sum(call.parts.values())
-    if call.parts[part] < whole / _BAR / 8:
-        return Text("")
-    return Bar(whole, begin, begin + call.parts[part], width=_BAR, color=_COLOURS[part])

@@ -68,7 +68,7 @@ class FakeVf:
         self.pf = pf
         self.index = index
         self.pci_address = pci_address
-        self.driver = pf.driver + "vf" if pf.driver == "igb" else "iavf"
+        self.driver = self.home_driver = pf.driver + "vf" if pf.driver == "igb" else "iavf"
         self.state = VfState(
             mac="", vlan=0, min_tx_rate=0, max_tx_rate=0, spoofchk=True, trust=False, link_state="auto"
         )
@@ -85,7 +85,7 @@ class FakePf:
         self.pci_address = pci_address
         self.link = link
         self.totalvfs = totalvfs
-        self.driver = driver
+        self.driver = self.home_driver = driver
         self.port = port
         self.vfs: list[FakeVf] = []
         self.lives = 0  # how often numvfs made VFs

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cni_sriov.ctl import screen
-from cni_sriov.ctl.screen import Column, Screen, cell
+from cni_sriov.ctl.screen import Column, Screen, cell, console_of
 from tests.unit.ctl.tool import Screen as Terminal
 
 COLUMNS = (Column("PF"), Column("VF", is_right=True), Column("container", least=8), Column("subnet", least=9))
@@ -186,3 +186,19 @@ def test_the_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shutil.get_terminal_size().columns == 61
 
     assert Screen(Terminal()).width == 61
+
+
+def test_a_plain_console_wraps_nothing_in_a_pipe_and_has_no_colours() -> None:
+    out = io.StringIO()
+
+    console_of(out).print("word " * 100, style="red")
+
+    assert out.getvalue().rstrip() == ("word " * 100).rstrip()
+
+
+def test_words_in_brackets_are_words() -> None:
+    out = Terminal()
+
+    console_of(out).print("[bold]a[/bold] :smile:")
+
+    assert out.getvalue() == "[bold]a[/bold] :smile:\n"

@@ -17,12 +17,12 @@ def test_json_is_the_contract(world: World) -> None:
     vfs = pf.pop("vfs")
     assert pf == {
         "name": "enp1s0f0", "pci": "0000:01:00.0", "driver": "igb", "up": True, "numvfs": 7, "totalvfs": 7,
-        "vendor": "", "device": "", "model": "", "iommuGroup": None, "numaNode": None,
+        "vendor": "8086", "device": "10c9", "model": "", "iommuGroup": None, "numaNode": None,
         "mac": world.kernel.pfs[0].link.mac, "carrier": True, "mtu": 1500,
         "counters": {"rxPackets": 0, "txPackets": 0, "rxBytes": 0, "txBytes": 0},
     }  # fmt: skip
     more = {
-        "reason": "", "vendor": "", "device": "", "iommuGroup": None, "numaNode": None, "mtu": 1500,
+        "reason": "", "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
         "settings": {
             "vlanQoS": 0, "vlanProto": "802.1q", "spoofchk": True, "trust": False, "linkState": "auto", "minTxRate": 0,
             "maxTxRate": 0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni_sriov.kernel.replies import KernelRoute
 from cni_sriov.words.domain import Route
-from tests.unit.ctl.tool import sriovctl
+from tests.unit.ctl.tool import files, sriovctl
 from tests.world import World
 
 
@@ -36,7 +36,7 @@ def test_sections(furnished: World) -> None:
 
 
 def test_a_node_without_names_shows_numbers(world: World) -> None:
-    (world.root / "sys").symlink_to("kernel/sys")
+    files(world)
     (world.kernel.root / "sys/bus/pci/devices/0000:01:00.0/class").write_text("0x020000\n")
 
     lines = sriovctl(world, "status", "--devices").out.splitlines()
