@@ -64,18 +64,16 @@ class Naming:
 
 
 def _parsed(text: str) -> dict[int, tuple[str, dict[int, str]]]:
-    """By vendor: its name, and its devices' by number. Subsystems (two tabs) and what follows the vendors (C 00 ...) are
-    passed over.
+    """By vendor: its name, and its devices' by number. What follows the vendors (C 00 ...) is passed over, and subsystems,
+    which have two numbers.
     """
     found: dict[int, tuple[str, dict[int, str]]] = {}
     models: dict[int, str] = {}
     for line in text.splitlines():
         if line.startswith("C "):
             break
-        if not line or line.startswith(("#", "\t\t")):
-            continue
         number, _, name = line.strip().partition("  ")
-        if len(number) != 4:
+        if len(number) != 4 or line.startswith("#"):
             continue
         if line.startswith("\t"):
             models[int(number, 16)] = name
