@@ -87,7 +87,8 @@ def _option(option: Option, condition: str) -> str:
     parts += [f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}" for name in option.names]
     parts += [f"-d {_quoted(option.about)}"]
     if option.metavar:
-        parts += ["-r", _source(option.kind)]
+        source = _source(option.kind)
+        parts += ["-r" if source == "-F" else "-x", source]  # a file, or nothing but what is proposed
     return " ".join(filter(None, parts))
 
 

@@ -45,9 +45,9 @@ def sriovctl(tool: Tool) -> str:
         ".SH SYNOPSIS",
         _synopsis(tool),
         ".SH DESCRIPTION",
-        *_paragraph(INTRODUCTION),
+        *_text(INTRODUCTION),
         ".SH OPTIONS",
-        *_paragraph("They may stand before the command or behind it, and are not abbreviated."),
+        *_text("They may stand before the command or behind it, and are not abbreviated."),
         *_options(tool.options),
         ".SH COMMANDS",
     ]
@@ -64,7 +64,7 @@ def sriovctl(tool: Tool) -> str:
     lines += [".SH EXAMPLES"]
     for verb in tool.verbs:
         lines += _examples(verb)
-    return "\n".join([*lines, ".SH SEE ALSO", *_paragraph(SEE_ALSO), ""])
+    return "\n".join([*lines, ".SH SEE ALSO", *_text(SEE_ALSO), ""])
 
 
 def _synopsis(tool: Tool) -> str:
@@ -123,10 +123,6 @@ def _examples(verb: Verb) -> list[str]:
         for command, about in verb.examples
         for line in (".TP", f"\\fB{_plain(command)}\\fR", *_text(about))
     ]
-
-
-def _paragraph(text: str) -> list[str]:
-    return [".PP", *_text(text)]
 
 
 def _text(text: str) -> list[str]:
