@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from cni_sriov.ctl import arguments
 from cni_sriov.ctl.examples import EXAMPLES
 from cni_sriov.ctl.main import COMMANDS
 from tests.pages import ROOT
@@ -108,30 +106,10 @@ def test_what_is_hidden_is_in_none_of_them(share: Path) -> None:
     assert "--plugin" not in propose(share, "sriovctl explain --")
 
 
-def all_examples() -> list[tuple[str, str]]:
-    return [(verb, command) for verb in NAMES for command, _ in EXAMPLES.get(verb, ())]
+def test_every_example_is_in_the_page(share: Path) -> None:
+    page = page_of(share)
 
-
-@pytest.mark.parametrize(("verb", "command"), all_examples())
-def test_an_example_is_what_the_parser_takes(share: Path, verb: str, command: str) -> None:
-    program, *argv = shlex.split(command)
-
-    assert program == "sriovctl"
-    assert arguments.parser(COMMANDS).parse_args(argv).verb == verb
-    assert command in page_of(share)
-
-
-@pytest.mark.parametrize("verb", NAMES)
-def test_help_of_every_verb_has_its_examples_and_the_exit_status(
-    verb: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        arguments.parser(COMMANDS).parse_args([verb, "--help"])
-    told = capsys.readouterr().out
-
-    assert EXAMPLES[verb]
-    assert "exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root" in told
-    assert all(command in told for command, _ in EXAMPLES[verb])
+    assert [command for name in NAMES for command, _ in EXAMPLES.get(name, ()) if command not in page] == []
 
 
 def test_twice_made_is_the_same_to_the_byte_whatever_the_terminal(
