@@ -45,9 +45,9 @@ def sriovctl(tool: Tool) -> str:
         ".SH SYNOPSIS",
         _synopsis(tool),
         ".SH DESCRIPTION",
-        *_text(INTRODUCTION),
+        *roff(INTRODUCTION),
         ".SH OPTIONS",
-        *_text("They may stand before the command or behind it, and are not abbreviated."),
+        *roff("They may stand before the command or behind it, and are not abbreviated."),
         *_options(tool.options),
         ".SH COMMANDS",
     ]
@@ -64,7 +64,7 @@ def sriovctl(tool: Tool) -> str:
     lines += [".SH EXAMPLES"]
     for verb in tool.verbs:
         lines += _examples(verb)
-    return "\n".join([*lines, ".SH SEE ALSO", *_text(SEE_ALSO), ""])
+    return "\n".join([*lines, ".SH SEE ALSO", *roff(SEE_ALSO), ""])
 
 
 def _synopsis(tool: Tool) -> str:
@@ -83,10 +83,10 @@ def _verb(verb: Verb, everywhere: list[Option]) -> list[str]:
         f".SS {_plain(verb.name)}",
         " ".join(usage),
         ".PP",
-        *_text(f"{verb.about[0].upper()}{verb.about[1:]}.{root}"),
+        *roff(f"{verb.about[0].upper()}{verb.about[1:]}.{root}"),
     ]
     for argument in verb.arguments:
-        lines += [".TP", _metavar(argument), *_text(argument.about)]
+        lines += [".TP", _metavar(argument), *roff(argument.about)]
     return [*lines, *_options(own)]
 
 
@@ -97,7 +97,7 @@ def _options(options: list[Option]) -> list[str]:
         lines += [
             ".TP",
             names + (f" \\fI{_plain(option.metavar)}\\fR" if option.metavar else ""),
-            *_text(option.about),
+            *roff(option.about),
         ]
     return lines
 
@@ -114,25 +114,25 @@ def _metavar(argument: Argument) -> str:
 
 
 def _list(rows: tuple[tuple[str, str], ...]) -> list[str]:
-    return [line for name, about in rows for line in (".TP", f"\\fB{_plain(name)}\\fR", *_text(about))]
+    return [line for name, about in rows for line in (".TP", f"\\fB{_plain(name)}\\fR", *roff(about))]
 
 
 def _examples(verb: Verb) -> list[str]:
     return [
         line
         for command, about in verb.examples
-        for line in (".TP", f"\\fB{_plain(command)}\\fR", *_text(about))
+        for line in (".TP", f"\\fB{_plain(command)}\\fR", *roff(about))
     ]
 
 
-def _text(text: str) -> list[str]:
+def roff(text: str) -> list[str]:
     """A sentence a line, as roff wants it; `x` is bold. A line that begins like a request is none."""
     sentences = re.split(r"(?<=[.;:]) (?=[A-Z])", text)
     lines = [
         line for one in sentences for line in wrap(one, 72, break_long_words=False, break_on_hyphens=False)
     ]
     marked = [re.sub(r"`([^`]+)`", r"\\fB\1\\fR", _plain(line)) for line in lines]
-    return [f"\\&{line}" if line[0] in {".", "'"} else line for line in marked]
+    return [f"\\&{line}" if line.startswith(".") else line for line in marked]
 
 
 def _plain(text: str) -> str:

@@ -106,6 +106,13 @@ def test_what_is_hidden_is_in_none_of_them(share: Path) -> None:
     assert "--plugin" not in propose(share, "sriovctl explain --")
 
 
+def test_no_word_of_a_sentence_is_roffs() -> None:
+    assert make.page.roff("'a' is `b-c`. .TH is\\n no ~^ request") == [
+        r"\(aqa\(aq is \fBb\-c\fR. .TH is\en no \(ti\(ha request"
+    ]
+    assert make.page.roff(".conf") == [r"\&.conf"]
+
+
 def test_every_example_is_in_the_page(share: Path) -> None:
     page = page_of(share)
 
