@@ -156,6 +156,8 @@ def zsh(share: Path, tmp_path_factory: pytest.TempPathFactory) -> Zsh:
         ("sriovctl vfs 0000:01", "sriovctl vfs 0000:01:00.0"),
         ("sriovctl baseline --take ", "sriovctl baseline --take 0000:01:10.0"),
         ("sriovctl explain 3f", "sriovctl explain 3f7a00"),
+        ("sriovctl explain 0000:01:1", "sriovctl explain 0000:01:10.0"),
+        ("sriovctl baseline 0000:01:0", "sriovctl baseline 0000:01:00.0"),
         ("sriovctl import ho", "sriovctl import host-local"),
         ("sriovctl zzz", "sriovctl zzz"),
     ],
