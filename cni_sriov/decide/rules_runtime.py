@@ -97,9 +97,7 @@ def conflist_broken(facts: Facts) -> Iterator[Trouble]:
             more = f" (and {len(network.errors) - 1} more)" if network.errors[1:] else ""
             why = f"{network.path} is broken: {network.errors[0]}{more}"
             if stopped:
-                why += (
-                    f"; it sorts first, and {' and '.join(stopped)} has no network at all while it is there"
-                )
+                why += f"; it sorts first, and {' and '.join(stopped)} {'have' if stopped[1:] else 'has'} no network at all while it is there"
             remedy = (
                 f"sriovctl validate {network.path}\n# correct what it says; or take the file out of the way:\n"
                 f"mv {network.path} {network.path}.off"
