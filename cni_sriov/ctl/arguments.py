@@ -15,6 +15,7 @@ _FORMATTER = argparse.RawDescriptionHelpFormatter
 _EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
 
   sriovctl vfs enp1s0f0 7              seven VFs on that port
+  sriovctl apply                       all that /etc/cni-sriov/host.json says
   sriovctl status                      who has which VF, VLAN and subnet
   sriovctl validate 10-sriov.conflist  is it right, and if not, what is wrong
 """
@@ -27,6 +28,11 @@ class Usage(CniError):
 
 
 class _Parser(argparse.ArgumentParser):
+    """Without abbreviations: a script that has one breaks when an option is added that begins alike."""
+
+    def __init__(self, *args: Any, **keys: Any) -> None:
+        super().__init__(*args, **keys | {"allow_abbrev": False})
+
     def error(self, message: str) -> NoReturn:
         raise Usage(message, self.format_usage().strip())
 

@@ -16,6 +16,7 @@ from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
 from .commands import (
+    apply,
     baseline,
     bind,
     doctor,
@@ -24,6 +25,9 @@ from .commands import (
     gc,
     importing,
     leases,
+    metrics,
+    oracle,
+    profile,
     restore,
     status,
     unbind,
@@ -36,18 +40,22 @@ COMMANDS = tuple(
     module.COMMAND
     for module in (
         vfs,
+        apply,
+        oracle,
         bind,
         unbind,
         restore,
         status,
+        metrics,
         doctor,
         leases,
+        explain,
         baseline,
         gc,
         forget,
         importing,
         validate,
-        explain,
+        profile,
     )
 )
 

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from rich.bar import Bar
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..conf.hostsubnet import SCOPE
-from . import split
 from .baseline import Row
-from .explain import Explained
 from .finding import Finding
 from .gc import Verdict
 from .importer import Imported
-from .node import PfRow, VfRow
+from .screen import console as console_of
+from .screen import short_id
 from .vfs import Provision
 
-_PIPE_WIDTH = 1000  # a pipe wraps nothing
-_ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
 _WIDE = 100
 _FOLDED = {"container": 12, "subnet": 14}  # with what they shrink to in a narrow terminal
 _NAMED = 3  # of what is left, per reason
-_BAR = 20
-_ORDER = {part: n for n, part in enumerate(split.PARTS)}
-_COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "white"), strict=True))
-_STATES = {"free": "green", "attached": ""}
-
-
-def console_of(out: TextIO) -> Console:
-    width = None if out.isatty() else _PIPE_WIDTH
-    return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def _table(console: Console, *columns: str) -> Table:
@@ -52,7 +39,7 @@ def _dash(text: str) -> Text:
     return Text(text) if text else Text("-", style="dim")
 
 
-# vfs and status ------------------------------------------------------------------------------------------------------
+# vfs ------------------------------------------------------------------------------------------------------
 
 
 def vfs(out: TextIO, outcome: Provision) -> None:
@@ -73,67 +60,6 @@ def vfs(out: TextIO, outcome: Provision) -> None:
         console.print(Text(f"note: {line}", style="yellow"))
 
 
-def status(out: TextIO, pfs: list[PfRow], unreadable: list[dict[str, str]]) -> None:
-    console = console_of(out)
-    if not pfs:
-        console.print("this node has no device that can have VFs (no sriov_totalvfs in /sys/bus/pci/devices)")
-        return
-    table = _table(console, "PF", "VF", "driver", "MAC", "VLAN", "container", "subnet")
-    for pf in pfs:
-        for vf in pf.vfs:
-            table.add_row(*_vf_cells(pf, vf))
-    if any(pf.vfs for pf in pfs):
-        console.print(table)
-    for pf in pfs:
-        _print_pf(console, pf)
-    for one in unreadable:
-        console.print(Text(f"{one['file']} cannot be read: {one['reason']}; {one['remedy']}", style="red"))
-
-
-def _vf_cells(pf: PfRow, vf: VfRow) -> tuple[Text, ...]:
-    vlan = "" if vf.vlan is None else str(vf.vlan or "")
-    subnets = "\n".join(lease.subnet for lease in vf.leases)
-    return (
-        Text(pf.pf.ifname or pf.pf.pci_address or vf.vf.pci_address),
-        Text(str(vf.vf.index)),
-        _dash(vf.vf.driver),
-        _dash(vf.mac),
-        _dash(vlan),
-        _container(vf),
-        _dash(subnets),
-    )
-
-
-def _container(vf: VfRow) -> Text:
-    """Who has it; where nobody has, or not quite, the state instead."""
-    style = _STATES.get(vf.state, "yellow")
-    if vf.record is None:
-        return Text(vf.state, style=style)
-    who = f"{_short(vf.record.attachment.container_id)}/{vf.record.attachment.ifname}"
-    return Text(who if vf.state == "attached" else f"{who} ({vf.state})", style=style)
-
-
-def _short(container_id: str) -> str:
-    is_hash = len(container_id) > _ID_WIDTH and set(container_id) <= set("0123456789abcdef")
-    return container_id[:_ID_WIDTH] if is_hash else container_id
-
-
-def _print_pf(console: Console, row: PfRow) -> None:
-    pf = row.pf
-    taken = sum(vf.record is not None for vf in row.vfs)
-    if not pf.pci_address:
-        console.print(Text(f"{taken} attached whose PF is not visible in this machine", style="dim"))
-        return
-    name = f"{pf.ifname} ({pf.pci_address}, {pf.driver})" if pf.ifname else f"{pf.pci_address} ({pf.driver})"
-    facts = f"{pf.numvfs} of {pf.totalvfs} VFs, {taken} attached" if pf.numvfs else f"no VFs of {pf.totalvfs}"
-    line = Text(f"{name}: {'up' if row.is_up else 'down'}, {facts}", style="dim" if row.is_up else "yellow")
-    if not pf.numvfs:
-        line.append(f"; create some: sriovctl vfs {pf.ifname or pf.pci_address} {pf.totalvfs}")
-    elif not row.is_up:
-        line.append("; its VFs carry nothing until it is up")
-    console.print(line)
-
-
 # leases and gc -------------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +75,7 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
         columns.append("scope")
     table = _table(console, *columns)
     for lease in found:
-        who = f"{_short(lease['containerID'])}/{lease['ifname']}" if lease["containerID"] else ""
+        who = f"{short_id(lease['containerID'])}/{lease['ifname']}" if lease["containerID"] else ""
         address = lease["address"].partition("/")[0]
         cells = lease | {"container": who, "kept for": lease["sticky"], "address": address}
         table.add_row(*(_dash(cells[column]) for column in columns))
@@ -245,48 +171,3 @@ def findings(out: TextIO, file: str, found: list[Finding]) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
-
-
-# explain -------------------------------------------------------------------------------------------------------------
-
-
-def explained(out: TextIO, file: str, outcome: Explained) -> None:
-    """A row for each part, with a bar where it lies in the call; the bars are last, so that awk finds the numbers."""
-    console = console_of(out)
-    verbs = {verb: split.middle(calls) for verb, calls in outcome.verbs.items()}
-    runs = len(outcome.verbs["ADD"])
-    console.print(Text(f"{file}, network {outcome.network}: {_runs(runs)}", style="bold"))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("ms", *(cell for verb in verbs for cell in (verb, "%"))):
-        table.add_column(title, justify="left" if title == "ms" else "right", no_wrap=True)
-    for verb in verbs:
-        table.add_column(verb, no_wrap=True)
-    for part in split.PARTS:
-        table.add_row(part, *_numbers(verbs, part), *(_bar(call, part) for call in verbs.values()))
-    whole = (cell for call in verbs.values() for cell in (f"{call.whole:.1f}", "100"))
-    table.add_row(*(Text(cell, style="bold") for cell in ("whole", *whole)))
-    console.print(table)
-    for verb, call in verbs.items():
-        held = ", ".join(f"{lock} {spent:.2f}" for lock, spent in call.held.items())
-        console.print(Text(f"{verb} holds locks, ms: {held or 'none'}", style="dim"))
-
-
-def _runs(number: int) -> str:
-    return "one run" if number == 1 else f"medians of {number} runs"
-
-
-def _numbers(verbs: dict[str, split.Call], part: str) -> list[str]:
-    return [
-        cell
-        for call in verbs.values()
-        for cell in (f"{call.parts[part]:.1f}", f"{100 * call.parts[part] / call.whole:.0f}")
-    ]
-
-
-def _bar(call: split.Call, part: str) -> Bar | Text:
-    """Where the parts before it end, this one begins; too small to be seen, it has none."""
-    begin = sum(spent for name, spent in call.parts.items() if _ORDER[name] < _ORDER[part])
-    whole = sum(call.parts.values())
-    if call.parts[part] < whole / _BAR / 8:
-        return Text("")
-    return Bar(whole, begin, begin + call.parts[part], width=_BAR, color=_COLOURS[part])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..words.device import Device
+from .slot import Slot
 
 
 @dataclass(slots=True)
@@ -37,8 +38,7 @@ class CardVf:
 @dataclass(slots=True)
 class Card:
     """`ifname` "" = it has no netdev here. `is_userspace` and `is_meant` as of a VF. `holders`: who has it open from user
-    space; `users`: who uses VFs of it, a line each. `capability`: TotalVFs as the config
-    space has it, -1 = it has no SR-IOV capability, None = the config space cannot be read so far.
+    space; `users`: who uses VFs of it, a line each. `slot`: what the oracle asks.
     """
 
     device: Device
@@ -47,7 +47,7 @@ class Card:
     has_carrier: bool = False
     is_userspace: bool = False
     is_meant: bool = False
-    capability: int | None = None
+    slot: Slot | None = None
     probes_drivers: bool = True
     holders: list[Holder] = field(default_factory=list)
     vfs: list[CardVf] = field(default_factory=list)
@@ -56,6 +56,14 @@ class Card:
     @property
     def name(self) -> str:
         return self.ifname or self.device.address
+
+    @property
+    def capability(self) -> int | None:
+        """TotalVFs as the config space has it, -1 = it has no SR-IOV capability, None = it cannot be read so far."""
+        space = self.slot.space if self.slot else None
+        if space is None or not space.is_whole or space.is_gone:
+            return None
+        return space.sriov.total_vfs if space.sriov else -1
 
     @property
     def sysfs(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..words.device import Device
-from ..words.modules import ModuleOption, ModuleState
+from ..words.modules import ModuleOption
 
 
 @dataclass(slots=True)
@@ -39,9 +39,9 @@ class Group:
 class Machine:
     """`vendor` is the CPU's own word (GenuineIntel), "" where it has none. `is_guest`: of a hypervisor.
 
-    `groups`: how many IOMMU groups there are; `iommus`: what the kernel drives (dmar0, ivhd0), `iommu_tables`: what the
+    `groups`: how many IOMMU groups there are, those of vfio's no-IOMMU mode left out; `iommus`: what the kernel drives (dmar0, ivhd0), `iommu_tables`: what the
     firmware tells of (DMAR, IVRS, IORT, VIOT). `lockdown` is "" where the kernel has none; `secure_boot` None = no UEFI,
-    or not known. `modules`: of vfio-pci, uio_pci_generic and igb_uio. `options`: of all modules. `hugetlbfs`: where it is
+    or not known. `modules`: loaded, loadable or missing, of vfio-pci, uio_pci_generic and igb_uio. `options`: of all modules. `hugetlbfs`: where it is
     mounted. `shared`: groups with a network device. `accelerators`: QAT.
     """
 
@@ -55,7 +55,7 @@ class Machine:
     noiommu: bool = False
     lockdown: str = ""
     secure_boot: bool | None = None
-    modules: dict[str, ModuleState] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)
     options: list[ModuleOption] = field(default_factory=list)
     hugepages: list[HugePages] = field(default_factory=list)
     hugetlbfs: list[str] = field(default_factory=list)
@@ -65,5 +65,4 @@ class Machine:
 
     @property
     def has_iommu(self) -> bool:
-        """The groups of vfio's no-IOMMU mode are none."""
-        return bool(self.iommus) or (self.groups > 0 and not self.noiommu)
+        return bool(self.groups or self.iommus)

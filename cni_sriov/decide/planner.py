@@ -267,7 +267,10 @@ def _loads(facts: Facts, driver: str) -> list[str]:
 
 def _package(driver: str, release: str) -> str:
     if driver == "igb_uio":
-        return "Debian, Ubuntu: apt install dpdk-igb-uio-dkms\nelse it is built from DPDK's dpdk-kmods"
+        return (
+            "Debian, Ubuntu: apt install dpdk-kmods-dkms (older ones: dpdk-igb-uio-dkms)\n"
+            "others: build it from DPDK's dpdk-kmods"
+        )
     return (
         f"Ubuntu: apt install linux-modules-extra-{release}\n"
         "Debian: apt install linux-image-amd64 (its cloud kernels have fewer modules)\n"

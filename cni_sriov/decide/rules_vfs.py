@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..words.modules import ModuleOption
+from . import oracle
 from .facts import Facts, Rule
 from .facts_card import Card, CardVf
 from .trouble import Evidence, Trouble
 
 _VF_MODULES = {"igbvf", "ixgbevf", "iavf", "i40evf", "mlx5_core", "mlx4_core", "bnxt_en", "cxgb4vf", "qede"}
+_OF_SLOT = {
+    "gone",
+    "firmware",
+    "bus",
+    "memory",
+    "window",
+}  # the oracle's rules that no other one of the doctor tells
 _SHOWN = 8  # VFs that are named in a sentence
 
 
@@ -75,6 +83,28 @@ def totalvfs_exceeded(facts: Facts) -> Iterator[Trouble]:
                     f"# in {option.source}: no max_vfs; then\nsriovctl vfs {card.name} {card.device.totalvfs}",
                     [Evidence(option.source, option.line), *_numbers(card)],
                 )
+
+
+def slot_too_small(facts: Facts) -> Iterator[Trouble]:
+    """The slot cannot carry all VFs that the card can have: bus numbers, memory, or firmware (as `sriovctl oracle` says).
+
+    error, warning: another slot, the BIOS, a boot option; error if it carries none at all
+    """
+    for card in facts.cards:
+        if card.slot is None or not card.device.totalvfs or card.device.numvfs == card.device.totalvfs:
+            continue
+        limits = [one for one in oracle.capacity(card.slot).limits if one.rule in _OF_SLOT]
+        limits = [one for one in limits if one.count < card.device.totalvfs]
+        if limits:
+            count = limits[0].count
+            yield Trouble(
+                "slot-too-small",
+                "warning" if count else "error",
+                card.name,
+                f"the slot of {card.name} can carry {count or 'none'} of its {card.device.totalvfs} VFs: {limits[0].reason}",
+                "\n".join(f"# {line}" for one in limits for line in one.remedy.splitlines()),
+                [*(Evidence(f"sriovctl oracle {card.name}", one.reason) for one in limits), *_numbers(card)],
+            )
 
 
 def _max_vfs(facts: Facts) -> list[ModuleOption]:
@@ -193,6 +223,7 @@ RULES: tuple[Rule, ...] = (
     no_vfs,
     numvfs_busy,
     totalvfs_exceeded,
+    slot_too_small,
     pf_down,
     no_carrier,
     vf_without_driver,

@@ -10,12 +10,14 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
+from functools import partial
 from typing import TypeVar
 
 from ..words.errors import InputOutput
 from ..words.gone import is_gone
 
 T = TypeVar("T")
+_PIECE = 1 << 18
 _MOST = 1 << 23  # bytes: modules.alias of a distribution's kernel has more than one MiB
 
 
@@ -34,6 +36,10 @@ class Files:
 
     def data(self, path: str) -> bytes | None:
         return self._look(_content, path)
+
+    def tail(self, path: str, most: int) -> bytes | None:
+        """The last so many bytes: a log may be of any size, and its end is what is new."""
+        return self._look(partial(_end, most=most), path)
 
     def names(self, path: str) -> list[str]:
         """What is in that directory, sorted."""
@@ -65,15 +71,27 @@ class Files:
 
 
 def _content(path: str) -> bytes:
-    """EINVAL for what is no file: a FIFO would never end, and a device might do something."""
+    """EINVAL for what is no file: a FIFO would never end, and a device might do something.
+
+    In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler).
+    """
+    found = b""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError(EINVAL, "it is no regular file")
-        with open(fd, "rb", closefd=False) as file:
-            return file.read(_MOST)
+        while len(found) < _MOST and (piece := os.read(fd, _PIECE)):
+            found += piece
     finally:
         os.close(fd)
+    return found
+
+
+def _end(path: str, most: int) -> bytes:
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - most))
+        return file.read(most)
 
 
 def _real(path: str) -> str:

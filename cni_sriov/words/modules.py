@@ -1,11 +1,8 @@
-"""Kernel modules in words: how far one is there, and what it is told."""
+"""What a kernel module is told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-ModuleState = Literal["loaded", "loadable", "missing"]  # what is built into the kernel is loaded
 
 
 @dataclass(slots=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from ...decide.facts_card import Card, CardVf
 from ...kernel import devices
 from ...kernel.files import Files
-from ...kernel.sysfs import is_userspace
 from ...vf.host import Host
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
-from ...words.pci import parse_pci_address
-from .. import facts, vfs
+from ...words.pci import is_userspace, parse_pci_address
+from .. import drivers, facts, slot, vfs
 from . import processes
 from .processes import Process
 
@@ -31,22 +30,40 @@ def _is_card(device: Device) -> bool:
     return (device.base_class == NETWORK or device.totalvfs > 0) and not device.pf
 
 
+def pci_devices(files: Files, failures: Failures) -> list[Device]:
+    """All of the node. One that cannot be looked at goes to `failures`."""
+    found = []
+    for address in files.names(devices.DEVICES):
+        with failures.of(device=address):
+            found.append(devices.device(files, address))
+    return found
+
+
 def look(
-    host: Host, files: Files, failures: Failures, running: list[Process], wanted: str = ""
+    host: Host,
+    files: Files,
+    failures: Failures,
+    found: list[Device],
+    running: list[Process],
+    wanted: str = "",
 ) -> list[Card]:
     """Every network device that is no VF, or the `wanted` one alone. What fails at one hides no other."""
-    found = devices.devices(files)
     cards = []
     for device in found:
         if _is_card(device) and wanted in {"", device.address}:
             with failures.of(card=device.address):
-                cards.append(_card(host, files, device, found, running))
+                card = _card(host, files, device, found, running)
+                cards.append(card)
+                with failures.of(users=f"who uses VFs of {card.name}"):
+                    card.users = _users(host, files, device.address)
     return cards
 
 
 def _card(host: Host, files: Files, device: Device, found: list[Device], running: list[Process]) -> Card:
     card = Card(device, is_userspace=is_userspace(device.driver), is_meant=is_userspace(device.override))
-    card.ifname = next(iter(host.sysfs.netdevs(device.address)), "")
+    card.slot = slot.look(files, device.address)
+    names = host.sysfs.netdevs(device.address) or drivers.netdevs(files, device.address)
+    card.ifname = next(iter(names), "")
     link = host.netlink.link(card.ifname) if card.ifname else None
     if link is not None:
         card.is_up, card.has_carrier = link.is_up, link.carrier
@@ -58,8 +75,12 @@ def _card(host: Host, files: Files, device: Device, found: list[Device], running
     pf = host.sysfs.pf_by_pci(device.address)
     if pf is not None:
         card.probes_drivers = facts.probes_drivers(host.sysfs, pf)
-        card.users = vfs.users(host, pf, f"{files.root}/proc")
     return card
+
+
+def _users(host: Host, files: Files, address: str) -> list[str]:
+    pf = host.sysfs.pf_by_pci(address)
+    return vfs.users(host, pf, f"{files.root}/proc") if pf is not None else []
 
 
 def _vf(files: Files, index: int, device: Device, running: list[Process]) -> CardVf:

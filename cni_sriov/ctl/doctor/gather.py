@@ -7,6 +7,7 @@ from ...decide.facts import Facts
 from ...kernel.files import Files
 from ...leases.transaction import Judge
 from ...vf.host import Host
+from ...words.device import Device
 from ...words.failures import Failures
 from . import cards, hugepages, machine, processes, runtimes, state
 
@@ -34,9 +35,11 @@ def gather(
         mounts = hugepages.mounts(files)
     with failures.of(what="processes"):
         running = processes.scan(files, failures, mounts)
-    facts.machine = machine.look(files, failures, running, mounts)
-    with failures.of(what="the cards"):
-        facts.cards = cards.look(host, files, failures, running, facts.wanted)
+    found: list[Device] = []
+    with failures.of(what="PCI devices"):
+        found = cards.pci_devices(files, failures)
+    facts.machine = machine.look(files, failures, found, running, mounts)
+    facts.cards = cards.look(host, files, failures, found, running, facts.wanted)
     if is_root:  # what is attached, root alone may see
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
     if not where:

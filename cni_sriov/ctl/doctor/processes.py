@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ...decide.facts_card import Holder
 from ...kernel.files import Files
+from ...kernel.holders import nodes_of
 from ...words.device import Device
 from ...words.failures import Failures
 
@@ -71,19 +72,10 @@ def _kind(name: str, paths: list[str]) -> str:
 
 def holders(files: Files, found: list[Process], device: Device) -> list[Holder]:
     """Those that have that device, which is on a driver for user space."""
-    nodes, below = _nodes(files, device), f"/{device.address}/resource"
+    nodes, below = nodes_of(files, device.address), f"/{device.address}/resource"
     held = []
     for process in found:
         by = [(source, path) for source, path in process.has if path in nodes or below in path]
         if by:
             held.append(Holder(process.pid, process.name, process.kind, by))
     return held
-
-
-def _nodes(files: Files, device: Device) -> set[str]:
-    where = f"/sys/bus/pci/devices/{device.address}"
-    nodes = {f"/dev/vfio/devices/{name}" for name in files.names(f"{where}/vfio-dev")}
-    nodes |= {f"/dev/{name}" for name in files.names(f"{where}/uio")}
-    if device.group:
-        nodes |= {f"/dev/vfio/{device.group}", f"/dev/vfio/noiommu-{device.group}"}
-    return nodes

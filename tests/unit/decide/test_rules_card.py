@@ -8,13 +8,15 @@ from cni_sriov.decide import rules_card as rules
 from cni_sriov.decide.facts import Rule
 from cni_sriov.decide.facts_card import Card, Holder
 from cni_sriov.words.device import Device
-from tests.unit.decide.patient import PF0, PF1, healthy, ill, one, port, said
+from tests.unit.decide.patient import PF0, PF1, healthy, ill, one, port, said, slot
 
 SYSFS = f"/sys/bus/pci/devices/{PF0}"
 
 
-def plain(driver: str = "e1000e", capability: int | None = -1) -> Card:
-    return Card(Device("0000:02:00.0", 0x0200, 0x8086, 0x10D3, driver), "eno1", capability=capability)
+def plain(driver: str = "e1000e", total: int | None = None, is_whole: bool = True) -> Card:
+    """`total` and `is_whole`: of its config space."""
+    device = Device("0000:02:00.0", 0x0200, 0x8086, 0x10D3, driver)
+    return Card(device, "eno1", slot=slot(device.address, total, is_whole))
 
 
 def held(card: Card, name: str = "vpp_main", kind: str = "VPP") -> Card:
@@ -64,21 +66,21 @@ def test_no_capability_is_an_error_where_no_card_has_it_or_that_one_is_asked_for
 
 
 @pytest.mark.parametrize(
-    ("driver", "capability", "hidden"),
+    ("driver", "total", "is_whole", "hidden"),
     [
-        ("igb", -1, True),  # an I350 always has it, unless its EEPROM says no
-        ("mlx5_core", -1, True),
-        ("e1000e", -1, False),
-        ("igb", 0, True),
-        ("anything", 0, True),
-        ("igb", None, False),  # an ordinary user cannot tell
+        ("igb", None, True, True),  # an I350 always has it, unless its EEPROM says no
+        ("mlx5_core", None, True, True),
+        ("e1000e", None, True, False),
+        ("igb", 0, True, True),
+        ("anything", 0, True, True),
+        ("igb", None, False, False),  # an ordinary user cannot tell
     ],
 )
 def test_off_in_firmware_is_told_from_a_card_that_cannot(
-    driver: str, capability: int | None, hidden: bool
+    driver: str, total: int | None, is_whole: bool, hidden: bool
 ) -> None:
     facts = healthy()
-    facts.cards.append(plain(driver, capability))
+    facts.cards.append(plain(driver, total, is_whole))
 
     assert len(ill(rules.sriov_off_in_firmware, facts)) == hidden
     assert len(ill(rules.no_sriov_capability, facts)) == (not hidden)

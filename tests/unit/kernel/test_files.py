@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from errno import EACCES, EIO, ENOENT, ENOTDIR
 from pathlib import Path
 
@@ -22,6 +23,27 @@ def test_what_is_there(tmp_path: Path) -> None:
     assert (files.text("/sys/b"), files.data("/sys/b")) == ("12�", b" 12\xff\n")
     assert (files.target("/sys/a"), files.real("/sys/a"), files.has("/sys/a")) == ("b", "/sys/b", True)
     assert files.target("/sys/b") == ""
+
+
+def test_a_large_file_is_read_to_its_end_and_what_wants_small_reads_is_read_too(tmp_path: Path) -> None:
+    """The kernel refuses one large read below /proc/sys (KMALLOC_MAX_SIZE): ENOMEM."""
+    (tmp_path / "modules.alias").write_bytes(b"alias x y\n" * 200_000)
+
+    assert Files(str(tmp_path)).data("/modules.alias") == b"alias x y\n" * 200_000
+    assert Files().text("/proc/sys/kernel/osrelease") == platform.release()
+
+
+def test_the_end_of_what_may_be_of_any_size(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"0123456789")
+    files = Files(str(tmp_path))
+
+    assert [files.tail("/log", most) for most in (0, 3, 10, 99)] == [
+        b"",
+        b"789",
+        b"0123456789",
+        b"0123456789",
+    ]
+    assert files.tail("/none", 3) is None
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni_sriov.ctl.doctor import machine
+from cni_sriov.ctl.doctor import cards, machine
 from cni_sriov.decide.facts_machine import Machine
 from cni_sriov.words.failures import Failures
 from tests.unit.ctl.doctor.tree import PF, VF, Tree
@@ -10,7 +10,9 @@ from tests.unit.ctl.doctor.tree import PF, VF, Tree
 
 def look(tree: Tree) -> Machine:
     failures = Failures()
-    found = machine.look(tree.files, failures, [], ["/dev/hugepages"])
+    found = machine.look(
+        tree.files, failures, cards.pci_devices(tree.files, failures), [], ["/dev/hugepages"]
+    )
     assert failures.told == []
     return found
 
@@ -69,7 +71,38 @@ def test_what_fails_hides_nothing_else(tree: Tree) -> None:
     tree.hugepages(0, 2048, 4, 3)
     failures = Failures()
 
-    found = machine.look(tree.files, failures, [], [])
+    found = machine.look(tree.files, failures, cards.pci_devices(tree.files, failures), [], [])
 
     assert [one.total for one in found.hugepages] == [4]
     assert [told.partition(":")[0] for told in failures.told] == ["the processor"]
+
+
+def test_the_groups_of_no_iommu_mode_are_no_iommu(tree: Tree) -> None:
+    """vfio_noiommu_group_alloc, drivers/vfio/group.c."""
+    tree.device(PF, "vfio-pci", group="0")
+    tree.write("/sys/kernel/iommu_groups/0/name", "vfio-noiommu\n")
+    tree.write("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode", "Y\n")
+
+    found = look(tree)
+
+    assert (found.groups, found.has_iommu, found.noiommu) == (0, False, True)
+
+
+def test_locks_and_modules(tree: Tree) -> None:
+    tree.write("/proc/sys/kernel/osrelease", "6.12.95\n")
+    tree.write(
+        "/lib/modules/6.12.95/modules.dep",
+        "kernel/drivers/vfio/pci/vfio-pci.ko.xz: kernel/drivers/vfio/vfio.ko.xz\n",
+    )
+    tree.mkdir("/sys/bus/pci/drivers/uio_pci_generic")
+    tree.write("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
+    tree.write("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c", b"\x06\0\0\0\x01")
+    tree.write("/etc/modprobe.d/sriov.conf", "options igb max_vfs=7\n")
+
+    found = look(tree)
+
+    assert found.modules == {"vfio-pci": "loadable", "uio_pci_generic": "loaded", "igb_uio": "missing"}
+    assert (found.lockdown, found.secure_boot, found.release) == ("integrity", True, "6.12.95")
+    assert [(one.source, one.name, one.value) for one in found.options] == [
+        ("/etc/modprobe.d/sriov.conf", "max_vfs", "7")
+    ]
