@@ -7,23 +7,23 @@ from typing import TextIO
 from rich.text import Text
 
 from ...decide.doctor import About
-from ...decide.trouble import Trouble
-from ..show import console_of
+from ...decide.trouble import Trouble, one_line
+from .. import screen
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def troubles(out: TextIO, found: list[Trouble]) -> None:
-    console = console_of(out)
+    console = screen.console(out)
     for trouble in found:
         line = Text(trouble.severity.ljust(8), style=_STYLES[trouble.severity])
         if trouble.subject not in trouble.why:
             line.append(f"{trouble.subject}: ", style="bold")
-        line.append(trouble.why, style="default")
+        line.append(one_line(trouble.why), style="default")
         line.append(f" [{trouble.rule}]", style="dim")
         console.print(line)
         for one in trouble.evidence:
-            console.print(Text(f"  {one.source}: {one.said}", style="dim"), soft_wrap=True)
+            console.print(Text(one_line(f"  {one.source}: {one.said}"), style="dim"), soft_wrap=True)
         for command in trouble.remedy.splitlines():
             console.print(
                 Text(f"    {command}", style="" if command.startswith("#") else "bold"), soft_wrap=True
@@ -40,7 +40,7 @@ def _verdict(found: list[Trouble]) -> Text:
 
 def rules(out: TextIO, known: list[About]) -> None:
     """A line each."""
-    console = console_of(out)
+    console = screen.console(out)
     widths = [max(len(cell) for cell in column) for column in zip(*map(_cells, known), strict=True)]
     for about in known:
         name, severities, when = _cells(about)
