@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_machine import HugePages
-from .trouble import Evidence, Severity, Trouble
+from .trouble import Evidence, Severity, Trouble, by_hand
 
 _ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had (kernels.md 4)
 _USUAL = 2048
@@ -57,14 +58,14 @@ def hugepages_used_up(facts: Facts) -> Iterator[Trouble]:
         page = _preferred([one for one in found if one.total])
         more = f"echo {page.total + max(_ENOUGH // page.size, 1)} > {page.where}/nr_hugepages"
         told = [f"{file.path}: {', '.join(file.users)}" for file in facts.machine.hugefiles if file.users]
-        remedy = [f"rm {' '.join(file.path for file in left)}"] if left else [more, _SYSCTL]
+        remedy = [f"rm {shlex.join(file.path for file in left)}"] if left else [more, _SYSCTL]
         yield Trouble(
             "hugepages-used-up",
             "warning",
             f"NUMA node {node}" if node >= 0 else "",
             f"all {sum(one.total for one in found)} huge pages are in use"
             + (f"; {len(left)} files keep some that no process has mapped any more" if left else ""),
-            "\n".join([*remedy, *(f"# in use: {line}" for line in told)]),
+            "\n".join([*remedy, *(by_hand(f"in use: {line}") for line in told)]),
             [
                 *(
                     Evidence(f"{one.where}/free_hugepages", f"{one.free} of {one.total}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from cni_sriov.decide import rules_dpdk as rules
@@ -88,6 +91,18 @@ def test_files_that_nobody_maps_any_more_are_removed_first() -> None:
 
     assert trouble.remedy.splitlines()[0] == "rm /dev/hugepages/rtemap_0 /dev/hugepages/rtemap_2"
     assert (trouble.subject, "2 files keep some" in trouble.why) == ("", True)
+
+
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    facts = healthy()
+    facts.machine.hugepages = [HugePages(-1, 2048, 64, 0, NODE0)]
+    file = tmp_path / "a; touch $(echo b) 'c"
+    file.touch()
+    facts.machine.hugefiles = [HugeFile(str(file))]
+
+    subprocess.run(["sh", "-ec", one(rules.hugepages_used_up, facts).remedy], check=True, cwd=tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_huge_pages_that_are_mounted_nowhere() -> None:

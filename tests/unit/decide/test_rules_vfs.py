@@ -42,6 +42,8 @@ def test_a_number_that_is_in_use_is_busy_and_says_by_whom() -> None:
     assert ill(rules.numvfs_busy, facts) == []  # nobody uses one
     facts.cards[0].users = list(USERS)
 
+    facts.cards[0].users.append("vf 2 (0000:01:10.4): open in x\nreboot (pid 7)")
+
     trouble = one(rules.numvfs_busy, facts)
 
     assert (trouble.severity, [line for line in USERS if line not in trouble.remedy]) == ("note", [])

@@ -105,6 +105,7 @@ def test_a_card_without_sriov_may_be_asked_for_and_what_is_no_card_may_not(world
 
 def test_one_card_that_cannot_be_looked_at_hides_no_other(empty: World) -> None:
     bad = device(empty, PF) / "class"
+    bad.unlink(missing_ok=True)
     bad.mkdir()  # EISDIR
     failures = Failures()
 
