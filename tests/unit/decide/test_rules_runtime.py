@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -163,7 +164,7 @@ def test_one_of_ours_behind_another() -> None:
 def test_the_name_that_is_named_sorts_first(winner: str, command: str) -> None:
     (found,) = told(containerd(replace(OTHER, path=f"{NET_D}/{winner}"), OURS))
 
-    assert found.remedy.splitlines()[1] == command
+    assert shlex.split(found.remedy.splitlines()[1]) == command.split()
     new = command.rpartition("/")[2]
     assert new < winner or new == f"{winner}.off"
 
