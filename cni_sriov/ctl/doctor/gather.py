@@ -9,7 +9,7 @@ from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.device import Device
 from ...words.failures import Failures
-from . import cards, hugepages, machine, processes, runtimes, state
+from . import cards, hostplan, hugepages, machine, processes, runtimes, state
 
 
 def gather(
@@ -41,6 +41,7 @@ def gather(
     facts.machine = machine.look(files, failures, found, running, mounts)
     facts.cards = cards.look(host, files, failures, found, running, facts.wanted)
     if is_root:  # what is attached, root alone may see
+        facts.provision = hostplan.look(host, files, failures, facts.wanted)
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
     if not where:
         facts.runtimes = runtimes.look(host, files, failures, bundle)

@@ -8,13 +8,13 @@ from rich.text import Text
 
 from ...decide.doctor import About
 from ...decide.trouble import Trouble, one_line
-from .. import screen
+from ..screen import console_of
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def troubles(out: TextIO, found: list[Trouble]) -> None:
-    console = screen.console(out)
+    console = console_of(out)
     for trouble in found:
         line = Text(trouble.severity.ljust(8), style=_STYLES[trouble.severity])
         if trouble.subject not in trouble.why:
@@ -40,7 +40,7 @@ def _verdict(found: list[Trouble]) -> Text:
 
 def rules(out: TextIO, known: list[About]) -> None:
     """A line each."""
-    console = screen.console(out)
+    console = console_of(out)
     widths = [max(len(cell) for cell in column) for column in zip(*map(_cells, known), strict=True)]
     for about in known:
         name, severities, when = _cells(about)

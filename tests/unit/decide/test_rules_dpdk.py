@@ -119,6 +119,20 @@ def test_huge_pages_that_are_mounted_nowhere() -> None:
     assert ill(rules.hugetlbfs_missing, facts) == []
 
 
+def test_vpp_takes_a_pf_that_is_down() -> None:
+    """The notes: it takes every supported interface at start except those whose link is up."""
+    facts = healthy()
+    facts.machine.vpp_conf = "/etc/vpp/startup.conf"
+    assert ill(rules.vpp_takes_pf, facts) == []
+    facts.cards[0].is_up = False
+
+    trouble = one(rules.vpp_takes_pf, facts)
+
+    assert (trouble.severity, trouble.remedy.splitlines()[0]) == ("warning", "ip link set enp1s0f0 up")
+    facts.machine.vpp_conf = ""
+    assert ill(rules.vpp_takes_pf, facts) == []
+
+
 def test_crypto_has_a_qat_or_software_and_only_who_wants_dpdk_hears_of_the_latter() -> None:
     facts = healthy()
     without = one(rules.crypto_accelerator, with_vfio(healthy()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cni_sriov.ctl.doctor import cards, machine
 from cni_sriov.decide.facts_machine import Machine
 from cni_sriov.words.failures import Failures
@@ -106,3 +108,26 @@ def test_locks_and_modules(tree: Tree) -> None:
     assert [(one.source, one.name, one.value) for one in found.options] == [
         ("/etc/modprobe.d/sriov.conf", "max_vfs", "7")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "takes_all"),
+    [
+        (None, False),
+        ("unix {\n  nodaemon\n}\ndpdk {\n  # dev 0000:02:00.0\n}\n", True),
+        ("dpdk {\n  dev default {\n    num-rx-desc 512\n  }\n}\n", True),
+        ("dpdk { dev 0000:01:10.0 { name v0 } }", False),
+        ("dpdk {\n\tdev 0000:01:10.0\n}", False),
+        ("dpdk { no-pci }", False),
+        ("plugins { plugin dpdk_plugin.so { disable } }", False),
+        ("plugins { plugin default { disable } plugin dpdk_plugin.so { enable } }", True),
+    ],
+)
+def test_vpp_takes_all_unless_its_configuration_names_devices(
+    tree: Tree, text: str | None, takes_all: bool
+) -> None:
+    """src/vpp/conf/startup.conf of VPP."""
+    if text is not None:
+        tree.write("/etc/vpp/startup.conf", text)
+
+    assert look(tree).vpp_conf == ("/etc/vpp/startup.conf" if takes_all else "")
