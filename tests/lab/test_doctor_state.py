@@ -27,7 +27,7 @@ OURS = {
     *("vf-of-nobody", "lease-without-attachment", "dead-attachment", "netns-without-process", "vf-changed"),
     *("plugin-not-found", "another-sriov", "plugin-missing", "conflist-broken", "conflist-shadowed"),
     *("same-network-name", "network-without-pf", "network-without-vfs", "no-free-vf", "vf-managed"),
-    *("podman-without-plugin", "rule-failed", "not-seen"),
+    *("podman-without-plugin", "rule-failed", "unseen"),
 }
 
 
@@ -56,7 +56,7 @@ def findings(node: Node) -> dict[str, dict[str, Any]]:
     document = json.loads(done.stdout)
     assert done.stderr == ""
     found = {one["rule"]: one for one in document["findings"] if one["rule"] in OURS}
-    assert not found.keys() & {"rule-failed", "not-seen"}, document
+    assert not found.keys() & {"rule-failed", "unseen"}, document
     return found
 
 
