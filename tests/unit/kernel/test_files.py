@@ -86,3 +86,14 @@ def test_a_sysctl_and_a_large_file_are_read_whole(tmp_path: Path) -> None:
 
     assert Files().text("/proc/sys/kernel/osrelease") == os.uname().release
     assert Files(str(tmp_path)).data("/modules.alias") == large
+
+
+def test_a_fifo_is_not_waited_for_and_a_directory_is_no_text(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    before = os.listdir("/proc/self/fd")
+
+    for path in ("/fifo", "/"):
+        with pytest.raises(InputOutput, match="no regular file"):
+            Files(str(tmp_path)).text(path)
+
+    assert len(os.listdir("/proc/self/fd")) == len(before)
