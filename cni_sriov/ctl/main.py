@@ -5,6 +5,7 @@ Exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -15,11 +16,12 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
-from .commands import baseline, explain, forget, gc, importing, leases, status, validate, vfs
+from .commands import baseline, explain, forget, gc, importing, leases, record, status, validate, vfs
 from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
 
 COMMANDS = tuple(
-    module.COMMAND for module in (vfs, status, leases, baseline, gc, forget, importing, validate, explain)
+    module.COMMAND
+    for module in (vfs, status, leases, record, baseline, gc, forget, importing, validate, explain)
 )
 
 
@@ -47,6 +49,8 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     as_json = "--json" in argv
     try:
         options = arguments.parser(COMMANDS).parse_args(argv)
+        if options.replay:
+            return _replay(options, tool)
         if options.needs_root and tool.euid != 0:
             raise NotRealRoot(
                 f"run sriovctl {options.verb}: needs root, and runs as uid {tool.euid}",
@@ -62,6 +66,15 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
+
+
+def _replay(options: argparse.Namespace, tool: Tool) -> int:
+    """On a recording, which needs no root."""
+    from .recording import replay
+
+    with replay.surroundings(options, tool) as recorded:
+        status: int = options.run(options, recorded)
+    return status
 
 
 def _tell(tool: Tool, as_json: bool, error: CniError) -> None:

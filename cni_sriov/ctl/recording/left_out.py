@@ -1,0 +1,137 @@
+"""What is never taken into a recording, and what of it only in part: secrets, what runs on the node for others, what is long
+and says nothing of it. By path, whoever asks for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+LEFT_OUT = "(left out)"
+_NEVER = re.compile(
+    r"/proc/(\d+|self)/(environ|cmdline|mem|auxv|stack|syscall|pagemap)$|/proc/(kcore|kmsg|kallsyms|keys)$"
+    r"|^/sys/.*/(rom|vpd|resource\d+(_wc)?|serial|serial_number|.*_serial|uuid|product_uuid)$"
+    r"|^/etc/(g?shadow-?|ssl/|pki/|ssh/|machine-id)|/system-connections/"
+    r"|kubeconfig|\.(key|pem|crt|p12|pfx|jks|keytab)$|/(\.docker|\.kube|\.ssh)/"
+)
+_GUARDED = r"(?:pass(?:word|wd|phrase)?|secret|token|credential|api_?key|private_?key|auth(?!or)|bearer|kubeconfig|_key|Key)"
+# "somePassword": whatever follows, as far as it is a string, a list, or an object without another one in it
+_JSON = re.compile(
+    rf'("[^"\\]*{_GUARDED}[^"\\]*"\s*:\s*)("(?:[^"\\]|\\.)*"|\[[^\]]*\]|\{{[^{{}}]*\}})', re.IGNORECASE
+)
+# password = x, token: x (TOML, INI, YAML)
+_LINE = re.compile(rf"(?m)^(\s*[\w.\-\"]*{_GUARDED}[\w.\-\"]*\s*[=:][ \t]*)(\S[^\n]*)$", re.IGNORECASE)
+_IN_URL = re.compile(r"(\w+://)[^/\s\"@]+@")
+_MAPS = re.compile(r"vfio|uio|huge|rte_|librte|dpdk|vpp|vlib|/dev/|/sys/")
+_FD = re.compile(r"^/dev/(vfio|uio|hugepages|vhost|vdpa)|huge|rtemap_|rte_")
+_MOUNTED = {"hugetlbfs", "sysfs", "nsfs", "proc", "securityfs", "efivarfs", "devtmpfs"}
+_MODULES = re.compile(
+    r"vfio|uio|pci-stub|igb|ixgbe|i40e|iavf|\bice\b|mlx|mana|bnxt|ena\b|qede|sfc|nfp|cxgb|octeon|qat|virtio"
+)
+
+
+def is_never(path: str) -> bool:
+    return _NEVER.search(path) is not None
+
+
+def may_name(path: str, target: str) -> bool:
+    """Whether that link may be told of: what a process has open only where it is about a device."""
+    return "/fd/" not in path or not path.startswith("/proc/") or _FD.search(target) is not None
+
+
+def kept_names(path: str, names: list[str], peek: Callable[[str], str]) -> list[str]:
+    """Of a listing. `peek`: what a link in it says."""
+    if re.fullmatch(r"/proc/\d+/fd", path):
+        return [name for name in names if _FD.search(peek(name))]
+    if path == "/run/udev/data":
+        return [name for name in names if name.startswith("n")]
+    return names
+
+
+def edited(path: str, content: bytes) -> bytes:
+    """What of that file is taken."""
+    for pattern, edit in _EDITS:
+        if re.search(pattern, path):
+            text = edit(content.decode("utf-8", "surrogateescape"))
+            return text.encode("utf-8", "surrogateescape")
+    return content
+
+
+def without_secrets(text: str) -> str:
+    text = _JSON.sub(rf'\1"{LEFT_OUT}"', text)
+    text = _LINE.sub(_line, text)
+    text = _IN_URL.sub(rf"\1{LEFT_OUT}@", text)
+    return without_passwords(text)
+
+
+def without_passwords(text: str) -> str:
+    """Of Wake-on-LAN, as kernel/ethtool.py tells it."""
+    return re.sub(r"\b(password(?:-end)?) \d+", r"\1 0", text)
+
+
+def _line(found: re.Match[str]) -> str:
+    """A table or block begins there, or it is left out already."""
+    value = found[2]
+    if value.startswith(("{", "[", "|", ">")) or LEFT_OUT in value:
+        return found[0]
+    end = "," if value.endswith(",") else ""
+    return f'{found[1]}"{LEFT_OUT}"{end}' if '"' in value else f"{found[1]}{LEFT_OUT}{end}"
+
+
+def _maps(text: str) -> str:
+    """Without the addresses, which tell where a process can be hit."""
+    kept = []
+    for line in text.splitlines():
+        where, _, rest = line.partition(" ")
+        if _MAPS.search(rest):
+            kept.append(f"{'0' * 8}-{'0' * 8} {rest}" if "-" in where else line)
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _mounts(text: str) -> str:
+    """Of /proc/mounts: the paths of all others are the containers' own."""
+    kept = [line for line in text.splitlines() if len(line.split()) > 2 and line.split()[2] in _MOUNTED]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _mountinfo(text: str) -> str:
+    kept = [line for line in text.splitlines() if line.partition(" - ")[2].split(" ")[0] in _MOUNTED]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _first_cpu(text: str) -> str:
+    return text.partition("\n\n")[0] + "\n"
+
+
+def _modules(text: str) -> str:
+    return "".join(f"{line}\n" for line in text.splitlines() if _MODULES.search(line))
+
+
+def _cmdline(text: str) -> str:
+    """The kernel's: a value that may open something."""
+    return re.sub(rf"(?i)(\S*{_GUARDED}\S*=)\S+", rf"\1{LEFT_OUT}", text)
+
+
+_EDITS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (r"^/proc/\d+/maps$", _maps),
+    (r"^/proc/mounts$|^/proc/\d+/mounts$", _mounts),
+    (r"^/proc/(\d+|self)/mountinfo$", _mountinfo),
+    (r"^/proc/cpuinfo$", _first_cpu),
+    (r"^/proc/cmdline$", _cmdline),
+    (r"/modules/[^/]*/modules\.[a-z.]+$", _modules),
+    (r"^/(etc|run|var|usr|opt|lib|home|root)/", without_secrets),
+)
+
+
+def known_ids(text: str, present: set[tuple[str, str]]) -> str:
+    """Of pci.ids: the names of those (vendor, device), in hex."""
+    kept, vendor = [], ""
+    for line in text.splitlines():
+        if re.match(r"[0-9a-f]{4}  ", line):
+            vendor = line[:4]
+            is_kept = any(vendor == known for known, _ in present)
+        else:
+            is_kept = line.startswith("\t") and line[1:2] != "\t" and (vendor, line[1:5]) in present
+        if is_kept:
+            kept.append(line)
+    return "".join(f"{line}\n" for line in kept)
