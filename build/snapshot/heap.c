@@ -19,7 +19,9 @@
 #include "heap.h"
 
 #define HEAD 16                         /* in front of a block: its size; keeps malloc's alignment */
-#define POOL ((size_t)16 << 10)         /* obmalloc.c cuts arenas into pools aligned to this */
+
+/* A call's first arena is next to the picture, so that obmalloc.c's tree of arenas needs no leaf for it, 128 KB. */
+#define ARENA ((size_t)1 << 20)         /* ARENA_SIZE there */
 
 /* Sizes: steps of 32 up to 1 KB, then four in each power of two: 1280, 1536, 1792, 2048, 2560 ... */
 #define FINE 32
@@ -28,6 +30,7 @@
 
 static size_t used, limit = HEAP_ROOM / 2;      /* of all blocks; in a call, of what is spare */
 static size_t arenas = HEAP_ROOM / 2;           /* the end of the last one */
+static size_t next_arena;                       /* where a call's first one is, 0 = it has it */
 static struct {
     size_t used, limit;
 } rooms[HEAP_RANKS];                            /* of the hot blocks */
@@ -101,19 +104,7 @@ heap_blocks(void)
 size_t
 heap_end(void)
 {
-    return arenas;
-}
-
-size_t
-heap_free(void)
-{
-    size_t sum = 0;
-    for (int bin = 0; bin < BINS; bin++) {
-        for (void *block = bins[bin]; block; block = *(void **)block) {
-            sum += bin_size(bin);
-        }
-    }
-    return sum;
+    return is_closed ? limit : arenas;
 }
 
 int
@@ -126,7 +117,9 @@ void
 heap_close(size_t spare)
 {
     is_closed = 1;
-    used = arenas;
+    memset(bins, 0, sizeof bins);       /* a call that took one of these would copy its page */
+    next_arena = arenas + (-(uintptr_t)(heap_room + arenas) & (HEAP_POOL - 1));
+    used = next_arena + ARENA;
     limit = spare < HEAP_ROOM - used ? used + spare : HEAP_ROOM;
 }
 
@@ -226,12 +219,17 @@ heap_arena(void *context, size_t size)
 {
     (void)context;
     if (!is_closed) {
-        arenas += -(uintptr_t)(heap_room + arenas) & (POOL - 1);
+        arenas += -(uintptr_t)(heap_room + arenas) & (HEAP_POOL - 1);
         if (size <= HEAP_ROOM - arenas) {
             arenas += size;
             return heap_room + arenas - size;
         }
         has_overflowed = 1;
+    }
+    else if (next_arena && size == ARENA) {
+        char *first = heap_room + next_arena;
+        next_arena = 0;
+        return first;
     }
     void *arena = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return arena == MAP_FAILED ? NULL : arena;

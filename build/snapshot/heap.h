@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 /* before anything is asked for: so many bytes are for hot blocks, by rank, so many for all, the rest for arenas */
-#define HEAP_RANKS 3
+#define HEAP_RANKS 32                   /* a power of two: every set of five calls (hot.c) */
 void heap_open(const size_t hot[HEAP_RANKS], size_t blocks);
 /* a block among the hot ones of that rank (hot.c); elsewhere if there is no room */
 void *heap_hot(size_t size, int rank);
@@ -13,15 +13,15 @@ void *heap_hot(size_t size, int rank);
 size_t heap_hot_size(size_t size);
 /* how many the blocks have taken */
 size_t heap_blocks(void);
-/* the end of what goes into the picture */
+/* the end of what goes into the picture; once that is taken, of the room for a call */
 size_t heap_end(void);
-/* of the blocks, what has been freed again: room for the call */
-size_t heap_free(void);
 /* something that Python keeps is in libc's heap, so not in the picture */
 int heap_overflowed(void);
 /* the picture is about to be taken: from now on there are `spare` bytes beyond what is used, then libc's heap */
 void heap_close(size_t spare);
 
+/* obmalloc.c cuts arenas into pools aligned to this */
+#define HEAP_POOL ((size_t)16 << 10)
 void *heap_arena(void *context, size_t size);
 void heap_arena_free(void *context, void *arena, size_t size);
 

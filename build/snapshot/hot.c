@@ -3,8 +3,9 @@
  *
  * Each run of the build asks for the same memory in the same order, so a request has a number. In a first run each
  * block is on pages of its own, which nobody may touch once all is imported. Then calls are played: whatever they touch
- * faults, and is written down. In the next runs the requests of these numbers get their memory at the start of the
- * heap. With a wrong number something else would be there: a call would be slower, and no more.
+ * faults, and is written down, with the verbs that wrote to it. In the next runs the requests of these numbers get
+ * their memory at the start of the heap, what the same verbs write to side by side. With a wrong number something else
+ * would be there: a call would be slower, and no more.
  */
 #include <Python.h>
 #include <fcntl.h>
@@ -24,13 +25,12 @@
 #define BINS 64
 #define MOST ((size_t)1 << 15)          /* of blocks that are touched */
 #define DOMAINS 3
-#define ONLY_READ (HEAP_RANKS - 1)
 
 static PyMemAllocatorEx real[DOMAINS];
 static uint32_t number;                 /* of the last request */
 
 static struct touched {
-    uint32_t number, rank, size;
+    uint32_t number, calls, size;       /* calls: a bit for each that wrote to it, 0 = it is only read */
 } *list;
 static size_t list_size;
 
@@ -57,12 +57,13 @@ set_allocators(const PyMemAllocatorEx *ours)
 static struct block {
     uint32_t number, pages, next;       /* the next free one of as many pages, or 0 */
     uint32_t entry;                     /* in the list, from 1, once it was read */
+    uint32_t looked;                    /* since which hot_calls it is read */
     size_t asked, size;                 /* at first, and now */
 } *blocks;                              /* by its first page */
 static uint32_t *first_page;            /* by page */
 static char *room;
 static uint32_t used = 1, last_number, free_blocks[BINS];
-static int rank_now = -1;
+static uint32_t calls_now, turn;
 
 static void *
 mapped(size_t size)
@@ -191,13 +192,16 @@ touch(int signal_number, siginfo_t *told, void *context)
     if (block->number > last_number || block->asked > PAGE) {
         allow(first, PROT_READ | PROT_WRITE);
     }
-    else if (block->entry) {
-        list[block->entry - 1].rank = (uint32_t)rank_now;
+    else if (block->looked == turn) {
+        list[block->entry - 1].calls |= calls_now;
         allow(first, PROT_READ | PROT_WRITE);
     }
     else {
-        list[list_size++] = (struct touched){block->number, ONLY_READ, (uint32_t)block->asked};
-        block->entry = (uint32_t)list_size;
+        if (!block->entry) {
+            list[list_size++] = (struct touched){block->number, 0, (uint32_t)block->asked};
+            block->entry = (uint32_t)list_size;
+        }
+        block->looked = turn;
         allow(first, PROT_READ);
     }
 }
@@ -209,16 +213,15 @@ hot_until_here(void)
 }
 
 void
-hot_rank(int rank)
+hot_calls(uint32_t calls)
 {
-    rank_now = rank;
-    if (rank) {
-        return;
-    }
     struct sigaction action = {.sa_sigaction = touch, .sa_flags = SA_SIGINFO};
-    if (sigaction(SIGSEGV, &action, NULL) || mprotect(room, used * PAGE, PROT_NONE)) {
+    int how = calls ? PROT_NONE : PROT_READ | PROT_WRITE;
+    if (sigaction(SIGSEGV, &action, NULL) || mprotect(room, used * PAGE, how)) {
         give_up("mprotect");
     }
+    calls_now = calls;
+    turn++;
 }
 
 static int
@@ -243,6 +246,13 @@ hot_tell(const char *path)
 static size_t next, together;
 static int is_nested;                   /* pymalloc asks for a large block by PyMem_RawMalloc: that is one request */
 
+/* Those that most calls write to come first; what is only read, last. */
+static int
+rank_of(uint32_t calls)
+{
+    return HEAP_RANKS - 1 - (int)(calls & (HEAP_RANKS - 1));
+}
+
 static void *
 place(size_t size)
 {
@@ -250,7 +260,7 @@ place(size_t size)
         return NULL;
     }
     together += list[next].size == size;
-    return heap_hot(size, (int)list[next++].rank);
+    return heap_hot(size, rank_of(list[next++].calls));
 }
 
 static void *
@@ -315,7 +325,7 @@ hot_place(const char *path, size_t blocks_size)
     list_size = fread(list, sizeof *list, MOST, file);
     fclose(file);
     for (size_t i = 0; i < list_size; i++) {
-        sizes[list[i].rank] += heap_hot_size(list[i].size);
+        sizes[rank_of(list[i].calls)] += heap_hot_size(list[i].size);
     }
     heap_open(sizes, blocks_size);
     set_allocators(&(PyMemAllocatorEx){

@@ -299,7 +299,7 @@ def take(raw: Path, table: bytes, work: Path, target: Path, played: bytes = b"")
     told = run(*bare, "take", modules, hot, parts, str(blocks), cwd=Path("/")).split()
     target.write_bytes(elf.with_parts(raw.read_bytes(), parts.read_bytes()))
     target.chmod(0o755)
-    return f"{int(told[4]) >> 10} KB of heap, {int(told[2]) >> 10} KB of it free, {told[6]} blocks together"
+    return f"{int(told[2]) >> 10} KB of heap, {told[4]} blocks together"
 
 
 def build(target: Path, work: Path, extra: Path | None) -> str:

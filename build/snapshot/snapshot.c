@@ -192,6 +192,25 @@ write_part(int fd, const char *start, const char *stop)
     write_all(fd, start, (size_t)(stop - start));
 }
 
+/* Free places among what is in the picture are strewn over it, and a call that takes one copies its page: so all are
+ * taken, and a call begins with pools of its own. A pool's first word is how many of its places are in use
+ * (struct pool_header, Objects/obmalloc.c). */
+static void
+take_free_places(void)
+{
+    PyGC_Collect();                     /* empties lists of freed objects, too */
+    for (size_t size = 16; size <= 512; size += 16) {
+        char *place;
+        do {
+            place = PyObject_Calloc(1, size);
+            if (!place) {
+                give_up("PyObject_Calloc");
+            }
+        } while (*(uint32_t *)((uintptr_t)place & ~(HEAP_POOL - 1)) != 1);
+        PyObject_Free(place);
+    }
+}
+
 static int
 make_picture(const char *modules, const char *hot, const char *path, const char *blocks_size)
 {
@@ -209,6 +228,7 @@ make_picture(const char *modules, const char *hot, const char *path, const char 
     if (heap_overflowed()) {
         give_up("HEAP_ROOM is too small");
     }
+    take_free_places();
     /* what is this process's own: addresses in libc's memory, and thread ids */
     thread = PyThreadState_Get();
     thread->thread_id = thread->native_thread_id = 0;
@@ -225,13 +245,12 @@ make_picture(const char *modules, const char *hot, const char *path, const char 
     write_part(fd, __start_pydata, __stop_pydata);
     write_part(fd, __start_pyzero, __stop_pyzero);
     write_part(fd, heap_room, last_byte + 1);
-    uint64_t end[2] = {(uintptr_t)heap_room + heap_end() + SPARE, 0};
+    uint64_t end[2] = {(uintptr_t)heap_room + heap_end(), 0};
     write_all(fd, end, sizeof end);
     if (close(fd)) {
         give_up(path);
     }
-    dprintf(1, "%zu blocks %zu free %zu heap %zu hot\n", blocks, heap_free(), (size_t)(last_byte + 1 - heap_room),
-            together);
+    dprintf(1, "%zu blocks %zu heap %zu hot\n", blocks, (size_t)(last_byte + 1 - heap_room), together);
     return 0;
 }
 
@@ -373,14 +392,34 @@ take_environment(void)
 
 /* -- before the picture: what does a call touch? ------------------------------------------------------------------- */
 
-static void
-rehearse(PyObject *call)
+static const char *const verbs[] = {"VERSION", "STATUS", "ADD", "CHECK", "DEL"};
+
+static uint32_t
+bits_of(const char *names)
 {
-    PyObject *done = call ? PyObject_CallNoArgs(call) : NULL;
-    if (!done) {
-        give_up("warm.py");
+    uint32_t bits = 0;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        bits |= (uint32_t)(strstr(names, verbs[i]) != NULL) << i;
     }
-    Py_DECREF(done);
+    return bits;
+}
+
+/* each function of a tuple of (names of the calls that it stands for, function) */
+static void
+rehearse(PyObject *calls)
+{
+    for (Py_ssize_t i = 0; calls && i < PyTuple_Size(calls); i++) {
+        const char *names;
+        PyObject *call, *done = NULL;
+        if (PyArg_ParseTuple(PyTuple_GetItem(calls, i), "sO", &names, &call)) {
+            hot_calls(bits_of(names));
+            done = PyObject_CallNoArgs(call);
+        }
+        if (!done) {
+            give_up("warm.py");
+        }
+        Py_DECREF(done);
+    }
 }
 
 /* all that warm.py and play.py do, each block that they touch is told; what is imported after warm.py is play.py's */
@@ -395,19 +434,16 @@ watch(int argc, char **argv)
     hot_until_here();
     import_until(more + 1, "");
     find_what_a_call_needs();
-    PyObject *version = attribute("warm", "version"), *verbs = attribute("warm", "rehearse");
-    PyObject *play = attribute("play", "play");
+    PyObject *warm = attribute("warm", "CALLS"), *play = attribute("play", "CALLS");
     PyGC_Disable();                     /* as in a call: it would touch everything */
     thread = PyThreadState_Get();
     PyEval_SaveThread();
-    hot_rank(0);
+    hot_calls(HEAP_RANKS - 1);
     wake_python();
     take_signals();
     take_arguments(argc, argv);
     take_environment();
-    rehearse(version);
-    hot_rank(1);
-    rehearse(verbs);
+    rehearse(warm);
     rehearse(play);
     hot_tell(argv[3]);
     _exit(0);

@@ -18,7 +18,7 @@ from .keycase import Below, Known
 Parser = Callable[[Any], Any]
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _PCI_ID = re.compile("(?:0x)?([0-9a-f]{1,4})")
-_RANGE = re.compile("([0-9]{1,5})(?:-([0-9]{1,5})?)?")
+_RANGE = re.compile("([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 class Key(NamedTuple):

@@ -15,6 +15,7 @@ _FORMATTER = argparse.RawDescriptionHelpFormatter
 _EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
 
   sriovctl vfs enp1s0f0 7              seven VFs on that port
+  sriovctl apply                       all that /etc/cni-sriov/host.json says
   sriovctl status                      who has which VF, VLAN and subnet
   sriovctl validate 10-sriov.conflist  is it right, and if not, what is wrong
 """

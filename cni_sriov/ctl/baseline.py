@@ -95,7 +95,7 @@ def _row(host: Host, pf: PF, index: int, vf: str) -> Row:
         row.first = golden.of(host, vf)
         row.note = _why_not(host, row)
         if not row.note and row.first is not None:
-            found = _look(host, row)
+            found = look(host, row)
             row.differs = restore.differences(found, row.first.state, row.first)
     except (CniError, KernelRefused) as error:
         row.note = str(error)
@@ -111,7 +111,7 @@ def _why_not(host: Host, row: Row) -> str:
     return f"{claim.attachment} has it" if claim is not None else "it is claimed"
 
 
-def _look(host: Host, row: Row) -> Card:
+def look(host: Host, row: Row) -> Card:
     """By a Record of nobody's, which is written nowhere."""
     nobody = Record(
         Attachment("", ""), "", row.pf.pci_address, row.vf, row.index, "", [], host.ledger.boot_id
@@ -133,4 +133,4 @@ def _take(host: Host, where: str) -> None:
             raise TryAgain(
                 f"take VF {vf} as it is now: {who} it", "DEL that first; `sriovctl gc` takes back the dead"
             )
-        golden.keep(host, vf, golden.seen(_look(host, Row(pf, index, vf))))
+        golden.keep(host, vf, golden.seen(look(host, Row(pf, index, vf))))

@@ -71,10 +71,14 @@ def conf_of(document: Json, file: str) -> Json:
     raise BadConfig(f"explain {file}: it has no plugin of type sriov", "`sriovctl validate` judges it")
 
 
-def _beside() -> str:
-    """`sriov` of the same bundle."""
+def beside() -> str:
+    """Where `sriov` of the same bundle would be."""
     here = sys.executable if getattr(sys, "frozen", False) else sys.argv[0]
-    path = os.path.join(os.path.dirname(os.path.realpath(here)), "sriov")
+    return os.path.join(os.path.dirname(os.path.realpath(here)), "sriov")
+
+
+def _beside() -> str:
+    path = beside()
     if not os.access(path, os.X_OK):
         raise BadEnvironment(f"find the plugin: {path} is not there", "say where it is with --plugin PATH")
     return path

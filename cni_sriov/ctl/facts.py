@@ -1,4 +1,4 @@
-"""What `sriovctl` wants to know of a PCI device beyond the plugin's own needs: bus numbers, who has it open.
+"""What `sriovctl` wants to know of a PCI device beyond the plugin's own needs: who has it open.
 
 Reads below the Sysfs's root and /proc, changes nothing. What is missing counts as unknown (None, "", []); InputOutput
 where it cannot be seen.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from errno import EACCES
 from typing import TypeVar
 
@@ -18,35 +17,6 @@ from ..words.errors import InputOutput
 from ..words.gone import is_gone
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class BusNeed:
-    """Which bus the last of `count` VFs would sit on, and where the bridge above the PF ends (None = not known)."""
-
-    bus: int
-    offset: int
-    stride: int
-    bridge: str
-    last_bus: int | None
-
-    @property
-    def is_out_of_range(self) -> bool:
-        return self.last_bus is not None and self.bus > self.last_bus
-
-
-def bus_need(sysfs: Sysfs, pf: PF, count: int) -> BusNeed | None:
-    """PCIe SR-IOV 2.1.2: routing ID of VF n = the PF's + offset + stride * n; its upper byte is the bus."""
-    offset, stride = _number(sysfs, pf, "sriov_offset"), _number(sysfs, pf, "sriov_stride")
-    if offset is None or stride is None:
-        return None
-    _, bus, rest = pf.pci_address.split(":")
-    slot, _, function = rest.partition(".")
-    routing_id = int(bus, 16) << 8 | int(slot, 16) << 3 | int(function, 16)
-    last = routing_id + offset + stride * (count - 1)
-    bridge = os.path.dirname(os.path.realpath(_device(sysfs, pf.pci_address)))
-    end = read(f"{bridge}/subordinate_bus_number")
-    return BusNeed(last >> 8, offset, stride, os.path.basename(bridge), int(end) if end.isdigit() else None)
 
 
 def probes_drivers(sysfs: Sysfs, pf: PF) -> bool:
@@ -78,11 +48,6 @@ def _holds(directory: str, nodes: set[str]) -> bool:
 
 def _device(sysfs: Sysfs, pci_address: str) -> str:
     return f"{sysfs.root}/bus/pci/devices/{pci_address}"
-
-
-def _number(sysfs: Sysfs, pf: PF, name: str) -> int | None:
-    text = read(f"{_device(sysfs, pf.pci_address)}/{name}")
-    return int(text) if text.isdigit() else None
 
 
 def read(path: str) -> str:

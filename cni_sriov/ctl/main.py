@@ -16,12 +16,48 @@ from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
 from . import arguments
-from .commands import baseline, explain, forget, gc, importing, leases, record, status, validate, vfs
+from .commands import (
+    apply,
+    baseline,
+    bind,
+    doctor,
+    explain,
+    forget,
+    gc,
+    importing,
+    leases,
+    metrics,
+    oracle,
+    record,
+    restore,
+    status,
+    unbind,
+    validate,
+    vfs,
+)
 from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
 
 COMMANDS = tuple(
     module.COMMAND
-    for module in (vfs, status, leases, record, baseline, gc, forget, importing, validate, explain)
+    for module in (
+        vfs,
+        apply,
+        oracle,
+        bind,
+        unbind,
+        restore,
+        status,
+        metrics,
+        doctor,
+        record,
+        leases,
+        baseline,
+        gc,
+        forget,
+        importing,
+        validate,
+        explain,
+    )
 )
 
 

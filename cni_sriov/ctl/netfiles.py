@@ -1,7 +1,7 @@
 """What an operator has for a network -> the configurations that a runtime would take from it.
 
 A .conf or .conflist; a NetworkAttachmentDefinition in YAML or JSON, among other documents too; a template of one; a
-network file of podman 5.
+network file of podman 5. What is the host's own file (hostjson.py) has none, and is judged at once.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..conf import netconf
+from ..conf import hostfile, netconf
 from ..conf.keycase import value_of
 from ..wire import cni
 from ..words import inet, jsontext
 from ..words.errors import CniError
 from ..words.jsontext import words
-from . import template, yamltext
+from . import hostjson, template, yamltext
 from .finding import Finding, error, note, warning
 
 Json = dict[str, Any]
@@ -61,6 +61,8 @@ def _json(text: str, suffix: str, places: int) -> list[Network]:
         document = _object_of(text, places)
     except CniError as failed:
         return [_unread("", error("", "", f"{failed.msg} (code {failed.code})"))]
+    if hostfile.is_one(document):
+        return [_unread("", *hostjson.findings(document))]
     if "kind" in document:
         return _objects(document, places)
     if "driver" in document and not document.keys() & {"type", "plugins"}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..ipam import own
 from ..leases.holding import Holding
@@ -23,11 +23,16 @@ from ..words.failures import Failures
 from ..words.inet import parse_prefix
 from ..words.lease import Lease
 from ..words.record import Record, VfState
+from .status.facts import PfFacts, VfFacts
+
+# dead: its container is provably gone, and gc takes it back; unknown: it could not be looked at
+State = Literal["free", "attached", "claimed", "released", "dead", "busy", "unknown"]
+_RELEASED: tuple[State, str] = "released", "released, not restored yet"
 
 
 @dataclass(slots=True)
 class VfRow:
-    """One VF; `state` says in words what it is doing: "free", "attached", or why it can be neither."""
+    """One VF. `reason` says in words why it is neither free nor attached; `more` is what only `status` looks at."""
 
     vf: VF
     mac: str
@@ -35,7 +40,15 @@ class VfRow:
     vlan: int | None
     record: Record | None
     leases: list[Lease]
-    state: str
+    state: State
+    reason: str = ""
+    link: Link | None = None
+    admin: VfState | None = None
+    more: VfFacts | None = None
+
+    @property
+    def told(self) -> str:
+        return self.reason or self.state
 
     def to_json(self) -> dict[str, Any]:
         """A contract with who parses it: keys are only ever added."""
@@ -51,7 +64,9 @@ class VfRow:
                 {"subnet": lease.subnet, "address": lease.address, "gateway": lease.gateway}
                 for lease in self.leases
             ],
-        }
+            "state": self.state,
+            "reason": self.reason,
+        } | (self.more.to_json() if self.more else {})
 
 
 @dataclass(slots=True)
@@ -61,6 +76,8 @@ class PfRow:
     pf: PF
     is_up: bool
     vfs: list[VfRow]
+    link: Link | None = None
+    more: PfFacts | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -71,7 +88,7 @@ class PfRow:
             "numvfs": self.pf.numvfs,
             "totalvfs": self.pf.totalvfs,
             "vfs": [vf.to_json() for vf in self.vfs],
-        }
+        } | (self.more.to_json() if self.more else {})
 
 
 def _owner(record: Record) -> dict[str, str]:
@@ -103,8 +120,8 @@ def _without_pf(
     rows = []
     for record in records:
         vf = host.sysfs.vf(record.vf_index, record.vf)
-        netdev, state = _seen(host, vf, record, addressed)
-        rows.append(_vf_row(vf, netdev, None, record, held.get(record.attachment, []), state))
+        netdev, state, reason = _seen(host, vf, record, addressed)
+        rows.append(_vf_row(vf, netdev, None, record, held.get(record.attachment, []), state, reason))
     return PfRow(PF("", "", 0, "", len(rows), len(rows)), True, rows)
 
 
@@ -121,18 +138,18 @@ def _pf_row(
     for vf in host.sysfs.vfs(pf):
         record = owners.get(vf.pci_address)
         leases = held.get(record.attachment, []) if record else []
-        netdev, state = _seen(host, vf, record, addressed)
-        rows.append(_vf_row(vf, netdev, admin.get(vf.index), record, leases, state))
-    return PfRow(pf, link is not None and link.is_up, rows)
+        netdev, state, reason = _seen(host, vf, record, addressed)
+        rows.append(_vf_row(vf, netdev, admin.get(vf.index), record, leases, state, reason))
+    return PfRow(pf, link is not None and link.is_up, rows, link)
 
 
-def _seen(host: Host, vf: VF, record: Record | None, addressed: set[int]) -> tuple[Link | None, str]:
+def _seen(host: Host, vf: VF, record: Record | None, addressed: set[int]) -> tuple[Link | None, State, str]:
     """Its netdev if that is in the host, and its state. What is wrong with one hides no other."""
     failures = Failures()
     with failures.of():
         netdev = in_host(host, vf.pci_address)
-        return netdev, _state(host, vf, netdev, record, addressed)
-    return None, f"it cannot be looked at: {failures.told[0]}"
+        return netdev, *_state(host, vf, netdev, record, addressed)
+    return None, "unknown", f"it cannot be looked at: {failures.told[0]}"
 
 
 def _vf_row(
@@ -141,7 +158,8 @@ def _vf_row(
     admin: VfState | None,
     record: Record | None,
     leases: list[Lease],
-    state: str,
+    state: State,
+    reason: str,
 ) -> VfRow:
     """In a pod: the name that ADD gave it, and the MAC that the PF sees (what the VF itself last set counts there)."""
     if netdev is not None:
@@ -149,7 +167,8 @@ def _vf_row(
     else:
         name = record.attachment.ifname if record else ""
         mac = (admin.mac if admin else "") or _recorded_mac(record)
-    return VfRow(vf, mac, name, admin.vlan if admin else None, record, leases, state)
+    vlan = admin.vlan if admin else None
+    return VfRow(vf, mac, name, vlan, record, leases, state, reason, netdev, admin)
 
 
 def _recorded_mac(record: Record | None) -> str:
@@ -158,19 +177,22 @@ def _recorded_mac(record: Record | None) -> str:
     return record.settings.mac or (record.baseline.own_mac if record.baseline else "")
 
 
-def _state(host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int]) -> str:
+def _state(
+    host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int]
+) -> tuple[State, str]:
     if record is not None and record.status == "done":
         # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
-        return death.proof(host, record) or "attached"
-    if record is None and vf.pci_address in host.ledger.claimed():
-        return "taken, by a claim that cannot be read"
+        dead = death.proof(host, record)
+        return ("dead", dead) if dead else ("attached", "")
     if record is not None:
-        return {"in-progress": "ADD in progress", "released": "released, not restored yet"}[record.status]
+        return ("claimed", "ADD in progress") if record.status == "in-progress" else _RELEASED
+    if vf.pci_address in host.ledger.claimed():
+        return "claimed", "taken, by a claim that cannot be read"
     if vf.busy:
-        return vf.busy
+        return "busy", vf.busy
     if netdev is not None and netdev.ifindex in addressed:
-        return f"{netdev.ifname} has an address"
-    return "free"
+        return "busy", f"{netdev.ifname} has an address"
+    return "free", ""
 
 
 def _admin_states(host: Host, link: Link | None) -> dict[int, VfState]:

@@ -1,85 +1,151 @@
-"""Why the kernel refused a number of VFs, in a sentence, and what to do about it. Every case was seen (kernels.md 3)."""
+"""Why the kernel refused a number of VFs, in a sentence with the numbers of this slot, and what to do about it.
+
+Every case was seen (kernels.md 3), or stands in drivers/pci/iov.c and the drivers.
+"""
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
-from ..kernel.sysfs import Sysfs, is_userspace
-from ..words.domain import PF
+from ..decide import oracle
+from ..decide.slot import Capacity, Limit, Slot
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
-from . import facts
-
-_SLOT = (
-    "put the card into another slot (one behind a bridge that supports ARI),"
-    " look for SR-IOV and ARI in the BIOS, or boot with pci=realloc"
-)
 
 
-def explain(sysfs: Sysfs, pf: PF, count: int, refused: KernelRefused) -> CniError:
-    name = pf.ifname or pf.pci_address
-    what = f"give {name} {count} VFs" if count else f"remove the VFs of {name}"
-    if refused.errno == errno.ENOMEM:
-        return PfUnusable(f"{what}: {_no_room(sysfs, pf, count)}", _room_remedy(sysfs, pf, count))
-    if refused.errno == errno.ENOENT:
-        return PfUnusable(f"{what}: {_driver(pf)}", _driver_remedy(pf))
-    if refused.errno == errno.ERANGE:
-        return BadConfig(f"{what}: the card has {pf.totalvfs} at most", f"sriovctl vfs {name} {pf.totalvfs}")
-    if refused.errno == errno.EBUSY:
-        return PfUnusable(
-            f"{what}: somebody gave it VFs meanwhile, or its driver is busy", "run the same command again"
-        )
-    if refused.errno == errno.EINVAL:
-        return PfUnusable(
-            f"{what}: driver {pf.driver} refuses that number",
-            "an XDP program, a bond or switchdev mode on the PF, or the card's firmware may forbid it;"
-            " dmesg says what the driver thinks",
-        )
-    if refused.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
-        return PfUnusable(
-            f"{what}: /sys is not writable here", "run it as root on the host, not in a container"
-        )
-    return PfUnusable(f"{what}: {refused}", "dmesg says what the driver thinks")
+def beforehand(slot: Slot, count: int) -> tuple[CniError | None, str]:
+    """(error, warning): what the kernel would refuse for certain, and what it most likely would. None and "" = neither."""
+    limit = oracle.capacity(slot).against(count)
+    if limit is None:
+        return None, ""
+    if not limit.is_certain:
+        return None, limit.reason
+    return _as_error(f"{_give(slot, count)}: {limit.reason}", limit), ""
 
 
-def _no_room(sysfs: Sysfs, pf: PF, count: int) -> str:
-    need = facts.bus_need(sysfs, pf, count)
-    if need is None or not need.is_out_of_range:
-        return "no room in the memory windows of the bridge above it (ENOMEM)"
+def explain(slot: Slot, count: int, refused: KernelRefused) -> CniError:
+    """`slot` as it is after the failure."""
+    if refused.errno in {errno.EROFS, errno.EACCES}:
+        why, remedy = "/sys is not writable here", "run it as root on the host, not in a container"
+        return PfUnusable(f"{_give(slot, count)}: {why}", remedy)
+    limit = _broken(oracle.capacity(slot), refused.errno, count)
+    if limit is not None:
+        return _as_error(f"{_give(slot, count)}: {limit.reason}", limit)
+    tell = _TOLD.get(refused.errno, _unknown)
+    why, remedy = tell(slot, count, refused)
+    return PfUnusable(f"{_give(slot, count)}: {why}", remedy)
+
+
+_RULES = {  # which limits answer with which number: sriov_numvfs_store and sriov_enable, drivers/pci/iov.c
+    errno.ENOMEM: ("bus", "memory", "window"),
+    errno.ENOENT: ("driver", "capability", "gone"),
+    errno.ERANGE: ("total",),
+    errno.EIO: ("firmware",),
+}
+
+
+def _broken(found: Capacity, number: int, count: int) -> Limit | None:
+    rules = _RULES.get(number, ())
+    return Capacity(0, [limit for limit in found.limits if limit.rule in rules]).against(count)
+
+
+def _as_error(why: str, limit: Limit) -> CniError:
+    remedy = limit.remedy
+    if limit.rule == "bus":
+        remedy += '\ndmesg says "can\'t enable N VFs"; "N VFs allocated" before that is no sign of success'
+    return BadConfig(why, remedy) if limit.rule == "total" else PfUnusable(why, remedy)
+
+
+def _give(slot: Slot, count: int) -> str:
+    name = slot.name or slot.pci
+    if not count:
+        return f"remove the VFs of {name}"
+    return f"give {name} {count} VF{'s' if count > 1 else ''}"
+
+
+# what no limit explains ----------------------------------------------------------------------------------------------
+
+Told = tuple[str, str]
+
+
+def _no_room(slot: Slot, _: int, __: KernelRefused) -> Told:
+    limits = [limit.reason for limit in oracle.capacity(slot).limits if limit.rule in _RULES[errno.ENOMEM]]
+    known = (
+        f"though by this slot's numbers there is: {'; '.join(limits)}"
+        if limits
+        else "and its numbers are not seen"
+    )
+    remedy = (
+        f"dmesg | grep {slot.pci} says whether bus numbers or memory ran out\n"
+        "switch on SR-IOV and Above 4G Decoding in the BIOS, or try another slot"
+    )
+    return f"no room for the VFs (ENOMEM), {known}", remedy
+
+
+def _busy(slot: Slot, count: int, _: KernelRefused) -> Told:
+    if slot.numvfs:
+        why = f"it has {slot.numvfs} VFs already, and the kernel takes another number only from 0 on"
+        return why, f"somebody gave it VFs meanwhile: sriovctl vfs {slot.name or slot.pci} {count}"
     return (
-        f"the VFs need bus {need.bus:02x} but the bridge above ({need.bridge}) ends at bus {need.last_bus:02x}"
-        f" (VF offset {need.offset}, stride {need.stride})"
+        f"driver {slot.driver} is busy (a reset, or another change of its VFs)",
+        "run the same command again",
     )
 
 
-def _room_remedy(sysfs: Sysfs, pf: PF, count: int) -> str:
-    need = facts.bus_need(sysfs, pf, count)
-    if need is not None and need.is_out_of_range:
-        return (
-            f"{_SLOT} or pci=assign-busses (which renumbers other cards' buses, and so renames their interfaces)."
-            f' dmesg says "can\'t enable {count} VFs"; "{count} VFs allocated" before that is no sign of success'
-        )
+def _again(slot: Slot, _: int, __: KernelRefused) -> Told:
+    why = f"driver {slot.driver} has another operation on its VFs under way (it has {slot.numvfs} now)"
+    return why, "run the same command again, in some seconds"
+
+
+def _no_driver(slot: Slot, _: int, __: KernelRefused) -> Told:
+    return f"its driver {slot.driver or '(none)'} cannot make VFs by sysfs", oracle.driver_remedy(slot)
+
+
+def _range(slot: Slot, _: int, __: KernelRefused) -> Told:
+    return f"it can have at most {slot.total}", f"sriovctl vfs {slot.name or slot.pci} {slot.total}"
+
+
+def _failed(slot: Slot, _: int, __: KernelRefused) -> Told:
+    card = slot.space.sriov if slot.space else None
+    numbers = f" (InitialVFs {card.initial_vfs}, TotalVFs {card.total_vfs}: these agree)" if card else ""
+    return f"the card, or its driver {slot.driver}, failed (EIO){numbers}", f"dmesg | grep {slot.pci}"
+
+
+def _invalid(slot: Slot, _: int, __: KernelRefused) -> Told:
+    remedy = (
+        "an XDP program, a bond or switchdev mode on the PF, or the card's firmware may forbid it;"
+        f" dmesg | grep {slot.pci} says what the driver thinks"
+    )
+    return f"driver {slot.driver} refuses that number", remedy
+
+
+def _forbidden(slot: Slot, _: int, __: KernelRefused) -> Told:
+    why = f"driver {slot.driver} does not permit it (igb answers so without MSI-X; ixgbe with too many traffic classes)"
+    return why, f"dmesg | grep {slot.pci} says what the driver thinks"
+
+
+def _no_partner(slot: Slot, _: int, __: KernelRefused) -> Told:
+    card = slot.space.sriov if slot.space else None
+    beside = f"function {card.link} of the card" if card else "another function of the card"
     return (
-        f"switch on SR-IOV and Above-4G decoding in the BIOS, {_SLOT}, or try fewer VFs;"
-        " dmesg says which BAR found no room"
+        f"its VFs depend on {beside} (Function Dependency Link), which has none",
+        f"dmesg | grep {slot.pci}",
     )
 
 
-def _driver(pf: PF) -> str:
-    if not pf.driver:
-        return "no driver is bound to the PF, and only a driver can make VFs"
-    if is_userspace(pf.driver):
-        return f"its driver {pf.driver} hands the PF to user space and cannot make VFs"
-    return f"its driver {pf.driver} cannot make VFs"
+def _unknown(slot: Slot, _: int, refused: KernelRefused) -> Told:
+    return str(refused), f"dmesg | grep {slot.pci} says what the driver thinks"
 
 
-def _driver_remedy(pf: PF) -> str:
-    device = f"/sys/bus/pci/devices/{pf.pci_address}"
-    steps = [f"echo > {device}/driver_override", f"echo {pf.pci_address} > /sys/bus/pci/drivers_probe"]
-    if pf.driver:
-        steps.insert(1, f"echo {pf.pci_address} > {device}/driver/unbind")
-    return "\n".join(
-        [
-            "make the VFs with the PF on its kernel driver; DPDK and VPP then take the VFs. To give it back:",
-            *steps,
-        ]
-    )
+_TOLD: dict[int, Callable[[Slot, int, KernelRefused], Told]] = {
+    errno.ENOMEM: _no_room,
+    errno.EBUSY: _busy,
+    errno.EAGAIN: _again,  # i40e_pci_sriov_configure, ionic_sriov_configure
+    errno.ENOENT: _no_driver,
+    errno.ERANGE: _range,
+    errno.EIO: _failed,
+    errno.EINVAL: _invalid,
+    errno.EPERM: _forbidden,  # igb_enable_sriov
+    errno.ENODEV: _no_partner,
+    errno.ENOSYS: _no_partner,
+}

@@ -1,6 +1,7 @@
-"""conf/netconf.schema.json: it finds everything that is wrong, with paths, and the keys that nobody reads.
+"""conf/netconf.schema.json and conf/host.schema.json: they find everything that is wrong, with paths, and the keys that
+nobody reads.
 
-jsonschema lives here and only here. Keys are in our spelling already, and null is gone (conf/keycase.py).
+jsonschema lives here and only here. A network's keys are in our spelling already, and null is gone (conf/keycase.py).
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ if TYPE_CHECKING:
 # no "..": the bundle has no such directories
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 SCHEMA = os.path.join(_ROOT, "conf", "netconf.schema.json")
+HOST = os.path.join(_ROOT, "conf", "host.schema.json")
 _LIMIT = 60
 _TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}
 
 
-def load() -> Json:
+def load(path: str = SCHEMA) -> Json:
     try:
-        with open(SCHEMA, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8") as stream:
             return dict(json.load(stream))
     except OSError as error:
         raise InputOutput(
-            f"read the schema {SCHEMA}: {error.strerror}",
+            f"read the schema {path}: {error.strerror}",
             "it belongs to the checkout and to the bundle of `make build`",
         ) from error
 
@@ -47,11 +49,24 @@ def errors_of(conf: Json, schema: Json) -> Iterator[Finding]:
     )
     seen = set()
     for found in errors:
-        finding = error(_path(found.absolute_path), _value(found), _rule(found))
-        key = (finding.path, finding.rule)
-        if key not in seen:
-            yield finding
-        seen.add(key)
+        for finding in _findings(found):
+            key = (finding.path, finding.rule)
+            if key not in seen:
+                yield finding
+            seen.add(key)
+
+
+def _findings(found: ValidationError) -> Iterator[Finding]:
+    path = _path(found.absolute_path)
+    if found.validator != "additionalProperties":
+        yield error(path, _value(found), _rule(found))
+        return
+    schema: Any = found.schema
+    instance: Any = found.instance
+    known = list(schema["properties"])
+    for key in instance:
+        if key not in known:
+            yield error(f"{path}.{key}".removeprefix("."), "", f"unknown key{_meant(key, known)}")
 
 
 def validator(schema: Json) -> Draft202012Validator:

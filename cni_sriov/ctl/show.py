@@ -16,21 +16,19 @@ from .explain import Explained
 from .finding import Finding
 from .gc import Verdict
 from .importer import Imported
-from .node import PfRow, VfRow
+from .screen import short_id
 from .vfs import Provision
 
 _PIPE_WIDTH = 1000  # a pipe wraps nothing
-_ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
 _WIDE = 100
 _FOLDED = {"container": 12, "subnet": 14}  # with what they shrink to in a narrow terminal
 _NAMED = 3  # of what is left, per reason
 _BAR = 20
 _ORDER = {part: n for n, part in enumerate(split.PARTS)}
 _COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "white"), strict=True))
-_STATES = {"free": "green", "attached": ""}
 
 
-def _console(out: TextIO) -> Console:
+def console_of(out: TextIO) -> Console:
     width = None if out.isatty() else _PIPE_WIDTH
     return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
@@ -52,12 +50,12 @@ def _dash(text: str) -> Text:
     return Text(text) if text else Text("-", style="dim")
 
 
-# vfs and status ------------------------------------------------------------------------------------------------------
+# vfs ------------------------------------------------------------------------------------------------------
 
 
 def vfs(out: TextIO, outcome: Provision) -> None:
     row = outcome.pf
-    console = _console(out)
+    console = console_of(out)
     name = row.pf.ifname or row.pf.pci_address
     done = "now has" if outcome.changed else "has"
     console.print(Text(f"{name} {done} {row.pf.numvfs} of {row.pf.totalvfs} VFs", style="bold"))
@@ -73,72 +71,11 @@ def vfs(out: TextIO, outcome: Provision) -> None:
         console.print(Text(f"note: {line}", style="yellow"))
 
 
-def status(out: TextIO, pfs: list[PfRow], unreadable: list[dict[str, str]]) -> None:
-    console = _console(out)
-    if not pfs:
-        console.print("this node has no device that can have VFs (no sriov_totalvfs in /sys/bus/pci/devices)")
-        return
-    table = _table(console, "PF", "VF", "driver", "MAC", "VLAN", "container", "subnet")
-    for pf in pfs:
-        for vf in pf.vfs:
-            table.add_row(*_vf_cells(pf, vf))
-    if any(pf.vfs for pf in pfs):
-        console.print(table)
-    for pf in pfs:
-        _print_pf(console, pf)
-    for one in unreadable:
-        console.print(Text(f"{one['file']} cannot be read: {one['reason']}; {one['remedy']}", style="red"))
-
-
-def _vf_cells(pf: PfRow, vf: VfRow) -> tuple[Text, ...]:
-    vlan = "" if vf.vlan is None else str(vf.vlan or "")
-    subnets = "\n".join(lease.subnet for lease in vf.leases)
-    return (
-        Text(pf.pf.ifname or pf.pf.pci_address or vf.vf.pci_address),
-        Text(str(vf.vf.index)),
-        _dash(vf.vf.driver),
-        _dash(vf.mac),
-        _dash(vlan),
-        _container(vf),
-        _dash(subnets),
-    )
-
-
-def _container(vf: VfRow) -> Text:
-    """Who has it; where nobody has, or not quite, the state instead."""
-    style = _STATES.get(vf.state, "yellow")
-    if vf.record is None:
-        return Text(vf.state, style=style)
-    who = f"{_short(vf.record.attachment.container_id)}/{vf.record.attachment.ifname}"
-    return Text(who if vf.state == "attached" else f"{who} ({vf.state})", style=style)
-
-
-def _short(container_id: str) -> str:
-    is_hash = len(container_id) > _ID_WIDTH and set(container_id) <= set("0123456789abcdef")
-    return container_id[:_ID_WIDTH] if is_hash else container_id
-
-
-def _print_pf(console: Console, row: PfRow) -> None:
-    pf = row.pf
-    taken = sum(vf.record is not None for vf in row.vfs)
-    if not pf.pci_address:
-        console.print(Text(f"{taken} attached whose PF is not visible in this machine", style="dim"))
-        return
-    name = f"{pf.ifname} ({pf.pci_address}, {pf.driver})" if pf.ifname else f"{pf.pci_address} ({pf.driver})"
-    facts = f"{pf.numvfs} of {pf.totalvfs} VFs, {taken} attached" if pf.numvfs else f"no VFs of {pf.totalvfs}"
-    line = Text(f"{name}: {'up' if row.is_up else 'down'}, {facts}", style="dim" if row.is_up else "yellow")
-    if not pf.numvfs:
-        line.append(f"; create some: sriovctl vfs {pf.ifname or pf.pci_address} {pf.totalvfs}")
-    elif not row.is_up:
-        line.append("; its VFs carry nothing until it is up")
-    console.print(line)
-
-
 # leases and gc -------------------------------------------------------------------------------------------------------
 
 
 def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
-    console = _console(out)
+    console = console_of(out)
     if not found:
         console.print("no leases")
         return
@@ -149,7 +86,7 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
         columns.append("scope")
     table = _table(console, *columns)
     for lease in found:
-        who = f"{_short(lease['containerID'])}/{lease['ifname']}" if lease["containerID"] else ""
+        who = f"{short_id(lease['containerID'])}/{lease['ifname']}" if lease["containerID"] else ""
         address = lease["address"].partition("/")[0]
         cells = lease | {"container": who, "kept for": lease["sticky"], "address": address}
         table.add_row(*(_dash(cells[column]) for column in columns))
@@ -157,7 +94,7 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
 
 
 def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
-    console = _console(out)
+    console = console_of(out)
     taken = [item for item in items if item.taken]
     verb = "would be taken back" if dry_run else "taken back"
     console.print(Text(f"{len(taken) or 'nothing'} {verb}", style="bold"))
@@ -174,7 +111,7 @@ def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
 
 
 def imported(out: TextIO, outcome: Imported) -> None:
-    console = _console(out)
+    console = console_of(out)
     new = [item for item in outcome.items if not item.done]
     verb = "would be leased" if outcome.dry_run else "leased"
     console.print(
@@ -212,7 +149,7 @@ def _skipped(console: Console, outcome: Imported) -> None:
 
 def baseline(out: TextIO, rows: list[Row]) -> None:
     """Of one VF all that is kept, of more what differs."""
-    console = _console(out)
+    console = console_of(out)
     for row in rows:
         state = row.note or ("differs" if row.differs else "as it was")
         name = f"{row.pf.ifname or row.pf.pci_address} vf {row.index} {row.vf}"
@@ -231,7 +168,7 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def findings(out: TextIO, file: str, found: list[Finding]) -> None:
-    console = _console(out)
+    console = console_of(out)
     for finding in found:
         line = Text(finding.severity.ljust(8), style=_STYLES[finding.severity])
         line.append(f"{finding.document}: " if finding.document else "")
@@ -252,7 +189,7 @@ def _count(number: int, what: str) -> str:
 
 def explained(out: TextIO, file: str, outcome: Explained) -> None:
     """A row for each part, with a bar where it lies in the call; the bars are last, so that awk finds the numbers."""
-    console = _console(out)
+    console = console_of(out)
     verbs = {verb: split.middle(calls) for verb, calls in outcome.verbs.items()}
     runs = len(outcome.verbs["ADD"])
     console.print(Text(f"{file}, network {outcome.network}: {_runs(runs)}", style="bold"))

@@ -8,15 +8,16 @@ that is about to go.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..kernel.sysfs import is_userspace
+from ..kernel.files import Files
 from ..vf.host import Host
 from ..words.domain import PF, VF
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
-from ..words.pci import parse_pci_address
-from . import facts, node, refusal
+from ..words.pci import is_userspace, parse_pci_address
+from . import facts, node, refusal, slot
 
 NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (kernels.md 6.14); loading the VF driver's module is in it
 _POLL_S = 0.05
@@ -41,19 +42,25 @@ class Provision:
 
 
 def run(
-    host: Host, where: str, count: int, timeout_s: float = NAMED_TIMEOUT_S, proc: str = "/proc"
+    host: Host,
+    files: Files,
+    where: str,
+    count: int,
+    timeout_s: float = NAMED_TIMEOUT_S,
+    proc: str = "/proc",
 ) -> Provision:
     address = find_pf(host, where).pci_address
+    warnings: list[str] = []
     host.ledger.open_run_dir()
     with host.ledger.node_lock("sriovctl vfs"):
         pf = find_pf(host, address)
         changed = pf.numvfs != count
         if changed:
-            _change(host, pf, count, proc)
+            warnings = change(host, files, pf, count, proc)
     pf = find_pf(host, address)
-    missing = _wait(host, pf, count, timeout_s)
+    missing = wait(host, pf, count, timeout_s)
     row = next(row for row in node.look(host) if row.pf.pci_address == address)
-    return Provision(row, changed, missing, _notes(host, row))
+    return Provision(row, changed, missing, [*warnings, *_notes(host, row)])
 
 
 # which PF ------------------------------------------------------------------------------------------------------------
@@ -99,22 +106,25 @@ def _no_pf(host: Host, where: str, address: str) -> CniError:
 # change --------------------------------------------------------------------------------------------------------------
 
 
-def _change(host: Host, pf: PF, count: int, proc: str) -> None:
+def change(host: Host, files: Files, pf: PF, count: int, proc: str) -> list[str]:
+    """What the operator should know of it. What the kernel is certain to refuse is not tried, and takes no VF away.
+
+    By whoever has the node's lock: no ADD can choose a VF that is about to go.
+    """
     name = pf.ifname or pf.pci_address
-    if count > pf.totalvfs:
-        raise BadConfig(
-            f"give {name} {count} VFs: it can have at most {pf.totalvfs}",
-            f"sriovctl vfs {name} {pf.totalvfs}; some cards raise the limit in their firmware settings",
-        )
+    refused, warning = refusal.beforehand(slot.look(files, pf.pci_address), count)
+    if refused is not None:
+        raise refused
     if pf.numvfs:
         _refuse_in_use(host, pf, name, count, proc)
-        _set(host, pf, 0)
+        _set(host, files, pf, 0)
     if count:
         try:
-            _set(host, pf, count)
+            _set(host, files, pf, count)
         except CniError as error:
             error.details += _put_back(host, pf, name)
             raise
+    return [f"it worked, although this slot seemed too small: {warning}"] if warning else []
 
 
 def _refuse_in_use(host: Host, pf: PF, name: str, count: int, proc: str) -> None:
@@ -128,11 +138,11 @@ def _refuse_in_use(host: Host, pf: PF, name: str, count: int, proc: str) -> None
         )
 
 
-def _set(host: Host, pf: PF, count: int) -> None:
+def _set(host: Host, files: Files, pf: PF, count: int) -> None:
     try:
         host.sysfs.set_numvfs(pf, count)
     except KernelRefused as refused:
-        raise refusal.explain(host.sysfs, pf, count, refused) from refused
+        raise refusal.explain(slot.look(files, pf.pci_address), count, refused) from refused
 
 
 def _put_back(host: Host, pf: PF, name: str) -> str:
@@ -148,21 +158,26 @@ def _put_back(host: Host, pf: PF, name: str) -> str:
 
 def users(host: Host, pf: PF, proc: str) -> list[str]:
     """Who uses VFs of that PF, one line each."""
-    claims = {record.vf: record for record in node.records(host)}
+    return [f"vf {vf.index} ({vf.pci_address}): {reason}" for vf, reason in uses(host, pf, proc) if reason]
+
+
+def uses(host: Host, pf: PF, proc: str, only: int | None = None) -> Iterator[tuple[VF, str]]:
+    """Each VF, or that one, with who uses it, "" = nobody. A claim that cannot be read keeps its VF all the same."""
+    claims, claimed = {record.vf: record for record in node.records(host)}, host.ledger.claimed()
     addresses: dict[int, list[str]] = {}
     for found in host.netlink.addresses():
         if found.is_global:
             addresses.setdefault(found.ifindex, []).append(found.address)
-    lines = []
-    for vf in host.sysfs.vfs(pf):
-        claim = claims.get(vf.pci_address)
+    for index, pci_address in host.sysfs.virtfns(pf.pci_address):
+        if only not in {None, index}:
+            continue
+        vf, claim = host.sysfs.vf(index, pci_address), claims.get(pci_address)
         if claim is not None:
-            reason = f"attached to {claim.attachment} ({claim.netns})"
+            yield vf, f"attached to {claim.attachment} ({claim.netns})"
+        elif pci_address in claimed:
+            yield vf, "taken, by a claim that cannot be read"
         else:
-            reason = _use(host, vf, addresses, proc)
-        if reason:
-            lines.append(f"vf {vf.index} ({vf.pci_address}): {reason}")
-    return lines
+            yield vf, _use(host, vf, addresses, proc)
 
 
 def _use(host: Host, vf: VF, addresses: dict[int, list[str]], proc: str) -> str:
@@ -179,7 +194,7 @@ def _use(host: Host, vf: VF, addresses: dict[int, list[str]], proc: str) -> str:
 # wait ----------------------------------------------------------------------------------------------------------------
 
 
-def _wait(host: Host, pf: PF, count: int, timeout_s: float) -> list[str]:
+def wait(host: Host, pf: PF, count: int, timeout_s: float) -> list[str]:
     """Until every VF can be used, or the time is over: then what each of them lacks."""
     with_drivers = facts.probes_drivers(host.sysfs, pf)
     deadline = time.monotonic() + timeout_s

@@ -21,7 +21,8 @@ class Evidence:
 @dataclass(slots=True)
 class Trouble:
     """`rule` is its name for scripts, like pf-down. `subject`: a PF, VF, file, or "" for the node. `why` is one sentence;
-    `remedy` has commands that can be followed literally, a line each, or what the operator must do by hand.
+    `remedy` is a shell script that can be followed literally, a command a line; what the operator must do by hand stands in
+    lines that begin with "# ".
     """
 
     rule: str

@@ -6,6 +6,7 @@ One door, so that a recording (below another root) answers as the node did. Path
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
@@ -15,7 +16,8 @@ from ..words.errors import InputOutput
 from ..words.gone import is_gone
 
 T = TypeVar("T")
-_MOST = 1 << 20  # bytes: nothing that is looked at is larger
+_PIECE = 1 << 18
+_MOST = 1 << 23  # bytes: modules.alias of a distribution's kernel has more than one MiB
 
 
 @dataclass(slots=True)
@@ -64,8 +66,20 @@ class Files:
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(_MOST)
+    """EINVAL for what is no file: a FIFO would never end, and a device might do something.
+
+    In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler).
+    """
+    found = b""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(EINVAL, "it is no regular file")
+        while len(found) < _MOST and (piece := os.read(fd, _PIECE)):
+            found += piece
+    finally:
+        os.close(fd)
+    return found
 
 
 def _real(path: str) -> str:

@@ -48,6 +48,15 @@ class Netlink(Links):
         body = self._socket.ask(verb, rtnl.RTM_GETLINK, rtnl.link(pf_ifindex, mask), _ROOM)
         return decoded(verb, lambda answer: replies.decode_vfs(answer, only), body)
 
+    def whole_link(self, ifindex: int) -> bytes:
+        """All that the kernel tells of a link, counters and VFs with theirs: the reply's body, for kernel/counters.py. No
+        call of a runtime asks for it.
+        """
+        mask = attr_u32(rtnl.IFLA_EXT_MASK, rtnl.RTEXT_FILTER_VF)
+        return self._socket.ask(
+            f"look up all of link {ifindex}", rtnl.RTM_GETLINK, rtnl.link(ifindex, mask), _ROOM
+        )
+
     def set_vf_mac(self, pf_ifindex: int, index: int, mac: str) -> None:
         """ZERO_MAC clears it. Most drivers reset the VF; it takes the new address when its own driver re-reads it."""
         self._set_vf(pf_ifindex, index, f"mac {mac}", rtnl.vf_mac(index, mac))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from errno import EACCES, ELOOP, ENAMETOOLONG
 from select import POLLERR, POLLHUP, POLLIN, POLLOUT, poll
 
@@ -58,7 +58,7 @@ def clean_environment(env: Mapping[str, str]) -> dict[str, str]:
     return cleaned
 
 
-def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
+def run(executable: str, env: dict[str, str], stdin: str, arguments: Sequence[str] = ()) -> tuple[int, str]:
     """(exit status, stdout). InputOutput (5) if its answer has no end.
 
     The child has no other descriptors of ours but the attachment's lock, which it holds as long as it lives
@@ -73,7 +73,12 @@ def run(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
         ]
         # stop signals reach it as they would without us; ours may be blocked or ignored
         pid = os.posix_spawn(
-            executable, [executable], env, file_actions=actions, setsigmask=(), setsigdef=(2, 13, 15)
+            executable,
+            [executable, *arguments],
+            env,
+            file_actions=actions,
+            setsigmask=(),
+            setsigdef=(2, 13, 15),
         )
     except OSError as error:
         os.close(our_in)

@@ -18,7 +18,7 @@ from ..words.domain import PF, VF
 from ..words.errors import KernelRefused
 from ..words.gone import GONE, is_gone
 from ..words.names import is_ifname
-from ..words.pci import parse_pci_address
+from ..words.pci import is_userspace, parse_pci_address
 from .living import file_system
 
 T = TypeVar("T")
@@ -123,6 +123,15 @@ class Sysfs:
     def bind(self, pci_address: str, driver: str) -> None:
         """ENOENT: no such driver; ENODEV: it does not take the device; else what its probe says."""
         self._write(f"bind {driver} to {pci_address}", f"bus/pci/drivers/{driver}/bind", pci_address)
+
+    def set_override(self, pci_address: str, driver: str) -> None:
+        """The one driver that may bind it from now on, whatever its tables say; "" = as the tables say."""
+        path = f"{_device(pci_address)}/driver_override"
+        self._write(f"set driver_override of {pci_address} to '{driver}'", path, f"{driver}\n")
+
+    def probe(self, pci_address: str) -> None:
+        """Ask the drivers whether one takes it. It succeeds although nothing binds: look at `driver` after it."""
+        self._write(f"probe drivers for {pci_address}", "bus/pci/drivers_probe", pci_address)
 
     def exists(self, pci_address: str) -> bool:
         return _exists(f"{self.root}/{_device(pci_address)}")
@@ -246,13 +255,6 @@ class Sysfs:
 def _device(pci_address: str) -> str:
     """Its directory; ValueError where that is no PCI address. A call asks twenty times for two or three devices."""
     return "bus/pci/devices/" + parse_pci_address(pci_address)
-
-
-def is_userspace(driver: str) -> bool:
-    """Whether that driver makes no netdev: vfio-pci, mlx5_vfio_pci, uio_pci_generic, igb_uio; pci-stub and pciback only
-    keep the device.
-    """
-    return "vfio" in driver or "uio" in driver or driver in {"pci-stub", "pciback", "xen-pciback"}
 
 
 def _number(text: str) -> int:

@@ -50,11 +50,11 @@ def alone(
 ) -> Iterator[Lock | None]:
     """The lock of one of many attachments. None: whoever holds it is alive and finishes by himself; but who is giving it
     back, which needs no other attachment's lock and so comes to an end, is waited for until then (time.monotonic), and
-    TryAgain names who takes too long. A dry run makes no file for it.
+    TryAgain names who takes too long. A dry run writes nothing for it.
     """
     lock = host.ledger.attachment_lock(attachment, verb)
     try:
-        is_ours = (dry_run and not files.exists(lock.path)) or _acquire(lock, until)
+        is_ours = lock.try_share() if dry_run else _acquire(lock, until)
         yield lock if is_ours else None
     finally:
         lock.release()

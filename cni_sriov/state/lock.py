@@ -79,6 +79,21 @@ class Lock:
             return False
         return True
 
+    def try_share(self) -> bool:
+        """Keep others from it while somebody looks, and write nothing: False where one has it, True where there is no file."""
+        try:
+            self.fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise InputOutput(f"lock {self.path}: {error.strerror}") from error
+        try:
+            _flock(self.fd, 0, fcntl.LOCK_SH)
+        except TimeoutError:
+            self.release()
+            return False
+        return True
+
     def held_for(self) -> str | None:
         """The verb of whoever holds it now, to be asked after `try_acquire` failed; "" = it does not say, None = the file
         is gone, and its holder with it.
@@ -128,9 +143,9 @@ class Lock:
         self.release()
 
 
-def _flock(fd: int, deadline_s: float) -> None:
+def _flock(fd: int, deadline_s: float, how: int = fcntl.LOCK_EX) -> None:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
         return
     except OSError as error:
         if error.errno not in {errno.EAGAIN, errno.EACCES}:

@@ -25,3 +25,10 @@ def _canonical(text: str) -> str:
     if not (shape and digits and canonical.count(":") == 2 and int(slot, 16) < 32 and function in "01234567"):
         raise ValueError("must be a PCI address like 0000:01:10.0")
     return canonical
+
+
+def is_userspace(driver: str) -> bool:
+    """Whether that driver makes no netdev: vfio-pci, mlx5_vfio_pci, uio_pci_generic, igb_uio; pci-stub and pciback only
+    keep the device.
+    """
+    return "vfio" in driver or "uio" in driver or driver in {"pci-stub", "pciback", "xen-pciback"}

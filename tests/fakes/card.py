@@ -42,6 +42,7 @@ class FakeLink:
         self.uppers: list[str] = []
         self.vf: FakeVf | None = None
         self.pf: FakePf | None = None
+        self.counted = (0, 0, 0, 0)  # packets in and out, bytes in and out
 
     def snapshot(self) -> dict[str, Any]:
         return {
@@ -67,12 +68,13 @@ class FakeVf:
         self.pf = pf
         self.index = index
         self.pci_address = pci_address
-        self.driver = pf.driver + "vf" if pf.driver == "igb" else "iavf"
+        self.driver = self.home_driver = pf.driver + "vf" if pf.driver == "igb" else "iavf"
         self.state = VfState(
             mac="", vlan=0, min_tx_rate=0, max_tx_rate=0, spoofchk=True, trust=False, link_state="auto"
         )
         self.admin_mac = False
         self.link: FakeLink | None = None
+        self.counted = (0, 0, 0, 0)  # by the PF; igb counts nothing, and the kernel says 0 then
 
     def snapshot(self) -> dict[str, Any]:
         return {**self.state.to_json(), "admin_mac": self.admin_mac, "driver": self.driver}
@@ -83,7 +85,7 @@ class FakePf:
         self.pci_address = pci_address
         self.link = link
         self.totalvfs = totalvfs
-        self.driver = driver
+        self.driver = self.home_driver = driver
         self.port = port
         self.vfs: list[FakeVf] = []
         self.lives = 0  # how often numvfs made VFs

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cni_sriov.kernel.netlink import ZERO_MAC, Netlink
 from cni_sriov.kernel.netns import OWN, Netns
-from cni_sriov.kernel.sysfs import is_userspace
+from cni_sriov.words.pci import is_userspace
 
 from .card import FakeLink, FakePf, FakeVf, Namespace
 from .effects import Effects, Refused
@@ -134,15 +134,32 @@ class FakeKernel(Effects):
         spaces = (self.host, *self.pods.values())
         return [link for space in spaces for link in space.links.values() if link.lower is lower]
 
-    def set_driver(self, vf: FakeVf, driver: str) -> None:
-        """Bind the VF to another driver ("" = none): its netdev goes; a network driver makes a new one in the host."""
-        if vf.link:
-            self.destroy(vf.link)
-            vf.link = None
-        vf.driver = driver
-        self.tree.write_device(vf.pci_address, driver, {})
+    def set_driver(self, device: FakeVf | FakePf, driver: str) -> None:
+        """Another driver ("" = none): its netdev goes, and with a PF's driver its VFs; a network driver makes a new one in
+        the host, DOWN.
+        """
+        if isinstance(device, FakePf):
+            self._set_pf_driver(device, driver)
+            return
+        if device.link:
+            self.destroy(device.link)
+            device.link = None
+        device.driver = driver
+        self.tree.write_device(device.pci_address, driver, {})
         if driver and not is_userspace(driver):
-            self._new_vf_link(vf)
+            self._new_vf_link(device)
+
+    def _set_pf_driver(self, pf: FakePf, driver: str) -> None:
+        """Its address is the card's."""
+        if pf.driver and not is_userspace(pf.driver):
+            self._apply_numvfs(pf, 0)
+            self.destroy(pf.link)
+        pf.driver = driver
+        self.tree.write_device(pf.pci_address, driver, {})
+        if driver and not is_userspace(driver):
+            pf.link = FakeLink(pf.link.home_name, pf.link.mac, pf.pci_address)
+            pf.link.pf = pf
+            self._add_link(self.host, pf.link)
 
     def new_mac(self) -> str:
         self._macs += 1

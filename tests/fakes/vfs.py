@@ -37,6 +37,19 @@ class FakeVfs(Netlink):
             if only in {None, vf.index}
         }
 
+    def whole_link(self, ifindex: int) -> bytes:
+        link = self._link(f"look up all of link {ifindex}", ifindex)
+        entries = b""
+        for vf in link.pf.vfs if link.pf else []:
+            mac = _attr(1, vf.index.to_bytes(4, "little") + bytes(32))
+            stats = b"".join(
+                _attr(kind, number.to_bytes(8, "little")) for kind, number in enumerate(vf.counted)
+            )
+            entries += _attr(1, mac + _attr(8, stats))
+        number = len(link.pf.vfs) if link.pf else 0
+        own = b"".join(number.to_bytes(8, "little") for number in link.counted)
+        return bytes(16) + _attr(23, own) + _attr(21, number.to_bytes(4, "little")) + _attr(22, entries)
+
     def set_vf_mac(self, pf_ifindex: int, index: int, mac: str) -> None:
         """The VF's own driver does not notice: its netdev keeps the address it has."""
 
@@ -114,3 +127,9 @@ class FakeVfs(Netlink):
             act(pf.vfs[index])
 
         apply(self.world, what, change)
+
+
+def _attr(kind: int, payload: bytes) -> bytes:
+    """struct nlattr of linux/netlink.h; the kinds are linux/if_link.h's."""
+    size = 4 + len(payload)
+    return size.to_bytes(2, "little") + kind.to_bytes(2, "little") + payload + bytes(-size % 4)

@@ -116,8 +116,8 @@ def test_a_person_is_told_what_it_carries() -> None:
 
 # what is where -------------------------------------------------------------------------------------------------------
 
-# Faults of a whole ADD (getrusage's minflt): 880 without hot.c, 250 of them the kernel's own for any program of this size.
-MOST_FAULTS = 800
+# Faults of a whole ADD (getrusage's minflt): 880 without hot.c, 760 where free places were strewn. A VERSION has 190.
+MOST_FAULTS = 680
 
 
 def test_each_block_that_calls_touch_is_where_it_was_to_be() -> None:
@@ -465,7 +465,7 @@ VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
         pytest.param(("prlimit", "--stack=131072"), id="128 KB of stack"),
         pytest.param(("prlimit", f"--as={16 * MB}"), id="16 MB of addresses"),
         pytest.param(("prlimit", "--nofile=3"), id="three descriptors"),
-        pytest.param(("prlimit", f"--data={10 * MB}"), id="10 MB of data"),
+        pytest.param(("prlimit", f"--data={11 * MB}"), id="11 MB of data"),
     ],
 )
 def test_version_is_answered_in_narrow_places(before: tuple[str, ...]) -> None:

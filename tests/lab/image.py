@@ -17,6 +17,7 @@ PACKAGES = (
     *("busybox-static", "kmod", "mawk", "mount", "procps", "udev", "util-linux"),
     *("ethtool", "iproute2", "iputils-ping", "less", "pciutils", "python3", "strace", "tcpdump"),
     "containernetworking-plugins",
+    "dpdk",  # its dpdk-devbind.py, the second opinion on `sriovctl status --devices`
 )
 GO_PACKAGES = ("golang-go", "golang-github-appc-cni-dev")
 STATE_DISK_MIB = 256

@@ -11,10 +11,10 @@ from ..tool import FAILED, OK, Tool, write_json
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("pf", metavar="PF", help="name or PCI address, like enp1s0f0 or 0000:01:00.0")
-    verb.add_argument("count", metavar="N", type=_count, help="how many VFs it shall have; 0 removes them")
+    verb.add_argument("count", metavar="N", type=vf_count, help="how many VFs it shall have; 0 removes them")
 
 
-def _count(text: str) -> int:
+def vf_count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise argparse.ArgumentTypeError(f"{words(text)} is no number of VFs")
     return int(text)
@@ -23,7 +23,9 @@ def _count(text: str) -> int:
 def run(options: argparse.Namespace, tool: Tool) -> int:
     from .. import vfs
 
-    outcome = vfs.run(tool.make_host(options.state_dir), options.pf, options.count, proc=tool.proc)
+    outcome = vfs.run(
+        tool.make_host(options.state_dir), tool.files, options.pf, options.count, proc=tool.proc
+    )
     if options.json:
         write_json(tool, outcome.to_json())
     else:

@@ -81,7 +81,7 @@ DEVICE: list[Row] = [
     *rows("pf", [{"names": ["a", "b"]}, {"names": ["x" * 127]}, {"pciAddresses": ["0000:01:00.0"]}, {"vendors": ["8086", "0x15b3"]},
                  {"devices": ["1521"]}, {"drivers": ["igb"]}, {"drivers": ["igb"], "vfs": "0-3,6"},
                  {"drivers": ["igb"], "vfs": " 0 - 3, 6"}, {"drivers": ["igb"], "more": 1}],
-          [{}, [], "enp1s0f0", {"names": []}, {"names": "a"}, {"names": [""]}, {"names": [5]}, {"names": ["x" * 128]}, {"names": ["a b"]}, {"vfs": "0-3"},
+          [{}, [], "enp1s0f0", {"names": []}, {"names": "a"}, {"names": [""]}, {"names": [5]}, {"names": ["x" * 128]}, {"names": ["a b"]}, {"vfs": "0-3"}, {"names": ["a"], "vfs": "3-"},
            {"pciAddresses": ["x"]}, {"vendors": ["80867"]}, {"vendors": ["0x"]}, {"vendors": [8086]},
            {"devices": ["xyz"]}, {"drivers": [""]}, {"drivers": ["igb"], "vfs": ""}, {"drivers": ["igb"], "vfs": 3},
            {"drivers": ["igb"], "vfs": "1,"}, {"drivers": ["igb"], "vfs": "-1"}, {"drivers": ["igb"], "vfs": "123456"}],

@@ -22,6 +22,7 @@ def below_bridge(world: World, pf: FakePf, offset: int, last_bus: int) -> None:
     """As sysfs has it: the PF's directory inside that of the bridge, which says where its buses end."""
     bridge = world.root / "kernel/sys/devices/pci0000:00/0000:00:06.0"
     bridge.mkdir(parents=True)
+    (device(world, bridge.name)).symlink_to("../../../devices/pci0000:00/0000:00:06.0")
     (bridge / "subordinate_bus_number").write_text(f"{last_bus}\n")
     link = device(world, pf.pci_address)
     shutil.move(link, bridge / pf.pci_address)

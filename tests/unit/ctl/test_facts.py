@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from errno import ENOMEM
-
-import pytest
-
-from tests.unit.ctl.ports import below_bridge, device, numvfs
+from tests.unit.ctl.ports import device, numvfs
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
@@ -25,19 +21,3 @@ def test_a_vf_on_vfio_is_in_use_only_while_it_is_open(world: World) -> None:
 
     assert (opened.status, closed.status, numvfs(world)) == (1, 0, [3])
     assert "vf 5 (0000:01:11.2): open in dpdk-testpmd (pid 4242)" in opened.err
-
-
-@pytest.mark.parametrize(
-    ("offset", "count", "out"), [(128, 64, False), (128, 65, True), (255, 1, False), (256, 1, True)]
-)
-def test_the_bus_of_the_last_vf(empty: World, offset: int, count: int, out: bool) -> None:
-    """0100 + 0x80 + 2 * 63 = 01fe; one more is on bus 02."""
-    pf = empty.kernel.pfs[0]
-    pf.totalvfs, pf.numvfs_errno = 99, ENOMEM
-    (device(empty, pf.pci_address) / "sriov_totalvfs").write_text("99\n")
-    below_bridge(empty, pf, offset, 1)
-
-    run = sriovctl(empty, "vfs", "enp1s0f0", str(count))
-
-    assert ("need bus 02" in run.err) == out
-    assert ("memory windows" in run.err) != out

@@ -44,6 +44,14 @@ def host(world: World, state_dir: str = STATE_DIR) -> Host:
     return FakeHost(world.kernel, ledger, log, allow_own_netns=False, plugins=world.plugins)
 
 
+def files(world: World) -> Files:
+    """The node's files: /sys is the fake kernel's, the rest is what a test puts there."""
+    link = world.root / "sys"
+    if not link.exists():
+        link.symlink_to("kernel/sys")
+    return Files(str(world.root))
+
+
 def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> Run:
     """A netns is dead when its pod is; the machine's own /proc and directories stay out of it."""
 
@@ -60,7 +68,7 @@ def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> R
         str(proc),
         str(world.root / "default-data"),
         is_dead,
-        Files(str(world.root)),
+        files(world),
     )
     status = main(argv, tool)
     return Run(status, out.getvalue(), err.getvalue())

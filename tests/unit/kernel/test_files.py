@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from errno import EACCES, EIO, ENOENT, ENOTDIR
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def test_what_is_there(tmp_path: Path) -> None:
     assert (files.text("/sys/b"), files.data("/sys/b")) == ("12�", b" 12\xff\n")
     assert (files.target("/sys/a"), files.real("/sys/a"), files.has("/sys/a")) == ("b", "/sys/b", True)
     assert files.target("/sys/b") == ""
+
+
+def test_a_large_file_is_read_to_its_end_and_what_wants_small_reads_is_read_too(tmp_path: Path) -> None:
+    """The kernel refuses one large read below /proc/sys (KMALLOC_MAX_SIZE): ENOMEM."""
+    (tmp_path / "modules.alias").write_bytes(b"alias x y\n" * 200_000)
+
+    assert Files(str(tmp_path)).data("/modules.alias") == b"alias x y\n" * 200_000
+    assert Files().text("/proc/sys/kernel/osrelease") == platform.release()
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""All that the doctor's rules judge by. Looks only; what cannot be looked at is told, and hides nothing else."""
+
+from __future__ import annotations
+
+from ...conf.hostsubnet import DATA_DIR
+from ...decide.facts import Facts
+from ...kernel.files import Files
+from ...leases.transaction import Judge
+from ...vf.host import Host
+from ...words.failures import Failures
+from . import cards, hugepages, machine, processes, runtimes, state
+
+
+def gather(
+    host: Host,
+    files: Files,
+    where: str = "",
+    is_root: bool = True,
+    is_dead: Judge | None = None,
+    data_dir: str = DATA_DIR,
+    bundle: str = "",
+) -> Facts:
+    """`where`: a card by name, altname or PCI address; "" = all. PfUnusable or BadConfig where there is none such.
+
+    `bundle`: our own plugin's path.
+    """
+    facts = Facts(is_root=is_root)
+    failures = Failures()
+    if where:
+        facts.wanted = cards.find(host, files, where)
+    mounts: list[str] = []
+    running: list[processes.Process] = []
+    with failures.of(what="mounts"):
+        mounts = hugepages.mounts(files)
+    with failures.of(what="processes"):
+        running = processes.scan(files, failures, mounts)
+    facts.machine = machine.look(files, failures, running, mounts)
+    with failures.of(what="the cards"):
+        facts.cards = cards.look(host, files, failures, running, facts.wanted)
+    if is_root:  # what is attached, root alone may see
+        facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
+    if not where:
+        facts.runtimes = runtimes.look(host, files, failures, bundle)
+    facts.unseen = failures.told
+    return facts

@@ -1,0 +1,77 @@
+"""The machine below the cards: CPU, IOMMU, locks, modules, huge pages, accelerators."""
+
+from __future__ import annotations
+
+from ...decide.facts_machine import Group, Machine
+from ...kernel import devices, modprobe, modules
+from ...kernel.files import Files
+from ...words.device import NETWORK, Device
+from ...words.failures import Failures
+from .. import drivers
+from . import hugepages
+from .processes import Process
+
+ACPI_TABLES = "/sys/firmware/acpi/tables"
+IOMMU_TABLES = {"DMAR", "IVRS", "IORT", "VIOT"}  # Intel, AMD, Arm, virtio: ACPI 6.5, 5.2.6
+GROUPS = "/sys/kernel/iommu_groups"
+STANDS_IN = "vfio-noiommu"  # the group that vfio makes in that mode (drivers/vfio/group.c)
+NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
+QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind tells them (usertools/dpdk-devbind.py)
+
+
+def look(files: Files, failures: Failures, processes: list[Process], hugetlbfs: list[str]) -> Machine:
+    """Each thing by itself: what fails goes to `failures`, and is as if it were not there."""
+    found = Machine(hugetlbfs=hugetlbfs)
+    known: list[Device] = []
+    with failures.of(what="PCI devices"):
+        known = devices.devices(files)
+    with failures.of(what="the processor"):
+        found.vendor, flags = (_processor(files, key) for key in ("vendor_id", "flags"))
+        found.is_guest = "hypervisor" in flags.split()
+        found.release = modules.release(files)
+        found.cmdline = files.text("/proc/cmdline") or ""
+    with failures.of(what="the IOMMU"):
+        found.groups = sum(drivers.group_name(files, name) != STANDS_IN for name in files.names(GROUPS))
+        found.iommus = files.names("/sys/class/iommu")
+        found.iommu_tables = [name for name in files.names(ACPI_TABLES) if name in IOMMU_TABLES]
+    with failures.of(what="vfio's no-IOMMU mode"):
+        found.noiommu = files.text(NOIOMMU) == "Y"
+    with failures.of(what="the kernel's lockdown"):
+        found.lockdown = drivers.lockdown(files)
+    with failures.of(what="secure boot"):
+        found.secure_boot = drivers.secure_boot(files)
+    with failures.of(what="kernel modules"):
+        found.modules = {name: modules.state(files, name) for name in DRIVERS}
+    with failures.of(what="modprobe.d"):
+        found.options = modprobe.options(files)
+    with failures.of(what="huge pages"):
+        found.hugepages = hugepages.pages(files)
+        found.hugefiles = hugepages.kept(files, hugetlbfs, processes)
+    with failures.of(what="crypto accelerators"):
+        found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]
+    with failures.of(what="IOMMU groups"):
+        found.shared = _shared(known)
+    return found
+
+
+def _processor(files: Files, wanted: str) -> str:
+    """What the first processor says of itself."""
+    for line in (files.text("/proc/cpuinfo") or "").splitlines():
+        key, colon, value = line.partition(":")
+        if colon and key.strip() == wanted:
+            return value.strip()
+    return ""
+
+
+def _shared(known: list[Device]) -> list[Group]:
+    """The IOMMU groups of network devices in which there is more than one device, bridges not counted."""
+    members: dict[str, list[Device]] = {}
+    for one in known:
+        if one.group and not one.is_bridge:
+            members.setdefault(one.group, []).append(one)
+    return [
+        Group(number, found)
+        for number, found in members.items()
+        if len(found) > 1 and any(one.base_class == NETWORK for one in found)
+    ]

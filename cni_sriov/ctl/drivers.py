@@ -1,0 +1,101 @@
+"""What the planner (decide/planner.py) asks of a device, gathered. Looks only."""
+
+from __future__ import annotations
+
+from ..decide.planner import UIO, VFIO, Facts
+from ..kernel import devices, holders, modules
+from ..kernel.devices import DEVICES
+from ..kernel.files import Files
+from ..state import bound
+from ..vf.host import Host
+from ..words.device import Device
+from ..words.pci import is_userspace
+from . import node, vfs
+
+_SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"  # UEFI 2.10, 3.3
+_NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+_STANDS_IN = "vfio-noiommu"  # the name of the group that vfio makes in that mode (drivers/vfio/group.c)
+
+
+def gather(host: Host, files: Files, address: str, wanted: str = "") -> Facts:
+    """`wanted`: a driver that the planner may not know, whose module is looked for too."""
+    device = devices.device(files, address)
+    kernels = _kernels(host, files, device)
+    drivers = filter(None, dict.fromkeys((VFIO, *UIO, *kernels, wanted)))
+    is_held = is_userspace(device.driver)
+    return Facts(
+        device,
+        [devices.device(files, member) for member in device.members if member != address],
+        bool(device.group) and group_name(files, device.group) != _STANDS_IN,
+        files.text(_NOIOMMU) == "Y",
+        lockdown(files),
+        secure_boot(files),
+        {driver: modules.state(files, driver) for driver in drivers},
+        holders.holders(files, address) if is_held else [],
+        kernels,
+        uses(host, files, device),
+        modules.release(files),
+    )
+
+
+def group_name(files: Files, group: str) -> str:
+    return files.text(f"/sys/kernel/iommu_groups/{group}/name") or ""
+
+
+def lockdown(files: Files) -> str:
+    """The word in brackets; "" where this kernel has no lockdown, or securityfs is not mounted."""
+    said = files.text("/sys/kernel/security/lockdown") or ""
+    return said.partition("[")[2].partition("]")[0]
+
+
+def secure_boot(files: Files) -> bool | None:
+    """None where no firmware tells of it. Four bytes of attributes, then the value (Documentation/filesystems/efivarfs.rst)."""
+    said = files.data(_SECURE_BOOT)
+    return None if said is None or len(said) < 5 else said[4] == 1
+
+
+def _kernels(host: Host, files: Files, device: Device) -> list[str]:
+    """The one that it has or had comes first."""
+    kept = bound.of(host.ledger.run_dir, device.address, host.sysfs.inode(device.address))
+    names = [device.driver, kept.driver if kept is not None else "", *modules.knowing(files, device)]
+    return [name for name in dict.fromkeys(names) if name and not is_userspace(name)]
+
+
+# in use ---------------------------------------------------------------------------------------------------------------
+
+
+def uses(host: Host, files: Files, device: Device) -> list[str]:
+    """Who has it, a line each, but for processes that have its node open (kernel/holders.py)."""
+    claim = claim_on(host, device.address)
+    lines = [claim] if claim else []
+    for name in netdevs(files, device.address):
+        lines += _netdev_uses(host, name)
+    if device.driver and host.sysfs.has_netdev(device.address) and not device.netdevs and not claim:
+        lines.append("its netdev is in another network namespace")
+    pf = host.sysfs.pf_by_pci(device.address)
+    return lines + (vfs.users(host, pf, f"{files.root}/proc") if pf is not None else [])
+
+
+def claim_on(host: Host, address: str) -> str:
+    """Who has its claim, "" for nobody."""
+    record = next((record for record in node.records(host) if record.vf == address), None)
+    if record is not None:
+        return f"attached to {record.attachment} ({record.netns})"
+    return "taken, by a claim that cannot be read" if address in host.ledger.claimed() else ""
+
+
+def netdevs(files: Files, address: str) -> list[str]:
+    """A virtio card has its netdev a level below."""
+    device = f"{DEVICES}/{address}"
+    below = [name for name in files.names(device) if name.startswith("virtio")]
+    return files.names(f"{device}/net") + [
+        netdev for name in below for netdev in files.names(f"{device}/{name}/net")
+    ]
+
+
+def _netdev_uses(host: Host, name: str) -> list[str]:
+    uppers = host.sysfs.uppers(name)
+    ifindex = host.netlink.ifindex(name)
+    held = [f.address for f in host.netlink.addresses(ifindex) if f.is_global] if ifindex else []
+    lines = [f"{name} is a port of {', '.join(uppers)}"] if uppers else []
+    return lines + ([f"{name} has the address {', '.join(held)}"] if held else [])

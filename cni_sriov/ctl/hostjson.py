@@ -1,0 +1,40 @@
+"""The host's file, /etc/cni-sriov/host.json: read for `apply`, judged for `validate`. Its schema finds all that is wrong,
+its parser (conf/hostfile.py) has the last word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..conf import hostfile
+from ..conf.hostfile import HostFile
+from ..kernel.files import Files
+from ..words.errors import BadConfig, CniError, InputOutput
+from ..words.jsontext import parse_object
+from . import schema
+from .finding import Finding, error
+
+_SAMPLE = "conf/host.json is one to start from; `sriovctl validate {}` judges it"
+
+
+def read(files: Files, path: str) -> HostFile:
+    """CniError says what is wrong with it, and names it."""
+    text = files.text(path)
+    if text is None:
+        raise InputOutput(f"read {path}: no such file", _SAMPLE.format(path))
+    try:
+        return hostfile.parse(parse_object(text))
+    except CniError as failed:
+        failed.msg = f"{path}: {failed.msg}"
+        failed.details = f"{failed.details}\n{_SAMPLE.format(path)}".lstrip()
+        raise
+
+
+def findings(document: dict[str, Any]) -> list[Finding]:
+    found = list(schema.errors_of(document, schema.load(schema.HOST)))
+    try:
+        hostfile.parse(document)
+    except BadConfig as failed:
+        hint = f"; {failed.details}" if failed.details else ""
+        found.append(error("", "", f"apply would say: {failed.msg} (code {failed.code}){hint}"))
+    return found

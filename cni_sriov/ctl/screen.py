@@ -1,0 +1,150 @@
+"""The way onto a terminal, or into a pipe: lines and tables that are never cut, whatever the width.
+
+In a pipe: no colours, no alignment, two blanks between cells and none within one, so that `awk -F'  '` reads each; a row
+is a line. On a terminal: aligned; where a table does not fit, what can be folded is; where that does not do, a row
+becomes a block of lines. NO_COLOR and TERM=dumb: no escape at all. Control characters of a name are shown, not obeyed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+_ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
+_GAP, _NARROW_GAP = 2, 1
+_LEAST = 20  # columns of a value in a block, however narrow the terminal says it is
+
+
+@dataclass(slots=True, frozen=True)
+class Column:
+    """`least`: to how many columns it may be folded; 0 = it may not."""
+
+    title: str
+    is_right: bool = False
+    least: int = 0
+
+
+def cell(text: object, style: str = "") -> Text:
+    """Never empty: who counts columns counts on it."""
+    shown = clean(str(text))
+    return Text(shown, style=style) if shown else Text("-", style="dim")
+
+
+def clean(text: str) -> str:
+    """Nothing that a terminal would obey, and no two blanks in a row."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+    return re.sub(" {2,}", " ", shown).strip()
+
+
+def short_id(container_id: str) -> str:
+    is_hash = len(container_id) > _ID_WIDTH and set(container_id) <= set("0123456789abcdef")
+    return container_id[:_ID_WIDTH] if is_hash else container_id
+
+
+def amount(number: int) -> str:
+    """Three digits and a unit of 1000, as `ip -s -h` has it."""
+    size, units = float(number), iter(("", "k", "M", "G", "T", "P", "E"))
+    unit = next(units)
+    while size >= 999.5:
+        size, unit = size / 1000, next(units)
+    return f"{size:.1f}{unit}" if unit and size < 9.95 else f"{size:.0f}{unit}"
+
+
+class Screen:
+    def __init__(self, out: TextIO, width: int = 0) -> None:
+        self.is_terminal = out.isatty()
+        is_plain = (
+            not self.is_terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        )
+        self.console = Console(
+            file=out,
+            color_system=None if is_plain else "auto",
+            force_terminal=self.is_terminal,
+            width=width or None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+        )
+
+    @property
+    def width(self) -> int:
+        return self.console.width
+
+    def line(self, text: str | Text, style: str = "", indent: int = 0) -> None:
+        """Wrapped at blanks on a terminal, what follows further in than `indent`."""
+        shown = text if isinstance(text, Text) else Text(clean(text), style=style)
+        if not self.is_terminal:
+            self._put(Text(" " * indent) + shown)
+            return
+        room = max(self.width - indent - 2, _LEAST)
+        for number, part in enumerate(self._folded(shown, room + (2 if shown.cell_len <= room + 2 else 0))):
+            self._put(Text(" " * (indent + (2 if number else 0))) + part)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
+        head = [Text(column.title, style="bold") for column in columns]
+        if not self.is_terminal:
+            for row in (head, *rows):
+                self._put(Text("  ").join(row))
+            return
+        natural = [max(row[n].cell_len for row in (head, *rows)) for n in range(len(columns))]
+        gap = _GAP if sum(natural) + _GAP * (len(columns) - 1) <= self.width else _NARROW_GAP
+        widths = _folded_to(natural, columns, self.width - gap * (len(columns) - 1))
+        if widths is None:
+            self._blocks(head, rows)
+            return
+        for row in (head, *rows):
+            self._row(row, columns, widths, gap)
+
+    def _row(self, row: Sequence[Text], columns: Sequence[Column], widths: list[int], gap: int) -> None:
+        parts = [self._folded(text, width) for text, width in zip(row, widths, strict=True)]
+        for number in range(max(map(len, parts))):
+            line = Text()
+            for column, width, part in zip(columns, widths, parts, strict=True):
+                shown = part[number] if number < len(part) else Text()
+                blanks = " " * (width - shown.cell_len)
+                line += Text(blanks) + shown if column.is_right else shown + Text(blanks)
+                line.append(" " * gap)
+            self._put(line)
+
+    def _blocks(self, head: list[Text], rows: Sequence[Sequence[Text]]) -> None:
+        """Each row a paragraph of `title value`; what is empty is left out."""
+        for row in rows:
+            line = Text()
+            for title, text in zip(head, row, strict=True):
+                if text.plain == "-":
+                    continue
+                piece = title + Text(" ") + text
+                if line and line.cell_len + _GAP + piece.cell_len > self.width:
+                    self._put(line)
+                    line = Text()
+                indent = line or row[0] is not text
+                line += Text(" " * _GAP if indent else "") + piece
+            for part in self._folded(line, self.width):
+                self._put(part)
+
+    def _folded(self, text: Text, width: int) -> list[Text]:
+        if text.cell_len <= width:
+            return [text]
+        return list(text.wrap(self.console, width, overflow="fold"))
+
+    def _put(self, text: Text) -> None:
+        text.rstrip()
+        self.console.print(text, soft_wrap=True)
+
+
+def _folded_to(natural: list[int], columns: Sequence[Column], room: int) -> list[int] | None:
+    """Widths that fit: the widest of what can be folded gives first. None if that is not enough."""
+    widths = list(natural)
+    while sum(widths) > room:
+        giving = [n for n, column in enumerate(columns) if column.least and widths[n] > column.least]
+        if not giving:
+            return None
+        widest = max(giving, key=lambda n: widths[n])
+        widths[widest] -= 1
+    return widths

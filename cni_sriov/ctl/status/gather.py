@@ -1,0 +1,117 @@
+"""All that `status` shows, looked at once. Changes nothing.
+
+Beyond node.look it asks the kernel for counters, and each pod for its VF's netdev: a socket is opened in its network
+namespace for that, and one question asked. One VF's trouble hides no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...ipam import own
+from ...kernel import counters
+from ...kernel.counters import Counters
+from ...kernel.devices import devices
+from ...kernel.files import Files
+from ...kernel.sysfs import is_userspace
+from ...vf import card
+from ...vf.host import Host
+from ...words.device import Device
+from ...words.domain import Link
+from ...words.failures import Failures
+from ...words.lease import Lease
+from ...words.record import Record
+from .. import node
+from ..node import PfRow, VfRow
+from . import sections
+from .facts import PfFacts, VfFacts
+from .naming import Naming
+from .sections import Bound
+
+_HOSTNAME = "/proc/sys/kernel/hostname"
+
+
+@dataclass(slots=True)
+class Status:
+    """`unseen`: what could not be looked at, a sentence each; the rest is there all the same. `node` is the host's name."""
+
+    pfs: list[PfRow]
+    devices: list[Bound]
+    unreadable: list[dict[str, str]]
+    unseen: list[str] = field(default_factory=list)
+    node: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """A contract: conf/status.schema.json."""
+        return {
+            "pfs": [pf.to_json() for pf in self.pfs],
+            "devices": [row.to_json() for row in self.devices],
+            "unreadable": self.unreadable,
+            "unseen": self.unseen,
+        }
+
+
+def look(host: Host, files: Files) -> Status:
+    pfs, failures = node.look(host), Failures()
+    found: dict[str, Device] = {}
+    rows: list[Bound] = []
+    naming = Naming(files)
+    with failures.of():
+        found = {device.address: device for device in devices(files)}
+        rows = sections.bound(found.values(), naming, _active(host))
+    for pf in pfs:
+        _look_at_pf(host, pf, found, naming, failures)
+    name = ""
+    with failures.of():
+        name = files.text(_HOSTNAME) or ""
+    return Status(pfs, rows, node.unreadable(host), failures.told, name)
+
+
+def leases(host: Host, found: Status) -> list[Lease]:
+    """Of every data directory in use; one that cannot be read is told in `found.unseen`."""
+    failures, held = Failures(), list[Lease]()
+    for store in own.stores(host):
+        with failures.of(directory=store.where.path):
+            held += [lease for holding in store.holdings() for lease in holding.leases]
+    found.unseen += failures.told
+    return held
+
+
+def _active(host: Host) -> set[str]:
+    return {host.netlink.ifname(ifindex) for ifindex in sections.active_indices(host.netlink.routes())}
+
+
+def _look_at_pf(host: Host, pf: PfRow, found: dict[str, Device], naming: Naming, failures: Failures) -> None:
+    of_vfs: dict[int, Counters] = {}
+    own = None
+    if pf.link is not None:
+        with failures.of(pf=pf.pf.ifname):
+            told = host.netlink.whole_link(pf.link.ifindex)
+            own, of_vfs = counters.of_link(told), counters.of_vfs(told)
+    device = found.get(pf.pf.pci_address, Device(pf.pf.pci_address))
+    pf.more = PfFacts(device, naming.model(device), pf.link, own)
+    for vf in pf.vfs:
+        link, own = vf.link, None
+        with failures.of(vf=vf.vf.pci_address):
+            link, own = _netdev(host, vf)
+        device = found.get(vf.vf.pci_address, Device(vf.vf.pci_address))
+        vf.more = VfFacts(device, link, own or of_vfs.get(vf.vf.index), vf.admin)
+
+
+def _netdev(host: Host, vf: VfRow) -> tuple[Link | None, Counters | None]:
+    """In the host, or in its pod."""
+    if vf.link is not None:
+        return vf.link, counters.of_link(host.netlink.whole_link(vf.link.ifindex))
+    if vf.record is None or vf.state != "attached" or is_userspace(vf.vf.driver):
+        return None, None
+    return _in_pod(host, vf.record)
+
+
+def _in_pod(host: Host, record: Record) -> tuple[Link | None, Counters | None]:
+    """Nothing where the namespace at that path is another one by now."""
+    with host.open_path(record.netns) as netns, host.netlink_in(netns) as pod:
+        link = None
+        if netns.is_the_one(record.netns_identity, record.netns_cookie):
+            link = card.by_name(pod, record)
+        return link, counters.of_link(pod.whole_link(link.ifindex)) if link is not None else None

@@ -1,0 +1,85 @@
+"""What a PCI device is called (pci.ids) and which kernel modules could drive it (modules.alias), from the node's files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from ...kernel.files import Files
+from ...words.device import Device
+from .classes import DPDK_DRIVERS
+
+_PCI_IDS = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")  # Debian's pci.ids, Fedora's hwdata
+_RELEASE = "/proc/sys/kernel/osrelease"
+_ALIAS = re.compile(r"alias (pci:v(\w{8}|\*)d(\w{8}|\*)\S*) (\S+)")
+
+
+@dataclass(slots=True)
+class Naming:
+    """Read once for all devices; a node without these files names nothing."""
+
+    files: Files
+    _vendors: dict[int, tuple[str, dict[int, str]]] | None = None
+    _aliases: dict[tuple[str, str], list[tuple[str, str]]] | None = None
+    _loaded: list[str] | None = field(default=None)
+
+    def model(self, device: Device) -> str:
+        """Vendor and model, as `lspci` shows them; the model alone where the vendor's name is in it."""
+        if self._vendors is None:
+            self._vendors = _parsed(next(filter(None, map(self.files.text, _PCI_IDS)), ""))
+        vendor, models = self._vendors.get(device.vendor, ("", {}))
+        return f"{vendor} {models[device.device]}" if device.device in models else vendor
+
+    def unused(self, device: Device) -> list[str]:
+        """Drivers that could have it and do not: those that its modalias fits, and DPDK's as far as they are loaded."""
+        if self._loaded is None:
+            self._loaded = [name for name in DPDK_DRIVERS if self._is_loaded(name)]
+        found = dict.fromkeys([*self._fitting(device.modalias), *self._loaded])
+        return [name for name in found if name.replace("_", "-") != device.driver.replace("_", "-")]
+
+    def _is_loaded(self, driver: str) -> bool:
+        return self.files.has(f"/sys/module/{driver.replace('-', '_')}")
+
+    def _fitting(self, modalias: str) -> list[str]:
+        if self._aliases is None:
+            self._aliases = self._read_aliases()
+        vendor, device = modalias[5:13], modalias[14:22]  # pci:vVVVVVVVVdDDDDDDDD...
+        keys = ((vendor, device), (vendor, "*"), ("*", "*"))
+        return [
+            module
+            for key in keys
+            for pattern, module in self._aliases.get(key, [])
+            if fnmatchcase(modalias, pattern)
+        ]
+
+    def _read_aliases(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
+        found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        release = self.files.text(_RELEASE) or ""
+        for pattern, vendor, device, module in _ALIAS.findall(
+            self.files.text(f"/lib/modules/{release}/modules.alias") or ""
+        ):
+            found.setdefault((vendor, device), []).append((pattern, module))
+        return found
+
+
+def _parsed(text: str) -> dict[int, tuple[str, dict[int, str]]]:
+    """By vendor: its name, and its devices' by number. Subsystems (two tabs) and what follows the vendors (C 00 ...) are
+    passed over.
+    """
+    found: dict[int, tuple[str, dict[int, str]]] = {}
+    models: dict[int, str] = {}
+    for line in text.splitlines():
+        if line.startswith("C "):
+            break
+        if not line or line.startswith(("#", "\t\t")):
+            continue
+        number, _, name = line.strip().partition("  ")
+        if len(number) != 4:
+            continue
+        if line.startswith("\t"):
+            models[int(number, 16)] = name
+        else:
+            models = {}
+            found[int(number, 16)] = name, models
+    return found

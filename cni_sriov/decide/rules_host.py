@@ -1,0 +1,97 @@
+"""The doctor's rules about programs of the host that stand beside the plugin: who configures VFs, and podman 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from .facts import Facts, Rule
+from .facts_runtime import Managed, Podman
+from .trouble import Evidence, Severity, Trouble
+
+_NM = "/etc/NetworkManager/conf.d/90-cni-sriov-vfs.conf"
+_NETWORKD = "/etc/systemd/network/05-cni-sriov-vf.network"
+_PF_TOO = {"mlx5_core", "mlx4_core", "bnxt_en", "mana", "nfp", "ionic"}  # drive PF and VF alike: name the VFs
+
+
+def vf_managed(facts: Facts) -> Iterator[Trouble]:
+    """NetworkManager or systemd-networkd configures VFs: it brings each up, asks for DHCP, and so takes it away.
+
+    warning: `conf/NetworkManager` or `conf/systemd-networkd` of this project, which name VFs as unmanaged
+    """
+    for by in ("NetworkManager", "systemd-networkd"):
+        managed = [one for one in facts.runtimes.managed if one.by == by]
+        if managed:
+            yield _managed(by, managed)
+
+
+def _managed(by: str, managed: list[Managed]) -> Trouble:
+    names = ", ".join(one.netdev for one in managed[:4]) + (", ..." if managed[4:] else "")
+    files = sorted({one.network_file for one in managed} - {""})
+    by_file = f" by {', '.join(files)}" if files else ""
+    why = (
+        f"{by} configures {len(managed)} VF{'s' if managed[1:] else ''} ({names}){by_file}: it brings them up, asks for"
+        " DHCP there, and a VF that gets an address is given to no container"
+    )
+    remedy = _unmanage(managed) if by == "NetworkManager" else _unmatch(managed)
+    return Trouble("vf-managed", "warning", by, why, remedy, [one.told for one in managed[:4]])
+
+
+def _unmanage(managed: list[Managed]) -> str:
+    """As conf/NetworkManager/90-cni-sriov.conf: by driver, since VFs change their names."""
+    drivers = sorted({one.driver for one in managed if one.driver not in _PF_TOO})
+    names = sorted(one.netdev for one in managed if one.driver in _PF_TOO)
+    listed = ";".join([*(f"driver:{name}" for name in drivers), *(f"interface-name:{n}" for n in names)])
+    return (
+        f"printf '[keyfile]\\nunmanaged-devices+={listed}\\n' > {_NM}\nnmcli general reload\n"
+        "# conf/NetworkManager/90-cni-sriov.conf of this project names the drivers of all VFs"
+    )
+
+
+def _unmatch(managed: list[Managed]) -> str:
+    """As conf/systemd-networkd/05-cni-sriov-vf.network."""
+    drivers = sorted({one.driver for one in managed if one.driver not in _PF_TOO})
+    names = sorted(one.netdev for one in managed if one.driver in _PF_TOO)
+    lines = []
+    if drivers:
+        text = f"[Match]\\nDriver={' '.join(drivers)}\\n[Link]\\nUnmanaged=yes\\n"
+        lines.append(f"printf '{text}' > {_NETWORKD}")
+    if names:
+        text = f"[Match]\\nName={' '.join(names)}\\n[Link]\\nUnmanaged=yes\\n"
+        lines.append(f"printf '{text}' > {_NETWORKD.replace('-vf', '-vf-names')}")
+    ours = "# conf/systemd-networkd/05-cni-sriov-vf.network of this project names the drivers of all VFs"
+    return "\n".join([*lines, "networkctl reload", ours])
+
+
+def podman_without_plugin(facts: Facts) -> Iterator[Trouble]:
+    """Podman uses netavark, which calls no CNI plugins, and has no netavark plugin of ours.
+
+    error, note: podman up to 4 with `network_backend = "cni"`, until this version has such a plugin
+    """
+    podman = facts.runtimes.podman
+    if podman is None or podman.plugin:
+        return
+    version = f" {podman.version}" if podman.version else ""
+    asks = f", and {podman.networks[0]} asks for it" if podman.networks else ""
+    why = (
+        f"podman{version} has its networks from netavark, which calls no CNI plugins, and finds no plugin sriov in"
+        f" {' or '.join(podman.plugin_dirs)}{asks}"
+    )
+    severity: Severity = "error" if podman.networks else "note"
+    evidence = [Evidence(podman.seen, "podman is here"), podman.told]
+    evidence += [Evidence(path, '"driver": "sriov"') for path in podman.networks]
+    yield Trouble("podman-without-plugin", severity, "podman", why, _cni_instead(podman), evidence)
+
+
+def _cni_instead(podman: Podman) -> str:
+    """There is no netavark door yet: a link in a plugin directory would not help."""
+    lines = ["# this version of cni-sriov has no netavark plugin yet"]
+    if podman.version[:1] in {"", "3", "4"}:
+        text = '[network]\\nnetwork_backend = "cni"\\n'
+        lines += [
+            "# podman up to 4 can use CNI instead; it asks for `podman system reset` first, which removes all containers:",
+            f"printf '{text}' > /etc/containers/containers.conf.d/50-cni.conf",
+        ]
+    return "\n".join([*lines, "# or attach by hand: `cnitool add NETWORK /proc/PID/ns/net`"])
+
+
+RULES: tuple[Rule, ...] = (vf_managed, podman_without_plugin)

@@ -1,0 +1,93 @@
+"""Which drivers the running kernel has, loaded or not, and which of them know a device. Looks, but for `load`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from ..words.device import Device
+from ..words.errors import PfUnusable
+from . import process
+from .files import Files
+
+LOADED, LOADABLE, MISSING = "loaded", "loadable", "missing"
+_DRIVERS = "/sys/bus/pci/drivers"
+_ROOTS = ("/lib/modules", "/usr/lib/modules")
+_MODPROBE = ("/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe", "/usr/bin/modprobe")
+
+
+def release(files: Files) -> str:
+    return files.text("/proc/sys/kernel/osrelease") or ""
+
+
+def state(files: Files, driver: str) -> str:
+    """Of a PCI driver: loaded, loadable or missing."""
+    if files.has(f"{_DRIVERS}/{driver}"):
+        return LOADED
+    return LOADABLE if _plain(driver) in _all(files) else MISSING
+
+
+def _all(files: Files) -> set[str]:
+    """The modules below /lib/modules that depmod knows, and those that are built in."""
+    lines = [*_lines(files, "modules.dep"), *_lines(files, "modules.builtin")]
+    paths = (line.partition(":")[0] for line in lines)
+    return {_plain(path.rpartition("/")[2].partition(".ko")[0]) for path in paths}
+
+
+def knowing(files: Files, device: Device) -> list[str]:
+    """Drivers of the kernel's that know the device, by the aliases of their modules; not those for user space alone."""
+    if not device.modalias:
+        return []
+    found = dict.fromkeys(module for pattern, module in _aliases(files, device) if pattern)
+    return [driver for module in found for driver in _drivers(files, module)]
+
+
+def _aliases(files: Files, device: Device) -> Iterator[tuple[str, str]]:
+    """(pattern, module) of what may match: a distribution's kernel has twenty thousand. vfio's begin with vfio_pci:"""
+    vendors = f"pci:v{device.vendor:08X}d", "pci:v*"
+    lines = [line.split() for line in _lines(files, "modules.alias")]
+    pairs = [(words[1], words[2]) for words in lines if len(words) == 3]
+    for line in (files.text(f"{_root(files)}/modules.builtin.modinfo") or "").split("\0"):
+        module, _, rest = line.partition(".")
+        if rest.startswith("alias="):
+            pairs.append((rest.removeprefix("alias="), module))
+    for pattern, module in pairs:
+        if pattern.startswith(vendors) and fnmatchcase(device.modalias, pattern):
+            yield pattern, module
+
+
+def _drivers(files: Files, module: str) -> list[str]:
+    """A driver may be called otherwise than its module: xhci_pci has xhci_hcd. Where it is not loaded, nobody tells."""
+    names = files.names(f"/sys/module/{_plain(module)}/drivers")
+    return [name.removeprefix("pci:") for name in names if name.startswith("pci:")] or [module]
+
+
+def _root(files: Files) -> str:
+    kernel = release(files)
+    return next((path for root in _ROOTS if files.has(path := f"{root}/{kernel}")), "") if kernel else ""
+
+
+def _lines(files: Files, name: str) -> list[str]:
+    root = _root(files)
+    return (files.text(f"{root}/{name}") or "").splitlines() if root else []
+
+
+def _plain(name: str) -> str:
+    """modprobe takes - and _ for the same."""
+    return name.replace("-", "_")
+
+
+def load(files: Files, driver: str) -> None:
+    """PfUnusable if that fails; what modprobe says goes to standard error."""
+    modprobe = next((path for path in _MODPROBE if files.has(path)), "")
+    if not modprobe:
+        raise PfUnusable(
+            f"load module {driver}: there is no modprobe on this machine", "install kmod, or load it by hand"
+        )
+    status, _ = process.run(files.root + modprobe, process.clean_environment(os.environ), "", ("--", driver))
+    if status or state(files, driver) != LOADED:
+        raise PfUnusable(
+            f"load module {driver}: modprobe ended with {status}",
+            "is it on a blacklist (/etc/modprobe.d), or not signed for this kernel? dmesg says more",
+        )

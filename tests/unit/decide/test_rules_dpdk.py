@@ -1,0 +1,115 @@
+"""Huge pages by NUMA node, and crypto. Each case has its nearest one without trouble."""
+
+from __future__ import annotations
+
+import pytest
+
+from cni_sriov.decide import rules_dpdk as rules
+from cni_sriov.decide.facts import Facts, Rule
+from cni_sriov.decide.facts_machine import HugeFile, HugePages
+from cni_sriov.words.device import Device
+from tests.unit.decide.patient import NODE0, NODE1, healthy, ill, one, said
+
+BIG = NODE0.replace("2048kB", "1048576kB")
+
+
+def with_vfio(facts: Facts) -> Facts:
+    facts.cards[0].vfs[0].is_meant = True
+    return facts
+
+
+@pytest.mark.parametrize("rule", rules.RULES)
+def test_a_healthy_machine_has_no_trouble(rule: Rule) -> None:
+    assert ill(rule, healthy()) == []
+
+
+def test_no_huge_pages_at_all_is_one_finding_for_all_nodes() -> None:
+    facts = healthy()
+    facts.machine.hugepages = [HugePages(n, 2048, 0, 0, where) for n, where in enumerate((NODE0, NODE1))]
+
+    trouble = one(rules.hugepages_none, facts)
+
+    assert (trouble.severity, trouble.subject) == ("note", "")
+    assert trouble.remedy.splitlines()[0] == f"echo 256 > {NODE0}/nr_hugepages"
+    assert said(trouble)[f"{NODE0}/nr_hugepages"] == "0"
+    assert one(rules.hugepages_none, with_vfio(facts)).severity == "warning"
+    facts.machine.hugepages = []  # a kernel without huge pages: nothing to write to
+    assert ill(rules.hugepages_none, facts) == []
+
+
+def test_none_on_the_node_of_the_card_though_the_other_one_has_some() -> None:
+    facts = healthy()
+    facts.machine.hugepages = [HugePages(0, 2048, 0, 0, NODE0), HugePages(1, 2048, 512, 512, NODE1)]
+
+    trouble = one(rules.hugepages_none, facts)
+
+    assert trouble.subject == "NUMA node 0"
+    assert "NUMA node 0, where enp1s0f0 sits, has no huge pages" in trouble.why
+    facts.cards[0].device.numa_node = 1
+    assert ill(rules.hugepages_none, facts) == []
+
+
+def test_one_gigabyte_pages_are_huge_pages_too() -> None:
+    facts = healthy()
+    facts.machine.hugepages = [HugePages(0, 2048, 0, 0, NODE0), HugePages(0, 1 << 20, 2, 1, BIG)]
+
+    assert ill(rules.hugepages_none, facts) == ill(rules.hugepages_used_up, facts) == []
+    facts.machine.hugepages[1].free = 0
+    trouble = one(rules.hugepages_used_up, facts)
+    assert trouble.remedy.splitlines()[0] == f"echo 3 > {BIG}/nr_hugepages"  # the size that there is
+
+
+@pytest.mark.parametrize("free", [0, 1])
+def test_used_up_means_that_not_one_is_free(free: int) -> None:
+    facts = healthy()
+    facts.machine.hugepages = [HugePages(0, 2048, 64, free, NODE0)]
+    facts.machine.hugefiles = [HugeFile("/dev/hugepages/rtemap_0", ["dpdk-testpmd (pid 9)"])]
+
+    found = ill(rules.hugepages_used_up, facts)
+
+    assert len(found) == (free == 0)
+    for trouble in found:
+        assert said(trouble) == {f"{NODE0}/free_hugepages": "0 of 64"}
+        assert trouble.remedy.splitlines()[0] == f"echo 320 > {NODE0}/nr_hugepages"
+        assert "# in use: /dev/hugepages/rtemap_0: dpdk-testpmd (pid 9)" in trouble.remedy
+
+
+def test_files_that_nobody_maps_any_more_are_removed_first() -> None:
+    """What a DPDK that was killed leaves."""
+    facts = healthy()
+    facts.machine.hugepages = [HugePages(-1, 2048, 64, 0, NODE0)]
+    facts.machine.hugefiles = [
+        HugeFile("/dev/hugepages/rtemap_0"),
+        HugeFile("/dev/hugepages/rtemap_1", ["vpp (pid 9)"]),
+        HugeFile("/dev/hugepages/rtemap_2"),
+    ]
+
+    trouble = one(rules.hugepages_used_up, facts)
+
+    assert trouble.remedy.splitlines()[0] == "rm /dev/hugepages/rtemap_0 /dev/hugepages/rtemap_2"
+    assert (trouble.subject, "2 files keep some" in trouble.why) == ("", True)
+
+
+def test_huge_pages_that_are_mounted_nowhere() -> None:
+    facts = healthy()
+    facts.machine.hugetlbfs = []
+
+    trouble = one(rules.hugetlbfs_missing, facts)
+
+    assert (trouble.severity, "mount -t hugetlbfs hugetlbfs /dev/hugepages" in trouble.remedy) == (
+        "note",
+        True,
+    )
+    facts.machine.hugepages[0].total = 0
+    assert ill(rules.hugetlbfs_missing, facts) == []
+
+
+def test_crypto_has_a_qat_or_software_and_only_who_wants_dpdk_hears_of_the_latter() -> None:
+    facts = healthy()
+    without = one(rules.crypto_accelerator, with_vfio(healthy()))
+    facts.machine.accelerators = [Device("0000:3d:00.0", 0x0B40, 0x8086, 0x37C8, "c6xx")]
+    present = one(rules.crypto_accelerator, facts)
+
+    assert (without.severity, "--vdev crypto_openssl" in without.remedy) == ("note", True)
+    assert said(present) == {"/sys/bus/pci/devices/0000:3d:00.0/driver": "c6xx"}
+    assert "openssl" not in present.remedy
