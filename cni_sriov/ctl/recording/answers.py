@@ -32,8 +32,8 @@ QUESTIONS = (
     "routes",
     "traits",
     "vf_states",
+    "whole_link",
 )
-LATER = ("whole_link",)  # of versions that have it
 
 
 Refusal = tuple[str, int, str]
@@ -121,7 +121,7 @@ def _spying(name: str) -> Callable[..., Any]:
     return ask
 
 
-for _name in (*QUESTIONS, *(name for name in LATER if hasattr(Netlink, name))):
+for _name in QUESTIONS:
     setattr(SpyNetlink, _name, _spying(_name))
 
 
@@ -203,7 +203,7 @@ class RecordedNetlink(Netlink):
 
     def _told(self, name: str, *args: Any, instead: Callable[[], Any] | None = None) -> Any:
         """`instead`: what it follows from, where nobody asked it."""
-        key = f"{name} {json.dumps(list(args))}" if name in LATER else question(name, *args)
+        key = question(name, *args)
         if key in self.answers.refused:
             raise KernelRefused(*self.answers.refused[key])
         if key in self.answers.told:

@@ -30,6 +30,10 @@ class RecordedFiles(Files):
     def data(self, path: str) -> bytes | None:
         return self._told(self.tree.content, path)
 
+    def tail(self, path: str, most: int) -> bytes | None:
+        found = self.data(path)
+        return None if found is None else found[-most:]
+
     def names(self, path: str) -> list[str]:
         return sorted(self._told(self.tree.names, path) or [])
 

@@ -32,6 +32,10 @@ class SpyFiles(Files):
         self.camera.file(path)
         return Files.data(self, path)
 
+    def tail(self, path: str, most: int) -> bytes | None:
+        self.camera.file(path)
+        return Files.tail(self, path, most)
+
     def names(self, path: str) -> list[str]:
         self.camera.listing(path)
         return Files.names(self, path)
@@ -88,6 +92,10 @@ class SpyHost(Host):
 
     def blind_spot(self) -> str:
         return self.real.blind_spot()
+
+    def eswitch_mode(self, pci_address: str) -> str:
+        mode = self.recording.node.eswitches[pci_address] = self.real.eswitch_mode(pci_address)
+        return mode
 
 
 def _cookie(netns: Netns) -> int:
@@ -151,6 +159,14 @@ class RecordedHost(Host):
 
     def blind_spot(self) -> str:
         return self.recording.node.blind_spot
+
+    def eswitch_mode(self, pci_address: str) -> str:
+        known = self.recording.node.eswitches
+        if pci_address not in known:
+            raise KernelRefused(
+                f"ask for the eswitch of {pci_address}", ENODATA, "it is not in the recording"
+            )
+        return known[pci_address]
 
     def visit(self, netns: Netns) -> NoReturn:
         raise KernelRefused(f"look into netns {netns.path}", ENODATA, "it is not in the recording")

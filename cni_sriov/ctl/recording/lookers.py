@@ -10,14 +10,17 @@ from dataclasses import replace
 from ...words.errors import CniError
 from ...words.failures import Failures
 from ..arguments import Command, parser
-from ..commands import baseline, leases, status
+from ..commands import baseline, doctor, leases, metrics, oracle, status
 from ..tool import Tool
 
 # what is asked of each when a node is recorded
 LOOKS: tuple[tuple[Command, tuple[str, ...]], ...] = (
     (status.COMMAND, ("status",)),
     (leases.COMMAND, ("leases",)),
+    (oracle.COMMAND, ("oracle",)),
+    (doctor.COMMAND, ("doctor",)),
     (baseline.COMMAND, ("baseline",)),
+    (metrics.COMMAND, ("metrics",)),
 )
 # options with which they do more than look, or look again and again
 _ACTS = {"take": "--take", "watch": "--watch"}
@@ -51,5 +54,5 @@ def ask_all(tool: Tool, state_dir: str, progress: Callable[[str], None], failure
     for _, argv in LOOKS:
         progress(f"what {argv[0]} looks at")
         with failures.of(verb=" ".join(argv)):
-            options = parse([*argv, "--json", "--state-dir", state_dir])
+            options = parse([*argv, "--state-dir", state_dir])
             options.run(options, replace(tool, out=io.StringIO(), err=io.StringIO()))

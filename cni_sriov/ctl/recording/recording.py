@@ -38,7 +38,9 @@ class Netns:
 
 @dataclass(slots=True)
 class Node:
-    """What else is asked of a node. `made` is when, in seconds; `uptime` what it was then. `live` are its netns by inode."""
+    """What else is asked of a node. `made` is when, in seconds; `uptime` what it was then. `live` are its netns by inode,
+    `eswitches` what devlink said of a PF by its address, `bundle` where our own plugin was.
+    """
 
     made: int = 0
     uptime: float = 0.0
@@ -46,11 +48,13 @@ class Node:
     run_dir: str = ""
     state_dir: str = ""
     data_dir: str = ""
+    bundle: str = ""
     sysfs: str = "sysfs"
     blind_spot: str = ""
     inodes: dict[str, int] = field(default_factory=dict)
     live: dict[int, list[str]] = field(default_factory=dict)
     opened: dict[str, Netns] = field(default_factory=dict)
+    eswitches: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -90,6 +94,8 @@ def document(recording: Recording) -> dict[str, Any]:
             "runDir": node.run_dir,
             "stateDir": node.state_dir,
             "dataDir": node.data_dir,
+            "bundle": node.bundle,
+            "eswitches": node.eswitches,
             "sysfs": node.sysfs,
             "blindSpot": node.blind_spot,
             "inodes": node.inodes,
@@ -186,11 +192,13 @@ def _node(raw: dict[str, Any]) -> Node:
         _path(_get(raw, "runDir", str)),
         _path(_get(raw, "stateDir", str)),
         _path(_get(raw, "dataDir", str)),
+        _get(raw, "bundle", str),
         _get(raw, "sysfs", str),
         _get(raw, "blindSpot", str),
         _map(raw, "inodes", int),
         {_number(inode): _texts(paths) for inode, paths in _get(raw, "live", dict).items()},
         opened,
+        _map(raw, "eswitches", str),
     )
 
 

@@ -56,6 +56,8 @@ def replayed(tool: Tool, recording: Recording, root: str) -> Tool:
         make_host=make_host,
         proc=f"{root}/none",
         data_dir=root + node.data_dir,
+        is_dead=None,
+        bundle=node.bundle or "/none",
         files=files,
     )
 

@@ -61,7 +61,9 @@ def live(world: World, *argv: str, screen: bool = False) -> Run:
 
 def recorded(world: World) -> Recording:
     failures = Failures()
-    found = record.taken(tool(world, io.StringIO(), io.StringIO()), str(world.state_dir), lambda _: None, failures)
+    found = record.taken(
+        tool(world, io.StringIO(), io.StringIO()), str(world.state_dir), lambda _: None, failures
+    )
     assert failures.told == []
     return found
 
