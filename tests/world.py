@@ -154,7 +154,9 @@ class World:
         return Reply(exit_code, out[1])
 
     def _host(self, request: Request, conf: NetConf, allow_own_netns: bool) -> Host:
-        log = Log(conf.log_level, conf.log_file)
+        who = request.attachment
+        context = {"verb": request.verb, "containerID": who.container_id, "ifname": who.ifname}
+        log = Log(conf.log_level, conf.log_file, context)
         # another main plugin's conf names none, and the default is this machine's
         state_dir = str(self.state_dir) if conf.state_dir == STATE_DIR else conf.state_dir
         ledger = Ledger(state_dir, log, str(self.run_dir), self.boot_id)

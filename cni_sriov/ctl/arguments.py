@@ -28,6 +28,11 @@ class Usage(CniError):
 
 
 class _Parser(argparse.ArgumentParser):
+    """Without abbreviations: a script that has one breaks when an option is added that begins alike."""
+
+    def __init__(self, *args: Any, **keys: Any) -> None:
+        super().__init__(*args, **keys | {"allow_abbrev": False})
+
     def error(self, message: str) -> NoReturn:
         raise Usage(message, self.format_usage().strip())
 

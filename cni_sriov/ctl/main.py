@@ -28,6 +28,7 @@ from .commands import (
     leases,
     metrics,
     oracle,
+    profile,
     record,
     restore,
     status,
@@ -51,12 +52,13 @@ COMMANDS = tuple(
         doctor,
         record,
         leases,
+        explain,
         baseline,
         gc,
         forget,
         importing,
         validate,
-        explain,
+        profile,
     )
 )
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 _ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
+_PIPE_WIDTH = 1000
 _GAP, _NARROW_GAP = 2, 1
 _LEAST = 20  # columns of a value in a block, however narrow the terminal says it is
 
@@ -54,6 +55,12 @@ def amount(number: int) -> str:
     while size >= 999.5:
         size, unit = size / 1000, next(units)
     return f"{size:.1f}{unit}" if unit and size < 9.95 else f"{size:.0f}{unit}"
+
+
+def console(out: TextIO) -> Console:
+    """For tables that wrap nothing in a pipe and may be cut on a terminal."""
+    width = None if out.isatty() else _PIPE_WIDTH
+    return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 class Screen:

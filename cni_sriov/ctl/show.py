@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from rich.bar import Bar
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..conf.hostsubnet import SCOPE
-from . import split
 from .baseline import Row
-from .explain import Explained
 from .finding import Finding
 from .gc import Verdict
 from .importer import Imported
+from .screen import console as console_of
 from .screen import short_id
 from .vfs import Provision
 
-_PIPE_WIDTH = 1000  # a pipe wraps nothing
 _WIDE = 100
 _FOLDED = {"container": 12, "subnet": 14}  # with what they shrink to in a narrow terminal
 _NAMED = 3  # of what is left, per reason
-_BAR = 20
-_ORDER = {part: n for n, part in enumerate(split.PARTS)}
-_COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "white"), strict=True))
-
-
-def console_of(out: TextIO) -> Console:
-    width = None if out.isatty() else _PIPE_WIDTH
-    return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def _table(console: Console, *columns: str) -> Table:
@@ -182,48 +171,3 @@ def findings(out: TextIO, file: str, found: list[Finding]) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
-
-
-# explain -------------------------------------------------------------------------------------------------------------
-
-
-def explained(out: TextIO, file: str, outcome: Explained) -> None:
-    """A row for each part, with a bar where it lies in the call; the bars are last, so that awk finds the numbers."""
-    console = console_of(out)
-    verbs = {verb: split.middle(calls) for verb, calls in outcome.verbs.items()}
-    runs = len(outcome.verbs["ADD"])
-    console.print(Text(f"{file}, network {outcome.network}: {_runs(runs)}", style="bold"))
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("ms", *(cell for verb in verbs for cell in (verb, "%"))):
-        table.add_column(title, justify="left" if title == "ms" else "right", no_wrap=True)
-    for verb in verbs:
-        table.add_column(verb, no_wrap=True)
-    for part in split.PARTS:
-        table.add_row(part, *_numbers(verbs, part), *(_bar(call, part) for call in verbs.values()))
-    whole = (cell for call in verbs.values() for cell in (f"{call.whole:.1f}", "100"))
-    table.add_row(*(Text(cell, style="bold") for cell in ("whole", *whole)))
-    console.print(table)
-    for verb, call in verbs.items():
-        held = ", ".join(f"{lock} {spent:.2f}" for lock, spent in call.held.items())
-        console.print(Text(f"{verb} holds locks, ms: {held or 'none'}", style="dim"))
-
-
-def _runs(number: int) -> str:
-    return "one run" if number == 1 else f"medians of {number} runs"
-
-
-def _numbers(verbs: dict[str, split.Call], part: str) -> list[str]:
-    return [
-        cell
-        for call in verbs.values()
-        for cell in (f"{call.parts[part]:.1f}", f"{100 * call.parts[part] / call.whole:.0f}")
-    ]
-
-
-def _bar(call: split.Call, part: str) -> Bar | Text:
-    """Where the parts before it end, this one begins; too small to be seen, it has none."""
-    begin = sum(spent for name, spent in call.parts.items() if _ORDER[name] < _ORDER[part])
-    whole = sum(call.parts.values())
-    if call.parts[part] < whole / _BAR / 8:
-        return Text("")
-    return Bar(whole, begin, begin + call.parts[part], width=_BAR, color=_COLOURS[part])

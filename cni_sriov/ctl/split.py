@@ -1,6 +1,6 @@
 """Where a call's time went: the plugin's own line (doors/times.py) between the stamps of the one who started and reaped it.
 
-Pure. For `sriovctl explain` and `make bench`. Milliseconds.
+Pure. For `sriovctl profile` and `make bench`. Milliseconds.
 """
 
 from __future__ import annotations

@@ -77,6 +77,21 @@ def free_vf(
     raise _nothing_free(seen, lasting, without_vfs)
 
 
+# why that VF, for people (`sriovctl explain`)
+BY_ADDRESS = "asked for by its address"
+BY_MAC = "the one that has the MAC asked for"
+
+
+def why_first(chosen: PF, pfs: list[PF], claimed: dict[str, str]) -> str:
+    """Of `chosen`, which came first among `pfs`. `claimed` as it was before: VF address -> PF address."""
+    first = f"the first free one of {chosen.ifname or chosen.pci_address}"
+    if len(pfs) == 1:
+        return first
+    taken = list(claimed.values())
+    counts = ", ".join(f"{pf.ifname or pf.pci_address} {taken.count(pf.pci_address)}" for pf in pfs)
+    return f"{first}; claims before: {counts}"
+
+
 CLAIMED = "claimed"
 UNNAMED = "is not named by udev yet"  # time alone makes such a VF free
 

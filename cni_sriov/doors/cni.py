@@ -200,8 +200,18 @@ def _dispatch(call: Call) -> str:
         _on_stop(_raise_stop)
     elif cni.VERBS[verb].is_by_record:
         _on_stop(signal.SIG_IGN)
-    result = RUN[verb](call)
+    try:
+        result = RUN[verb](call)
+    except (Exception, SystemExit) as error:
+        if call.host.log.is_kept:
+            _tell_failure(call.host.log, as_cni_error(error))
+        raise
     return "" if result is None else results.render_result(result, conf.version, conf.prev_result)
+
+
+def _tell_failure(log: Log, error: CniError) -> None:
+    """The runtime is answered the same; its log is seldom where the node's other lines are."""
+    log.error("failed", code=error.code, reason=error.msg, details=error.details)
 
 
 def _families(call: Call) -> list[int]:

@@ -1,6 +1,6 @@
 """Where the time of one call goes: with CNI_SRIOV_TIMES=1 the last line on standard error tells it, as JSON.
 
-It wraps acts by name, so the code that is measured has no line for it. Read docs/speed.md; `sriovctl explain` and
+It wraps acts by name, so the code that is measured has no line for it. Read docs/speed.md; `sriovctl profile` and
 `make bench` read the line.
 """
 

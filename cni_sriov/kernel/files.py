@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
+from functools import partial
 from typing import TypeVar
 
 from ..words.errors import InputOutput
@@ -35,6 +36,10 @@ class Files:
 
     def data(self, path: str) -> bytes | None:
         return self._look(_content, path)
+
+    def tail(self, path: str, most: int) -> bytes | None:
+        """The last so many bytes: a log may be of any size, and its end is what is new."""
+        return self._look(partial(_end, most=most), path)
 
     def names(self, path: str) -> list[str]:
         """What is in that directory, sorted."""
@@ -80,6 +85,13 @@ def _content(path: str) -> bytes:
     finally:
         os.close(fd)
     return found
+
+
+def _end(path: str, most: int) -> bytes:
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - most))
+        return file.read(most)
 
 
 def _real(path: str) -> str:

@@ -26,6 +26,7 @@ from ..words.errors import (
     TryAgain,
 )
 from ..words.failures import REFUSED
+from ..words.origin import Origin
 from ..words.record import Record
 
 
@@ -85,6 +86,8 @@ def _attach(
             found, routes = late, kind.add_late(given, conf, late)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
+        if host.log.is_kept:
+            _tell(host, record)
         return _result(record, conf, given.link, found, routes)
     except (
         BaseException
@@ -112,6 +115,23 @@ def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:
     record.addresses = [ip.address for ip in found.ips] if found else []
     record.status = "done"
     host.ledger.put(record)
+
+
+def _tell(host: Host, record: Record) -> None:
+    """All that `sriovctl explain` can still say of it when the Record is gone."""
+    origin = Origin.of(record.origin)
+    asked = ", ".join(f"{name} {value}" for name, value in record.settings.asked().items())
+    told = {
+        "pod": origin.pod,
+        "network": record.network,
+        "netns": record.netns,
+        "vf": record.vf,
+        "pf": record.pf,
+        "reason": origin.reason,
+        "set": asked,
+        "addresses": ", ".join(record.addresses),
+    }
+    host.log.info("attached", **{key: value for key, value in told.items() if value})
 
 
 def _undo(host: Host, record: Record | None, request: Request, conf: NetConf, error: BaseException) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from ..conf.netconf import NetConf
 from ..decide import choose
 from ..kernel.netns import Netns
 from ..state import sriovcni
+from ..words import origin
 from ..words.domain import PF, VF, Attachment, Request
 from ..words.errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeVf, PfUnusable
 from ..words.failures import Failures
@@ -83,9 +85,10 @@ def _no_pf(host: Host, name: str) -> CniError:
 def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:
     """A VF of these PFs for this attachment, claimed. NoFreeVf and MacInUse say what is in the way (owner/reclaim.py)."""
     with host.ledger.node_lock(request.verb):
-        pf, vf = _find_free(host, conf, pfs, _with_global_address(host), request.attachment)
+        first = pf, vf = _find_free(host, conf, pfs, _with_global_address(host), request.attachment)
         if conf.settings.mac:
-            pf, vf = _with_mac(host, conf, pfs, (pf, vf), conf.settings.mac)
+            pf, vf = _with_mac(host, conf, pfs, first, conf.settings.mac)
+        reason = _reason(host, conf, pfs, pf) if (pf, vf) == first else choose.BY_MAC
         record = Record(
             request.attachment,
             conf.name,
@@ -99,9 +102,17 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
             settings=conf.settings,
             vf_inode=host.sysfs.inode(vf.pci_address),
             netns_cookie=netns.cookie,
+            origin=origin.packed(int(time.time()), reason, request.args, conf.log_file),
         )
         host.ledger.claim(record)
     return record
+
+
+def _reason(host: Host, conf: NetConf, pfs: list[PF], chosen: PF) -> str:
+    """Why that VF, for people."""
+    if conf.device:
+        return choose.BY_ADDRESS
+    return choose.why_first(chosen, pfs, host.ledger.claimed() if len(pfs) > 1 else {})
 
 
 def check_room(host: Host, conf: NetConf, pfs: list[PF], now: bool) -> None:

@@ -35,6 +35,13 @@ class Log:
             except OSError as error:
                 self.warning("log file not writable", path=path, error=error.strerror)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it goes to a file. What is told of a call that went well is only worth its time there: nobody reads the
+        standard error of such a call.
+        """
+        return self.fd != 2
+
     def debug(self, event: str, **fields: object) -> None:
         self._write("debug", event, fields)
 

@@ -61,6 +61,14 @@ class VfSettings(Stored):
     promisc: bool | None = None
     allmulti: bool | None = None
 
+    def asked(self) -> dict[str, Any]:
+        """By name, without what is not asked; what goes with a VLAN only beside one that has it."""
+        usual = {"vlan_qos": 0, "vlan_proto": "802.1q"}
+        found = {name: getattr(self, name) for name in self.__slots__}
+        return {
+            name: value for name, value in found.items() if value is not None and value != usual.get(name)
+        }
+
     def modes(self, now: int) -> int:
         """Link.modes as asked; what is not asked stays as it is `now`."""
         for bit, asked in ((PROMISC, self.promisc), (ALLMULTI, self.allmulti)):
@@ -80,7 +88,7 @@ _OURS: Shape = {"dataDir": (str,), "scope": (str,)}
 _FOREIGN: Shape = {"type": (str,), "conf": (dict,), "args": (str,), "path": (str,)}
 
 
-@stored(vf_inode=0, adopted="", device_info="", netns_cookie=0, anew=False, later={})
+@stored(vf_inode=0, adopted="", device_info="", netns_cookie=0, anew=False, origin="", later={})
 @dataclass(slots=True)
 class Record(Stored):
     """What survives for DEL: one attachment, its VF, and all that the VF was before we touched it.
@@ -93,7 +101,8 @@ class Record(Stored):
     driver tells none. `settings` = what ADD set on the VF, for CHECK. `ipam` = how to give the addresses back: ours
     {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args", "path"}, {} for layer 2. `adopted` = the directory of
     sriov-cni's files if that made the attachment, else "". `device_info` = the file that state/deviceinfo.py wrote, else "".
-    `anew` = the VF's netdev is to be made anew before anybody else gets it (vf/stacked.make_anew).
+    `anew` = the VF's netdev is to be made anew before anybody else gets it (vf/stacked.make_anew). `origin` = when, why and
+    for whom the VF was claimed (words/origin.py).
     """
 
     attachment: Attachment
@@ -117,6 +126,7 @@ class Record(Stored):
     device_info: str = ""
     netns_cookie: int = 0
     anew: bool = False
+    origin: str = ""
 
     def expected(self) -> VfSettings:
         """What the PF should show of the VF now: what was asked, for the rest the baseline."""

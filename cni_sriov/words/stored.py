@@ -17,7 +17,7 @@ from . import jsontext
 from .errors import BadConfig, BadJson, Unreadable
 from .jsontext import words
 
-FORMAT, MINOR = 1, 1
+FORMAT, MINOR = 1, 2
 LARGEST = 1 << 18  # bytes of what is stored at once; tmpfs holds it, and a conf that is larger is none
 
 Shape = dict[str, tuple[type, ...]]  # a field of the file: what it may be there

@@ -1,45 +1,56 @@
-"""`sriovctl explain`: attach, detach, and show where the time goes."""
+"""`sriovctl explain`: one attachment's story."""
 
 from __future__ import annotations
 
 import argparse
 
-from ...words.jsontext import words
 from ..arguments import Command
 from ..tool import OK, Tool, write_json
+from . import profile
+
+_FILES = (".conf", ".conflist", ".json")
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("file", metavar="FILE", help="a .conf or .conflist; - is standard input")
     verb.add_argument(
-        "--runs",
-        type=_runs,
-        default=5,
-        metavar="N",
-        help="how often (default %(default)s); shown are medians",
+        "target",
+        metavar="CONTAINER|VF",
+        help="a container's ID (4 characters of it or more), ID/INTERFACE or its pod NAMESPACE/NAME; or a VF by its PCI"
+        " address, PF:INDEX, or the name of its interface in the host",
     )
     verb.add_argument(
-        "--plugin", metavar="PATH", default="", help="the plugin (default: `sriov` beside sriovctl)"
+        "--log",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a log file to read besides those of the Record and of /etc/cni/net.d; may be repeated",
     )
-
-
-def _runs(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 10_000):
-        raise argparse.ArgumentTypeError(f"{words(text)} is no number of runs")
-    return int(text)
+    profile.options(verb, is_shown=False)
 
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
-    from .. import explain
+    if options.target == "-" or options.target.endswith(_FILES):
+        tool.err.write(
+            f"sriovctl: explain {options.target}: this is `sriovctl profile` now; it takes a VF for a moment\n"
+        )
+        options.file = options.target
+        return profile.run(options, tool)
+    from ..story import teller
 
-    outcome = explain.run(options.file, options.runs, options.plugin)
+    told = teller.run(tool, tool.make_host(options.state_dir), options.target, options.log)
     if options.json:
-        write_json(tool, {"file": options.file} | outcome.to_json())
+        write_json(tool, told.to_json())
     else:
-        from .. import show
+        from ..story import show
 
-        show.explained(tool.out, options.file, outcome)
+        show.told(tool.out, told)
     return OK
 
 
-COMMAND = Command("explain", "attach, detach, and show where the time goes", arguments, run, needs_root=True)
+COMMAND = Command(
+    "explain",
+    "one attachment's story: who asked, when, which VF and why that one, what was set, what the log says",
+    arguments,
+    run,
+    needs_root=True,
+)

@@ -14,8 +14,8 @@ from ...kernel.netns import OWN
 from ...vf.host import Host
 from ...words.errors import InputOutput
 from ...words.failures import Failures
+from .. import profile
 from ..tool import Tool
-from .. import explain
 from . import anonymous, lookers, scope, state
 from .camera import Camera
 from .hosts import SpyFiles, SpyHost
@@ -98,7 +98,7 @@ def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures:
 def _node(host: Host, tool: Tool, failures: Failures) -> Node:
     node = Node(int(time.time()), time.clock_gettime(time.CLOCK_BOOTTIME), host.ledger.boot_id)
     node.run_dir, node.state_dir, node.data_dir = host.ledger.run_dir, host.ledger.state_dir, tool.data_dir
-    node.bundle = tool.bundle or explain.beside()
+    node.bundle = tool.bundle or profile.beside()
     with failures.of(what="the file system of /sys"):
         node.sysfs = file_system(f"{host.sysfs.root}/bus/pci/devices")
     with failures.of(what="whether all of the node can be seen"):

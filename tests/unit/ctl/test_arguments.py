@@ -28,7 +28,9 @@ def parsed(*argv: str) -> dict[str, Any]:
         (["forget", "ns/web"], {"pod": "ns/web", "dry_run": False}),
         (["import", "host-local", "a.conf"], {"store": "/var/lib/cni/networks", "network": ""}),
         (["validate", "-"], {"file": "-", "device_id_given": False, "needs_root": False}),
-        (["explain", "a.conf", "--runs", "9"], {"runs": 9, "plugin": ""}),
+        (["profile", "a.conf", "--runs", "9"], {"file": "a.conf", "runs": 9, "plugin": ""}),
+        (["explain", "web", "--log", "/a", "--log", "/b"], {"target": "web", "log": ["/a", "/b"]}),
+        (["explain", "a.conf", "--runs", "9"], {"target": "a.conf", "runs": 9, "plugin": ""}),
     ],
 )
 def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
@@ -44,7 +46,10 @@ def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
         (["vfs", "enp1s0f0", "-1"], ""),
         (["vfs", "enp1s0f0", "many"], '"many" is no number of VFs'),
         (["vfs", "enp1s0f0", "\u0663"], "is no number of VFs"),
-        (["explain", "a.conf", "--runs", "0"], '"0" is no number of runs'),
+        (["profile", "a.conf", "--runs", "0"], '"0" is no number of runs'),
+        (["status", "--js"], "unrecognized arguments: --js"),
+        (["--state", "/x", "status"], ""),
+        (["gc", "--dry"], "unrecognized arguments: --dry"),
         (["import", "dhcp", "a.conf"], "invalid choice"),
         (["forget"], "required"),
     ],

@@ -42,6 +42,13 @@ def test_the_pfs_of_the_containers_other_interfaces_come_last() -> None:
     assert [pf.ifname for pf in ordered] == ["pf2", "pf1"]
 
 
+def test_why_the_first_one() -> None:
+    pfs, claimed = [a_pf(1), a_pf(2)], {"0000:02:10.0": "0000:02:00.0", "0000:02:10.1": "0000:02:00.0"}
+
+    assert choose.why_first(pfs[0], pfs[:1], {}) == "the first free one of pf1"
+    assert choose.why_first(pfs[0], pfs, claimed) == "the first free one of pf1; claims before: pf1 0, pf2 2"
+
+
 def test_no_free_vf_gives_the_reason_of_each() -> None:
     with pytest.raises(NoFreeVf) as refused:
         choose.free_vf([(a_pf(1), vfs(1, "is busy", "")), (a_pf(2), [])], {"0000:01:10.1": "0000:01:00.0"})

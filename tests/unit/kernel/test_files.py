@@ -33,6 +33,19 @@ def test_a_large_file_is_read_to_its_end_and_what_wants_small_reads_is_read_too(
     assert Files().text("/proc/sys/kernel/osrelease") == platform.release()
 
 
+def test_the_end_of_what_may_be_of_any_size(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"0123456789")
+    files = Files(str(tmp_path))
+
+    assert [files.tail("/log", most) for most in (0, 3, 10, 99)] == [
+        b"",
+        b"789",
+        b"0123456789",
+        b"0123456789",
+    ]
+    assert files.tail("/none", 3) is None
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     files = Files(str(tmp_path))

@@ -40,6 +40,15 @@ def test_a_line_is_read_back_as_words(tmp_path: Path) -> None:
     assert words == {"level": "error", "container": "c1", "msg": "it is", "value": r'a "b"\nerror', "n": "7"}
 
 
+def test_a_log_is_kept_where_it_is_a_file(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert [Log("info", path).is_kept for path in (str(tmp_path / "log"), "", str(tmp_path))] == [
+        True,
+        False,
+        False,
+    ]
+    assert "log file not writable" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("what", ["directory", "symlink", "fifo"])
 def test_what_cannot_be_written_fails_no_call(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], what: str

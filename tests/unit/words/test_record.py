@@ -16,7 +16,7 @@ from cni_sriov.words.record import Record, VfSettings, VfState
 
 LEASE = Lease("default", "10.10.1.0/24", "10.10.1.2/24", "10.10.1.1", "10.10.0.0/16")
 # As the version before dataclasses wrote it; `later` and the stamp are last and first.
-STAMP = f'{{"format": 1, "minor": 1, "by": "{__version__}", '
+STAMP = f'{{"format": 1, "minor": 2, "by": "{__version__}", '
 STORED = (
     STAMP + '"addresses": ["10.10.1.2/24"], "adopted": "", "anew": false,'
     ' "attachment": {"container_id": "c1", "ifname": "net1"},'
@@ -27,7 +27,7 @@ STORED = (
     ' "leases": [{"address": "10.10.1.2/24", "gateway": "10.10.1.1", "pool": "10.10.0.0/16", "scope": "default",'
     ' "sticky": "", "subnet": "10.10.1.0/24"}],'
     ' "netns": "/run/netns/p", "netns_cookie": 7, "netns_identity": [4, 5], "network": "fast",'
-    ' "parent_dev": "0000:01:10.0", "pf": "0000:01:00.0",'
+    ' "origin": "1764120000\\tthe first free one of enp1s0f0", "parent_dev": "0000:01:10.0", "pf": "0000:01:00.0",'
     ' "settings": {"link_state": null, "mac": "02:00:00:00:00:02", "max_tx_rate": null, "min_tx_rate": null,'
     ' "mtu": 1400, "spoofchk": null, "trust": null, "vlan": 100, "vlan_proto": "802.1ad", "vlan_qos": 3},'
     ' "status": "done", "vf": "0000:01:10.0", "vf_index": 0, "vf_inode": 99,'
@@ -70,6 +70,7 @@ def record() -> Record:
         leases=[LEASE],
         addresses=["10.10.1.2/24"],
         netns_cookie=7,
+        origin="1764120000\tthe first free one of enp1s0f0",
     )
 
 
@@ -90,7 +91,21 @@ def stored(**more: Any) -> dict[str, Any]:
     return {key: value for key, value in (json.loads(STORED) | more).items() if value is not ...}
 
 
-@pytest.mark.parametrize("absent", ["vf_inode", "adopted", "device_info", "netns_cookie", "anew", "later"])
+@pytest.mark.parametrize(
+    "absent",
+    [
+        "vf_inode",
+        "adopted",
+        "device_info",
+        "netns_cookie",
+        "anew",
+        "since",
+        "reason",
+        "pod",
+        "log_file",
+        "later",
+    ],
+)
 def test_what_earlier_versions_did_not_write_may_be_absent(absent: str) -> None:
     assert Record.from_json(stored(**{absent: ...})).attachment == Attachment("c1", "net1")
 
@@ -133,6 +148,7 @@ def test_a_file_of_another_major_number_is_not_read(key: str, value: object) -> 
         ("leases", {}),
         ("baseline", []),
         ("settings", None),
+        ("origin", 1764120000),
         ("attachment", "c1/net1"),
         ("ipam", ["secret"]),
     ],
@@ -141,3 +157,13 @@ def test_a_wrong_type_is_refused_by_its_name(key: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{key} is ") as refused:
         Record.from_json(stored(**{key: value}))
     assert "secret" not in str(refused.value)
+
+
+def test_what_is_asked_is_what_was_given() -> None:
+    assert VfSettings().asked() == {}
+    assert VfSettings(vlan=0, spoofchk=False, mtu=1400).asked() == {"vlan": 0, "mtu": 1400, "spoofchk": False}
+    assert VfSettings(vlan=5, vlan_qos=3, vlan_proto="802.1ad").asked() == {
+        "vlan": 5,
+        "vlan_qos": 3,
+        "vlan_proto": "802.1ad",
+    }

@@ -1,11 +1,10 @@
-"""sriovctl explain: how a call is split up, which plugin of a file is asked, and that every ADD gets its DEL.
+"""sriovctl profile: how a call is split up, which plugin of a file is asked, and that every ADD gets its DEL.
 
-With a real netns and the bundle: tests/integration/test_explain.py.
+With a real netns and the bundle: tests/integration/test_profile.py.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -14,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.ctl import explain, show, split
+from cni_sriov.ctl import profile
 from cni_sriov.words.errors import BadConfig, BadEnvironment, CniError
-from tests.unit.ctl.told import MS, SAID
+from tests.unit.ctl.told import SAID
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
@@ -27,16 +26,16 @@ def test_a_conf_is_asked_as_the_runtime_hands_it_over() -> None:
     alone = CONF | {"name": "net", "cniVersion": "1.0.0"}
     chain = {"name": "net", "cniVersion": "1.0.0", "plugins": [{"type": "tuning"}, CONF, {"type": "sbr"}]}
 
-    assert explain.conf_of(alone, "f") == alone
-    assert explain.conf_of(chain, "f") == alone
+    assert profile.conf_of(alone, "f") == alone
+    assert profile.conf_of(chain, "f") == alone
 
 
 @pytest.mark.parametrize(
     "document", [{}, {"type": "bridge"}, {"plugins": []}, {"plugins": [{"type": "ptp"}]}]
 )
-def test_without_a_plugin_of_type_sriov_there_is_nothing_to_explain(document: dict[str, Any]) -> None:
-    with pytest.raises(BadConfig, match="explain FILE: it has no plugin of type sriov"):
-        explain.conf_of(document, "FILE")
+def test_without_a_plugin_of_type_sriov_there_is_nothing_to_profile(document: dict[str, Any]) -> None:
+    with pytest.raises(BadConfig, match="profile FILE: it has no plugin of type sriov"):
+        profile.conf_of(document, "FILE")
 
 
 class Script:
@@ -58,8 +57,8 @@ class Script:
     def verbs(self) -> list[str]:
         return self._log.read_text().split()[0::2]
 
-    def attachment(self) -> explain.Attachment:
-        return explain.Attachment(str(self.path), CONF, "/proc/1/ns/net")
+    def attachment(self) -> profile.Attachment:
+        return profile.Attachment(str(self.path), CONF, "/proc/1/ns/net")
 
 
 def test_an_add_is_followed_by_its_del(tmp_path: Path) -> None:
@@ -106,7 +105,7 @@ def test_a_plugin_that_tells_no_times_is_refused_and_gets_its_del(tmp_path: Path
 def test_a_plugin_that_cannot_be_started_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(BadEnvironment, match="nowhere: No such file"),
-        explain.Attachment(str(tmp_path / "nowhere"), CONF, "") as attachment,
+        profile.Attachment(str(tmp_path / "nowhere"), CONF, "") as attachment,
     ):
         attachment.call("ADD")
 
@@ -117,14 +116,14 @@ def test_what_is_no_cni_error_is_quoted(tmp_path: Path) -> None:
     path.chmod(0o755)
 
     with pytest.raises(CniError, match='ended with status 3 and said "panic'):
-        explain.Attachment(str(path), CONF, "").call("ADD")
+        profile.Attachment(str(path), CONF, "").call("ADD")
 
 
 def test_a_stop_signal_is_noted_and_the_former_handler_comes_back() -> None:
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
     try:
-        with explain.Stops() as stops:
+        with profile.Stops() as stops:
             assert not stops.seen
             os.kill(os.getpid(), signal.SIGTERM)
         noted = (stops.seen, list(came))
@@ -138,29 +137,7 @@ def test_a_stop_signal_is_noted_and_the_former_handler_comes_back() -> None:
 
 @pytest.mark.parametrize("runs", ["0", "-1", "x", "1.5"])
 def test_runs_are_a_number_from_1(world: World, runs: str) -> None:
-    found = sriovctl(world, "explain", "conf", "--runs", runs)
+    found = sriovctl(world, "profile", "conf", "--runs", runs)
 
     assert (found.status, found.out) == (2, "")
     assert f'"{runs}" is no number of runs' in found.err or "expected one argument" in found.err
-
-
-def test_the_table_has_a_row_for_each_part_and_numbers_where_awk_finds_them() -> None:
-    call = split.split(SAID, 1000 * MS, 1040 * MS)
-    out = io.StringIO()
-
-    show.explained(out, "net.conf", explain.Explained("net", "/sriov", {"ADD": [call], "DEL": [call]}))
-
-    lines = out.getvalue().splitlines()
-    assert lines[0].strip() == "net.conf, network net: one run"
-    assert [line.split()[:5] for line in lines[2:9]] == [
-        ["start-up", "14.0", "35", "14.0", "35"],
-        ["decide", "6.0", "15", "6.0", "15"],
-        ["wait", "0.0", "0", "0.0", "0"],
-        ["kernel", "20.0", "50", "20.0", "50"],
-        ["IPAM", "0.0", "0", "0.0", "0"],
-        ["exit", "0.0", "0", "0.0", "0"],
-        ["whole", "40.0", "100", "40.0", "100"],
-    ]
-    assert lines[9].strip() == "ADD holds locks, ms: node 2.00"
-    assert "█" in lines[5]
-    assert "█" not in lines[4]

@@ -1,4 +1,4 @@
-"""The plugin's timestamps and `sriovctl explain`, by the bundle on the machine's own kernel (rig.py).
+"""The plugin's timestamps and `sriovctl profile`, by the bundle on the machine's own kernel (rig.py).
 
 What they are held against comes from outside: the test's own clock, a lock that the test holds, an IPAM plugin that
 sleeps.
@@ -104,16 +104,16 @@ def test_an_ipam_plugin_that_sleeps_is_ipam(rig: Rig, tmp_path: Path) -> None:
         assert sum(seconds(said, part) for part in ("decide", "wait", "kernel")) < 0.25
 
 
-# sriovctl explain ----------------------------------------------------------------------------------------------------
+# sriovctl profile ----------------------------------------------------------------------------------------------------
 
 
-def explain(rig: Rig, directory: Path, *options: str, **keys: Any) -> subprocess.Popen[str]:
+def profile(rig: Rig, directory: Path, *options: str, **keys: Any) -> subprocess.Popen[str]:
     """Of a conflist, in a session of its own, so that a Ctrl-C can be sent to all of it."""
     mine = conf(**keys)
     chain = {"name": mine.pop("name"), "cniVersion": mine.pop("cniVersion"), "plugins": [mine]}
     file = directory / "net.conflist"
     file.write_text(json.dumps(chain))
-    argv = [str(bundle.directory() / "cni-sriov" / "sriovctl"), "explain", str(file), *options]
+    argv = [str(bundle.directory() / "cni-sriov" / "sriovctl"), "profile", str(file), *options]
     return rig.inside(
         subprocess.Popen,
         argv,
@@ -143,9 +143,9 @@ def until(happens: Any) -> None:
         time.sleep(0.002)
 
 
-def test_explain_says_where_an_add_and_a_del_go(rig: Rig, tmp_path: Path) -> None:
+def test_profile_says_where_an_add_and_a_del_go(rig: Rig, tmp_path: Path) -> None:
     began = time.monotonic()
-    out, err = explain(rig, tmp_path, "--json", "--runs", "3").communicate()
+    out, err = profile(rig, tmp_path, "--json", "--runs", "3").communicate()
     took_ms = (time.monotonic() - began) * 1000
 
     document = json.loads(out)
@@ -163,8 +163,8 @@ def test_explain_says_where_an_add_and_a_del_go(rig: Rig, tmp_path: Path) -> Non
     assert processes_of(tmp_path) == []
 
 
-def test_explain_shows_a_row_for_each_part(rig: Rig, tmp_path: Path) -> None:
-    process = explain(rig, tmp_path, "--runs", "1")
+def test_profile_shows_a_row_for_each_part(rig: Rig, tmp_path: Path) -> None:
+    process = profile(rig, tmp_path, "--runs", "1")
     out, _ = process.communicate()
 
     assert process.returncode == 0
@@ -175,8 +175,8 @@ def test_explain_shows_a_row_for_each_part(rig: Rig, tmp_path: Path) -> None:
         assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.5)
 
 
-def test_explain_tells_why_an_add_fails(rig: Rig, tmp_path: Path) -> None:
-    process = explain(rig, tmp_path, vlan=5)
+def test_profile_tells_why_an_add_fails(rig: Rig, tmp_path: Path) -> None:
+    process = profile(rig, tmp_path, vlan=5)
     out, err = process.communicate()
 
     assert (process.returncode, out) == (1, "")
@@ -184,9 +184,9 @@ def test_explain_tells_why_an_add_fails(rig: Rig, tmp_path: Path) -> None:
     assert processes_of(tmp_path) == []
 
 
-def test_explain_gives_back_what_it_has_when_it_is_stopped(rig: Rig, tmp_path: Path) -> None:
-    process = explain(rig, tmp_path, "--runs", "1000")
-    until(lambda: any("sriovctl-explain" in path for path in rig.leftovers()))
+def test_profile_gives_back_what_it_has_when_it_is_stopped(rig: Rig, tmp_path: Path) -> None:
+    process = profile(rig, tmp_path, "--runs", "1000")
+    until(lambda: any("sriovctl-profile" in path for path in rig.leftovers()))
     os.killpg(process.pid, signal.SIGINT)
     out, _ = process.communicate()
 
@@ -194,11 +194,11 @@ def test_explain_gives_back_what_it_has_when_it_is_stopped(rig: Rig, tmp_path: P
     assert processes_of(tmp_path) == []
 
 
-def test_the_netns_ends_even_where_explain_is_killed(tmp_path: Path) -> None:
+def test_the_netns_ends_even_where_profile_is_killed(tmp_path: Path) -> None:
     """In a rig of its own: a veth end dies with its netns, where a real VF comes home."""
     with Rig(vfs=1) as rig:
-        process = explain(rig, tmp_path, "--runs", "1000")
-        until(lambda: any("sriovctl-explain" in path for path in rig.leftovers()))
+        process = profile(rig, tmp_path, "--runs", "1000")
+        until(lambda: any("sriovctl-profile" in path for path in rig.leftovers()))
         during = processes_of(tmp_path)
         process.kill()
         process.communicate()

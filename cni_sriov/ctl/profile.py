@@ -1,4 +1,4 @@
-"""`sriovctl explain CONF`: attach and detach for real, in a netns that ends with this process, and look where it goes.
+"""`sriovctl profile CONF`: attach and detach for real, in a netns that ends with this process, and look where it goes.
 
 Whatever happens, each ADD gets its DEL: a stop signal is noted and obeyed between two calls.
 """
@@ -26,7 +26,7 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(slots=True)
-class Explained:
+class Profile:
     """`verbs`: ADD and DEL, each with its calls in order."""
 
     network: str
@@ -41,7 +41,7 @@ class Explained:
         return {"network": self.network, "plugin": self.plugin, "verbs": verbs}
 
 
-def run(file: str, runs: int, plugin: str) -> Explained:
+def run(file: str, runs: int, plugin: str) -> Profile:
     """CniError as the plugin gave it, or BadConfig where the file has no plugin of type sriov.
 
     KeyboardInterrupt after a stop signal, when all is given back.
@@ -60,7 +60,7 @@ def run(file: str, runs: int, plugin: str) -> Explained:
             time.sleep(PAUSE_S)
     if stops.seen:
         raise KeyboardInterrupt
-    return Explained(str(conf.get("name", "")), executable, verbs)
+    return Profile(str(conf.get("name", "")), executable, verbs)
 
 
 def conf_of(document: Json, file: str) -> Json:
@@ -68,7 +68,7 @@ def conf_of(document: Json, file: str) -> Json:
     for plugin in validate.plugins(document):
         if plugin.is_sriov:
             return plugin.conf
-    raise BadConfig(f"explain {file}: it has no plugin of type sriov", "`sriovctl validate` judges it")
+    raise BadConfig(f"profile {file}: it has no plugin of type sriov", "`sriovctl validate` judges it")
 
 
 def beside() -> str:
@@ -98,7 +98,7 @@ class Attachment:
         self._env = {
             "PATH": os.environ.get("PATH", os.defpath),
             "CNI_PATH": os.environ.get("CNI_PATH", _CNI_PATH),
-            "CNI_CONTAINERID": f"sriovctl-explain-{os.getpid()}",
+            "CNI_CONTAINERID": f"sriovctl-profile-{os.getpid()}",
             "CNI_IFNAME": _IFNAME,
             "CNI_NETNS": netns,
             "CNI_SRIOV_TIMES": "1",
@@ -149,7 +149,7 @@ def _judge(executable: str, status: int, out: str, err: str, spawned: int, reape
     said = split.told(err)
     if said is None:
         raise BadEnvironment(
-            f"explain by {executable}: it told no times", "it is another plugin, or an older cni-sriov"
+            f"profile by {executable}: it told no times", "it is another plugin, or an older cni-sriov"
         )
     return split.split(said, spawned, reaped)
 
