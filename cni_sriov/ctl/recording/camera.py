@@ -139,9 +139,7 @@ class Camera:
         except OSError as error:
             self._failed(real, error)
             return
-        if real.endswith("/pci.ids"):
-            content = left_out.known_ids(content.decode("utf-8", "replace"), self.ids).encode()
-        self.tree.files[real] = left_out.edited(real, content)
+        self.tree.files[real] = left_out.edited(real, left_out.of_present(real, content, self.ids))
 
     def _list(self, real: str) -> None:
         try:

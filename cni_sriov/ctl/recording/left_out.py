@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 LEFT_OUT = "(left out)"
 _NEVER = re.compile(
@@ -134,20 +134,38 @@ _EDITS: tuple[tuple[str, Callable[[str], str]], ...] = (
     (r"^/proc/(\d+|self)/mountinfo$", _mountinfo),
     (r"^/proc/cpuinfo$", _first_cpu),
     (r"^/proc/cmdline$", _cmdline),
-    (r"/modules/[^/]*/modules\.[a-z.]+$", _modules),
-    (r"^/(etc|run|var|usr|opt|lib|home|root)/", without_secrets),
+    (r"/modules/[^/]*/modules\.(dep|builtin)$", _modules),
+    (r"^/(etc|run|var|opt|home|root|usr/(lib|share)/(containers|modprobe\.d))/", without_secrets),
 )
 
 
-def known_ids(text: str, present: set[tuple[str, str]]) -> str:
-    """Of pci.ids: the names of those (vendor, device), in hex."""
-    kept, vendor = [], ""
+def of_present(path: str, content: bytes, present: set[tuple[str, str]]) -> bytes:
+    """Of lists of all devices that there are: what is about those, as (vendor, device) in hex."""
+    name = path.rpartition("/")[2]
+    if name not in {"pci.ids", "modules.alias", "modules.builtin.modinfo"}:
+        return content
+    text = content.decode("utf-8", "surrogateescape")
+    if name == "pci.ids":
+        kept = "".join(f"{line}\n" for line in _names(text, present))
+    else:
+        vendors = tuple(f"pci:v{vendor.upper():>08}" for vendor in sorted({vendor for vendor, _ in present}))
+        end = "\0" if name == "modules.builtin.modinfo" else "\n"
+        kept = "".join(f"{one}{end}" for one in text.split(end) if _is_about(one, vendors))
+    return kept.encode("utf-8", "surrogateescape")
+
+
+def _is_about(text: str, vendors: tuple[str, ...]) -> bool:
+    """An alias: alias pci:v00008086d... igb; igb.alias=pci:v00008086d..."""
+    found = re.search(r"\balias[ =](vfio_)?(pci:v\S*)", text)
+    return found is not None and (found[2].startswith((*vendors, "pci:v*")) or found[1] is not None)
+
+
+def _names(text: str, present: set[tuple[str, str]]) -> Iterator[str]:
+    vendor, vendors = "", {known for known, _ in present}
     for line in text.splitlines():
         if re.match(r"[0-9a-f]{4}  ", line):
             vendor = line[:4]
-            is_kept = any(vendor == known for known, _ in present)
-        else:
-            is_kept = line.startswith("\t") and line[1:2] != "\t" and (vendor, line[1:5]) in present
-        if is_kept:
-            kept.append(line)
-    return "".join(f"{line}\n" for line in kept)
+            if vendor in vendors:
+                yield line
+        elif line.startswith("\t") and line[1:2] != "\t" and (vendor, line[1:5]) in present:
+            yield line

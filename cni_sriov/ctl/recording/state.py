@@ -15,6 +15,7 @@ from ...ipam import own
 from ...state import files
 from ...vf.host import Host
 from ...words.errors import BadConfig, InputOutput
+from ...words.jsontext import words
 from .camera import Camera
 from .recording import Node
 from .tree import Tree
@@ -83,7 +84,10 @@ def unpack(tree: Tree, node: Node, root: str) -> None:
     if len(wanted) + len(tree.same) > _MOST_TOLD:
         raise BadConfig(f"replay a recording: it has more than {_MOST_TOLD} state files")
     for path in wanted:
-        _put(tree, node, root, path)
+        try:
+            _put(tree, node, root, path)
+        except OSError as error:  # a link that is a directory, too; a name that is too long; a full disk
+            raise BadConfig(f"replay a recording: put {words(path)} below {root}: {error.strerror}") from error
     for path, first in tree.same.items():
         if os.path.lexists(root + first) and os.path.isdir(os.path.dirname(root + path)):
             os.link(root + first, root + path, follow_symlinks=False)
