@@ -15,6 +15,7 @@ from ...kernel.replies import Address
 from ...kernel.rtnl import IFINFO
 from ...wire.sriovcni import attachments
 from ...words.domain import Link
+from ...words.origin import Origin
 from ...words.record import VfState
 from .answers import Answers, Refusal
 from .hiding import Hiding
@@ -135,6 +136,9 @@ def _in_value(text: str, key: str) -> Iterator[str]:
         yield from _in_path(text)
     elif key == "sticky":
         yield from text.split("/")[1:-1]
+    elif key == "origin":
+        origin = Origin.of(text)
+        yield from (origin.namespace, origin.name, origin.uid)
     yield from (value for name, value in _ARGS.findall(text) if name in _NAMES)
 
 

@@ -80,8 +80,8 @@ class Hiding:
     def _pattern(self) -> re.Pattern[str]:
         if self._words is None:
             longest = sorted(self.names, key=len, reverse=True)
-            # %2F: a path as the name of a file
-            before, after = r"(?:(?<![A-Za-z0-9])|(?<=%2F))", r"(?![A-Za-z0-9])"
+            # %2F: a path as the name of a file; backslash and letter: JSON's
+            before, after = r"(?:(?<![A-Za-z0-9])|(?<=%2F)|(?<=\\[tnr]))", r"(?![A-Za-z0-9])"
             self._words = re.compile(f"{before}(?:{'|'.join(map(re.escape, longest))}){after}")
         return self._words
 
