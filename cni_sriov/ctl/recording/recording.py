@@ -17,6 +17,7 @@ from typing import Any
 
 from ...words.errors import BadConfig
 from ...words.jsontext import words
+from ...words.pci import parse_pci_address
 from .answers import Answers
 from .tree import Tree
 from .values import decoded, encoded
@@ -215,6 +216,8 @@ def _tree(raw: dict[str, Any]) -> Tree:
     )
     for path in (*tree.paths(), *tree.same.values()):
         _path(path)
+    for name in tree.lists.get("/sys/bus/pci/devices", []):
+        parse_pci_address(name)
     return tree
 
 

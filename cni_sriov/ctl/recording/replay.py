@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import shutil
 import sys
 import tempfile
@@ -76,8 +77,14 @@ def read(file: str) -> bytes:
     return content
 
 
+# what a terminal would obey, but for line ends, tabs and colours
+_ORDERS = re.compile(r"\x1b(?!\[[0-9;]*m)|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+
+
 class Held(io.StringIO):
-    """Keeps what is written until `give`, which takes the root of the state out of every path."""
+    """Keeps what is written until `give`, which takes the root of the state out of every path, and what a terminal would obey
+    out of all: a recording comes from others.
+    """
 
     def __init__(self, to: TextIO, root: str) -> None:
         super().__init__()
@@ -91,7 +98,8 @@ class Held(io.StringIO):
         return self._to.fileno()
 
     def give(self) -> None:
-        self._to.write(self.getvalue().replace(self._root, ""))
+        text = self.getvalue().replace(self._root, "")
+        self._to.write(_ORDERS.sub(lambda found: f"\\x{ord(found[0]):02x}", text))
 
     @property
     def encoding(self) -> str:  # type: ignore[override] # rich asks for it

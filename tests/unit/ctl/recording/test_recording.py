@@ -77,6 +77,7 @@ HOSTILE: list[Any] = [
     broken(links={"/a": None}),
     broken(directories={"/a": "bc"}),
     broken(directories={"/a": [7]}),
+    broken(directories={"/sys/bus/pci/devices": ["../../etc"]}),
     broken(there="x"),
     broken(failed={"/a": "EVIL"}),
     broken(failed={"/a": 5}),
