@@ -13,7 +13,7 @@ from rich.text import Text
 from ..decide.wanted import Step
 from ..words.errors import CniError
 from .apply import Applied, PfOutcome, Reporter
-from .show import console_of
+from .screen import console_of
 
 
 class Silent:
