@@ -57,7 +57,7 @@ def amount(number: int) -> str:
     return f"{size:.1f}{unit}" if unit and size < 9.95 else f"{size:.0f}{unit}"
 
 
-def console(out: TextIO) -> Console:
+def console_of(out: TextIO) -> Console:
     """For tables that wrap nothing in a pipe and may be cut on a terminal."""
     width = None if out.isatty() else _PIPE_WIDTH
     return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)

@@ -13,8 +13,7 @@ from .baseline import Row
 from .finding import Finding
 from .gc import Verdict
 from .importer import Imported
-from .screen import console as console_of
-from .screen import short_id
+from .screen import console_of, short_id
 from .vfs import Provision
 
 _WIDE = 100

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ..decide.planner import Plan
 from .bind import Outcome
-from .show import console_of
+from .screen import console_of
 
 
 def done(out: TextIO, outcome: Outcome) -> None:

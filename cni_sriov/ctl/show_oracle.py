@@ -7,7 +7,7 @@ from typing import TextIO
 from rich.text import Text
 
 from .foretell import Foretold
-from .show import console_of
+from .screen import console_of
 
 
 def oracle(out: TextIO, told: list[Foretold]) -> None:

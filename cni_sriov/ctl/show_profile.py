@@ -10,7 +10,7 @@ from rich.text import Text
 
 from . import split
 from .profile import Profile
-from .screen import console
+from .screen import console_of
 
 _BAR = 20
 _ORDER = {part: n for n, part in enumerate(split.PARTS)}
@@ -19,7 +19,7 @@ _COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "
 
 def table(out: TextIO, file: str, outcome: Profile) -> None:
     """A row for each part, with a bar where it lies in the call; the bars are last, so that awk finds the numbers."""
-    screen = console(out)
+    screen = console_of(out)
     verbs = {verb: split.middle(calls) for verb, calls in outcome.verbs.items()}
     runs = len(outcome.verbs["ADD"])
     screen.print(Text(f"{file}, network {outcome.network}: {_runs(runs)}", style="bold"))

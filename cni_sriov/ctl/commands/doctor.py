@@ -22,11 +22,11 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
 
     if options.list:
         return _rules(options, tool, [doctor.describe(rule) for rule in doctor.RULES])
-    from .. import explain
+    from .. import profile
     from ..doctor.gather import gather
 
     host = tool.make_host(options.state_dir)
-    rest = tool.is_dead, tool.data_dir, explain.beside()
+    rest = tool.is_dead, tool.data_dir, profile.beside()
     facts = gather(host, tool.files, options.pf, tool.euid == 0, *rest)
     found = doctor.diagnose(facts)
     if options.json:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from ...decide.doctor import About
 from ...decide.trouble import Trouble
-from ..show import console_of
+from ..screen import console_of
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 

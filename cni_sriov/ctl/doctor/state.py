@@ -6,7 +6,6 @@ from ...conf.hostsubnet import DATA_DIR
 from ...decide.facts_state import Away, DeadLease, Drifted, GoneDir, Held, Nic, State, Unread
 from ...ipam import own
 from ...kernel.files import Files
-from ...kernel.sysfs import is_userspace
 from ...leases.transaction import Judge
 from ...state import files as state_files
 from ...vf import card, golden
@@ -15,6 +14,7 @@ from ...words.domain import Attachment
 from ...words.errors import Unreadable
 from ...words.failures import Failures
 from ...words.lease import LeaseDir
+from ...words.pci import is_userspace
 from ...words.record import Record
 from .. import baseline, gc, node
 from ..gc import Verdict

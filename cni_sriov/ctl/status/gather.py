@@ -14,13 +14,13 @@ from ...kernel import counters
 from ...kernel.counters import Counters
 from ...kernel.devices import devices
 from ...kernel.files import Files
-from ...kernel.sysfs import is_userspace
 from ...vf import card
 from ...vf.host import Host
 from ...words.device import Device
 from ...words.domain import Link
 from ...words.failures import Failures
 from ...words.lease import Lease
+from ...words.pci import is_userspace
 from ...words.record import Record
 from .. import node
 from ..node import PfRow, VfRow

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from ...kernel.counters import Counters
-from ...kernel.sysfs import is_userspace
 from ...words.domain import Link
 from ...words.lease import Lease
+from ...words.pci import is_userspace
 from ...words.record import VfState
 from ..node import PfRow, VfRow
 from ..screen import Column, Screen, amount, cell, clean, short_id

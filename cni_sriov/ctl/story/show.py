@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..screen import console
+from ..screen import console_of
 from .events import Event
 from .lines import visible
 from .teller import Story, Told
@@ -17,7 +17,7 @@ _LAST = 200  # of the events; a VF may have had thousands of containers
 
 
 def told(out: TextIO, found: Told) -> None:
-    screen = console(out)
+    screen = console_of(out)
     for story in found.stories:
         _story(screen, story)
     for note in found.notes:

@@ -263,7 +263,7 @@ def test_the_log_tells_a_spelling(world: World, door: str) -> None:
 
     lines = [line for line in world.log_file.read_text().splitlines() if "spelled" in line]
     assert [line.partition(" ")[2] for line in lines] == [
-        f'level=debug msg="a key is spelled otherwise" key={key} spelling={spelling}'
+        f'level=debug verb=ADD containerID=c1 ifname=net1 msg="a key is spelled otherwise" key={key} spelling={spelling}'
         for key, spelling in (("logLevel", "LogLevel"), ("ipam.onlink", "OnLink"))
     ]
 

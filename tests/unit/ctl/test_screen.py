@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 
-from cni_sriov.ctl.screen import console
+from cni_sriov.ctl.screen import console_of
 from tests.unit.ctl.tool import Screen
 
 
 def test_a_pipe_wraps_nothing_and_has_no_colours() -> None:
     out = io.StringIO()
 
-    console(out).print("word " * 100, style="red")
+    console_of(out).print("word " * 100, style="red")
 
     assert out.getvalue().rstrip() == ("word " * 100).rstrip()
 
@@ -19,6 +19,6 @@ def test_a_pipe_wraps_nothing_and_has_no_colours() -> None:
 def test_words_in_brackets_are_words() -> None:
     out = Screen()
 
-    console(out).print("[bold]a[/bold] :smile:")
+    console_of(out).print("[bold]a[/bold] :smile:")
 
     assert out.getvalue() == "[bold]a[/bold] :smile:\n"
