@@ -12,7 +12,7 @@ from cni_sriov.kernel.replies import Address
 from cni_sriov.state.lock import Lock
 from cni_sriov.words.errors import KernelRefused
 from tests.fakes import Crash
-from tests.unit.ctl.tool import attach, host, sriovctl
+from tests.unit.ctl.tool import attach, files, host, sriovctl
 from tests.world import World
 
 VF, PF = "0000:01:10.0", "0000:01:00.0"
@@ -107,14 +107,15 @@ def test_what_had_another_driver_before_gets_that_again(card: World) -> None:
     card.kernel.sysfs.set_override(VF, "igb_uio")
     card.kernel.sysfs.unbind(VF)
     card.kernel.sysfs.probe(VF)
-    root = card.kernel.root
+    root = files(card).root
     for name, text in {
         "proc/sys/kernel/osrelease": "6.12.9",
         "lib/modules/6.12.9/modules.alias": "alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf",
         f"sys/bus/pci/devices/{VF}/modalias": "pci:v00008086d000010CAsv00001AF4sd00001100bc02sc00i00",
     }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text + "\n")
+        file = Path(root, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text + "\n")
 
     assert sriovctl(card, "bind", VF, "kernel").status == 0
     assert (driver(card), card.kernel.tree.override(VF), first(card).name) == ("igbvf", "", "enp1s0f0v0")
@@ -246,7 +247,7 @@ def test_a_process_that_has_it_open_is_named_and_nothing_is_written(
 ) -> None:
     assert sriovctl(card, *BIND).status == 0
     group = (card.kernel.tree.device(VF) / "iommu_group").readlink().name
-    process = Path(card.kernel.root) / "proc/4711"
+    process = Path(card.root) / "proc/4711"
     (process / "fd").mkdir(parents=True)
     (process / "comm").write_text("dpdk-testpmd\n")
     (process / "fd/5").symlink_to(f"/dev/vfio/{group}")
@@ -334,7 +335,7 @@ def test_a_driver_that_does_not_take_it_and_the_old_one_is_back(world: World) ->
 
 
 def test_a_module_is_loaded_when_it_is_missing(card: World) -> None:
-    root = card.kernel.root
+    root = Path(files(card).root)
     (root / "sys/bus/pci/drivers/vfio-pci").rmdir()
     kernel = root / "lib/modules/6.12.9"
     kernel.mkdir(parents=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from cni_sriov.ctl import drivers
 from cni_sriov.kernel import devices
 from cni_sriov.kernel.files import Files
 from cni_sriov.kernel.replies import Address
+from tests.unit.ctl import tool
 from tests.unit.ctl.tool import attach, host
 from tests.world import World
 
@@ -24,7 +23,7 @@ def put(world: World, path: str, content: str | bytes) -> None:
 
 @pytest.fixture
 def files(world: World) -> Files:
-    return Files(str(world.kernel.root))
+    return tool.files(world)
 
 
 def test_a_node_that_tells_nothing(world: World, files: Files) -> None:
@@ -121,7 +120,7 @@ def test_a_claim_that_cannot_be_read_is_a_claim(world: World, files: Files) -> N
 
 
 def test_a_virtio_card_has_its_netdev_a_level_below(world: World, files: Files) -> None:
-    device = Path(files.root) / "sys/bus/pci/devices/0000:00:03.0"
+    device = world.kernel.root / "sys/bus/pci/devices/0000:00:03.0"
     (device / "virtio0/net/lo").mkdir(parents=True)
     world.kernel.host.links[1].addresses.append(Address("192.0.2.9/24", 0, 0))
 
