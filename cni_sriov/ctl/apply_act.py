@@ -63,7 +63,7 @@ def _of(site: Site, pf: PF, step: Step) -> list[tuple[int, str]]:
 def _set_mtu(site: Site, pf: PF, step: Step) -> None:
     netlink = site.host.netlink
     with site.host.ledger.node_lock(_VERB):
-        users = vfs.users(site.host, pf, site.proc)
+        users = vfs.users(site.host, site.files, pf)
         if users:
             raise TryAgain(f"{step.say}: {len(users)} of its VFs are in use by now", "\n".join(users))
         with _refusal(step):
@@ -86,7 +86,7 @@ def _set_numvfs(site: Site, pf: PF, step: Step) -> None:
     with site.host.ledger.node_lock(_VERB):
         pf = vfs.find_pf(site.host, pf.pci_address)
         if pf.numvfs != step.value:  # another call of ours was quicker
-            vfs.change(site.host, site.files, pf, step.value, site.proc)
+            vfs.change(site.host, site.files, pf, step.value)
     pf = vfs.find_pf(site.host, pf.pci_address)
     missing = vfs.wait(site.host, pf, step.value, site.named_timeout_s)
     if missing:
@@ -97,7 +97,7 @@ def _set_numvfs(site: Site, pf: PF, step: Step) -> None:
 
 
 def _refuse_use(site: Site, pf: PF, index: int, step: Step) -> None:
-    for _, use in vfs.uses(site.host, pf, site.proc, only=index):
+    for _, use in vfs.uses(site.host, site.files, pf, only=index):
         if use:
             raise TryAgain(f"{step.say}: vf {index} is in use by now, {use}", "run it again when it is not")
 

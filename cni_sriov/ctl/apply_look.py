@@ -19,7 +19,7 @@ from ..words.device import Device
 from ..words.domain import PF, VF, Link
 from ..words.errors import CniError, Unreadable
 from ..words.record import VfState
-from . import bind, facts, slot, vfs
+from . import bind, slot, vfs
 
 _QUEUE = "/run/udev/queue"  # there while udev has events to work off: udev_queue_is_empty, systemd's libudev
 
@@ -99,12 +99,12 @@ def pf_facts(site: Site, entry: PfEntry, pf: PF) -> PfFacts:
     link = host.netlink.link_by_index(pf.ifindex) if pf.ifindex else None
     is_asked = entry.numvfs not in {None, pf.numvfs}
     capacity = site.capacity(pf.pci_address) if is_asked else Capacity(pf.totalvfs, [])
-    found = PfFacts(pf, link, capacity, probes=facts.probes_drivers(host.sysfs, pf))
+    found = PfFacts(pf, link, capacity, probes=host.sysfs.probes_drivers(pf.pci_address))
     if is_asked:
         words = {one.driver for one in entry.vfs or [] if one.driver not in {"", "kernel"}}
         found.fresh = {wanted: _or_why_not(site.drivers.fresh, pf, wanted) for wanted in sorted(words)}
     admin = host.netlink.vf_states(link.ifindex) if link is not None and pf.numvfs else {}
-    for vf, use in vfs.uses(host, pf, site.proc):
+    for vf, use in vfs.uses(host, site.files, pf):
         found.vfs.append(_vf(site, vf, entry.of(vf.index), admin.get(vf.index), use))
     return found
 

@@ -84,7 +84,7 @@ def reporter(err: TextIO, as_json: bool) -> Iterator[Reporter]:
 
 
 def applied(out: TextIO, outcome: Applied) -> None:
-    screen = console(out)
+    screen = console_of(out)
     for pf in outcome.pfs:
         _pf(screen, pf, outcome.dry_run)
     for trouble in outcome.troubles:

@@ -79,15 +79,6 @@ def test_a_failed_look_is_not_absence(
         Files().names(path)
 
 
-def test_a_sysctl_and_a_large_file_are_read_whole(tmp_path: Path) -> None:
-    """/proc/sys refuses to be asked for much at once; modules.alias has more than a MiB."""
-    large = b"alias pci:v0 x\n" * 150_000
-    (tmp_path / "modules.alias").write_bytes(large)
-
-    assert Files().text("/proc/sys/kernel/osrelease") == os.uname().release
-    assert Files(str(tmp_path)).data("/modules.alias") == large
-
-
 def test_a_fifo_is_not_waited_for_and_a_directory_is_no_text(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     before = os.listdir("/proc/self/fd")
