@@ -79,8 +79,13 @@ def sections(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
         device = re.match(r"([0-9a-f]{4,}:\S+) '(.*)'(.*)$", line)
         if device:
             words = dict(re.findall(r"(if|drv|unused)=(\S*)", device[3]))
-            unused = ",".join(sorted(filter(None, words.get("unused", "").split(","))))
-            told = (device[2], words.get("if", ""), words.get("drv", ""), unused, str("*Active*" in line))
+            driver = words.get(
+                "drv", ""
+            )  # whose module dpdk-devbind lists as unused where it has an underscore
+            unused = ",".join(
+                sorted(m for m in words.get("unused", "").split(",") if m and m.replace("_", "-") != driver)
+            )
+            told = (device[2], words.get("if", ""), driver, unused, str("*Active*" in line))
             found.setdefault(title, {})[device[1]] = told
     return found
 
