@@ -18,6 +18,11 @@ from tests.unit.ctl.tool import attach, host, sriovctl
 from tests.world import World
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
 def ends_after(frames: int, between: Callable[[], object] = lambda: None) -> Callable[[float], None]:
     """Ctrl-C in the pause after so many."""
     left = iter(range(frames - 1))
@@ -95,6 +100,17 @@ def test_a_pipe_is_refused_with_what_to_do(world: World) -> None:
     assert (refused.status, refused.out) == (2, "")
     assert "standard output is no terminal" in refused.err
     assert "sriovctl status --watch --json" in refused.err
+
+
+def test_a_terminal_that_cannot_move_its_cursor_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+
+    refused = sriovctl(world, "status", "--watch", screen=True)
+
+    assert (refused.status, refused.out) == (2, "")
+    assert "TERM=dumb" in refused.err
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "inf", "1e9"])
