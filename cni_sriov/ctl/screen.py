@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -73,7 +74,7 @@ class Screen:
             file=out,
             color_system=None if is_plain else "auto",
             force_terminal=self.is_terminal,
-            width=width or None,
+            width=width or shutil.get_terminal_size().columns,  # rich takes 80 for TERM=dumb
             highlight=False,
             markup=False,
             emoji=False,

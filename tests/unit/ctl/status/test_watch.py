@@ -18,11 +18,6 @@ from tests.unit.ctl.tool import attach, host, sriovctl
 from tests.world import World
 
 
-@pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-
 def ends_after(frames: int, between: Callable[[], object] = lambda: None) -> Callable[[float], None]:
     """Ctrl-C in the pause after so many."""
     left = iter(range(frames - 1))
