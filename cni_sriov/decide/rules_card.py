@@ -59,7 +59,7 @@ def no_network_card(facts: Facts) -> Iterator[Trouble]:
 
     error: a card with SR-IOV
     """
-    if not facts.cards and not facts.wanted:
+    if not facts.cards and not facts.wanted and facts.has_all_cards:
         yield Trouble(
             "no-network-card",
             "error",

@@ -18,7 +18,7 @@ def troubles(out: TextIO, found: list[Trouble]) -> None:
     for trouble in found:
         line = Text(trouble.severity.ljust(8), style=_STYLES[trouble.severity])
         if trouble.subject not in trouble.why:
-            line.append(f"{trouble.subject}: ", style="bold")
+            line.append(one_line(f"{trouble.subject}: "), style="bold")
         line.append(one_line(trouble.why), style="default")
         line.append(f" [{trouble.rule}]", style="dim")
         console.print(line)
