@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_machine import Machine
-from .trouble import Evidence, Severity, Trouble, by_hand
+from .trouble import Evidence, Severity, Trouble, by_hand, quoted
 
 _GROUPS = "/sys/kernel/iommu_groups"
 _NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
@@ -221,8 +220,8 @@ def max_vfs(facts: Facts) -> Iterator[Trouble]:
             remedy = [by_hand(f"take {option.line} off the kernel's command line {_BOOT}")]
         else:
             remedy = [
-                f"sed -i 's/[[:space:]]max_vfs=[^[:space:]]*//' {shlex.quote(option.source)}",
-                f"sed -i '/^[[:space:]]*options[[:space:]]*[^[:space:]]*[[:space:]]*$/d' {shlex.quote(option.source)}",
+                f"sed -i 's/[[:space:]]max_vfs=[^[:space:]]*//' {quoted(option.source)}",
+                f"sed -i '/^[[:space:]]*options[[:space:]]*[^[:space:]]*[[:space:]]*$/d' {quoted(option.source)}",
                 "# and out of the initramfs, where it has a copy: update-initramfs -u, or dracut -f",
             ]
         yield Trouble(
