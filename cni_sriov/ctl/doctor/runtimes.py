@@ -56,8 +56,11 @@ def look(host: Host, files: Files, failures: Failures, bundle: str = "") -> Runt
     with failures.of(part="the plugin beside sriovctl"):
         found.bundle = _lasting(bundle) if bundle and files.has(bundle) else ""
     for part, gather in (("containerd", _containerds), ("CRI-O", _crio), ("podman", _podman_cni)):
+        before = len(failures.told)
         with failures.of(part=part):
             found.runtimes += gather(files, failures)
+        if len(failures.told) > before:
+            _mark(found.runtimes, part)
     with failures.of(part="podman"):
         found.podman = _podman(files, failures)
     for runtime in found.runtimes:
@@ -65,10 +68,20 @@ def look(host: Host, files: Files, failures: Failures, bundle: str = "") -> Runt
             runtime.networks = conflists.look(
                 host, files, failures, runtime.conf_dir, runtime.name == "podman"
             )
+        before = len(failures.told)
+        with failures.of(runtime=runtime.name):
             _find_programs(files, runtime, found.bundle)
+        runtime.is_seen = runtime.is_seen and len(failures.told) == before
     with failures.of(part="who manages VFs"):
         found.managed = managers.look(host, files, failures)
     return found
+
+
+def _mark(runtimes: list[Runtime], part: str) -> None:
+    """Something of its configuration could not be read: where it looks for plugins is not known."""
+    for runtime in runtimes:
+        if runtime.name == part or (part == "containerd" and runtime.name in _CONTAINERDS.values()):
+            runtime.is_seen = False
 
 
 def _lasting(bundle: str) -> str:

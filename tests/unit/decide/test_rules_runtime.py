@@ -77,6 +77,10 @@ def test_where_nobody_asks_for_it_that_is_a_note() -> None:
     assert (found.rule, found.severity) == ("plugin-not-found", "note")
 
 
+def test_what_could_not_be_looked_at_is_not_missed() -> None:
+    assert told(containerd(replace(OURS, types=["sriov", "tuning"]), programs={}, is_seen=False)) == []
+
+
 def test_another_plugin_of_that_name() -> None:
     another = {"sriov": Program(f"{BIN}/sriov", "another's")}
 

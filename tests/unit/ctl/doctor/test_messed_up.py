@@ -86,7 +86,7 @@ def test_a_look_that_fails_is_told_and_finds_nothing_that_is_not_there(tmp_path:
         wrong += [f"call {nth}, {at}: {one}" for one in found]
 
     assert total > 300
-    assert wrong == []
+    assert wrong == [], "\n".join(wrong)
 
 
 def test_what_it_asks_grows_with_the_number_of_vfs_and_no_faster(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_what_it_asks_grows_with_the_number_of_vfs_and_no_faster(tmp_path: Path)
         with pytest.MonkeyPatch.context() as patch:
             world = a_node(tmp_path / str(vfs), vfs)
             failing = Failing(patch, 0, 0)
-            assert sriovctl(world, "doctor", "--json").status == 1
+            assert "findings" in sriovctl(world, "doctor", "--json").document
         return failing.count
 
     few, more, many = calls(8), calls(16), calls(32)
