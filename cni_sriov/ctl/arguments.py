@@ -85,3 +85,11 @@ def _add_common(target: _Parser, is_first: bool) -> None:
         default=False if is_first else argparse.SUPPRESS,
         help="one JSON document on standard output" if is_first else argparse.SUPPRESS,
     )
+    target.add_argument(
+        "--replay",
+        metavar="FILE",
+        default="" if is_first else argparse.SUPPRESS,
+        help="look at a recording (sriovctl record) instead of this node; - is standard input"
+        if is_first
+        else argparse.SUPPRESS,
+    )

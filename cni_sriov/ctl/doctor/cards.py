@@ -9,7 +9,7 @@ from ...vf.host import Host
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
 from ...words.pci import is_userspace, parse_pci_address
-from .. import drivers, facts, slot, vfs
+from .. import drivers, slot, vfs
 from . import processes
 from .processes import Process
 
@@ -30,11 +30,24 @@ def _is_card(device: Device) -> bool:
     return (device.base_class == NETWORK or device.totalvfs > 0) and not device.pf
 
 
+def pci_devices(files: Files, failures: Failures) -> list[Device]:
+    """All of the node. One that cannot be looked at goes to `failures`."""
+    found = []
+    for address in files.names(devices.DEVICES):
+        with failures.of(device=address):
+            found.append(devices.device(files, address))
+    return found
+
+
 def look(
-    host: Host, files: Files, failures: Failures, running: list[Process], wanted: str = ""
+    host: Host,
+    files: Files,
+    failures: Failures,
+    found: list[Device],
+    running: list[Process],
+    wanted: str = "",
 ) -> list[Card]:
     """Every network device that is no VF, or the `wanted` one alone. What fails at one hides no other."""
-    found = devices.devices(files)
     cards = []
     for device in found:
         if _is_card(device) and wanted in {"", device.address}:
@@ -61,13 +74,13 @@ def _card(host: Host, files: Files, device: Device, found: list[Device], running
         card.vfs.append(_vf(files, index, by_address.get(address) or Device(address), running))
     pf = host.sysfs.pf_by_pci(device.address)
     if pf is not None:
-        card.probes_drivers = facts.probes_drivers(host.sysfs, pf)
+        card.probes_drivers = host.sysfs.probes_drivers(pf.pci_address)
     return card
 
 
 def _users(host: Host, files: Files, address: str) -> list[str]:
     pf = host.sysfs.pf_by_pci(address)
-    return vfs.users(host, pf, f"{files.root}/proc") if pf is not None else []
+    return vfs.users(host, files, pf) if pf is not None else []
 
 
 def _vf(files: Files, index: int, device: Device, running: list[Process]) -> CardVf:
