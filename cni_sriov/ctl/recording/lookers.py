@@ -10,7 +10,7 @@ from dataclasses import replace
 from ...words.errors import CniError
 from ...words.failures import Failures
 from ..arguments import Command, parser
-from ..commands import baseline, doctor, leases, metrics, oracle, status
+from ..commands import baseline, doctor, explain, leases, metrics, oracle, status
 from ..tool import Tool
 
 # what is asked of each when a node is recorded
@@ -32,10 +32,12 @@ def replayed() -> list[str]:
 
 def refuse_acts(options: argparse.Namespace) -> None:
     """CniError for a verb or an option that a recording has nothing for."""
-    if options.verb not in replayed():
+    # no log is recorded, which has others' words; but what a Record tells is there, whatever the target
+    is_story = options.verb == "explain" and not explain.is_file(getattr(options, "target", "-"))
+    if options.verb not in replayed() and not is_story:
         raise CniError(
             f"replay {options.verb} on a recording: it needs a node",
-            f"verbs that a recording answers: {', '.join(replayed())}",
+            f"verbs that a recording answers: {', '.join([*replayed(), 'explain'])}",
             code=4,
         )
     for name, told in _ACTS.items():
