@@ -204,14 +204,15 @@ class Imports(ast.NodeVisitor):
         self.perhaps |= {f"{base}.{alias.name}" for alias in node.names}
 
 
-def sources(more: dict[str, Path]) -> dict[str, Path]:
+def sources(more: dict[str, Path] | None = None) -> dict[str, Path]:
     """`more`, and the modules of ours that the door or one of these imports, by name."""
     ours = {module_of(path): path for path in sorted((ROOT / "cni_sriov").rglob("*.py"))}
     found: dict[str, Path] = {}
-    todo = {DOOR, *more}
+    ours |= more or {}
+    todo = {DOOR, *(more or {})}
     while todo:
         name = todo.pop()
-        found[name] = path = more.get(name) or ours[name]
+        found[name] = path = ours[name]
         above = {name.rsplit(".", level)[0] for level in range(1, name.count(".") + 1)}
         asked = Imports(name, path)
         todo |= (asked.names | asked.perhaps | above) & ours.keys() - found.keys()
@@ -237,7 +238,7 @@ def closure(names: list[str]) -> dict[str, str]:
 
 def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[dict[str, Path], set[str]]:
     """The modules in Python, each with its source, and the names of those in C. `more`: not ours, but in it, too."""
-    ours = sources(more or {})
+    ours = sources(more)
     named = set().union(*(Imports(name, path).names for name, path in ours.items()))
     found = closure(sorted((named - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}

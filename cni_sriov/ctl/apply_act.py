@@ -63,7 +63,7 @@ def _of(site: Site, pf: PF, step: Step) -> list[tuple[int, str]]:
 def _set_mtu(site: Site, pf: PF, step: Step) -> None:
     netlink = site.host.netlink
     with site.host.ledger.node_lock(_VERB):
-        users = vfs.users(site.host, pf, site.proc)
+        users = vfs.users(site.host, site.files, pf)
         if users:
             raise TryAgain(f"{step.say}: {len(users)} of its VFs are in use by now", "\n".join(users))
         with _refusal(step):
@@ -85,9 +85,10 @@ def _set_up(site: Site, pf: PF, step: Step) -> None:
 def _set_numvfs(site: Site, pf: PF, step: Step) -> None:
     with site.host.ledger.node_lock(_VERB):
         pf = vfs.find_pf(site.host, pf.pci_address)
-        vfs.change(site.host, site.files, pf, step.value, site.proc)
+        if pf.numvfs != step.value:  # another call of ours was quicker
+            vfs.change(site.host, site.files, pf, step.value)
     pf = vfs.find_pf(site.host, pf.pci_address)
-    missing = vfs.wait(site.host, pf, step.value, vfs.NAMED_TIMEOUT_S)
+    missing = vfs.wait(site.host, pf, step.value, site.named_timeout_s)
     if missing:
         raise TryAgain(f"{step.say}: they cannot be used yet", "\n".join([*missing, "run it again later"]))
 
@@ -96,7 +97,7 @@ def _set_numvfs(site: Site, pf: PF, step: Step) -> None:
 
 
 def _refuse_use(site: Site, pf: PF, index: int, step: Step) -> None:
-    for _, use in vfs.uses(site.host, pf, site.proc, only=index):
+    for _, use in vfs.uses(site.host, site.files, pf, only=index):
         if use:
             raise TryAgain(f"{step.say}: vf {index} is in use by now, {use}", "run it again when it is not")
 

@@ -73,7 +73,7 @@ def uses(host: Host, files: Files, device: Device) -> list[str]:
     if device.driver and host.sysfs.has_netdev(device.address) and not device.netdevs and not claim:
         lines.append("its netdev is in another network namespace")
     pf = host.sysfs.pf_by_pci(device.address)
-    return lines + (vfs.users(host, pf, f"{files.root}/proc") if pf is not None else [])
+    return lines + (vfs.users(host, files, pf) if pf is not None else [])
 
 
 def claim_on(host: Host, address: str) -> str:

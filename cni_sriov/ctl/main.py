@@ -5,6 +5,7 @@ Exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from .commands import (
     metrics,
     oracle,
     profile,
+    record,
     restore,
     status,
     unbind,
@@ -48,6 +50,7 @@ COMMANDS = tuple(
         status,
         metrics,
         doctor,
+        record,
         leases,
         explain,
         baseline,
@@ -84,6 +87,8 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     as_json = "--json" in argv
     try:
         options = arguments.parser(COMMANDS).parse_args(argv)
+        if options.replay:
+            return _replay(options, tool)
         if options.needs_root and tool.euid != 0:
             raise NotRealRoot(
                 f"run sriovctl {options.verb}: needs root, and runs as uid {tool.euid}",
@@ -99,6 +104,15 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
+
+
+def _replay(options: argparse.Namespace, tool: Tool) -> int:
+    """On a recording, which needs no root."""
+    from .recording import replay
+
+    with replay.surroundings(options, tool) as recorded:
+        status: int = options.run(options, recorded)
+    return status
 
 
 def _tell(tool: Tool, as_json: bool, error: CniError) -> None:

@@ -22,7 +22,9 @@ JSON_VERSION = 1  # keys are only ever added
 
 @dataclass(slots=True)
 class Tool:
-    """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns."""
+    """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns. `bundle`: our own
+    plugin on that node, "" = the one beside us.
+    """
 
     out: TextIO
     err: TextIO
@@ -32,6 +34,7 @@ class Tool:
     data_dir: str = DATA_DIR
     is_dead: Judge | None = None
     files: Files = field(default_factory=Files)
+    bundle: str = ""
 
 
 def write_json(tool: Tool, document: dict[str, Any]) -> None:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..kernel.files import Files
+from ..kernel.holders import holders
 from ..vf.host import Host
 from ..words.domain import PF, VF
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.pci import is_userspace, parse_pci_address
-from . import facts, node, refusal, slot
+from . import node, refusal, slot
 
 NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (kernels.md 6.14); loading the VF driver's module is in it
 _POLL_S = 0.05
@@ -47,7 +48,6 @@ def run(
     where: str,
     count: int,
     timeout_s: float = NAMED_TIMEOUT_S,
-    proc: str = "/proc",
 ) -> Provision:
     address = find_pf(host, where).pci_address
     warnings: list[str] = []
@@ -56,7 +56,7 @@ def run(
         pf = find_pf(host, address)
         changed = pf.numvfs != count
         if changed:
-            warnings = change(host, files, pf, count, proc)
+            warnings = change(host, files, pf, count)
     pf = find_pf(host, address)
     missing = wait(host, pf, count, timeout_s)
     row = next(row for row in node.look(host) if row.pf.pci_address == address)
@@ -106,7 +106,7 @@ def _no_pf(host: Host, where: str, address: str) -> CniError:
 # change --------------------------------------------------------------------------------------------------------------
 
 
-def change(host: Host, files: Files, pf: PF, count: int, proc: str) -> list[str]:
+def change(host: Host, files: Files, pf: PF, count: int) -> list[str]:
     """What the operator should know of it. What the kernel is certain to refuse is not tried, and takes no VF away.
 
     By whoever has the node's lock: no ADD can choose a VF that is about to go.
@@ -116,7 +116,7 @@ def change(host: Host, files: Files, pf: PF, count: int, proc: str) -> list[str]
     if refused is not None:
         raise refused
     if pf.numvfs:
-        _refuse_in_use(host, pf, name, count, proc)
+        _refuse_in_use(host, files, pf, name, count)
         _set(host, files, pf, 0)
     if count:
         try:
@@ -127,8 +127,8 @@ def change(host: Host, files: Files, pf: PF, count: int, proc: str) -> list[str]
     return [f"it worked, although this slot seemed too small: {warning}"] if warning else []
 
 
-def _refuse_in_use(host: Host, pf: PF, name: str, count: int, proc: str) -> None:
-    used = users(host, pf, proc)
+def _refuse_in_use(host: Host, files: Files, pf: PF, name: str, count: int) -> None:
+    used = users(host, files, pf)
     if used:
         raise PfUnusable(
             f"change {name} from {pf.numvfs} to {count} VFs: {len(used)} of them in use, and all would go",
@@ -142,7 +142,7 @@ def _set(host: Host, files: Files, pf: PF, count: int) -> None:
     try:
         host.sysfs.set_numvfs(pf, count)
     except KernelRefused as refused:
-        raise refusal.explain(slot.look(files, pf.pci_address), count, refused) from refused
+        raise refusal.after(files, pf.pci_address, count, refused) from refused
 
 
 def _put_back(host: Host, pf: PF, name: str) -> str:
@@ -156,12 +156,12 @@ def _put_back(host: Host, pf: PF, name: str) -> str:
     return f"\n{name} has its {pf.numvfs} VFs again"
 
 
-def users(host: Host, pf: PF, proc: str) -> list[str]:
+def users(host: Host, files: Files, pf: PF) -> list[str]:
     """Who uses VFs of that PF, one line each."""
-    return [f"vf {vf.index} ({vf.pci_address}): {reason}" for vf, reason in uses(host, pf, proc) if reason]
+    return [f"vf {vf.index} ({vf.pci_address}): {reason}" for vf, reason in uses(host, files, pf) if reason]
 
 
-def uses(host: Host, pf: PF, proc: str, only: int | None = None) -> Iterator[tuple[VF, str]]:
+def uses(host: Host, files: Files, pf: PF, only: int | None = None) -> Iterator[tuple[VF, str]]:
     """Each VF, or that one, with who uses it, "" = nobody. A claim that cannot be read keeps its VF all the same."""
     claims, claimed = {record.vf: record for record in node.records(host)}, host.ledger.claimed()
     addresses: dict[int, list[str]] = {}
@@ -177,12 +177,12 @@ def uses(host: Host, pf: PF, proc: str, only: int | None = None) -> Iterator[tup
         elif pci_address in claimed:
             yield vf, "taken, by a claim that cannot be read"
         else:
-            yield vf, _use(host, vf, addresses, proc)
+            yield vf, _use(host, files, vf, addresses)
 
 
-def _use(host: Host, vf: VF, addresses: dict[int, list[str]], proc: str) -> str:
+def _use(host: Host, files: Files, vf: VF, addresses: dict[int, list[str]]) -> str:
     if is_userspace(vf.driver):
-        openers = facts.openers(host.sysfs, vf.pci_address, proc)
+        openers = holders(files, vf.pci_address)
         return f"open in {', '.join(openers)}" if openers else ""
     if not vf.ifname:
         away = vf.driver and host.sysfs.has_netdev(vf.pci_address)
@@ -196,7 +196,7 @@ def _use(host: Host, vf: VF, addresses: dict[int, list[str]], proc: str) -> str:
 
 def wait(host: Host, pf: PF, count: int, timeout_s: float) -> list[str]:
     """Until every VF can be used, or the time is over: then what each of them lacks."""
-    with_drivers = facts.probes_drivers(host.sysfs, pf)
+    with_drivers = host.sysfs.probes_drivers(pf.pci_address)
     deadline = time.monotonic() + timeout_s
     while True:
         missing = _lacks(host, pf, count, with_drivers)
@@ -235,6 +235,6 @@ def _notes(host: Host, row: node.PfRow) -> list[str]:
             f"{name} is down: its VFs carry nothing until it is up. ADD brings it up (pfUp),"
             f" or you: ip link set {name} up"
         )
-    if row.vfs and not facts.probes_drivers(host.sysfs, row.pf):
+    if row.vfs and not host.sysfs.probes_drivers(row.pf.pci_address):
         notes.append(f"{name} binds no driver to new VFs: sriov_drivers_autoprobe is 0")
     return notes

@@ -102,6 +102,10 @@ class Sysfs:
         path = f"{_device(pf.pci_address)}/sriov_numvfs"
         self._write(f"set numvfs of {pf.pci_address} to {numvfs}", path, str(numvfs))
 
+    def probes_drivers(self, pf_pci: str) -> bool:
+        """Whether the kernel binds drivers to new VFs."""
+        return self._read(_device(pf_pci), "sriov_drivers_autoprobe") != "0"
+
     # -- any PCI device -----------------------------------------------------------------------------------------------
 
     def driver(self, pci_address: str) -> str:

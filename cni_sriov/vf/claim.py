@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from ..conf.netconf import NetConf
 from ..decide import choose
-from ..kernel import devlink
 from ..kernel.netns import Netns
 from ..state import sriovcni
 from ..words import origin
@@ -43,7 +42,7 @@ def _in_switchdev(host: Host, pf: PF) -> bool:
     """By devlink, which is asked only where the PF has a switch ID; ice has one in legacy mode, too."""
     if not host.sysfs.switch_id(pf.ifname):
         return False
-    return devlink.eswitch_mode(pf.pci_address) == "switchdev"
+    return host.eswitch_mode(pf.pci_address) == "switchdev"
 
 
 def _meant_pfs(host: Host, conf: NetConf) -> list[PF]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ..kernel import living, process
+from ..kernel import devlink, living, process
 from ..kernel.netlink import Netlink
 from ..kernel.netns import OWN, Netns, inside, proc_net
 from ..kernel.replies import Address
@@ -93,6 +93,10 @@ class Host:
             pod = Netlink()
         netns.met(pod.raw)
         return pod
+
+    def eswitch_mode(self, pci_address: str) -> str:
+        """kernel/devlink.py: "legacy", "switchdev", or "" where there is none."""
+        return devlink.eswitch_mode(pci_address)
 
     def live_netns(self) -> dict[int, list[str]]:
         """Every netns that can be found, by inode, with the paths that lead there (kernel/living.py)."""

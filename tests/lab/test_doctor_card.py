@@ -67,10 +67,10 @@ def drivers(node: Node) -> list[str]:
 
 
 def doctor(vm: Vm, where: str = "") -> tuple[int, Findings]:
-    """(exit status, findings by rule)."""
+    """(exit status, findings by rule; the first of each)."""
     done = vm.run(f"{PLUGIN_DIR}/sriovctl doctor {where} --json", check=False)
     assert done.stderr == ""
-    return done.returncode, {found["rule"]: found for found in json.loads(done.stdout)["findings"]}
+    return done.returncode, {found["rule"]: found for found in reversed(json.loads(done.stdout)["findings"])}
 
 
 def follow(vm: Vm, finding: dict[str, Any]) -> Done:
@@ -123,9 +123,8 @@ def test_a_pf_in_user_space_and_who_has_it(card: Node) -> None:
         f" echo {SECOND} > {where}/driver/unbind; echo {SECOND} > /sys/bus/pci/drivers_probe"
     )
     group = card.vm.run(f"basename $(readlink {where}/iommu_group)").stdout.strip()
-    pid = card.vm.run(
-        f"python3 -c '{HOLD}' /dev/vfio/{group} >/dev/null 2>&1 & echo $!; sleep 1"
-    ).stdout.strip()
+    pid = card.vm.run(f"python3 -c '{HOLD}' /dev/vfio/{group} >/dev/null 2>&1 & echo $!").stdout.strip()
+    card.wait_for(lambda: "/dev/vfio/" in card.vm.run(f"ls -l /proc/{pid}/fd").stdout)
 
     status, found = doctor(card.vm, SECOND)
 
@@ -298,7 +297,7 @@ def test_devices_behind_a_pci_bridge_share_a_group_and_have_no_sriov(
     shared = found["iommu-group-shared"]
     assert (len(two), set(two) <= set(members)) == (2, True)
     assert (shared["subject"], shared["severity"]) == (f"IOMMU group {group}", "note")
-    assert [one["said"] for one in shared["evidence"]] == two
+    assert [one["said"].split()[0] for one in shared["evidence"]] == two
     assert (found["no-sriov-capability"]["severity"], asked["no-sriov-capability"]["severity"]) == (
         "note",
         "error",

@@ -22,6 +22,7 @@ NOTHING_TAKEN = "nothing is taken, dropped or freed by it"
 TRIED_AGAIN = "the act after it fails by itself, or looks again"
 REASONED = {
     "ctl/baseline.py:_row": TOLD,
+    "ctl/bind.py:_put_back": TOLD,
     "ctl/gc.py:_scopes": NOTHING_TAKEN,
     "ctl/giveup.py:_remove": TRIED_AGAIN,
     "ctl/giveup.py:run": TRIED_AGAIN,
@@ -29,6 +30,7 @@ REASONED = {
     "ctl/hostlocal.py:text_of": WORDS,
     "ctl/libcni.py:files": NOTHING_TAKEN,
     "ctl/node.py:_admin_states": NOTHING_TAKEN,
+    "ctl/rebound.py:_try": TOLD,
     "ctl/unclear.py:_interfaces": WORSE,
     "ctl/validate.py:run": NOTHING_TAKEN,
     "ctl/vfs.py:_put_back": TOLD,

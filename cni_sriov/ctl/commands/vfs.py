@@ -23,9 +23,7 @@ def vf_count(text: str) -> int:
 def run(options: argparse.Namespace, tool: Tool) -> int:
     from .. import vfs
 
-    outcome = vfs.run(
-        tool.make_host(options.state_dir), tool.files, options.pf, options.count, proc=tool.proc
-    )
+    outcome = vfs.run(tool.make_host(options.state_dir), tool.files, options.pf, options.count)
     if options.json:
         write_json(tool, outcome.to_json())
     else:

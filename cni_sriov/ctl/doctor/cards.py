@@ -9,7 +9,7 @@ from ...vf.host import Host
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
 from ...words.pci import is_userspace, parse_pci_address
-from .. import drivers, facts, slot, vfs
+from .. import drivers, slot, vfs
 from . import processes
 from .processes import Process
 
@@ -75,13 +75,13 @@ def _card(host: Host, files: Files, device: Device, found: list[Device], running
             card.vfs.append(_vf(files, index, by_address[address], running))
     pf = host.sysfs.pf_by_pci(device.address)
     if pf is not None:
-        card.probes_drivers = facts.probes_drivers(host.sysfs, pf)
+        card.probes_drivers = host.sysfs.probes_drivers(pf.pci_address)
     return card
 
 
 def _users(host: Host, files: Files, address: str) -> list[str]:
     pf = host.sysfs.pf_by_pci(address)
-    return vfs.users(host, pf, f"{files.root}/proc") if pf is not None else []
+    return vfs.users(host, files, pf) if pf is not None else []
 
 
 def _vf(files: Files, index: int, device: Device, running: list[Process]) -> CardVf:

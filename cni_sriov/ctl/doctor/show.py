@@ -24,10 +24,9 @@ def troubles(out: TextIO, found: list[Trouble]) -> None:
         console.print(line)
         for one in trouble.evidence:
             console.print(Text(one_line(f"  {one.source}: {one.said}"), style="dim"), soft_wrap=True)
-        for command in trouble.remedy.splitlines():
-            console.print(
-                Text(f"    {command}", style="" if command.startswith("#") else "bold"), soft_wrap=True
-            )
+        for command in trouble.remedy.split("\n"):
+            style = "" if command.startswith("#") else "bold"
+            console.print(Text(one_line(f"    {command}"), style=style), soft_wrap=True)
     console.print(_verdict(found))
 
 

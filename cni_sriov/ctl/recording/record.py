@@ -1,0 +1,161 @@
+"""`sriovctl record`: the node as sriovctl sees it, into one file."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ... import __version__
+from ...kernel.living import file_system
+from ...kernel.netns import OWN
+from ...vf.host import Host
+from ...words.errors import InputOutput
+from ...words.failures import Failures
+from .. import profile
+from ..tool import Tool
+from . import anonymous, lookers, scope, state
+from .camera import Camera
+from .hosts import SpyFiles, SpyHost
+from .recording import Node, Recording, packed
+
+STDOUT = "-"
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What was made: `size` in bytes of the file, `paths` that were looked at, and what could not be."""
+
+    file: str
+    size: int
+    paths: int
+    is_anonymous: bool
+    failed: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "bytes": self.size,
+            "paths": self.paths,
+            "anonymous": self.is_anonymous,
+            "failed": self.failed,
+        }
+
+
+def run(tool: Tool, state_dir: str, file: str, is_anonymous: bool, force: bool) -> Recorded:
+    if file != STDOUT and not force and os.path.lexists(file):
+        raise InputOutput(f"record into {file}: it is there", "give another name, or --force to replace it")
+    failures = Failures()
+    recording = taken(tool, state_dir, _progress(tool), failures)
+    if is_anonymous:
+        recording = anonymous.of(recording, os.urandom(32), [os.uname().nodename])
+    content = packed(recording)
+    if file == STDOUT:
+        tool.out.buffer.write(content)
+        tool.out.flush()
+    else:
+        _write(file, content, force)
+    return Recorded(file, len(content), len(recording.tree.paths()), is_anonymous, failures.told)
+
+
+def tell(tool: Tool, made: Recorded) -> None:
+    size = f"{made.size / 1024:.0f} KiB" if made.size < 1 << 20 else f"{made.size / (1 << 20):.1f} MiB"
+    tool.out.write(f"{made.file}: {made.paths} paths, {size}\n")
+    for one in made.failed:
+        tool.out.write(f"not recorded: {one}\n")
+    if not made.is_anonymous:
+        tool.out.write(
+            "it names containers, MACs and addresses of this node; --anonymous hides them (docs/recording.md)\n"
+        )
+
+
+def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures: Failures) -> Recording:
+    """All of it. A part that cannot be had is told, and a replay says of it that it is not recorded."""
+    real = tool.make_host(state_dir)
+    camera = Camera(tool.files.root)
+    recording = Recording(__version__, tree=camera.tree, node=_node(real, tool, failures))
+    scope.take(camera, progress, failures)
+    _take_links(real, SpyHost(real, recording), recording, failures)
+    ours = Camera("", camera.tree)  # a Ledger's directories are this machine's, wherever the other files are
+    for directory in state.directories(real, tool.data_dir):
+        progress(f"state in {directory}")
+        with failures.of(directory=directory):
+            state.take(ours, directory)
+    spying = replace(
+        tool,
+        make_host=lambda named: SpyHost(tool.make_host(named), recording),
+        files=SpyFiles(tool.files.root, camera),
+    )
+    lookers.ask_all(spying, state_dir, progress, failures)
+    for answers in (recording.told, *recording.pods.values()):
+        answers.without_passwords()
+    progress("")
+    return recording
+
+
+def _node(host: Host, tool: Tool, failures: Failures) -> Node:
+    node = Node(int(time.time()), time.clock_gettime(time.CLOCK_BOOTTIME), host.ledger.boot_id)
+    node.run_dir, node.state_dir, node.data_dir = host.ledger.run_dir, host.ledger.state_dir, tool.data_dir
+    node.bundle = tool.bundle or profile.beside()
+    with failures.of(what="the file system of /sys"):
+        node.sysfs = file_system(f"{host.sysfs.root}/bus/pci/devices")
+    with failures.of(what="whether all of the node can be seen"):
+        node.blind_spot = host.blind_spot()
+    return node
+
+
+def _take_links(real: Host, spy: SpyHost, recording: Recording, failures: Failures) -> None:
+    """What is asked of netlink, whoever looks."""
+    with failures.of(what="links"):
+        spy.netlink.links()
+    with failures.of(what="addresses"):
+        spy.netlink.addresses()
+    with failures.of(what="network namespaces"):
+        spy.live_netns()
+        spy.open_path(OWN)
+    for pf in real.sysfs.pfs():
+        if pf.ifindex:
+            with failures.of(pf=pf.ifname):
+                spy.netlink.vf_states(pf.ifindex)
+    for address in _devices(recording):
+        with failures.of(device=address):
+            recording.node.inodes[address] = real.sysfs.inode(address)
+
+
+def _devices(recording: Recording) -> list[str]:
+    return recording.tree.lists.get(scope.DEVICES, [])
+
+
+def _progress(tool: Tool) -> Callable[[str], None]:
+    """One line, on a terminal alone; "" wipes it."""
+
+    def tell(what: str) -> None:
+        tool.err.write(f"\r\033[K{f'recording {what} ...' if what else ''}")
+        tool.err.flush()
+
+    return tell if tool.err.isatty() else lambda _: None
+
+
+def _write(file: str, content: bytes, force: bool) -> None:
+    """Whole or not at all, for its owner alone."""
+    temporary = f"{file}.{os.getpid()}.tmp"
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(fd, "wb") as out:
+                out.write(content)
+            if force:
+                os.rename(temporary, file)
+            else:
+                os.link(temporary, file, follow_symlinks=False)
+        finally:
+            if os.path.lexists(temporary):
+                os.unlink(temporary)
+    except FileExistsError as error:
+        raise InputOutput(
+            f"record into {file}: it is there", "give another name, or --force to replace it"
+        ) from error
+    except OSError as error:
+        raise InputOutput(f"record into {file}: {error.strerror}") from error

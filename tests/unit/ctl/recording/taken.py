@@ -1,0 +1,98 @@
+"""A fake node with two containers, and recordings of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cni_sriov.ctl.main import main
+from cni_sriov.ctl.recording import record
+from cni_sriov.ctl.recording.recording import Recording, packed
+from cni_sriov.ctl.tool import Tool
+from cni_sriov.kernel.files import Files
+from cni_sriov.words.failures import Failures
+from tests.unit.ctl.tool import Run, Screen, attach, host
+from tests.world import World
+
+PODS = {"c1": "/run/netns/pod1", "c2": "/run/netns/pod2"}
+
+
+def node(world: World) -> Path:
+    """What its files are below; two containers have a VF each."""
+    attach(world)
+    world.kernel.add_pod(PODS["c2"])
+    added = world.call("ADD", world.conf(ipam=world.ipam(), vlan=100), "c2", PODS["c2"])
+    assert added.code == 0, added.text
+    root = world.kernel.root
+    (root / "dev/vfio").mkdir(parents=True)
+    for path, text in {
+        "proc/cmdline": "quiet intel_iommu=on",
+        "proc/1/comm": "init",
+        "etc/modprobe.d/igb.conf": "options igb max_vfs=7",
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(f"{text}\n")
+    return root
+
+
+def tool(world: World, out: io.StringIO, err: io.StringIO, euid: int = 0) -> Tool:
+    """Files and sysfs are one tree, as on a node."""
+    root = world.kernel.root
+    return Tool(
+        out,
+        err,
+        euid,
+        lambda named: host(world, named),
+        str(root / "proc"),
+        str(world.root / "default-data"),
+        None,
+        Files(str(root)),
+    )
+
+
+def live(world: World, *argv: str, screen: bool = False) -> Run:
+    out, err = Screen() if screen else io.StringIO(), io.StringIO()
+    status = main(argv, tool(world, out, err))
+    return Run(status, out.getvalue(), err.getvalue())
+
+
+def recorded(world: World) -> Recording:
+    failures = Failures()
+    found = record.taken(
+        tool(world, io.StringIO(), io.StringIO()), str(world.state_dir), lambda _: None, failures
+    )
+    assert failures.told == []
+    return found
+
+
+def replayed(file: Path, *argv: str, euid: int = 1000) -> Run:
+    """As anybody, anywhere: there is no node."""
+
+    def no_host(_: str) -> Any:
+        raise AssertionError("this node is not looked at")
+
+    out, err = io.StringIO(), io.StringIO()
+    nowhere = Tool(out, err, euid, no_host, "/nowhere", "/nowhere", None, Files("/nowhere"))
+    status = main(["--replay", str(file), *argv], nowhere)
+    return Run(status, out.getvalue(), err.getvalue())
+
+
+def written(recording: Recording, file: Path) -> Path:
+    file.write_bytes(packed(recording))
+    return file
+
+
+def changed(file: Path, **parts: Any) -> Path:
+    """That recording with other parts, as a plain document."""
+    import gzip
+
+    raw = json.loads(gzip.decompress(file.read_bytes()))
+    other = file.with_suffix(".changed")
+    other.write_text(json.dumps(raw | parts))
+    return other
+
+
+__all__ = ["PODS", "changed", "live", "node", "recorded", "replace", "replayed", "tool", "written"]
