@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from ...decide.facts_runtime import Program, ProgramKind, Runtime, Runtimes
+from ...decide.facts_runtime import Network, Program, ProgramKind, Runtime, Runtimes
 from ...decide.trouble import Evidence
 from ...kernel.files import Files
 from ...vf.host import Host
@@ -51,11 +51,13 @@ def look(host: Host, files: Files, failures: Failures, bundle: str = "") -> Runt
             _mark(found.runtimes, part)
     with failures.of(part="podman"):
         found.podman = podman.netavark(files, failures)
+    loaded: dict[tuple[str, bool], list[Network]] = {}
     for runtime in found.runtimes:
+        which = runtime.conf_dir, runtime.name == "podman"
         with failures.of(runtime=runtime.name):
-            runtime.networks = conflists.look(
-                host, files, failures, runtime.conf_dir, runtime.name == "podman"
-            )
+            if which not in loaded:
+                loaded[which] = conflists.look(host, files, failures, *which)
+            runtime.networks = loaded[which]
         before = len(failures.told)
         with failures.of(runtime=runtime.name):
             _find_programs(files, runtime, found.bundle)
