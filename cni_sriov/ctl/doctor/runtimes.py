@@ -1,8 +1,7 @@
 """Which runtimes are on this node, where each looks for networks and plugins. By files alone: nothing of theirs is run, since
 nobody knows what a program of that name does, and a recording has no programs.
 
-Defaults: containerd (docs/cri/config.md, versions 1 to 3 of its file), CRI-O (docs/crio.conf.5.md), podman
-(containers.conf.5).
+Defaults: containerd's guide to its CRI configuration (versions 1 to 3 of its file), crio.conf(5).
 """
 
 from __future__ import annotations
