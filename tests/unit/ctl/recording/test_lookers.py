@@ -97,7 +97,7 @@ def test_each_verb_is_asked_once_and_what_fails_is_told(
     def broken(_: str) -> Any:
         raise ZeroDivisionError
 
-    lookers.ask_all(replace(tool, make_host=broken), "/nowhere", told.append, failures)
+    lookers.ask_all(replace(tool, make_host=broken), "/nowhere", [], told.append, failures)
 
     assert [line.rpartition(" ")[0] for line in told] == [f"what {argv[0]} looks" for _, argv in lookers.LOOKS]
     assert "status" in failures.told[0]
@@ -106,13 +106,19 @@ def test_each_verb_is_asked_once_and_what_fails_is_told(
 
 @pytest.mark.parametrize("command", [one.name for one in COMMANDS])
 def test_only_those_that_look_are_replayed(command: str) -> None:
-    options = argparse.Namespace(verb=command)
+    options = argparse.Namespace(verb=command, dry_run=False)
     if command in {"status", "leases", "doctor", "oracle", "metrics", "baseline"}:
         lookers.refuse_acts(options)
         return
     with pytest.raises(CniError, match=f"replay {command} on a recording: it needs a node") as caught:
         lookers.refuse_acts(options)
     assert "status" in caught.value.details
+
+
+def test_a_plan_is_no_act() -> None:
+    lookers.refuse_acts(argparse.Namespace(verb="bind", dry_run=True))
+    with pytest.raises(CniError, match="replay unbind"):
+        lookers.refuse_acts(argparse.Namespace(verb="unbind", dry_run=True))
 
 
 @pytest.mark.parametrize(("verb", "option"), [("baseline", {"take": "0000:01:10.0"}), ("status", {"watch": 2.0})])
