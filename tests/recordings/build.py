@@ -1,32 +1,45 @@
-"""Writes the recordings that ship, beside this file: `python -m tests.recordings.build`. The lab's own is taken there, by
-`python -m tests.recordings.build FILE` of what `sriovctl record` wrote in the guest.
+"""Writes the recordings that ship, beside this file: `python -m tests.recordings.build`. The lab's own is taken by
+tests/recordings/lab.py.
+
+The small ones are plain documents, to be read in a review; `--replay` takes both.
 """
 
 from __future__ import annotations
 
-import sys
+import json
 import tempfile
 from pathlib import Path
 
-from cni_sriov.ctl.recording.recording import packed, unpacked
+from cni_sriov.ctl.recording.recording import Recording, document, packed
 
 from .nodes import NODES
 
 HERE = Path(__file__).parent
-LAB = HERE / "lab-two-ports.json.gz"
+LAB = "lab-two-ports"
+_PLAIN = 100_000  # bytes
+
+
+def names() -> list[str]:
+    return sorted(path.name.partition(".")[0] for path in HERE.glob("*.json*"))
 
 
 def path_of(name: str) -> Path:
-    return HERE / f"{name}.json.gz"
+    plain = HERE / f"{name}.json"
+    return plain if plain.exists() else HERE / f"{name}.json.gz"
+
+
+def write(name: str, recording: Recording) -> None:
+    text = json.dumps(document(recording), indent=1, sort_keys=True) + "\n"
+    if len(text) < _PLAIN:
+        (HERE / f"{name}.json").write_text(text)
+    else:
+        (HERE / f"{name}.json.gz").write_bytes(packed(recording))
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        LAB.write_bytes(packed(unpacked(Path(sys.argv[1]).read_bytes(), sys.argv[1])))
-        return
     for name, make in NODES.items():
         with tempfile.TemporaryDirectory() as root:
-            path_of(name).write_bytes(packed(make(Path(root))))
+            write(name, make(Path(root)))
 
 
 if __name__ == "__main__":

@@ -65,7 +65,9 @@ class Machine:
         self.write("/proc/version", f"Linux version {kernel}")
         for size in (2048, 1048576):
             for which in ("nr", "free"):
-                self.write(f"/sys/devices/system/node/node0/hugepages/hugepages-{size}kB/{which}_hugepages", "0")
+                self.write(
+                    f"/sys/devices/system/node/node0/hugepages/hugepages-{size}kB/{which}_hugepages", "0"
+                )
         for name in iommus:
             (self.root / "sys/class/iommu" / name).mkdir(parents=True)
         (self.root / "sys/class/iommu").mkdir(parents=True, exist_ok=True)
@@ -113,17 +115,27 @@ class Machine:
         self.write(f"/run/udev/data/n{index}", "")
         address = path.rpartition("/")[2]
         self.links.append(
-            Link(index, name, flags=flags, mac=mac, mtu=1500, parent_dev=address, carrier=bool(flags & 0x10000))
+            Link(
+                index, name, flags=flags, mac=mac, mtu=1500, parent_dev=address, carrier=bool(flags & 0x10000)
+            )
         )
 
     def pf(self, path: str, total: int, numvfs: int, offset: int, stride: int, resource: list[str]) -> None:
         where = f"/sys/devices/pci0000:00/{path}"
-        told = {"totalvfs": total, "numvfs": numvfs, "offset": offset, "stride": stride, "drivers_autoprobe": 1}
+        told = {
+            "totalvfs": total,
+            "numvfs": numvfs,
+            "offset": offset,
+            "stride": stride,
+            "drivers_autoprobe": 1,
+        }
         for name, number in told.items():
             self.write(f"{where}/sriov_{name}", str(number))
         self.write(f"{where}/resource", "\n".join(resource))
 
-    def vfs(self, pf: str, count: int, offset: int, stride: int, driver: str, device: int, vendor: int) -> None:
+    def vfs(
+        self, pf: str, count: int, offset: int, stride: int, driver: str, device: int, vendor: int
+    ) -> None:
         """On the PF's own bus and those behind it, with their netdevs; PCIe SR-IOV 2.1.2."""
         where, address = f"/sys/devices/pci0000:00/{pf}", pf.rpartition("/")[2]
         bus = int(address[5:7], 16)
@@ -136,7 +148,9 @@ class Machine:
             self.link(f"/sys/devices/pci0000:00/{path}/physfn", where)
             self.link(f"{where}/virtfn{index}", f"/sys/devices/pci0000:00/{path}")
             self.group(path, bus * 1000 + index)
-            self.netdev(path, f"{ifname}v{index}", f"02:00:00:{bus:02x}:{index >> 8:02x}:{index & 255:02x}", 0x1002)
+            self.netdev(
+                path, f"{ifname}v{index}", f"02:00:00:{bus:02x}:{index >> 8:02x}:{index & 255:02x}", 0x1002
+            )
             states[index] = VfState(mac="", vlan=0, spoofchk=True, trust=False, link_state="auto")
 
     def recorded(self) -> Recording:

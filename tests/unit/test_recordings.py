@@ -15,8 +15,16 @@ from tests.recordings import build
 from tests.recordings.nodes import NODES
 from tests.unit.ctl.recording.taken import replayed
 
-ALL = sorted(path.name.partition(".")[0] for path in build.HERE.glob("*.json.gz"))
-LOOKS = (("status",), ("status", "--devices"), ("status", "--svg", "-"), ("leases",), ("oracle",), ("doctor",), ("metrics",))
+ALL = build.names()
+LOOKS = (
+    ("status",),
+    ("status", "--devices"),
+    ("status", "--svg", "-"),
+    ("leases",),
+    ("oracle",),
+    ("doctor",),
+    ("metrics",),
+)
 
 
 def said(name: str, *argv: str) -> str:
@@ -85,7 +93,9 @@ def test_a_bifurcated_driver_keeps_its_device() -> None:
 
     assert (pf["numvfs"], [vf["driver"] for vf in pf["vfs"]]) == (4, ["mlx5_core"] * 4)
     for device in ("enp65s0f0np0:2", "0000:41:00.2", "0000:41:00.0"):
-        with_auto = replayed(build.path_of(name), "bind", device if device[0] == "0" else "0000:41:00.2", "auto", "--dry-run")
+        with_auto = replayed(
+            build.path_of(name), "bind", device if device[0] == "0" else "0000:41:00.2", "auto", "--dry-run"
+        )
         assert (with_auto.status, with_auto.err) == (0, "")
         assert "mlx5_core keeps the device: DPDK drives it beside that driver" in with_auto.out
     assert not {rule for rule, severity in rules(name) if severity == "error"}

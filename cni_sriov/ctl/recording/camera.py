@@ -29,7 +29,8 @@ class Camera:
     root: str = ""
     tree: Tree = field(default_factory=Tree)
     ids: set[tuple[str, str]] = field(default_factory=set)
-    _known: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, str] = field(default_factory=dict)  # links
+    _plain: set[str] = field(default_factory=set)  # directories that are no links
 
     def there(self, path: str) -> str:
         """Where it leads; "" if it leads nowhere, which is recorded too."""
@@ -104,8 +105,13 @@ class Camera:
                 at = dirname(at).rstrip("/")
                 continue
             at = f"{at}/{part}"
-            if at in self.tree.failed or not self._mode(at):
+            if at in self._plain:
+                continue
+            mode = 0 if at in self.tree.failed else self._mode(at)
+            if not mode:
                 return ""
+            if stat.S_ISDIR(mode):
+                self._plain.add(at)
             if (todo or last) and (target := self._known.get(at, "")):
                 followed += 1
                 self.tree.links[at] = target

@@ -87,7 +87,9 @@ def unpack(tree: Tree, node: Node, root: str) -> None:
         try:
             _put(tree, node, root, path)
         except OSError as error:  # a link that is a directory, too; a name that is too long; a full disk
-            raise BadConfig(f"replay a recording: put {words(path)} below {root}: {error.strerror}") from error
+            raise BadConfig(
+                f"replay a recording: put {words(path)} below {root}: {error.strerror}"
+            ) from error
     for path, first in tree.same.items():
         if os.path.lexists(root + first) and os.path.isdir(os.path.dirname(root + path)):
             os.link(root + first, root + path, follow_symlinks=False)

@@ -40,7 +40,9 @@ def planted(world: World) -> World:
     (root / "proc/sys/kernel").mkdir(parents=True)
     (root / "proc/sys/kernel/hostname").write_text("rack17-host\n")
     (root / "etc/cni/net.d").mkdir(parents=True)
-    (root / "etc/cni/net.d/10-x.conflist").write_text(json.dumps({"name": "x", "node": "rack17-host", "gw": "203.0.113.1"}))
+    (root / "etc/cni/net.d/10-x.conflist").write_text(
+        json.dumps({"name": "x", "node": "rack17-host", "gw": "203.0.113.1"})
+    )
     world.kernel.host.add(FakeLink("eth9", "02:00:00:a1:b2:c4"))
     return world
 

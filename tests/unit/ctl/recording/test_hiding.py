@@ -20,7 +20,8 @@ def hiding() -> Hiding:
 
 
 @pytest.mark.parametrize(
-    "text", ["web-1", "c1@net1", "/run/netns/web-1", "K8S_POD_NAME=web-1;X=shop", "%2Fweb-1", "fast@shop@web-1@net1"]
+    "text",
+    ["web-1", "c1@net1", "/run/netns/web-1", "K8S_POD_NAME=web-1;X=shop", "%2Fweb-1", "fast@shop@web-1@net1"],
 )
 def test_names_are_gone_wherever_they_stand(hiding: Hiding, text: str) -> None:
     told = hiding.text(text)
@@ -65,7 +66,9 @@ def test_none_and_all_are_no_address_of_anybody(hiding: Hiding) -> None:
     assert hiding.text(text) == text
 
 
-@pytest.mark.parametrize("text", ["0000:01:00.0", "pci:v00008086d000010CA", "6.12.95", "10:20:30", "3.2.1.0.9"])
+@pytest.mark.parametrize(
+    "text", ["0000:01:00.0", "pci:v00008086d000010CA", "6.12.95", "10:20:30", "3.2.1.0.9"]
+)
 def test_what_is_no_address_stays(hiding: Hiding, text: str) -> None:
     assert hiding.text(text) == text
 
@@ -103,7 +106,7 @@ def test_networks_stay_networks_and_what_is_in_them_stays_in_them() -> None:
             assert (now.prefixlen, address in now) == (net.prefixlen, True), (seed, net, was)
             for other, told_other in zip(nets, told, strict=True):
                 if other.version == net.version:
-                    assert net.overlaps(other) == now.overlaps(told_other), (seed, net, other)  # type: ignore[arg-type]
+                    assert net.overlaps(other) == now.overlaps(told_other), (seed, net, other)
 
 
 def test_a_lease_by_its_file_name(hiding: Hiding) -> None:

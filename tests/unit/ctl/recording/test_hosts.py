@@ -53,7 +53,9 @@ def test_a_pod_is_what_it_was(world: World, kept: Recording, tmp_path: Path) -> 
     assert again.live_netns() == live.live_netns()
 
 
-def test_what_was_none_is_none_and_what_was_not_opened_is_not_recorded(kept: Recording, tmp_path: Path) -> None:
+def test_what_was_none_is_none_and_what_was_not_opened_is_not_recorded(
+    kept: Recording, tmp_path: Path
+) -> None:
     again = replayed(kept, tmp_path)
     with pytest.raises(BadNetns):
         again.open_path("/run/netns/gone")
@@ -87,7 +89,9 @@ def test_no_program_is_run(kept: Recording, tmp_path: Path) -> None:
 
 
 def test_a_blind_node_is_blind_again(world: World, tmp_path: Path) -> None:
-    recording = Recording(node=Node(run_dir="/r", state_dir="/s", data_dir="/d", blind_spot="it is a container"))
+    recording = Recording(
+        node=Node(run_dir="/r", state_dir="/s", data_dir="/d", blind_spot="it is a container")
+    )
     assert replayed(recording, tmp_path).blind_spot() == "it is a container"
 
 

@@ -99,7 +99,9 @@ def test_each_verb_is_asked_once_and_what_fails_is_told(
 
     lookers.ask_all(replace(tool, make_host=broken), "/nowhere", [], told.append, failures)
 
-    assert [line.rpartition(" ")[0] for line in told] == [f"what {argv[0]} looks" for _, argv in lookers.LOOKS]
+    assert [line.rpartition(" ")[0] for line in told] == [
+        f"what {argv[0]} looks" for _, argv in lookers.LOOKS
+    ]
     assert "status" in failures.told[0]
     assert tool.out.getvalue() == ""  # type: ignore[attr-defined]
 
@@ -121,7 +123,9 @@ def test_a_plan_is_no_act() -> None:
         lookers.refuse_acts(argparse.Namespace(verb="unbind", dry_run=True))
 
 
-@pytest.mark.parametrize(("verb", "option"), [("baseline", {"take": "0000:01:10.0"}), ("status", {"watch": 2.0})])
+@pytest.mark.parametrize(
+    ("verb", "option"), [("baseline", {"take": "0000:01:10.0"}), ("status", {"watch": 2.0})]
+)
 def test_what_changes_or_goes_on_is_refused(verb: str, option: dict[str, Any]) -> None:
     (name,) = option
     with pytest.raises(CniError, match=f"replay {verb} --{name} on a recording"):

@@ -49,7 +49,10 @@ def test_with_its_options(world: World, file: Path, argv: tuple[str, ...]) -> No
 
 
 def test_it_is_named_before_the_verb_or_behind_it(file: Path) -> None:
-    assert taken.replayed(file, "leases").out == taken.replayed(Path("/none"), "leases", "--replay", str(file)).out
+    assert (
+        taken.replayed(file, "leases").out
+        == taken.replayed(Path("/none"), "leases", "--replay", str(file)).out
+    )
 
 
 @pytest.mark.parametrize("argv", [("vfs", "enp1s0f0", "3"), ("gc",), ("record", "x"), ("baseline", "--take", "0000:01:10.0"),
@@ -74,7 +77,9 @@ def test_what_is_no_recording_is_said(tmp_path: Path, content: bytes | None, wor
     assert run.err.startswith("sriovctl: replay ")
 
 
-def test_what_it_is_about_is_there_only_meanwhile(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_it_is_about_is_there_only_meanwhile(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "private").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "private"))
     before = file.read_bytes()
@@ -102,7 +107,9 @@ def test_no_path_of_this_machine_is_told(world: World, file: Path) -> None:
 def test_an_older_recording_without_a_part_says_so(file: Path) -> None:
     """As one that a version made which did not look there: an error, and no answer as if nothing were there."""
     raw = json.loads(gzip.decompress(file.read_bytes()))
-    told = {key: one for key, one in raw["netlink"]["host"]["told"].items() if not key.startswith("addresses")}
+    told = {
+        key: one for key, one in raw["netlink"]["host"]["told"].items() if not key.startswith("addresses")
+    }
     netlink = {"host": {"told": told, "refused": {}}, "pods": {}}
 
     run = taken.replayed(taken.changed(file, netlink=netlink), "status")
@@ -168,7 +175,10 @@ HOSTILE: dict[str, Any] = {
 @pytest.mark.parametrize("case", HOSTILE)
 def test_whatever_it_says_the_answer_is_an_answer_or_a_sentence(file: Path, case: str, verb: str) -> None:
     raw = json.loads(gzip.decompress(file.read_bytes()))
-    parts = {key: raw[key] | more if more and isinstance(more, dict) else more for key, more in HOSTILE[case].items()}
+    parts = {
+        key: raw[key] | more if more and isinstance(more, dict) else more
+        for key, more in HOSTILE[case].items()
+    }
 
     run = taken.replayed(taken.changed(file, **parts), verb)
 

@@ -4,7 +4,6 @@ next version finds what this one does not ask for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from tests.world import World
 
 
 @pytest.fixture
-def root(world: World) -> Iterator[Path]:
+def root(world: World) -> Path:
     below_bridge(world, world.kernel.pfs[0], 128, 1)
     root = world.kernel.root
     for path, text in {

@@ -34,7 +34,12 @@ def test_every_directory_in_use(world: World) -> None:
     attach(world)
     found = state.directories(host(world), str(world.root / "default-data"))
 
-    assert {str(world.run_dir), str(world.state_dir), str(world.data_dir), str(world.root / "default-data")} <= {*found}
+    assert {
+        str(world.run_dir),
+        str(world.state_dir),
+        str(world.data_dir),
+        str(world.root / "default-data"),
+    } <= {*found}
 
 
 def test_names_of_one_file_stay_names_of_one_file(world: World, tmp_path: Path) -> None:
@@ -52,7 +57,13 @@ def test_names_of_one_file_stay_names_of_one_file(world: World, tmp_path: Path) 
     assert (owner.name, lease.name) == ("c1@net1", "10.10.0.0_24")
     assert owner.stat().st_ino == lease.stat().st_ino
     assert owner.stat().st_mode == stat.S_IFREG | 0o600
-    assert abs(owner.stat().st_mtime - (world.data_dir / owner.relative_to(root / str(world.data_dir)[1:])).stat().st_mtime) < 5
+    assert (
+        abs(
+            owner.stat().st_mtime
+            - (world.data_dir / owner.relative_to(root / str(world.data_dir)[1:])).stat().st_mtime
+        )
+        < 5
+    )
 
 
 def test_the_index_of_subnets_is_not_taken(world: World) -> None:
@@ -93,7 +104,11 @@ def test_whatever_it_says_only_plain_files_are_made_and_all_of_them_below(tmp_pa
             f"{outside}/victim": b"planted",
             "/etc/cron.d/x": b"planted",
         },
-        links={f"{RUN}/link": f"{outside}/victim", "/var/s/link": str(outside), "/var/s/dots": "../../../../etc"},
+        links={
+            f"{RUN}/link": f"{outside}/victim",
+            "/var/s/link": str(outside),
+            "/var/s/dots": "../../../../etc",
+        },
         lists=dict(HOSTILE),
         there={f"{RUN}/fifo"},
         same={"/var/s/c@d": f"{outside}/victim", "/var/s/e@f": "/etc/passwd", "/etc/x": "/var/s/a@b"},
@@ -117,7 +132,9 @@ def test_whatever_it_says_only_plain_files_are_made_and_all_of_them_below(tmp_pa
 @pytest.mark.parametrize("path", ["/var/s/link/below", "/var/s/a@b/below", f"/var/s/{'x' * 300}"])
 def test_what_contradicts_itself_or_fits_no_disk_is_refused(tmp_path: Path, path: str) -> None:
     tree = Tree(
-        files={"/var/s/a@b": b"", path: b"planted"}, links={"/var/s/link": str(tmp_path)}, lists={"/var/s": ["link"]}
+        files={"/var/s/a@b": b"", path: b"planted"},
+        links={"/var/s/link": str(tmp_path)},
+        lists={"/var/s": ["link"]},
     )
     (tmp_path / "root").mkdir()
     with pytest.raises(BadConfig, match="put "):
