@@ -76,7 +76,14 @@ class Machine:
         modules = ["kernel/drivers/vfio/pci/vfio-pci.ko:", "kernel/drivers/uio/uio_pci_generic.ko:"]
         self.write(f"/lib/modules/{kernel}/modules.dep", "\n".join(modules))
         self.write(f"/lib/modules/{kernel}/modules.alias", "alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci")
-        for name in ("run/cni-sriov", "var/lib/cni/sriov", "etc/cni/net.d", "opt/cni/bin", "run/udev/data"):
+        for name in (
+            "dev",
+            "run/cni-sriov",
+            "var/lib/cni/sriov",
+            "etc/cni/net.d",
+            "opt/cni/bin",
+            "run/udev/data",
+        ):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         self.write("/run/udev/control", "")
 

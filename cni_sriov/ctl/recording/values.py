@@ -62,7 +62,7 @@ def _pair(pair: Any) -> tuple[Any, Any]:
 
 def _noun(noun: type[Any], told: dict[str, Any]) -> Any:
     """Fields that this version does not know are passed over; those that it has and are not told have their default."""
-    hints = _hints(noun)
+    hints = _hints(noun.__name__)
     known = {part.name for part in fields(noun)}
     given = {name: decoded(value) for name, value in told.items() if name in known}
     for name, value in given.items():
@@ -75,8 +75,8 @@ def _noun(noun: type[Any], told: dict[str, Any]) -> Any:
 
 
 @cache
-def _hints(noun: type[Any]) -> dict[str, Any]:
-    return get_type_hints(noun)
+def _hints(name: str) -> dict[str, Any]:
+    return get_type_hints(NOUNS[name])
 
 
 def _fits(value: Any, hint: Any) -> bool:

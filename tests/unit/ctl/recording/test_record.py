@@ -69,7 +69,7 @@ def test_to_standard_output_it_is_the_file_alone(node: World) -> None:
     status = main(("record", "-"), taken.tool(node, out, err))
 
     assert (status, err.getvalue()) == (0, "")
-    content = out.buffer.getvalue()  # type: ignore[attr-defined]
+    content = out.buffer.getvalue()
     assert json.loads(gzip.decompress(content))["recording"] == 1
 
 
