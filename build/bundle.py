@@ -1,4 +1,5 @@
-"""`make build`: make `sriov` and `sriovctl` if the sources changed, and say what came out: contents, sizes, lowest glibc.
+"""`make build`: make `sriov` and `sriovctl`, manual pages and completions, if the sources changed, and say what came out:
+contents, sizes, lowest glibc.
 
 `sriov` is a snapshot (build/snapshot); with SNAPSHOT=no in the environment PyInstaller makes it, as it makes sriovctl.
 """
@@ -22,6 +23,7 @@ import source
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "build" / "out"
 BUNDLE = OUT / "cni-sriov"
+SHARE = OUT / "share"  # what goes to PREFIX/share
 RECIPE = OUT / "recipe"
 SHOWN = 6
 SNAPSHOT = os.environ.get("SNAPSHOT") or "yes"
@@ -48,6 +50,7 @@ def recipe() -> str:
         *ROOT.glob("cni_sriov/**/*.py"),
         *ROOT.glob("conf/*.json"),
         *ROOT.glob("build/*"),
+        *ROOT.glob("build/manuals/*"),
         *ROOT.glob("build/snapshot/*"),
         *picture.player_sources().values(),
     ]
@@ -73,12 +76,14 @@ def build() -> None:
         target = fresh / BUNDLE.name / "sriov"
         TOLD.write_text(run(picture.__file__, target, OUT / "snapshot", *([extra] if extra else [])))
     (fresh / BUNDLE.name / "host-subnet").symlink_to("sriov")
-    old = OUT / "old"
-    shutil.rmtree(old, ignore_errors=True)
-    if BUNDLE.exists():
-        BUNDLE.rename(old)
-    (fresh / BUNDLE.name).rename(BUNDLE)
-    shutil.rmtree(old, ignore_errors=True)
+    run(ROOT / "build" / "manuals" / "make.py", fresh / SHARE.name)
+    for made in (SHARE, BUNDLE):
+        old = OUT / "old"
+        shutil.rmtree(old, ignore_errors=True)
+        if made.exists():
+            made.rename(old)
+        (fresh / made.name).rename(made)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def run(*arguments: str | Path) -> str:
@@ -110,6 +115,8 @@ def report() -> None:
     files = {path for path in BUNDLE.rglob("*") if path.is_file() and not path.is_symlink()}
     print(f"  bundle     build/out/cni-sriov, {size(files)}, {len(files)} files")
     print(largest(files))
+    manuals = sorted(path.relative_to(SHARE) for path in SHARE.rglob("*") if path.is_file())
+    print(f"  manuals    build/out/share: {', '.join(map(str, manuals))}")
     whole = "sriovctl on" if TOLD.exists() else "on"
     print(f"  runs       {whole} glibc {(OUT / 'glibc').read_text()} or later, {os.uname().machine}")
 

@@ -42,6 +42,7 @@ LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on 
 ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8")
 # who asks for them on trial (shutil) goes without: their halves in C are not linked
 ON_TRIAL = ("_compression", "bz2", "lzma")
+DOOR = "cni_sriov.doors.cni"
 PLAYERS = ("tests/__init__.py", "tests/world.py", "tests/fakes/*.py")  # of play.py
 # Only where there is no snapshot: modules.c has setns and bpf.
 NOT_HERE = {"_cni", "ctypes"}
@@ -184,28 +185,38 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def sources() -> dict[str, Path]:
-    """The modules of the CNI path: all but sriovctl's, and `python -m`."""
-    found = {}
-    for path in sorted((ROOT / "cni_sriov").rglob("*.py")):
-        name = module_of(path)
-        if not name.startswith("cni_sriov.ctl") and path.stem != "__main__":
-            found[name] = path
-    return found
+class Imports(ast.NodeVisitor):
+    """What a source file imports, wherever in it; `perhaps`: x.y of `from x import y`, if that is a module."""
 
-
-class Foreign(ast.NodeVisitor):
-    """Modules of others that a source file imports, wherever in it."""
-
-    def __init__(self) -> None:
+    def __init__(self, name: str, path: Path) -> None:
         self.names: set[str] = set()
+        self.perhaps: set[str] = set()
+        self._package = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
+        self.visit(ast.parse(path.read_bytes()))
 
     def visit_Import(self, node: ast.Import) -> None:
         self.names |= {alias.name for alias in node.names}
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if not node.level and node.module:
-            self.names.add(node.module)
+        above = self._package[: len(self._package) - node.level + 1] if node.level else []
+        base = ".".join([*above, *([node.module] if node.module else [])])
+        self.names.add(base)
+        self.perhaps |= {f"{base}.{alias.name}" for alias in node.names}
+
+
+def sources(more: dict[str, Path] | None = None) -> dict[str, Path]:
+    """`more`, and the modules of ours that the door or one of these imports, by name."""
+    ours = {module_of(path): path for path in sorted((ROOT / "cni_sriov").rglob("*.py"))}
+    found: dict[str, Path] = {}
+    ours |= more or {}
+    todo = {DOOR, *(more or {})}
+    while todo:
+        name = todo.pop()
+        found[name] = path = ours[name]
+        above = {name.rsplit(".", level)[0] for level in range(1, name.count(".") + 1)}
+        asked = Imports(name, path)
+        todo |= (asked.names | asked.perhaps | above) & ours.keys() - found.keys()
+    return dict(sorted(found.items()))
 
 
 STAND_INS = {"inspect": HERE / "no_inspect.py"}
@@ -227,11 +238,9 @@ def closure(names: list[str]) -> dict[str, str]:
 
 def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[dict[str, Path], set[str]]:
     """The modules in Python, each with its source, and the names of those in C. `more`: not ours, but in it, too."""
-    ours = sources() | (more or {})
-    foreign = Foreign()
-    for path in ours.values():
-        foreign.visit(ast.parse(path.read_bytes()))
-    found = closure(sorted((foreign.names - NOT_HERE - ours.keys()) | set(ALSO)))
+    ours = sources(more)
+    named = set().union(*(Imports(name, path).names for name, path in ours.items()))
+    found = closure(sorted((named - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
     last = {name: HERE / f"{name}.py" for name in ("warm", "preload")}
     return STAND_INS | python | ours | last, (found.keys() & available | START) - APART - LARGE

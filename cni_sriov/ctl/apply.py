@@ -108,8 +108,7 @@ def run(site: Site, file: HostFile, path: str, dry_run: bool, reporter: Reporter
         site.host.ledger.open_run_dir()
     planned = _planned(site, chosen, applied)
     for outcome in planned if not dry_run else []:
-        if outcome.is_good:
-            _bring(site, outcome, reporter)
+        _bring(site, outcome, reporter)
     return applied
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..conf.hostfile import HostFile, PfEntry, VfRange
 from ..decide import oracle, planner, provision
 from ..decide.oracle import Capacity
-from ..decide.planner import Plan
+from ..decide.planner import Facts, Plan
 from ..decide.wanted import DEFAULTS, Defaults, PfFacts, VfFacts
+from ..kernel import devices
 from ..kernel.files import Files
 from ..vf import card, golden
 from ..vf.host import Host
+from ..words.device import Device
 from ..words.domain import PF, VF, Link
 from ..words.errors import CniError, Unreadable
 from ..words.record import VfState
@@ -37,21 +39,33 @@ class Drivers(Protocol):
 
 @dataclass(slots=True)
 class NodeDrivers:
-    """By bind.py."""
+    """By bind.py. Which modules there are is looked up once for VFs that are alike: depmod's lists have 20 000 lines. Who
+    uses a VF is for the plan to judge.
+    """
 
     host: Host
     files: Files
+    known: dict[tuple[object, ...], Facts] = field(default_factory=dict)
 
     def look(self, address: str, wanted: str) -> Plan:
-        return bind.look(self.host, self.files, address, wanted)
+        device = devices.device(self.files, address)
+        members = [devices.device(self.files, member) for member in device.members if member != address]
+        return self._plan(device, members, address, wanted)
+
+    def _plan(self, device: Device, members: list[Device], like: str, wanted: str) -> Plan:
+        alike = device.pf, device.vendor, device.device, device.driver, device.override, bool(device.group)
+        if (*alike, wanted) not in self.known:
+            self.known[*alike, wanted] = bind.facts(self.host, self.files, like, wanted)
+        known = self.known[*alike, wanted]
+        return planner.plan(replace(known, device=device, members=members, holders=[], uses=[]), wanted)
 
     def fresh(self, pf: PF, wanted: str) -> Plan:
         """Judged by its PF's place. VFs of a driver that keeps its devices have the PF's own driver; a VF has an IOMMU group
         of its own.
         """
-        known = bind.facts(self.host, self.files, pf.pci_address, wanted)
-        device = replace(known.device, pf=pf.pci_address, totalvfs=0, numvfs=0, override="")
-        return planner.plan(replace(known, device=device, members=[], holders=[], uses=[]), wanted)
+        device = devices.device(self.files, pf.pci_address)
+        device = replace(device, pf=pf.pci_address, totalvfs=0, numvfs=0, override="")
+        return self._plan(device, [], pf.pci_address, wanted)
 
     def bind(self, address: str, wanted: str) -> object:
         return bind.bind(self.host, self.files, address, wanted)
@@ -59,12 +73,13 @@ class NodeDrivers:
 
 @dataclass(slots=True)
 class Site:
-    """What `apply` looks at and acts by."""
+    """What `apply` looks at and acts by. `named_timeout_s`: how long new VFs may take until udev has named them."""
 
     host: Host
     files: Files
     proc: str
     drivers: Drivers
+    named_timeout_s: float = vfs.NAMED_TIMEOUT_S
 
     def capacity(self, pf_pci: str) -> Capacity:
         return oracle.capacity(slot.look(self.files, pf_pci))

@@ -10,9 +10,11 @@ from typing import Any, NoReturn
 from .. import __version__
 from ..conf.netconf import STATE_DIR
 from ..words.errors import CniError
+from . import examples
 
 _FORMATTER = argparse.RawDescriptionHelpFormatter
-_EPILOG = """exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root
+EXIT_STATUS = "exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root"
+_EPILOG = f"""{EXIT_STATUS}
 
   sriovctl vfs enp1s0f0 7              seven VFs on that port
   sriovctl apply                       all that /etc/cni-sriov/host.json says
@@ -58,7 +60,14 @@ def parser(commands: Iterable[Command]) -> argparse.ArgumentParser:
         _add_common(target, is_first=target is made)
     below = made.add_subparsers(dest="verb", metavar="VERB", required=True)
     for command in commands:
-        verb = below.add_parser(command.name, help=command.about, description=command.about, parents=[common])
+        verb = below.add_parser(
+            command.name,
+            help=command.about,
+            description=command.about,
+            epilog=f"{EXIT_STATUS}\n\n{examples.text(command.name)}",
+            formatter_class=_FORMATTER,
+            parents=[common],
+        )
         verb.set_defaults(run=command.run, needs_root=command.needs_root)
         command.arguments(verb)
     return made

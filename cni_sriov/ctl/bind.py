@@ -128,10 +128,7 @@ def restore(host: Host, files: Files, address: str, force: bool = False) -> Outc
             driver, note = host.sysfs.driver(address), "nothing to restore: no bind or unbind changed it"
             return Outcome(address, driver, driver, False, _netdev(host, address), notes=[note])
         known = facts(host, files, address, kept.driver)
-        plan = planner.plan(known, kept.driver, force)
-        if known.device.override != kept.override:
-            plan.is_change = True
-        return _go(host, files, known, plan, kept)
+        return _go(host, files, known, planner.plan(known, kept.driver, force), kept)
 
 
 @contextmanager
@@ -153,6 +150,8 @@ def _go(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | None) 
     for driver in plan.loads:
         modules.load(files, driver)
     is_home = kept is not None and plan.driver == kept.driver
+    if kept is not None and is_home and device.override != kept.override:
+        plan.is_change = True  # it was cut off while that said the driver
     if plan.is_change:
         try:
             notes += _change(host, files, known, plan, kept)

@@ -12,6 +12,7 @@ from ..kernel.devices import DEVICES
 from ..kernel.files import Files
 from ..vf.host import Host
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
+from ..words.failures import Failures
 from ..words.names import is_ifname
 from ..words.pci import parse_pci_address
 from . import refusal
@@ -48,11 +49,23 @@ class Foretold:
         }
 
 
-def run(files: Files, make_host: Callable[[], Host], where: str) -> list[Foretold]:
-    """Of one PF, or of all. A host is made only where a name is not in sysfs, as an altname."""
-    addresses = [find(files, make_host, where)] if where else slots.pfs(files)
-    found = [slots.look(files, address) for address in addresses]
-    return [Foretold(slot, oracle.capacity(slot)) for slot in found]
+def run(files: Files, make_host: Callable[[], Host], where: str) -> tuple[list[Foretold], list[str]]:
+    """Of one PF, or of all with what could not be looked at. A host is made only where a name is not in sysfs, as an
+    altname.
+    """
+    if where:
+        return [_of(files, find(files, make_host, where))], []
+    failures = Failures()
+    found = []
+    for address in slots.pfs(files, failures):
+        with failures.of(device=address):
+            found.append(_of(files, address))
+    return found, failures.told
+
+
+def _of(files: Files, pci: str) -> Foretold:
+    slot = slots.look(files, pci)
+    return Foretold(slot, oracle.capacity(slot))
 
 
 def after(
@@ -74,7 +87,7 @@ def find(files: Files, make_host: Callable[[], Host], where: str) -> str:
             netlink = make_host().netlink
             pci = _of_netdev(files, netlink.ifname(netlink.ifindex(where)))
         if not pci:
-            remedy = f"PFs of this node: {', '.join(slots.pfs(files)) or 'none'}"
+            remedy = f"PFs of this node: {', '.join(slots.pfs(files, Failures())) or 'none'}"
             raise PfUnusable(f"use PF {where}: no such interface on a PCI device", remedy) from None
     pf = files.target(f"{DEVICES}/{pci}/physfn").rpartition("/")[2]
     if pf:

@@ -82,14 +82,14 @@ def given_mac(host: Host, device: Device) -> str:
     return (admin.mac if admin is not None else "") or ""
 
 
-def wait_named(host: Host, address: str, timeout_s: float = NAMED_TIMEOUT_S) -> Link | None:
+def wait_named(host: Host, address: str, timeout_s: float | None = None) -> Link | None:
     """Until it has a netdev and udev is through with that, which would rename it behind us."""
 
     def unnamed() -> bool:
         link = card.in_host(host, address)
         return link is None or not host.sysfs.udev_named(link.ifindex)
 
-    poll(unnamed, timeout_s)
+    poll(unnamed, NAMED_TIMEOUT_S if timeout_s is None else timeout_s)
     return card.in_host(host, address)
 
 

@@ -9,8 +9,10 @@ import errno
 from collections.abc import Callable
 
 from ..decide import oracle
-from ..decide.slot import Capacity, Limit, Slot
-from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
+from ..decide.slot import Capacity, Limit, Slot, vfs
+from ..kernel.files import Files
+from ..words.errors import BadConfig, CniError, InputOutput, KernelRefused, PfUnusable
+from . import slot as slots
 
 
 def beforehand(slot: Slot, count: int) -> tuple[CniError | None, str]:
@@ -21,6 +23,14 @@ def beforehand(slot: Slot, count: int) -> tuple[CniError | None, str]:
     if not limit.is_certain:
         return None, limit.reason
     return _as_error(f"{_give(slot, count)}: {limit.reason}", limit), ""
+
+
+def after(files: Files, pci: str, count: int, refused: KernelRefused) -> CniError:
+    """By the slot as it is now; where that cannot be seen, what the kernel said alone."""
+    try:
+        return explain(slots.look(files, pci), count, refused)
+    except InputOutput as error:
+        return PfUnusable(str(refused), f"why cannot be told: {error.msg}")
 
 
 def explain(slot: Slot, count: int, refused: KernelRefused) -> CniError:
@@ -58,9 +68,7 @@ def _as_error(why: str, limit: Limit) -> CniError:
 
 def _give(slot: Slot, count: int) -> str:
     name = slot.name or slot.pci
-    if not count:
-        return f"remove the VFs of {name}"
-    return f"give {name} {count} VF{'s' if count > 1 else ''}"
+    return f"give {name} {vfs(count)}" if count else f"remove the VFs of {name}"
 
 
 # what no limit explains ----------------------------------------------------------------------------------------------
@@ -84,7 +92,7 @@ def _no_room(slot: Slot, _: int, __: KernelRefused) -> Told:
 
 def _busy(slot: Slot, count: int, _: KernelRefused) -> Told:
     if slot.numvfs:
-        why = f"it has {slot.numvfs} VFs already, and the kernel takes another number only from 0 on"
+        why = f"it has {vfs(slot.numvfs)} already, and the kernel takes another number only from 0 on"
         return why, f"somebody gave it VFs meanwhile: sriovctl vfs {slot.name or slot.pci} {count}"
     return (
         f"driver {slot.driver} is busy (a reset, or another change of its VFs)",

@@ -19,7 +19,7 @@ from rich.text import Text
 _ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
 _PIPE_WIDTH = 1000
 _GAP, _NARROW_GAP = 2, 1
-_LEAST = 20  # columns of a value in a block, however narrow the terminal says it is
+_LEAST = 8  # columns of a line, however narrow the terminal says it is
 
 
 @dataclass(slots=True, frozen=True)
@@ -122,23 +122,34 @@ class Screen:
     def _blocks(self, head: list[Text], rows: Sequence[Sequence[Text]]) -> None:
         """Each row a paragraph of `title value`; what is empty is left out."""
         for row in rows:
-            line = Text()
-            for title, text in zip(head, row, strict=True):
-                if text.plain == "-":
-                    continue
-                piece = title + Text(" ") + text
-                if line and line.cell_len + _GAP + piece.cell_len > self.width:
-                    self._put(line)
-                    line = Text()
-                indent = line or row[0] is not text
-                line += Text(" " * _GAP if indent else "") + piece
-            for part in self._folded(line, self.width):
-                self._put(part)
+            pieces = [
+                title + Text(" ") + text for title, text in zip(head, row, strict=True) if text.plain != "-"
+            ]
+            self._paragraph(pieces)
+
+    def _paragraph(self, pieces: list[Text]) -> None:
+        """As many in a line as there is room for; the lines that follow are further in."""
+        line = Text()
+        for piece in pieces:
+            is_alone = piece.cell_len > self.width - _GAP
+            if line and (is_alone or line.cell_len + _GAP + piece.cell_len > self.width):
+                self._put(line)
+                line = Text(" " * _GAP)
+            elif line:
+                line.append(" " * _GAP)
+            *done, last = self._folded(piece, self.width - _GAP)
+            for part in done:
+                self._put(Text(" " * _GAP) + part)
+            line = Text(" " * _GAP) + last if done else line + last
+        self._put(line)
 
     def _folded(self, text: Text, width: int) -> list[Text]:
         if text.cell_len <= width:
             return [text]
-        return list(text.wrap(self.console, width, overflow="fold"))
+        parts = list(text.wrap(self.console, max(width, 1), overflow="fold"))
+        for part in parts:
+            part.rstrip()
+        return parts
 
     def _put(self, text: Text) -> None:
         text.rstrip()

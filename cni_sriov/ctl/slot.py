@@ -12,6 +12,7 @@ from ..kernel.files import Files
 from ..words import pcispace
 from ..words.device import NETWORK, Device
 from ..words.errors import InputOutput
+from ..words.failures import Failures
 from ..words.pci import is_userspace, parse_pci_address
 
 T = TypeVar("T")
@@ -23,35 +24,45 @@ _UNSET, _PREFETCH = 0x20000000, 0x2000  # IORESOURCE_UNSET, IORESOURCE_PREFETCH:
 
 
 def look(files: Files, pf_pci: str) -> Slot:
-    """Of any device. ValueError where that is no PCI address."""
+    """Of any device. ValueError where that is no PCI address; InputOutput where the device, its driver or its number of
+    VFs cannot be looked at: nothing could be said then.
+    """
     slot = Slot(parse_pci_address(pf_pci))
     seen = _Looker(files, slot.unseen)
     where = f"{DEVICES}/{slot.pci}"
-    slot.is_there = bool(seen.real(where))
+    real = files.real(where)
+    slot.is_there = bool(real)
     if not slot.is_there:
         return slot
+    slot.driver = files.target(f"{where}/driver").rpartition("/")[2]
+    slot.total = _number(files.text(f"{where}/sriov_totalvfs"))
+    slot.numvfs = _number(files.text(f"{where}/sriov_numvfs")) or 0
     slot.name = next(iter(seen.names(f"{where}/net")), "")
-    slot.driver = seen.target(f"{where}/driver").rpartition("/")[2]
     slot.hands_over = is_userspace(slot.driver) and not _makes_vfs(seen, slot.driver)
-    slot.numvfs = seen.number(f"{where}/sriov_numvfs") or 0
-    slot.total = seen.number(f"{where}/sriov_totalvfs")
     slot.space = seen.space(slot.pci)
     found = slot.space.sriov if slot.space else None
     # what the kernel reckons with; kernels before 4.15 do not show it
     slot.offset = _or(seen.number(f"{where}/sriov_offset"), found.offset if found else None)
     slot.stride = _or(seen.number(f"{where}/sriov_stride"), found.stride if found else None)
     slot.regions = _regions(seen.text(f"{where}/resource"))
-    slot.ports = [_port(seen, pci) for pci in above(seen.real(where))]
+    slot.ports = [_port(seen, pci) for pci in above(real)]
     slot.functions = _functions(seen, slot.pci)
     return slot
 
 
-def pfs(files: Files) -> list[str]:
+def pfs(files: Files, failures: Failures) -> list[str]:
     """Addresses of all devices that can have VFs, and of network cards whose capability the kernel refuses."""
-    return [device.address for device in devices.devices(files) if not device.pf and _is_pf(files, device)]
+    found = []
+    for address in files.names(DEVICES):
+        with failures.of(device=address):
+            if _is_pf(files, devices.device(files, address)):
+                found.append(address)
+    return found
 
 
 def _is_pf(files: Files, device: Device) -> bool:
+    if device.pf:
+        return False
     if files.has(f"{DEVICES}/{device.address}/sriov_totalvfs"):
         return True
     data = files.data(f"{DEVICES}/{device.address}/config") if device.base_class == NETWORK else None
@@ -103,6 +114,10 @@ def _regions(text: str | None) -> list[Region] | None:
     return regions
 
 
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
 def _or(told: int | None, read: int | None) -> int | None:
     return read if told is None else told
 
@@ -118,17 +133,10 @@ class _Looker:
         return self._see(self._files.text, path, None)
 
     def number(self, path: str) -> int | None:
-        text = self.text(path)
-        return int(text) if text and text.isascii() and text.isdigit() else None
+        return _number(self.text(path))
 
     def names(self, path: str) -> list[str]:
         return self._see(self._files.names, path, [])
-
-    def target(self, path: str) -> str:
-        return self._see(self._files.target, path, "")
-
-    def real(self, path: str) -> str:
-        return self._see(self._files.real, path, "")
 
     def space(self, pci: str) -> pcispace.Space | None:
         """None if there is no `config`, or it is cut off before any sense."""

@@ -142,7 +142,7 @@ def _set(host: Host, files: Files, pf: PF, count: int) -> None:
     try:
         host.sysfs.set_numvfs(pf, count)
     except KernelRefused as refused:
-        raise refusal.explain(slot.look(files, pf.pci_address), count, refused) from refused
+        raise refusal.after(files, pf.pci_address, count, refused) from refused
 
 
 def _put_back(host: Host, pf: PF, name: str) -> str:

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from ..words.failures import Failures
-from . import rules_card, rules_dpdk, rules_host, rules_machine, rules_runtime, rules_state, rules_vfs
+from . import (
+    rules_card,
+    rules_dpdk,
+    rules_host,
+    rules_hostfile,
+    rules_machine,
+    rules_runtime,
+    rules_state,
+    rules_vfs,
+)
 from .facts import Facts, Rule
 from .trouble import Severity, Trouble
 
 RULES: tuple[Rule, ...] = (
-    *(*rules_card.RULES, *rules_vfs.RULES, *rules_state.RULES, *rules_runtime.RULES),
+    *(*rules_card.RULES, *rules_vfs.RULES, *rules_hostfile.RULES, *rules_state.RULES, *rules_runtime.RULES),
     *(*rules_machine.RULES, *rules_dpdk.RULES, *rules_host.RULES),
 )
 _ORDER = {severity: n for n, severity in enumerate(get_args(Severity))}

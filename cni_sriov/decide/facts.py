@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .facts_card import Card
+from .facts_hostfile import HostPlan
 from .facts_machine import Machine
 from .facts_runtime import Runtimes
 from .facts_state import State
@@ -23,6 +24,7 @@ class Facts:
     cards: list[Card] = field(default_factory=list)
     state: State = field(default_factory=State)
     runtimes: Runtimes = field(default_factory=Runtimes)
+    provision: HostPlan = field(default_factory=HostPlan)
     wanted: str = ""
     unseen: list[str] = field(default_factory=list)
     is_root: bool = True

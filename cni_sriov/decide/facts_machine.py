@@ -42,7 +42,8 @@ class Machine:
     `groups`: how many IOMMU groups there are, those of vfio's no-IOMMU mode left out; `iommus`: what the kernel drives (dmar0, ivhd0), `iommu_tables`: what the
     firmware tells of (DMAR, IVRS, IORT, VIOT). `lockdown` is "" where the kernel has none; `secure_boot` None = no UEFI,
     or not known. `modules`: loaded, loadable or missing, of vfio-pci, uio_pci_generic and igb_uio. `options`: of all modules. `hugetlbfs`: where it is
-    mounted. `shared`: groups with a network device. `accelerators`: QAT.
+    mounted. `shared`: groups with a network device. `accelerators`: QAT. `vpp_conf`: VPP's startup.conf, where
+    it lets VPP take what it finds.
     """
 
     vendor: str = ""
@@ -60,6 +61,7 @@ class Machine:
     hugepages: list[HugePages] = field(default_factory=list)
     hugetlbfs: list[str] = field(default_factory=list)
     hugefiles: list[HugeFile] = field(default_factory=list)
+    vpp_conf: str = ""
     shared: list[Group] = field(default_factory=list)
     accelerators: list[Device] = field(default_factory=list)
 

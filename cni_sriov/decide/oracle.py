@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import oracle_room
-from .slot import Capacity, Limit, Port, Region, Slot
+from .slot import Capacity, Limit, Port, Region, Slot, vfs
 
 __all__ = ["Capacity", "Limit", "Port", "Region", "Slot", "capacity"]
 
@@ -92,12 +92,17 @@ def _driver(slot: Slot) -> Iterator[Limit]:
 
 
 def driver_remedy(slot: Slot) -> str:
+    """The first line is for people, the others are commands."""
     device = f"/sys/bus/pci/devices/{slot.pci}"
-    steps = [f"echo > {device}/driver_override", f"echo {slot.pci} > /sys/bus/pci/drivers_probe"]
-    if slot.driver:
-        steps.insert(1, f"echo {slot.pci} > {device}/driver/unbind")
-    first = "make the VFs with the PF on its kernel driver; DPDK and VPP then take the VFs. To give it back:"
-    return "\n".join([first, *steps])
+    return "\n".join(
+        [
+            "make the VFs with the PF on its kernel driver; DPDK and VPP then take the VFs. To give it back:",
+            f"echo > {device}/driver_override",
+            *([f"echo {slot.pci} > {device}/driver/unbind"] if slot.driver else []),
+            f'modprobe "$(cat {device}/modalias)"',
+            f"echo {slot.pci} > /sys/bus/pci/drivers_probe",
+        ]
+    )
 
 
 def _total(slot: Slot) -> Iterator[Limit]:
@@ -119,7 +124,7 @@ def _firmware(slot: Slot) -> Iterator[Limit]:
     if card is None or card.initial_vfs == card.total_vfs:
         return
     if card.has_migration and card.initial_vfs < card.total_vfs:
-        why = f"the card begins with {card.initial_vfs} of its {card.total_vfs} VFs (InitialVFs)"
+        why = f"the card begins with {card.initial_vfs} of its {vfs(card.total_vfs)} (InitialVFs)"
         yield Limit(card.initial_vfs, why, "firmware", is_certain=False)
         return
     yield Limit(
@@ -137,7 +142,7 @@ def _firmware(slot: Slot) -> Iterator[Limit]:
 def _notes(slot: Slot) -> Iterator[str]:
     if slot.numvfs:
         yield (
-            f"it has {slot.numvfs} VFs now: the kernel takes another number only from 0 on (EBUSY), which takes all of"
+            f"it has {vfs(slot.numvfs)} now: the kernel takes another number only from 0 on (EBUSY), which takes all of"
             " them away first"
         )
     card = slot.space.sriov if slot.space else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .slot import Limit, Port, Region, Slot
+from .slot import Limit, Port, Region, Slot, vfs
 
 _FUNCTIONS = 256  # of a bus, with ARI all of one card
 
@@ -19,7 +19,9 @@ def bus(slot: Slot) -> Iterator[Limit]:
         return
     count = _fitting(slot, end)
     if count >= (slot.total or 0):
-        why = f"{_named(slot.ports[0])} ends at bus {end:02x}, which has room for {count} VFs ({_step(slot)})"
+        why = (
+            f"{_named(slot.ports[0])} ends at bus {end:02x}, which has room for {vfs(count)} ({_step(slot)})"
+        )
         yield Limit(count, why, "bus")
         return
     yield Limit(count, f"{_need(slot, count, end)}: {_ari(slot)}", "bus", _bus_remedy(slot, end))
@@ -69,7 +71,7 @@ def _with_ari(slot: Slot) -> str:
     bus, end = slot.routing_id >> 8, slot.ports[0].subordinate or 0
     room = (_FUNCTIONS * (end - bus + 1) - slot.functions) // slot.functions
     total = slot.total or 0
-    fit = f"all {total} VFs fit" if room >= total else f"at most {room} VFs fit"
+    fit = f"all {vfs(total)} fit" if room >= total else f"at most {vfs(room)} fit"
     return f"with ARI, bus {bus:02x} has {_FUNCTIONS} functions for the card, and {fit}"
 
 
@@ -105,7 +107,7 @@ def memory(slot: Slot) -> Iterator[Limit]:
     total = card.total_vfs if card else slot.total
     yield Limit(
         0,
-        f"{bars} no memory{_size(slot.regions, missing)}: the kernel found no room for all {total} VFs at boot, and"
+        f"{bars} no memory{_size(slot.regions, missing)}: the kernel found no room for all {vfs(total or 0)} at boot, and"
         f" asks for no less when fewer are wanted{_below(slot)}",
         "memory",
         "switch on SR-IOV and Above 4G Decoding in the BIOS\n"
@@ -141,7 +143,7 @@ def windows(slot: Slot) -> Iterator[Limit]:
             last = region.first + region.size - 1
             yield Limit(
                 count,
-                f"BAR {region.bar} of the VFs ({region.first:#x}-{last:#x}, {binary(region.size)} for {total} VFs) is not"
+                f"BAR {region.bar} of the VFs ({region.first:#x}-{last:#x}, {binary(region.size)} for {vfs(total or 0)}) is not"
                 f" within the memory that {port.pci} above hands down",
                 "window",
                 "boot with pci=realloc\nswitch on Above 4G Decoding in the BIOS",

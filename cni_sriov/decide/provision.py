@@ -141,8 +141,9 @@ def _count(entry: PfEntry, facts: PfFacts, made: PfPlan) -> int:
     if wanted is None or wanted == now:
         return now
     if wanted == "max":
-        made.notes += facts.capacity.notes
-        return max(facts.capacity.count, now)  # what is there proves that there is room
+        count = max(facts.capacity.count, now)  # what is there proves that there is room
+        made.notes += facts.capacity.notes if count != now else []
+        return count
     what = f"give {facts.name} {wanted} VFs"
     if wanted > facts.pf.totalvfs:
         made.refused.append(

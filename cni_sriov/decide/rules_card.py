@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_card import Card
-from .trouble import Evidence, Trouble
+from .trouble import Evidence, Trouble, by_hand
 
 # drivers of cards that have SR-IOV, unless their firmware hides it
 _CAPABLE = {
@@ -173,7 +173,7 @@ def pf_without_driver(facts: Facts) -> Iterator[Trouble]:
 def _ends(card: Card) -> list[str]:
     if any(holder.kind == "VPP" for holder in card.holders):
         return ["systemctl stop vpp || " + "; ".join(f"kill {holder.pid}" for holder in card.holders)]
-    return [f"kill {holder.pid}  # {holder.name}" for holder in card.holders]
+    return [f"kill {holder.pid}  {by_hand(holder.name)}" for holder in card.holders]
 
 
 def _take_back(card: Card) -> list[str]:

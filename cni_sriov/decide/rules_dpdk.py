@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_machine import HugePages
-from .trouble import Evidence, Severity, Trouble
+from .trouble import Evidence, Severity, Trouble, by_hand
 
-_ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had (kernels.md 4)
+_ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had
 _USUAL = 2048
 _SYSCTL = "# for good: vm.nr_hugepages in /etc/sysctl.d, or hugepages=N on the kernel's command line"
 
@@ -57,14 +58,14 @@ def hugepages_used_up(facts: Facts) -> Iterator[Trouble]:
         page = _preferred([one for one in found if one.total])
         more = f"echo {page.total + max(_ENOUGH // page.size, 1)} > {page.where}/nr_hugepages"
         told = [f"{file.path}: {', '.join(file.users)}" for file in facts.machine.hugefiles if file.users]
-        remedy = [f"rm {' '.join(file.path for file in left)}"] if left else [more, _SYSCTL]
+        remedy = [f"rm {shlex.join(file.path for file in left)}"] if left else [more, _SYSCTL]
         yield Trouble(
             "hugepages-used-up",
             "warning",
             f"NUMA node {node}" if node >= 0 else "",
             f"all {sum(one.total for one in found)} huge pages are in use"
             + (f"; {len(left)} files keep some that no process has mapped any more" if left else ""),
-            "\n".join([*remedy, *(f"# in use: {line}" for line in told)]),
+            "\n".join([*remedy, *(by_hand(f"in use: {line}") for line in told)]),
             [
                 *(
                     Evidence(f"{one.where}/free_hugepages", f"{one.free} of {one.total}")
@@ -108,6 +109,28 @@ def _severity(facts: Facts) -> Severity:
     return "warning" if facts.wants_userspace else "note"
 
 
+def vpp_takes_pf(facts: Facts) -> Iterator[Trouble]:
+    """VPP's configuration names no devices, so that at its next start it takes every supported one that is down: a PF, too.
+
+    warning: `ip link set PF up`, and `dev ...` in VPP's startup.conf
+    """
+    conf = facts.machine.vpp_conf
+    for card in facts.cards if conf else []:
+        if card.device.totalvfs and card.ifname and not card.is_up:
+            yield Trouble(
+                "vpp-takes-pf",
+                "warning",
+                card.name,
+                f"{card.name} is down, and VPP takes it at its next start: then it has no VFs any more",
+                f"ip link set {card.ifname} up\n# for good: in the part dpdk of {conf}, a line for each VF that VPP shall"
+                " have, like dev 0000:01:10.0",
+                [
+                    Evidence(conf, "no dev in its part dpdk"),
+                    Evidence(f"ip link show {card.ifname}", "not UP"),
+                ],
+            )
+
+
 # crypto --------------------------------------------------------------------------------------------------------------
 
 
@@ -140,4 +163,10 @@ def crypto_accelerator(facts: Facts) -> Iterator[Trouble]:
         )
 
 
-RULES: tuple[Rule, ...] = (hugepages_none, hugepages_used_up, hugetlbfs_missing, crypto_accelerator)
+RULES: tuple[Rule, ...] = (
+    hugepages_none,
+    hugepages_used_up,
+    hugetlbfs_missing,
+    vpp_takes_pf,
+    crypto_accelerator,
+)

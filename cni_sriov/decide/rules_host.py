@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from .facts import Facts, Rule
@@ -41,10 +42,17 @@ def _unmanage(managed: list[Managed]) -> str:
     drivers = sorted({one.driver for one in managed if one.driver not in _PF_TOO})
     names = sorted(one.netdev for one in managed if one.driver in _PF_TOO)
     listed = ";".join([*(f"driver:{name}" for name in drivers), *(f"interface-name:{n}" for n in names)])
-    return (
-        f"printf '[keyfile]\\nunmanaged-devices+={listed}\\n' > {_NM}\nnmcli general reload\n"
-        "# conf/NetworkManager/90-cni-sriov.conf of this project names the drivers of all VFs"
+    return "\n".join(
+        [
+            _write(_NM, "[keyfile]", f"unmanaged-devices+={listed}"),
+            "nmcli general reload",
+            "# conf/NetworkManager/90-cni-sriov.conf of this project names the drivers of all VFs",
+        ]
     )
+
+
+def _write(path: str, *lines: str) -> str:
+    return f"printf '%s\\n' {shlex.join(lines)} > {path}"
 
 
 def _unmatch(managed: list[Managed]) -> str:
@@ -53,11 +61,10 @@ def _unmatch(managed: list[Managed]) -> str:
     names = sorted(one.netdev for one in managed if one.driver in _PF_TOO)
     lines = []
     if drivers:
-        text = f"[Match]\\nDriver={' '.join(drivers)}\\n[Link]\\nUnmanaged=yes\\n"
-        lines.append(f"printf '{text}' > {_NETWORKD}")
+        lines.append(_write(_NETWORKD, "[Match]", f"Driver={' '.join(drivers)}", "[Link]", "Unmanaged=yes"))
     if names:
-        text = f"[Match]\\nName={' '.join(names)}\\n[Link]\\nUnmanaged=yes\\n"
-        lines.append(f"printf '{text}' > {_NETWORKD.replace('-vf', '-vf-names')}")
+        path = _NETWORKD.replace("-vf", "-vf-names")
+        lines.append(_write(path, "[Match]", f"Name={' '.join(names)}", "[Link]", "Unmanaged=yes"))
     ours = "# conf/systemd-networkd/05-cni-sriov-vf.network of this project names the drivers of all VFs"
     return "\n".join([*lines, "networkctl reload", ours])
 
@@ -86,10 +93,9 @@ def _cni_instead(podman: Podman) -> str:
     """There is no netavark door yet: a link in a plugin directory would not help."""
     lines = ["# this version of cni-sriov has no netavark plugin yet"]
     if podman.version[:1] in {"", "3", "4"}:
-        text = '[network]\\nnetwork_backend = "cni"\\n'
         lines += [
             "# podman up to 4 can use CNI instead; it asks for `podman system reset` first, which removes all containers:",
-            f"printf '{text}' > /etc/containers/containers.conf.d/50-cni.conf",
+            _write("/etc/containers/containers.conf.d/50-cni.conf", "[network]", 'network_backend = "cni"'),
         ]
     return "\n".join([*lines, "# or attach by hand: `cnitool add NETWORK /proc/PID/ns/net`"])
 

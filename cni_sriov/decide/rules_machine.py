@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_machine import Machine
-from .trouble import Evidence, Severity, Trouble
+from .trouble import Evidence, Severity, Trouble, by_hand
 
 _GROUPS = "/sys/kernel/iommu_groups"
 _NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
@@ -109,7 +110,7 @@ def no_iommu_mode(facts: Facts) -> Iterator[Trouble]:
             "\n".join(
                 [
                     f"echo N > {_NOIOMMU}",
-                    *(f"# take it out of {one.source}: {one.line}" for one in set_by),
+                    *(by_hand(f"take it out of {one.source}: {one.line}") for one in set_by),
                     "# and switch the IOMMU on",
                 ]
             ),
@@ -215,11 +216,11 @@ def max_vfs(facts: Facts) -> Iterator[Trouble]:
         if option.name != "max_vfs":
             continue
         if option.source == "/proc/cmdline":
-            remedy = [f"# take {option.line} off the kernel's command line {_BOOT}"]
+            remedy = [by_hand(f"take {option.line} off the kernel's command line {_BOOT}")]
         else:
             remedy = [
-                f"sed -i 's/[[:space:]]max_vfs=[^[:space:]]*//' {option.source}",
-                f"sed -i '/^[[:space:]]*options[[:space:]]*[^[:space:]]*[[:space:]]*$/d' {option.source}",
+                f"sed -i 's/[[:space:]]max_vfs=[^[:space:]]*//' {shlex.quote(option.source)}",
+                f"sed -i '/^[[:space:]]*options[[:space:]]*[^[:space:]]*[[:space:]]*$/d' {shlex.quote(option.source)}",
                 "# and out of the initramfs, where it has a copy: update-initramfs -u, or dracut -f",
             ]
         yield Trouble(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from .facts import Facts, Rule
 from .facts_runtime import Network, Runtime
-from .trouble import Evidence, Severity, Trouble
+from .trouble import Evidence, Severity, Trouble, by_hand
 
 OURS = ("sriov", "host-subnet")
-_INSTALL = "# or, from the source: make install CNIBINDIR={}"
 
 
 # the plugin's executable ---------------------------------------------------------------------------------------------
@@ -32,12 +32,20 @@ def plugin_not_found(facts: Facts) -> Iterator[Trouble]:
 
 
 def _links(bundle: str, runtime: Runtime) -> str:
-    directory = runtime.bin_dir
+    directory = quote(runtime.bin_dir)
     if not bundle:
         return f"# from the source:\nmake install CNIBINDIR={directory}"
-    lines = [] if runtime.has_dir.get(directory) else [f"mkdir -p {directory}"]
-    lines += [f"ln -s {bundle} {directory}/{name}" for name in OURS if name not in runtime.programs]
-    return "\n".join([*lines, _INSTALL.format(directory)])
+    lines = [] if runtime.has_dir.get(runtime.bin_dir) else [f"mkdir -p {directory}"]
+    lines += [_link(bundle, f"{runtime.bin_dir}/{name}") for name in OURS if name not in runtime.programs]
+    return "\n".join([*lines, by_hand(f"or, from the source: make install CNIBINDIR={runtime.bin_dir}")])
+
+
+def _link(bundle: str, path: str) -> str:
+    return f"ln -s {quote(bundle)} {quote(path)}"
+
+
+def _aside(path: str, to: str) -> str:
+    return f"mv {quote(path)} {quote(to)}"
 
 
 def another_sriov(facts: Facts) -> Iterator[Trouble]:
@@ -52,9 +60,9 @@ def another_sriov(facts: Facts) -> Iterator[Trouble]:
         why = f"the sriov that {runtime.name} calls, {program.path}, is not this one but another plugin of that name"
         bundle = facts.runtimes.bundle
         lines = ["# if something puts it there again (an operator, a DaemonSet), end that first"]
-        lines += [f"mv {program.path} {program.path}.orig"]
-        directory = program.path.rpartition("/")[0]
-        lines += [f"ln -s {bundle} {program.path}" if bundle else f"make install CNIBINDIR={directory}"]
+        lines += [_aside(program.path, f"{program.path}.orig")]
+        directory = quote(program.path.rpartition("/")[0])
+        lines += [_link(bundle, program.path) if bundle else f"make install CNIBINDIR={directory}"]
         severity: Severity = "error" if runtime.wants_ours else "note"
         evidence = [Evidence(program.path, "a Go program; ours is none"), *_of(runtime)]
         yield Trouble("another-sriov", severity, program.path, why, "\n".join(lines), evidence)
@@ -71,9 +79,10 @@ def plugin_missing(facts: Facts) -> Iterator[Trouble]:
             for name in sorted({*wanted} - {*runtime.programs} - {"sriov"}):
                 dirs = " and ".join(runtime.bin_dirs)
                 why = f"{network.path} names the plugin {name}, which is not in {dirs}, where {runtime.name} looks"
-                remedy = f"# install it there (Debian: containernetworking-plugins), or take it out of {network.path}"
+                there = "install it there (Debian: containernetworking-plugins)"
+                remedy = by_hand(f"{there}, or take it out of {network.path}")
                 if name == "host-subnet" and facts.runtimes.bundle:
-                    remedy = f"ln -s {facts.runtimes.bundle} {runtime.bin_dir}/{name}"
+                    remedy = _link(facts.runtimes.bundle, f"{runtime.bin_dir}/{name}")
                 evidence = [Evidence(network.path, f"type {name}"), *_of(runtime)]
                 yield Trouble("plugin-missing", "error", network.path, why, remedy, evidence)
 
@@ -97,12 +106,10 @@ def conflist_broken(facts: Facts) -> Iterator[Trouble]:
             more = f" (and {len(network.errors) - 1} more)" if network.errors[1:] else ""
             why = f"{network.path} is broken: {network.errors[0]}{more}"
             if stopped:
-                why += (
-                    f"; it sorts first, and {' and '.join(stopped)} has no network at all while it is there"
-                )
+                why += f"; it sorts first, and {' and '.join(stopped)} {'have' if stopped[1:] else 'has'} no network at all while it is there"
             remedy = (
-                f"sriovctl validate {network.path}\n# correct what it says; or take the file out of the way:\n"
-                f"mv {network.path} {network.path}.off"
+                f"sriovctl validate {quote(network.path)}\n# correct what it says; or take the file out of the way:\n"
+                + _aside(network.path, f"{network.path}.off")
             )
             evidence = [Evidence(network.path, error) for error in network.errors[:3]]
             yield Trouble("conflist-broken", severity, network.path, why, remedy, evidence)
@@ -161,14 +168,14 @@ def _shadowed(runtime: Runtime, winner: Network, behind: list[Network]) -> Troub
 
 def _to_front(runtime: Runtime, winner: Network, ours: Network) -> str:
     if runtime.chosen:
-        return f'# set cni_default_network = "{ours.name}" where it is set now, and restart {runtime.name}'
+        return by_hand(f'set cni_default_network = "{ours.name}" where it is set now; restart {runtime.name}')
     directory, name = ours.path.rpartition("/")[0], _base(ours)
     first = _base(winner)
     front = next((new for new in (f"00-{name}", f"0-{name}", f"!{name}") if new < first), "")
     note = "# if its containers shall get this network; Multus can give it to some beside the other one:"
     if not front:
-        return f"{note}\nmv {winner.path} {winner.path}.off"
-    return f"{note}\nmv {ours.path} {directory}/{front}"
+        return f"{note}\n{_aside(winner.path, f'{winner.path}.off')}"
+    return f"{note}\n{_aside(ours.path, f'{directory}/{front}')}"
 
 
 def _base(network: Network) -> str:
@@ -201,8 +208,8 @@ def network_without_pf(facts: Facts) -> Iterator[Trouble]:
     for network, _ in _each_network(facts):
         if network.unserved is not None and network.unserved.lack == "pf":
             why = f"{network.path} can give nobody a VF: {network.unserved.why}"
-            remedy = (
-                network.unserved.command or f"sriovctl status\n# name a PF of this node in {network.path}"
+            remedy = network.unserved.command or (
+                "sriovctl status\n" + by_hand(f"name a PF of this node in {network.path}")
             )
             yield _unserved("network-without-pf", "error", network, why, remedy)
 

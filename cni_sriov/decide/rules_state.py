@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from .facts import Facts, Rule
 from .facts_state import Away, Held, Nic
-from .trouble import Evidence, Severity, Trouble
+from .trouble import Evidence, Severity, Trouble, by_hand
 
 _DEVICES = "/sys/bus/pci/devices"
 _NO_MAC = {"", "00:00:00:00:00:00"}
@@ -68,8 +69,8 @@ def _other_mac(nics: list[Nic], taken: set[str]) -> str:
             number += 1
         taken.add(fresh)
         if nic.pf_name:
-            lines.append(f"ip link set {nic.pf_name} vf {nic.index} mac 00:00:00:00:00:00")
-        lines.append(f"ip link set {nic.netdev} address {fresh}")
+            lines.append(f"ip link set {quote(nic.pf_name)} vf {nic.index} mac 00:00:00:00:00:00")
+        lines.append(f"ip link set {quote(nic.netdev)} address {fresh}")
     return "\n".join(lines)
 
 
@@ -135,11 +136,11 @@ def _unmount(path: str) -> str:
     """One below /proc/PID/root is a mount of that process's mount namespace."""
     if path.startswith("/proc/"):
         _, _, pid, _, inside = path.split("/", 4)
-        return f"nsenter --target {pid} --mount umount /{inside}"
+        return f"nsenter --target {pid} --mount umount {quote('/' + inside)}"
     directory, _, name = path.rpartition("/")
     if directory in {"/run/netns", "/var/run/netns"}:
-        return f"ip netns del {name}"
-    return f"umount {path} && rm -f {path}"
+        return f"ip netns del {quote(name)}"
+    return f"umount {quote(path)} && rm -f {quote(path)}"
 
 
 def vf_of_nobody(facts: Facts) -> Iterator[Trouble]:
@@ -169,7 +170,7 @@ def _seen_away(away: Away) -> list[Evidence]:
 def _home(away: Away) -> str:
     if not away.path:
         return "# stop what has it open; the VF then comes back by itself"
-    enter = f"nsenter --net={away.path} ip link set {away.netdev}"
+    enter = f"nsenter --net={quote(away.path)} ip link set {quote(away.netdev)}"
     who = "# if whoever put it there is through with it:"
     return f"{who}\n{enter} down\n{enter} netns 1"
 
@@ -212,7 +213,8 @@ def unreadable_state(facts: Facts) -> Iterator[Trouble]:
     for one in facts.state.unread:
         keeps = f", and keeps VF {one.vf} taken" if one.vf else ""
         why = f"{one.file} cannot be read{keeps}: {one.reason}"
-        remedy = f"# {one.remedy}" + (f"; or:\n{one.command}" if one.command else "")
+        told = [by_hand(f"{one.remedy}; or:"), one.command] if one.command else [by_hand(one.remedy)]
+        remedy = "\n".join(told)
         yield Trouble("unreadable-state", "error", one.file, why, remedy, [Evidence(one.file, one.reason)])
 
 
@@ -225,7 +227,7 @@ def directory_gone(facts: Facts) -> Iterator[Trouble]:
         has_lost = bool(one.users) and one.kind == "leases"
         who = f"; {', '.join(one.users[:3])} had {one.kind} there" if one.users else ", and nobody needs it"
         why = f"{one.path} is in use for {one.kind} and is not there{who}"
-        lines = [f"mkdir -p -m 700 {one.path}"]
+        lines = [f"mkdir -p -m 700 {quote(one.path)}"]
         if has_lost:
             lines.append("# then delete these containers and make them anew: nothing reserves their subnets")
         severity: Severity = "error" if has_lost else "note"

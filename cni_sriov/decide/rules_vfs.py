@@ -8,7 +8,7 @@ from ..words.modules import ModuleOption
 from . import oracle
 from .facts import Facts, Rule
 from .facts_card import Card, CardVf
-from .trouble import Evidence, Trouble
+from .trouble import Evidence, Trouble, by_hand
 
 _VF_MODULES = {"igbvf", "ixgbevf", "iavf", "i40evf", "mlx5_core", "mlx4_core", "bnxt_en", "cxgb4vf", "qede"}
 _OF_SLOT = {
@@ -55,7 +55,7 @@ def numvfs_busy(facts: Facts) -> Iterator[Trouble]:
                 "\n".join(
                     [
                         "# end these uses:",
-                        *(f"#   {line}" for line in card.users),
+                        *(by_hand(f"  {line}") for line in card.users),
                         "# what dead containers left goes by:",
                         "sriovctl gc",
                         f"sriovctl vfs {card.name} {card.device.totalvfs}",
@@ -80,7 +80,7 @@ def totalvfs_exceeded(facts: Facts) -> Iterator[Trouble]:
                     card.name,
                     f"{option.module} is told to give {card.name} {wanted} VFs, and it can have"
                     f" {card.device.totalvfs} at most: it gets none, or fewer",
-                    f"# in {option.source}: no max_vfs; then\nsriovctl vfs {card.name} {card.device.totalvfs}",
+                    f"{by_hand(f'in {option.source}: no max_vfs; then')}\nsriovctl vfs {card.name} {card.device.totalvfs}",
                     [Evidence(option.source, option.line), *_numbers(card)],
                 )
 
@@ -102,7 +102,7 @@ def slot_too_small(facts: Facts) -> Iterator[Trouble]:
                 "warning" if count else "error",
                 card.name,
                 f"the slot of {card.name} can carry {count or 'none'} of its {card.device.totalvfs} VFs: {limits[0].reason}",
-                "\n".join(f"# {line}" for one in limits for line in one.remedy.splitlines()),
+                "\n".join(by_hand(line) for one in limits for line in one.remedy.splitlines()),
                 [*(Evidence(f"sriovctl oracle {card.name}", one.reason) for one in limits), *_numbers(card)],
             )
 
@@ -175,7 +175,7 @@ def vf_without_driver(facts: Facts) -> Iterator[Trouble]:
             f"{len(bare)} of the {len(card.vfs)} VFs of {card.name} have no driver: {_named(bare)}",
             "\n".join(
                 [
-                    *(f"# take this line out of {one.source}: {one.line}" for one in off),
+                    *(by_hand(f"take this line out of {one.source}: {one.line}") for one in off),
                     f'modprobe "$(cat /sys/bus/pci/devices/{bare[0].device.address}/modalias)"',
                     *(f"echo {vf.device.address} > /sys/bus/pci/drivers_probe" for vf in bare),
                 ]

@@ -63,6 +63,11 @@ class Slot:
         return int(bus, 16) << 8 | int(device, 16) << 3 | int(function, 16)
 
 
+def vfs(count: int) -> str:
+    """In words: 1 VF, 7 VFs."""
+    return f"{count} VF{'' if count == 1 else 's'}"
+
+
 @dataclass(slots=True)
 class Limit:
     """At most `count` VFs, because of `reason`, a sentence with the numbers; `remedy` has what to do, a line each.

@@ -10,6 +10,15 @@ Severity = Literal[
 ]  # error: VFs cannot be had, or carry nothing; note: worth knowing
 
 
+def by_hand(text: str) -> str:
+    """A line of a remedy that is no command, whatever stands in it: a process may have a line feed in its name."""
+    return f"# {one_line(text)}"
+
+
+def one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
 @dataclass(slots=True, frozen=True)
 class Evidence:
     """`source` is the file or the command, `said` what it said."""

@@ -61,11 +61,6 @@ def forget(run_dir: str, address: str) -> None:
     files.forget(_path(run_dir, address))
 
 
-def addresses(run_dir: str) -> list[str]:
-    """Of what something is kept, though perhaps of an instance that is no more."""
-    return files.names(_directory(run_dir))
-
-
 def _directory(run_dir: str) -> str:
     return f"{run_dir}/bound"
 

@@ -37,12 +37,13 @@ def packed(since: int, reason: str, args: dict[str, str], log_file: str) -> str:
     """One string: a Record is written and read several times in a call, and each field of it costs. `args` = CNI_ARGS. What
     is not printable is left out: it must be read again, and by a person.
     """
-    words = [
-        reason,
+    words = (
         args.get("K8S_POD_NAMESPACE", ""),
         args.get("K8S_POD_NAME", ""),
         args.get("K8S_POD_UID", ""),
         log_file,
-    ]
-    told = _SEPARATOR.join([word if word.isprintable() else "" for word in words])
-    return f"{since}{_SEPARATOR}{told}".rstrip(_SEPARATOR)
+    )
+    told = _SEPARATOR.join(words)
+    if not told.replace(_SEPARATOR, "").isprintable() or told.count(_SEPARATOR) >= len(words):
+        told = _SEPARATOR.join([word if word.isprintable() else "" for word in words])
+    return f"{since}{_SEPARATOR}{reason}{_SEPARATOR}{told}".rstrip(_SEPARATOR)

@@ -50,6 +50,9 @@ class Card(Protocol):
     def settle(self) -> None:
         """Until udev is through with what there is."""
 
+    def load(self, driver: str) -> None:
+        """Its module."""
+
 
 def refusal(act: Callable[[], object]) -> int:
     """The errno of the kernel's no; 0 = it said yes."""

@@ -28,6 +28,7 @@ class FakeCard:
     def __init__(self, root: Path, driver: str = "igb") -> None:
         self.world = FakeKernel(root)
         self.world.add_pf(PF, numvfs=2, driver=driver)
+        self.world.tree.add_iommu()
         self.host: Netlink = self.world.netlink
         self.sysfs: Sysfs = self.world.sysfs
         self.open_netns, self.pod_netlink = self.world.open_netns, self.world.pod_netlink
@@ -44,6 +45,9 @@ class FakeCard:
 
     def settle(self) -> None:
         """It names a netdev at once."""
+
+    def load(self, driver: str) -> None:
+        self.world.tree.add_driver(driver)
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=[fact.__name__ for fact in FACTS])

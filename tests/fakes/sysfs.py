@@ -151,7 +151,7 @@ class FakeSysfs(Sysfs):
             device = self._device(pci_address)
             if device.driver:
                 raise Refused(EBUSY)
-            if driver not in {"igbvf", "iavf"}:
+            if self.world.tree.override(pci_address) not in {"", driver} or driver != device.home_driver:
                 raise Refused(ENODEV)
             self.world.set_driver(device, driver)
 

@@ -101,6 +101,9 @@ def test_the_same_sources_give_the_same_bytes_elsewhere(tmp_path: Path) -> None:
     assert modes == {name: (second / name).stat().st_mode for name in files_in(second)}
     names = sorted(map(str, files_in(first)))
     assert filecmp.cmpfiles(first, second, names, shallow=False)[1:] == ([], [])
+    shared = sorted(map(str, files_in(bundle.OUT / "share")))
+    assert shared
+    assert filecmp.cmpfiles(bundle.OUT / "share", out / "share", shared, shallow=False) == (shared, [], [])
     if bundle.is_snapshot():  # what PyInstaller bundles has paths of the interpreter's
         image = (second / "sriov").read_bytes()
         assert [

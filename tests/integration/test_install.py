@@ -11,7 +11,19 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "build" / "out" / "cni-sriov"
 
-PARTS = ("build/install", "build/out/cni-sriov", "build/out/glibc", "build/out/snapshot.told")
+SHARED = [
+    "bash-completion/completions/sriovctl",
+    "fish/vendor_completions.d/sriovctl.fish",
+    "man/man8/sriovctl.8",
+    "zsh/site-functions/_sriovctl",
+]
+PARTS = (
+    "build/install",
+    "build/out/cni-sriov",
+    "build/out/share",
+    "build/out/glibc",
+    "build/out/snapshot.told",
+)
 
 pytestmark = pytest.mark.bundle
 
@@ -44,6 +56,36 @@ def test_both_names_run_from_where_they_are_installed(tmp_path: Path) -> None:
     ctl = tmp_path / "usr/local/sbin/sriovctl"
     assert not os.readlink(ctl).startswith("/")
     assert ctl.resolve() == (bin_dir / "sriov").resolve().with_name("sriovctl")
+
+
+def test_manual_and_completions_are_below_the_prefix_and_go_again(tmp_path: Path) -> None:
+    """By what was installed: uninstall is called without the prefix."""
+    (tmp_path / "opt/share/man/man8").mkdir(parents=True)
+    (tmp_path / "opt/share/man/man8/other.8").write_text("not ours")
+
+    run("install", tmp_path, PREFIX="/opt")
+    run("install", tmp_path, PREFIX="/opt")
+
+    there = tmp_path / "opt/share"
+    assert tree(there) == sorted([*SHARED, "man/man8/other.8"])
+    assert {oct((there / name).stat().st_mode & 0o777) for name in SHARED} == {"0o644"}
+    shown = subprocess.run(
+        ["man", "-M", there / "man", "-P", "cat", "8", "sriovctl"], capture_output=True, text=True
+    )
+    assert "Create the VFs of a PF" in shown.stdout, shown.stderr
+    assert (tmp_path / "opt/sbin/sriovctl").exists()
+    run("uninstall", tmp_path, PREFIX="/opt")
+    assert tree(tmp_path) == ["opt/share/man/man8/other.8"]
+
+
+def test_another_prefix_takes_the_files_along(tmp_path: Path) -> None:
+    run("install", tmp_path)
+    run("install", tmp_path, PREFIX="/usr")
+
+    assert not [name for name in tree(tmp_path) if name.startswith("usr/local/share")]
+    assert tree(tmp_path / "usr/share") == SHARED
+    run("uninstall", tmp_path, PREFIX="/usr", SBINDIR="/usr/local/sbin")
+    assert not [name for name in tree(tmp_path) if "share/" in name]
 
 
 def test_the_tree_can_be_moved_as_a_package_does(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The facts of tests/contract/card.py, which the fake kernel obeys, on the emulated card: the third of the contract."""
+"""The facts of tests/contract/card.py and drivers.py, which the fake kernel obeys, on the emulated card: the third of the contract."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.contract.card import FACTS
+from tests.contract import card, drivers
 
 from .node import Node
 from .vm import PORTS
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
+FACTS = (*card.FACTS, *drivers.FACTS)
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,7 +31,8 @@ def lab_share(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ROOT / "cni_sriov", share / "cni_sriov", ignore=shutil.ignore_patterns("__pycache__", "ctl")
     )
     (share / "tests/contract").mkdir(parents=True)
-    shutil.copy2(ROOT / "tests/contract/card.py", share / "tests/contract")
+    for name in ("card", "drivers"):
+        shutil.copy2(ROOT / f"tests/contract/{name}.py", share / "tests/contract")
     shutil.copy2(ROOT / "tests/lab/inside/card_facts.py", share)
     return share
 

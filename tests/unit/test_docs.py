@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf import hostfile, hostsubnet, netconf
 from cni_sriov.decide import subnets
 from cni_sriov.words.errors import CODES
 from tests.pages import (
@@ -27,6 +27,8 @@ from tests.pages import (
 from tests.world import World
 
 CONFIGURATION = "docs/configuration.md"
+PROVISIONING = "docs/provisioning.md"
+HOST = "json: host"
 RUNS = {"runs: here", "runs: lab", "runs: lab host"}
 BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
 LANGUAGES = {*COMMANDS, "json", "text"}
@@ -77,6 +79,24 @@ def test_every_key_has_one_line_in_the_configuration_page_and_no_other_has() -> 
 
     assert set(documented) == known_keys()
     assert len(documented) == len(set(documented))
+
+
+def test_every_key_of_the_hosts_file_has_one_line_with_its_default() -> None:
+    schema = json.loads((ROOT / "conf" / "host.schema.json").read_text())
+    known = {"": schema} | {where: schema["$defs"][name] for where, name in HOST_TABLES.items()}
+    keys = {where + key: rule for where, part in known.items() for key, rule in part["properties"].items()}
+    documented = documented_keys(PROVISIONING)
+    defaults = {row[0].strip("`"): row[2].strip("`") for row in table_rows(PROVISIONING) if len(row) == 4}
+
+    assert (sorted(documented), len(documented)) == (sorted(keys), len(set(documented)))
+    for where, part in known.items():
+        for key in part["properties"]:
+            assert (defaults[where + key] == "required") is (key in part.get("required", []))
+    told = {key: json.dumps(rule["default"]) for key, rule in keys.items() if "default" in rule}
+    assert told.items() <= defaults.items()
+
+
+HOST_TABLES = {"pfs[].": "entry", "pfs[].pf.": "pf", "pfs[].vfs[].": "vfs"}
 
 
 def test_the_keys_of_the_readme_are_keys() -> None:
@@ -147,6 +167,9 @@ def anchors(text: str) -> set[str]:
 @by_place(JSON_BLOCKS)
 def test_every_json_block_is_a_configuration_that_the_plugin_takes(block: Block) -> None:
     found = json.loads(block.text)
+    if block.tag == HOST:
+        assert hostfile.parse(found).pfs
+        return
     if block.tag == "json: ipam":
         found = BASE | {"ipam": found}
     plugins = found.get("plugins", [found])

@@ -22,6 +22,7 @@ NOTHING_TAKEN = "nothing is taken, dropped or freed by it"
 TRIED_AGAIN = "the act after it fails by itself, or looks again"
 REASONED = {
     "ctl/baseline.py:_row": TOLD,
+    "ctl/bind.py:_put_back": TOLD,
     "ctl/gc.py:_scopes": NOTHING_TAKEN,
     "ctl/giveup.py:_remove": TRIED_AGAIN,
     "ctl/giveup.py:run": TRIED_AGAIN,
@@ -36,6 +37,7 @@ REASONED = {
     "ctl/recording/record.py:run": TRIED_AGAIN,
     "ctl/recording/state.py:_put": NOTHING_TAKEN,
     "ctl/recording/state.py:unpack": NOTHING_TAKEN,
+    "ctl/rebound.py:_try": TOLD,
     "ctl/unclear.py:_interfaces": WORSE,
     "ctl/validate.py:run": NOTHING_TAKEN,
     "ctl/vfs.py:_put_back": TOLD,

@@ -45,16 +45,18 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
         if options.json:
             write_json(tool, {"why": told.msg, "remedy": told.details})
         else:
-            tool.out.write("\n".join([told.msg, *(f"  {line}" for line in told.details.splitlines())]) + "\n")
+            from .. import show_oracle
+
+            show_oracle.refusal(tool.out, told)
         return OK
-    found = foretell.run(tool.files, make_host, options.pf)
+    found, failed = foretell.run(tool.files, make_host, options.pf)
     if options.json:
-        write_json(tool, {"pfs": [one.to_json() for one in found]})
+        write_json(tool, {"pfs": [one.to_json() for one in found], "failed": failed})
     else:
         from .. import show_oracle
 
-        show_oracle.oracle(tool.out, found)
-    return OK if all(one.is_enough for one in found) else FAILED
+        show_oracle.oracle(tool.out, found, failed)
+    return OK if not failed and all(one.is_enough for one in found) else FAILED
 
 
 COMMAND = Command(

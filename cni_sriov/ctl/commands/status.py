@@ -61,9 +61,10 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     host = tool.make_host(options.state_dir)
     if options.watch:
         from ..status import watch
+        from ..status.naming import Naming
 
-        view = watch.View(options.output == "wide", options.devices)
-        watch.run(tool, lambda: gather.look(host, tool.files), options.watch, as_json, view)
+        view, naming = watch.View(options.output == "wide", options.devices), Naming(tool.files)
+        watch.run(tool, lambda: gather.look(host, tool.files, naming), options.watch, as_json, view)
         return OK
     found = gather.look(host, tool.files)
     if as_json:

@@ -30,11 +30,24 @@ def _is_card(device: Device) -> bool:
     return (device.base_class == NETWORK or device.totalvfs > 0) and not device.pf
 
 
+def pci_devices(files: Files, failures: Failures) -> list[Device]:
+    """All of the node. One that cannot be looked at goes to `failures`."""
+    found = []
+    for address in files.names(devices.DEVICES):
+        with failures.of(device=address):
+            found.append(devices.device(files, address))
+    return found
+
+
 def look(
-    host: Host, files: Files, failures: Failures, running: list[Process], wanted: str = ""
+    host: Host,
+    files: Files,
+    failures: Failures,
+    found: list[Device],
+    running: list[Process],
+    wanted: str = "",
 ) -> list[Card]:
     """Every network device that is no VF, or the `wanted` one alone. What fails at one hides no other."""
-    found = devices.devices(files)
     cards = []
     for device in found:
         if _is_card(device) and wanted in {"", device.address}:

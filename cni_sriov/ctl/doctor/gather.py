@@ -7,8 +7,9 @@ from ...decide.facts import Facts
 from ...kernel.files import Files
 from ...leases.transaction import Judge
 from ...vf.host import Host
+from ...words.device import Device
 from ...words.failures import Failures
-from . import cards, hugepages, machine, processes, runtimes, state
+from . import cards, hostplan, hugepages, machine, processes, runtimes, state
 
 
 def gather(
@@ -34,10 +35,13 @@ def gather(
         mounts = hugepages.mounts(files)
     with failures.of(what="processes"):
         running = processes.scan(files, failures, mounts)
-    facts.machine = machine.look(files, failures, running, mounts)
-    with failures.of(what="the cards"):
-        facts.cards = cards.look(host, files, failures, running, facts.wanted)
+    found: list[Device] = []
+    with failures.of(what="PCI devices"):
+        found = cards.pci_devices(files, failures)
+    facts.machine = machine.look(files, failures, found, running, mounts)
+    facts.cards = cards.look(host, files, failures, found, running, facts.wanted)
     if is_root:  # what is attached, root alone may see
+        facts.provision = hostplan.look(host, files, failures, facts.wanted)
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
     if not where:
         facts.runtimes = runtimes.look(host, files, failures, bundle)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
+
 from ...decide.facts_machine import Group, Machine
-from ...kernel import devices, modprobe, modules
+from ...kernel import modprobe, modules
 from ...kernel.files import Files
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
@@ -17,15 +20,15 @@ GROUPS = "/sys/kernel/iommu_groups"
 STANDS_IN = "vfio-noiommu"  # the group that vfio makes in that mode (drivers/vfio/group.c)
 NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
-QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind tells them (usertools/dpdk-devbind.py)
+VPP_CONF = "/etc/vpp/startup.conf"
+QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind of DPDK has them
 
 
-def look(files: Files, failures: Failures, processes: list[Process], hugetlbfs: list[str]) -> Machine:
+def look(
+    files: Files, failures: Failures, known: list[Device], processes: list[Process], hugetlbfs: list[str]
+) -> Machine:
     """Each thing by itself: what fails goes to `failures`, and is as if it were not there."""
     found = Machine(hugetlbfs=hugetlbfs)
-    known: list[Device] = []
-    with failures.of(what="PCI devices"):
-        known = devices.devices(files)
     with failures.of(what="the processor"):
         found.vendor, flags = (_processor(files, key) for key in ("vendor_id", "flags"))
         found.is_guest = "hypervisor" in flags.split()
@@ -48,10 +51,10 @@ def look(files: Files, failures: Failures, processes: list[Process], hugetlbfs: 
     with failures.of(what="huge pages"):
         found.hugepages = hugepages.pages(files)
         found.hugefiles = hugepages.kept(files, hugetlbfs, processes)
-    with failures.of(what="crypto accelerators"):
-        found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]
-    with failures.of(what="IOMMU groups"):
-        found.shared = _shared(known)
+    with failures.of(what="VPP"):
+        found.vpp_conf = VPP_CONF if _takes_all(files.text(VPP_CONF)) else ""
+    found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]
+    found.shared = _shared(known)
     return found
 
 
@@ -62,6 +65,16 @@ def _processor(files: Files, wanted: str) -> str:
         if colon and key.strip() == wanted:
             return value.strip()
     return ""
+
+
+def _takes_all(text: str | None) -> bool:
+    """Whether VPP with that startup.conf takes each supported device that it finds down."""
+    if text is None:
+        return False
+    words = re.findall(r"[{}]|[^\s{}]+", "\n".join(line.partition("#")[0] for line in text.splitlines()))
+    named = [after for word, after in pairwise(words) if word == "dev" and after != "default"]
+    at = words.index("dpdk_plugin.so") if "dpdk_plugin.so" in words else len(words)
+    return not (named or "no-pci" in words or words[at + 1 : at + 3] == ["{", "disable"])
 
 
 def _shared(known: list[Device]) -> list[Group]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import tomllib
+from posixpath import normpath
 from typing import Any
 
 from ...kernel.files import Files
@@ -59,8 +60,9 @@ def _matching(files: Files, pattern: str, beside: str) -> list[str]:
     if not pattern.startswith("/"):
         pattern = f"{beside.rpartition('/')[0]}/{pattern}"
     directory, _, last = pattern.rpartition("/")
+    directory = normpath(directory)
     if not any(mark in last for mark in "*?["):
-        return [pattern]
+        return [normpath(pattern)]
     return [f"{directory}/{name}" for name in files.names(directory) if fnmatch.fnmatchcase(name, last)]
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 from rich.text import Text
 
 from ...decide.doctor import About
-from ...decide.trouble import Trouble
+from ...decide.trouble import Trouble, one_line
 from ..screen import console_of
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -19,11 +19,11 @@ def troubles(out: TextIO, found: list[Trouble]) -> None:
         line = Text(trouble.severity.ljust(8), style=_STYLES[trouble.severity])
         if trouble.subject not in trouble.why:
             line.append(f"{trouble.subject}: ", style="bold")
-        line.append(trouble.why, style="default")
+        line.append(one_line(trouble.why), style="default")
         line.append(f" [{trouble.rule}]", style="dim")
         console.print(line)
         for one in trouble.evidence:
-            console.print(Text(f"  {one.source}: {one.said}", style="dim"), soft_wrap=True)
+            console.print(Text(one_line(f"  {one.source}: {one.said}"), style="dim"), soft_wrap=True)
         for command in trouble.remedy.splitlines():
             console.print(
                 Text(f"    {command}", style="" if command.startswith("#") else "bold"), soft_wrap=True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from ...conf.hostsubnet import DATA_DIR
 from ...decide.facts_state import Away, DeadLease, Drifted, GoneDir, Held, Nic, State, Unread
 from ...ipam import own
@@ -190,7 +192,7 @@ def _drifted(host: Host, rows: list[PfRow]) -> list[Drifted]:
 def _unread(host: Host, rows: list[PfRow], wanted: str) -> list[Unread]:
     found = []
     for one in [] if wanted else node.unreadable(host):
-        command = f"sriovctl gc --forget {one['file']}"
+        command = f"sriovctl gc --forget {quote(one['file'])}"
         told = one["remedy"].partition(", or give it up")[0]
         gives_up = "gc --forget" in one["remedy"]
         found.append(Unread(one["file"], one["reason"], one["vf"], told, command if gives_up else ""))

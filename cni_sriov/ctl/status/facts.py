@@ -9,6 +9,7 @@ from ...kernel.counters import Counters
 from ...words.device import Device
 from ...words.domain import Link
 from ...words.record import VfState
+from .naming import Naming
 
 
 @dataclass(slots=True)
@@ -36,9 +37,13 @@ class PfFacts:
     """`model` is its name in pci.ids, "" where the node has none."""
 
     device: Device
-    model: str
+    naming: Naming
     link: Link | None
     counters: Counters | None
+
+    @property
+    def model(self) -> str:
+        return self.naming.model(self.device)
 
     def to_json(self) -> dict[str, Any]:
         return {

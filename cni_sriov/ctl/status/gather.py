@@ -52,11 +52,12 @@ class Status:
         }
 
 
-def look(host: Host, files: Files) -> Status:
+def look(host: Host, files: Files, naming: Naming | None = None) -> Status:
+    """`naming`: who looks again and again has read the names already."""
     pfs, failures = node.look(host), Failures()
     found: dict[str, Device] = {}
     rows: list[Bound] = []
-    naming = Naming(files)
+    naming = naming or Naming(files)
     with failures.of():
         found = {device.address: device for device in devices(files)}
         rows = sections.bound(found.values(), naming, _active(host))
@@ -90,7 +91,7 @@ def _look_at_pf(host: Host, pf: PfRow, found: dict[str, Device], naming: Naming,
             told = host.netlink.whole_link(pf.link.ifindex)
             own, of_vfs = counters.of_link(told), counters.of_vfs(told)
     device = found.get(pf.pf.pci_address, Device(pf.pf.pci_address))
-    pf.more = PfFacts(device, naming.model(device), pf.link, own)
+    pf.more = PfFacts(device, naming, pf.link, own)
     for vf in pf.vfs:
         link, own = vf.link, None
         with failures.of(vf=vf.vf.pci_address):

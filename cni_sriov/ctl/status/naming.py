@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from ...kernel.files import Files
 from ...words.device import Device
+from ...words.failures import Failures
 from .classes import DPDK_DRIVERS
 
 _PCI_IDS = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")  # Debian's pci.ids, Fedora's hwdata
@@ -17,7 +18,9 @@ _ALIAS = re.compile(r"alias (pci:v(\w{8}|\*)d(\w{8}|\*)\S*) (\S+)")
 
 @dataclass(slots=True)
 class Naming:
-    """Read once for all devices; a node without these files names nothing."""
+    """Read when the first name is asked for, once for all devices: 1.5 MB each. A node without these files names nothing, and
+    one where they cannot be read neither: only words depend on it.
+    """
 
     files: Files
     _vendors: dict[int, tuple[str, dict[int, str]]] | None = None
@@ -27,7 +30,7 @@ class Naming:
     def model(self, device: Device) -> str:
         """Vendor and model, as `lspci` shows them; the model alone where the vendor's name is in it."""
         if self._vendors is None:
-            self._vendors = _parsed(next(filter(None, map(self.files.text, _PCI_IDS)), ""))
+            self._vendors = _parsed(next(filter(None, map(self._text, _PCI_IDS)), ""))
         vendor, models = self._vendors.get(device.vendor, ("", {}))
         return f"{vendor} {models[device.device]}" if device.device in models else vendor
 
@@ -37,6 +40,11 @@ class Naming:
             self._loaded = [name for name in DPDK_DRIVERS if self._is_loaded(name)]
         found = dict.fromkeys([*self._fitting(device.modalias), *self._loaded])
         return [name for name in found if name.replace("_", "-") != device.driver.replace("_", "-")]
+
+    def _text(self, path: str) -> str:
+        with Failures().of(file=path):
+            return self.files.text(path) or ""
+        return ""
 
     def _is_loaded(self, driver: str) -> bool:
         return self.files.has(f"/sys/module/{driver.replace('-', '_')}")
@@ -55,27 +63,23 @@ class Naming:
 
     def _read_aliases(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
         found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        release = self.files.text(_RELEASE) or ""
-        for pattern, vendor, device, module in _ALIAS.findall(
-            self.files.text(f"/lib/modules/{release}/modules.alias") or ""
-        ):
+        aliases = self._text(f"/lib/modules/{self._text(_RELEASE)}/modules.alias")
+        for pattern, vendor, device, module in _ALIAS.findall(aliases):
             found.setdefault((vendor, device), []).append((pattern, module))
         return found
 
 
 def _parsed(text: str) -> dict[int, tuple[str, dict[int, str]]]:
-    """By vendor: its name, and its devices' by number. Subsystems (two tabs) and what follows the vendors (C 00 ...) are
-    passed over.
+    """By vendor: its name, and its devices' by number. What follows the vendors (C 00 ...) is passed over, and subsystems,
+    which have two numbers.
     """
     found: dict[int, tuple[str, dict[int, str]]] = {}
     models: dict[int, str] = {}
     for line in text.splitlines():
         if line.startswith("C "):
             break
-        if not line or line.startswith(("#", "\t\t")):
-            continue
         number, _, name = line.strip().partition("  ")
-        if len(number) != 4:
+        if len(number) != 4 or line.startswith("#"):
             continue
         if line.startswith("\t"):
             models[int(number, 16)] = name

@@ -27,9 +27,16 @@ class Bound:
 
     kind: str
     device: Device
-    model: str
-    unused: list[str]
+    naming: Naming
     is_active: bool
+
+    @property
+    def model(self) -> str:
+        return self.naming.model(self.device)
+
+    @property
+    def unused(self) -> list[str]:
+        return self.naming.unused(self.device)
 
     @property
     def bound_to(self) -> str:
@@ -65,13 +72,7 @@ class Section:
 def bound(devices: Iterable[Device], naming: Naming, active: set[str]) -> list[Bound]:
     """By section and address. `active` are the names of netdevs with a route."""
     rows = [
-        Bound(
-            kind,
-            device,
-            naming.model(device),
-            naming.unused(device),
-            kind == "network" and not active.isdisjoint(device.netdevs),
-        )
+        Bound(kind, device, naming, kind == "network" and not active.isdisjoint(device.netdevs))
         for device in devices
         for kind in kinds_of(device)
     ]

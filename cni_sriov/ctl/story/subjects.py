@@ -44,13 +44,15 @@ class Subject:
 
 def vf_of(host: Host, records: list[Record], target: str) -> str:
     """The address of the VF that is called so, "" if none is. CniError where it is something else on the bus."""
+    if "/" in target or not target:
+        return ""
     if found := re.fullmatch(r"(.+):(\d{1,5})", target, re.ASCII):
         return _by_index(host, found[1], int(found[2]))
     try:
         address = parse_pci_address(target)
     except ValueError:
         owners = [record.vf for record in records if record.baseline and record.baseline.ifname == target]
-        address = host.sysfs.pci_of_netdev(target) if "/" not in target else ""
+        address = host.sysfs.pci_of_netdev(target)
         return next(iter(owners), address if address and host.sysfs.is_vf(address) else "")
     pf = host.sysfs.pf_by_pci(address)
     if pf is not None:

@@ -1,4 +1,4 @@
-"""Runs in the guest: one fact of tests/contract/card.py on the card there, by the product's own faces.
+"""Runs in the guest: one fact of tests/contract/card.py or drivers.py on the card there, by the product's own faces.
 
 The name of the fact is the argument; what is wrong is a traceback and an exit status other than 0.
 """
@@ -11,7 +11,7 @@ import sys
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.kernel.netns import Netns, inside
 from cni_sriov.kernel.sysfs import Sysfs
-from tests.contract import card
+from tests.contract import card, drivers
 
 
 def run(*argv: str) -> None:
@@ -47,9 +47,12 @@ class GuestCard:
     def settle(self) -> None:
         run("udevadm", "settle")
 
+    def load(self, driver: str) -> None:
+        run("modprobe", driver)
+
 
 def main(name: str) -> None:
-    (fact,) = [fact for fact in card.FACTS if fact.__name__ == name]
+    (fact,) = [fact for fact in (*card.FACTS, *drivers.FACTS) if fact.__name__ == name]
     there = GuestCard()
     try:
         fact(there)

@@ -18,6 +18,9 @@ def parsed(*argv: str) -> dict[str, Any]:
     ("argv", "has"),
     [
         (["vfs", "enp1s0f0", "7"], {"pf": "enp1s0f0", "count": 7, "json": False, "needs_root": True}),
+        (["bind", "enp1s0f0:3", "auto"], {"device": "enp1s0f0:3", "driver": "auto", "force": False}),
+        (["unbind", "0000:01:10.0", "--force"], {"force": True, "dry_run": False, "needs_root": True}),
+        (["restore", "enp1s0f0v0", "--dry-run"], {"dry_run": True}),
         (["--json", "status"], {"json": True, "verb": "status"}),
         (["status", "--json", "--state-dir", "/x"], {"json": True, "state_dir": "/x"}),
         (["--state-dir", "/x", "leases"], {"state_dir": "/x"}),
@@ -52,6 +55,9 @@ def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
         (["gc", "--dry"], "unrecognized arguments: --dry"),
         (["import", "dhcp", "a.conf"], "invalid choice"),
         (["forget"], "required"),
+        (["bind", "enp1s0f0v0"], "required"),
+        (["unbind"], "required"),
+        (["restore", "a", "b"], "unrecognized"),
     ],
 )
 def test_what_is_none_of_ours_is_refused_with_the_usage(argv: list[str], says: str) -> None:

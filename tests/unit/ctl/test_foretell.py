@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cni_sriov.kernel.files import Files
+from cni_sriov.words.errors import InputOutput
 from tests.unit.ctl.cards import Card, i350
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
@@ -46,7 +48,7 @@ def test_a_good_slot_is_status_0_and_needs_no_root(bare: World) -> None:
 
     assert (run.status, run.err) == (0, "")
     assert (
-        run.out.splitlines()[0] == "enp1s0f0 (0000:01:00.0, igb): this slot carries 7 of 7 VFs, 0 are there"
+        run.out.splitlines()[0] == "enp1s0f0 (0000:01:00.0, igb): this slot carries 7 of 7 VFs, and has 0 now"
     )
 
 
@@ -83,6 +85,25 @@ def test_what_is_no_pf(bare: World, where: str, words: str, remedy: str) -> None
     assert (run.status, run.out) == (1, "")
     assert f"use PF {where}: {words}" in run.err
     assert remedy in run.err
+
+
+def test_one_that_cannot_be_looked_at_hides_no_other(bare: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    i350(bare.root, offset=0x80, ari=True)
+    Card(bare.root, "0000:02:00.0").write("sriov_totalvfs", "4\n")
+    looked = Files.text
+
+    def text(self: Files, path: str) -> str | None:
+        if path.endswith("0000:02:00.0/sriov_numvfs"):
+            raise InputOutput(f"look at {path}: Input/output error")
+        return looked(self, path)
+
+    monkeypatch.setattr(Files, "text", text)
+
+    run = sriovctl(bare, "oracle", "--json")
+
+    assert (run.status, [pf["pci"] for pf in run.document["pfs"]]) == (1, ["0000:01:00.0"])
+    (failed,) = run.document["failed"]
+    assert failed.startswith("0000:02:00.0: look at ")
 
 
 def test_a_card_without_vfs_is_told_why(bare: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cni_sriov.ctl import refusal, slot
 from cni_sriov.decide.slot import Slot
 from cni_sriov.kernel.files import Files
-from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.errors import InputOutput, KernelRefused
 from tests.unit import pcibytes
 from tests.unit.ctl.cards import i350
 from tests.unit.ctl.ports import below_bridge, device, numvfs
@@ -176,3 +176,19 @@ def test_every_number_is_told_of_a_card_that_is_gone_too(tmp_path: Path, number:
     code, why, remedy = told(look(tmp_path), number)
 
     assert (code, bool(why), bool(remedy)) == (101, True, True)
+
+
+def test_the_refusal_is_told_where_the_slot_cannot_be_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def text(_: Files, path: str) -> str | None:
+        raise InputOutput(f"look at {path}: Too many open files")
+
+    i350(tmp_path)
+    monkeypatch.setattr(Files, "text", text)
+    refused = KernelRefused("set numvfs of 0000:01:00.0 to 7", errno.ENOMEM)
+
+    error = refusal.after(Files(str(tmp_path)), "0000:01:00.0", 7, refused)
+
+    assert (error.code, error.msg) == (101, "set numvfs of 0000:01:00.0 to 7: Cannot allocate memory")
+    assert "Too many open files" in error.details

@@ -1,14 +1,194 @@
-"""A pipe gets what is told, whole; a terminal, what fits."""
+"""Nothing is cut at any width, nothing is padded in a pipe, nothing obeys a name."""
 
 from __future__ import annotations
 
 import io
+import re
+import shutil
 
-from cni_sriov.ctl.screen import console_of
-from tests.unit.ctl.tool import Screen
+import pytest
+from rich.cells import cell_len
+from rich.text import Text
+
+from cni_sriov.ctl import screen
+from cni_sriov.ctl.screen import Column, Screen, cell, console_of
+from tests.unit.ctl.tool import Screen as Terminal
+
+COLUMNS = (Column("PF"), Column("VF", is_right=True), Column("container", least=8), Column("subnet", least=9))
+CELLS = [
+    ("enp1s0f0", "0", "ffffffffffff/net1", "10.20.0.0/24"),
+    ("enp1s0f0", "127", "a-rather-long-container-name/net1", "fd00:20:aaaa:bbbb::/64"),
+    ("eth0", "3", "", "-"),
+]
+ROWS = [[cell(text) for text in row] for row in CELLS]
+LINE = "enp1s0f0 (0000:01:00.0, igb): down, no VFs of 7; create some: sriovctl vfs enp1s0f0 7"
 
 
-def test_a_pipe_wraps_nothing_and_has_no_colours() -> None:
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def table(out: io.StringIO, width: int = 0) -> list[str]:
+    Screen(out, width).table(COLUMNS, ROWS)
+    return re.sub(r"\033\[[0-9;]*m", "", out.getvalue()).splitlines()
+
+
+def test_a_pipe_gets_the_cells_and_two_blanks_between() -> None:
+    assert table(io.StringIO()) == [
+        "PF  VF  container  subnet",
+        "enp1s0f0  0  ffffffffffff/net1  10.20.0.0/24",
+        "enp1s0f0  127  a-rather-long-container-name/net1  fd00:20:aaaa:bbbb::/64",
+        "eth0  3  -  -",
+    ]
+
+
+def test_a_cell_with_blanks_is_still_one_for_awk() -> None:
+    out = io.StringIO()
+
+    Screen(out).table((Column("state"), Column("x")), [[cell("is  a   port of br0"), cell("y")]])
+
+    assert [line.split("  ") for line in out.getvalue().splitlines()] == [
+        ["state", "x"],
+        ["is a port of br0", "y"],
+    ]
+
+
+def test_a_wide_terminal_gets_columns() -> None:
+    lines = table(Terminal(), 100)
+
+    assert lines[0] == "PF         VF  container                          subnet"
+    assert lines[1] == "enp1s0f0    0  ffffffffffff/net1                  10.20.0.0/24"
+    assert lines[3] == "eth0        3  -                                  -"
+
+
+@pytest.mark.parametrize("width", range(16, 130))
+def test_at_no_width_anything_is_cut_or_too_wide(width: int) -> None:
+    lines = table(Terminal(), width)
+
+    assert max(map(cell_len, lines)) <= width
+    shown = "".join("".join(lines).split())
+    for row in CELLS:
+        for text in row:
+            left = [text] if text in shown else text.split("/")
+            pieces = all(_in_order(part, shown) for part in left)
+            assert pieces, f"{text} in {lines}"
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def _in_order(text: str, shown: str) -> bool:
+    """Folded beside another folded cell its parts stand apart: each character in its order."""
+    rest = iter(shown)
+    return all(character in rest for character in text)
+
+
+def test_in_a_narrow_terminal_a_row_is_a_paragraph() -> None:
+    assert table(Terminal(), 30) == [
+        "PF enp1s0f0  VF 0",
+        "  container ffffffffffff/net1",
+        "  subnet 10.20.0.0/24",
+        "PF enp1s0f0  VF 127",
+        "  container",
+        "  a-rather-long-container-name",
+        "  /net1",
+        "  subnet",
+        "  fd00:20:aaaa:bbbb::/64",
+        "PF eth0  VF 3",
+    ]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_a_line_is_wrapped_and_whole(width: int) -> None:
+    out = Terminal()
+
+    Screen(out, width).line(LINE, "red")
+
+    lines = re.sub(r"\033\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert " ".join(line.strip() for line in lines).split() == LINE.split()
+    assert max(map(len, lines)) <= width
+
+
+def test_a_line_in_a_pipe_is_one() -> None:
+    out = io.StringIO()
+
+    Screen(out).line(LINE * 20)
+
+    assert out.getvalue() == LINE * 20 + "\n"
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_escape_at_all_where_none_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    coloured, plain = Terminal(), Terminal()
+    Screen(coloured, 80).line("free", "bold green")
+    monkeypatch.setenv(name, value)
+
+    Screen(plain, 80).line("free", "bold green")
+    Screen(plain, 80).table(COLUMNS, ROWS)
+
+    assert "\033[" in coloured.getvalue()
+    assert "\033" not in plain.getvalue()
+
+
+def test_a_pipe_gets_no_escape_whatever_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = io.StringIO()
+
+    Screen(out).line("free", "bold green")
+
+    assert out.getvalue() == "free\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\033[31mb", r"a\x1b[31mb"),
+        ("a\nb", r"a\nb"),
+        ("a\u202eb", r"a\u202eb"),
+        ("\udcff", r"\udcff"),
+        ("", "-"),
+    ],
+)
+def test_names_are_shown_and_not_obeyed(name: str, shown: str) -> None:
+    assert cell(name).plain == shown
+
+
+def test_wide_characters_count_twice() -> None:
+    out = Terminal()
+
+    Screen(out, 60).table((Column("a"), Column("b")), [[Text("箱箱"), Text("x")], [Text("yyyy"), Text("z")]])
+
+    lines = re.sub(r"\033\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert {cell_len(line[: line.index(last)]) for line, last in zip(lines, "bxz", strict=True)} == {6}
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        (0, "0"), (999, "999"), (1000, "1.0k"), (1500, "1.5k"), (9_949, "9.9k"), (9_951, "10k"), (999_499, "999k"),
+        (999_500, "1.0M"), (12_345_678, "12M"), (1 << 63, "9.2E"),
+    ],
+)  # fmt: skip
+def test_amounts(number: int, shown: str) -> None:
+    assert screen.amount(number) == shown
+
+
+def test_ids_of_containers_are_short_and_names_are_whole() -> None:
+    assert screen.short_id("ab" * 32) == "abababababab"
+    assert screen.short_id("cnitool-77383ca0a0715733ca6f") == "cnitool-77383ca0a0715733ca6f"
+
+
+def test_the_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "61")
+    assert shutil.get_terminal_size().columns == 61
+
+    assert Screen(Terminal()).width == 61
+
+
+def test_a_plain_console_wraps_nothing_in_a_pipe_and_has_no_colours() -> None:
     out = io.StringIO()
 
     console_of(out).print("word " * 100, style="red")
@@ -17,7 +197,7 @@ def test_a_pipe_wraps_nothing_and_has_no_colours() -> None:
 
 
 def test_words_in_brackets_are_words() -> None:
-    out = Screen()
+    out = Terminal()
 
     console_of(out).print("[bold]a[/bold] :smile:")
 

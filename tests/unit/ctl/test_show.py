@@ -17,25 +17,43 @@ def test_json_is_the_contract(world: World) -> None:
     vfs = pf.pop("vfs")
     assert pf == {
         "name": "enp1s0f0", "pci": "0000:01:00.0", "driver": "igb", "up": True, "numvfs": 7, "totalvfs": 7,
+        "vendor": "8086", "device": "10c9", "model": "", "iommuGroup": None, "numaNode": None,
+        "mac": world.kernel.pfs[0].link.mac, "carrier": True, "mtu": 1500,
+        "counters": {"rxPackets": 0, "txPackets": 0, "rxBytes": 0, "txBytes": 0},
     }  # fmt: skip
-    assert vfs[0] == {
-        "index": 0,
-        "pci": "0000:01:10.0",
-        "driver": "igbvf",
-        "netdev": "net1",
-        "mac": "02:11:22:33:44:55",
-        "vlan": 100,
-        "owner": {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": "/run/netns/pod1"},
-        "leases": [
-            {"subnet": "10.10.0.0/24", "address": result["ips"][0]["address"], "gateway": "10.10.0.1"}
-        ],
-    }
+    more = {
+        "reason": "", "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
+        "settings": {
+            "vlanQoS": 0, "vlanProto": "802.1q", "spoofchk": True, "trust": False, "linkState": "auto", "minTxRate": 0,
+            "maxTxRate": 0,
+        },
+        "counters": {"rxPackets": 0, "txPackets": 0, "rxBytes": 0, "txBytes": 0},
+    }  # fmt: skip
+    assert (
+        vfs[0]
+        == {
+            "index": 0,
+            "pci": "0000:01:10.0",
+            "driver": "igbvf",
+            "netdev": "net1",
+            "mac": "02:11:22:33:44:55",
+            "vlan": 100,
+            "owner": {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": "/run/netns/pod1"},
+            "leases": [
+                {"subnet": "10.10.0.0/24", "address": result["ips"][0]["address"], "gateway": "10.10.0.1"}
+            ],
+            "state": "attached",
+            "up": True,
+            "carrier": True,
+        }
+        | more
+    )
     free = world.kernel.pfs[0].vfs[1].link
     assert free is not None
     assert vfs[1] == {
         "index": 1, "pci": "0000:01:10.2", "driver": "igbvf", "netdev": "enp1s0f0v1", "mac": free.mac,
-        "vlan": 0, "owner": None, "leases": [],
-    }  # fmt: skip
+        "vlan": 0, "owner": None, "leases": [], "state": "free", "up": False, "carrier": False,
+    } | more  # fmt: skip
 
 
 def test_a_vf_in_a_pod_without_an_asked_mac_shows_its_own(world: World) -> None:

@@ -15,7 +15,7 @@ from tests.unit.ctl.cards import i350
 def shown(root: Path) -> list[str]:
     found = slot.look(Files(str(root)), "0000:01:00.0")
     out = io.StringIO()
-    show_oracle.oracle(out, [Foretold(found, capacity(found))])
+    show_oracle.oracle(out, [Foretold(found, capacity(found))], [])
     return out.getvalue().splitlines()
 
 
@@ -24,10 +24,10 @@ def test_what_binds_comes_first_with_its_remedy(tmp_path: Path) -> None:
 
     lines = shown(tmp_path)
 
-    assert lines[0] == "enp1s0f0 (0000:01:00.0, igb): this slot carries 0 of 7 VFs, 0 are there"
+    assert lines[0] == "enp1s0f0 (0000:01:00.0, igb): this slot carries 0 of 7 VFs, and has 0 now"
     assert lines[1].strip().startswith("0: the VFs need bus 02 (02:10.0), but the port above (0000:00:01.0)")
     assert "another slot" in lines[2]
-    assert lines[-1].strip() == "7: it can have at most 7 (driver igb allows no more of the card's 8)"
+    assert lines[-1] == "  " + "7: it can have at most 7 (driver igb allows no more of the card's 8)"
 
 
 def test_what_is_only_likely_says_so(tmp_path: Path) -> None:
@@ -42,6 +42,13 @@ def test_what_is_only_likely_says_so(tmp_path: Path) -> None:
 
 def test_no_pf_at_all() -> None:
     out = io.StringIO()
-    show_oracle.oracle(out, [])
+    show_oracle.oracle(out, [], [])
 
     assert "no device that can have VFs" in out.getvalue()
+
+
+def test_what_could_not_be_looked_at_is_told() -> None:
+    out = io.StringIO()
+    show_oracle.oracle(out, [], ["0000:02:00.0: look at /sys/x: Input/output error"])
+
+    assert out.getvalue() == "cannot be looked at: 0000:02:00.0: look at /sys/x: Input/output error\n"

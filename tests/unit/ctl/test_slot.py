@@ -11,6 +11,7 @@ from cni_sriov.decide.oracle import capacity
 from cni_sriov.decide.slot import Region
 from cni_sriov.kernel.files import Files
 from cni_sriov.words.errors import InputOutput
+from cni_sriov.words.failures import Failures
 from tests.unit import pcibytes
 from tests.unit.ctl.cards import ASSIGNED, NONE, OWN, Card, i350
 
@@ -158,7 +159,12 @@ def test_every_pf_of_the_node(tmp_path: Path) -> None:
     vf.write("config", pcibytes.function())
     (vf.pf / "physfn").symlink_to("../0000:01:00.0")
 
-    assert slots.pfs(Files(str(tmp_path))) == ["0000:01:00.0", "0000:02:00.0"]
+    failures = Failures()
+
+    assert (slots.pfs(Files(str(tmp_path)), failures), failures.told) == (
+        ["0000:01:00.0", "0000:02:00.0"],
+        [],
+    )
 
 
 def test_a_failed_look_is_told_and_hides_nothing_else(
@@ -178,3 +184,20 @@ def test_a_failed_look_is_told_and_hides_nothing_else(
 
     assert (slot.space, slot.offset, capacity(slot).count) == (None, 384, 0)
     assert f"not seen: look at /sys/bus/pci/devices/{PF}/config: Input/output error" in slot.unseen
+
+
+@pytest.mark.parametrize("name", ["sriov_totalvfs", "sriov_numvfs"])
+def test_a_failed_look_is_not_absence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Else the oracle would say that the card has no VFs, and `vfs` would refuse for certain."""
+    i350(tmp_path)
+    looked = Files.text
+
+    def text(self: Files, path: str) -> str | None:
+        if path.endswith(name):
+            raise InputOutput(f"look at {path}: Input/output error")
+        return looked(self, path)
+
+    monkeypatch.setattr(Files, "text", text)
+
+    with pytest.raises(InputOutput, match="Input/output error"):
+        slots.look(Files(str(tmp_path)), PF)

@@ -10,6 +10,7 @@ import pytest
 from cni_sriov.decide import doctor
 from cni_sriov.decide.facts import Facts, Rule
 from cni_sriov.decide.trouble import Severity, Trouble
+from tests.pages import table_rows
 from tests.unit.decide.patient import healthy
 
 
@@ -67,3 +68,10 @@ def test_as_json() -> None:
     assert doctor.describe(small).to_json() == {
         "rule": "small", "severities": ["note"], "when": "A small one", "remedy": "nothing",
     }  # fmt: skip
+
+
+def test_the_page_has_each_rule_in_a_row_of_its_own_words() -> None:
+    rows = [row for row in table_rows("docs/doctor.md") if row[0].startswith("`")]
+
+    known = [doctor.describe(rule) for rule in doctor.RULES]
+    assert rows == [[f"`{about.name}`", about.severities, about.when, about.remedy] for about in known]

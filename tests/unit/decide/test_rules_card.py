@@ -141,6 +141,14 @@ def test_who_has_the_pf_is_named_and_ended_first(name: str, kind: str, first: st
     assert one(rules.pf_in_userspace, facts).remedy.splitlines()[0] == first
 
 
+def test_a_process_may_be_called_like_a_command_and_the_remedy_stays_what_it_was() -> None:
+    """prctl(PR_SET_NAME) takes any bytes, and the remedy may be followed literally."""
+    facts = healthy()
+    held(facts.cards[0], "x\nreboot", "")
+
+    assert one(rules.pf_held, facts).remedy.splitlines() == ["kill 412  # x\\nreboot"]
+
+
 def test_a_pf_without_driver() -> None:
     facts = healthy()
     facts.cards.append(port(PF1, "", 0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from cni_sriov.decide import rules_dpdk as rules
@@ -90,6 +93,18 @@ def test_files_that_nobody_maps_any_more_are_removed_first() -> None:
     assert (trouble.subject, "2 files keep some" in trouble.why) == ("", True)
 
 
+def test_a_file_may_have_any_name(tmp_path: Path) -> None:
+    facts = healthy()
+    facts.machine.hugepages = [HugePages(-1, 2048, 64, 0, NODE0)]
+    file = tmp_path / "a; touch $(echo b) 'c"
+    file.touch()
+    facts.machine.hugefiles = [HugeFile(str(file))]
+
+    subprocess.run(["sh", "-ec", one(rules.hugepages_used_up, facts).remedy], check=True, cwd=tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_huge_pages_that_are_mounted_nowhere() -> None:
     facts = healthy()
     facts.machine.hugetlbfs = []
@@ -102,6 +117,20 @@ def test_huge_pages_that_are_mounted_nowhere() -> None:
     )
     facts.machine.hugepages[0].total = 0
     assert ill(rules.hugetlbfs_missing, facts) == []
+
+
+def test_vpp_takes_a_pf_that_is_down() -> None:
+    """The notes: it takes every supported interface at start except those whose link is up."""
+    facts = healthy()
+    facts.machine.vpp_conf = "/etc/vpp/startup.conf"
+    assert ill(rules.vpp_takes_pf, facts) == []
+    facts.cards[0].is_up = False
+
+    trouble = one(rules.vpp_takes_pf, facts)
+
+    assert (trouble.severity, trouble.remedy.splitlines()[0]) == ("warning", "ip link set enp1s0f0 up")
+    facts.machine.vpp_conf = ""
+    assert ill(rules.vpp_takes_pf, facts) == []
 
 
 def test_crypto_has_a_qat_or_software_and_only_who_wants_dpdk_hears_of_the_latter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -242,3 +243,14 @@ def test_every_trouble_has_the_name_of_its_rule() -> None:
         severities = {one.severity for one in everything if one.rule == about.name}
         assert severities <= set(about.severities.split(", ")), about.name
         assert about.remedy, about.name
+
+
+def test_what_a_container_names_cannot_become_a_command() -> None:
+    """A pod may call its netdev, and a mount be called, whatever the kernel takes."""
+    away = Away(VF, "enp1s0f0 vf 0", "/run/netns/a;b $(c)", "e;reboot")
+    (found,) = told(away=[away])
+    (mount,) = told(held=[replace(HELD, mounts=["/run/netns/x;y\nz"])])
+
+    for line in found.remedy.splitlines()[1:]:
+        assert shlex.split(line)[1:6] == ["--net=/run/netns/a;b $(c)", "ip", "link", "set", "e;reboot"]
+    assert shlex.split(mount.remedy, comments=True)[:4] == ["ip", "netns", "del", "x;y\nz"]

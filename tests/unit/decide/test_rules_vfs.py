@@ -7,6 +7,7 @@ import pytest
 from cni_sriov.decide import rules_vfs as rules
 from cni_sriov.decide.facts import Rule
 from cni_sriov.words.modules import ModuleOption
+from tests.unit.decide import slots
 from tests.unit.decide.patient import PF0, healthy, ill, one, port, said
 
 SYSFS = f"/sys/bus/pci/devices/{PF0}"
@@ -42,6 +43,8 @@ def test_a_number_that_is_in_use_is_busy_and_says_by_whom() -> None:
     assert ill(rules.numvfs_busy, facts) == []  # nobody uses one
     facts.cards[0].users = list(USERS)
 
+    facts.cards[0].users.append("vf 2 (0000:01:10.4): open in x\nreboot (pid 7)")
+
     trouble = one(rules.numvfs_busy, facts)
 
     assert (trouble.severity, [line for line in USERS if line not in trouble.remedy]) == ("note", [])
@@ -67,10 +70,41 @@ def test_more_than_totalvfs_is_told_of_the_card_whose_module_wants_it(
         assert said(trouble)["/etc/modprobe.d/sriov.conf"] == line
 
 
+def test_the_notes_slot_carries_none() -> None:
+    """An I350 in the x16 slot: `can't enable 7 VFs (bus 02 out of range of [bus 01])`."""
+    facts = healthy()
+    facts.cards = [port(numvfs=0)]
+    facts.cards[0].slot = slots.i350()
+
+    trouble = one(rules.slot_too_small, facts)
+
+    assert (trouble.severity, trouble.subject) == ("error", "enp1s0f0")
+    assert "can carry none of its 7 VFs: the VFs need bus 02" in trouble.why
+    assert all(line.startswith("# ") for line in trouble.remedy.splitlines())
+    facts.cards[0].slot = slots.i350(offset=0x80)  # as behind a port with ARI
+    assert ill(rules.slot_too_small, facts) == []
+
+
+def test_a_slot_that_carries_some_is_a_warning_until_they_are_all_there() -> None:
+    facts = healthy()
+    facts.cards = [port(numvfs=0)]
+    facts.cards[0].device.totalvfs = 256
+    facts.cards[0].slot = slots.many(last_bus=0x3B)
+
+    trouble = one(rules.slot_too_small, facts)
+
+    assert (trouble.severity, "can carry 254 of its 256 VFs" in trouble.why) == ("warning", True), trouble.why
+    facts.cards[0].device.numvfs = 256
+    assert ill(rules.slot_too_small, facts) == []
+    facts.cards[0].device.totalvfs, facts.cards[0].device.numvfs = 254, 0
+    facts.cards[0].slot = slots.many(total=254, last_bus=0x3B)  # just enough
+    assert ill(rules.slot_too_small, facts) == []
+
+
 @pytest.mark.parametrize(("users", "severity"), [([], "warning"), (USERS, "error")])
 def test_a_pf_that_is_down_is_an_error_once_somebody_uses_its_vfs(users: list[str], severity: str) -> None:
     facts = healthy()
-    facts.cards[0].is_up, facts.cards[0].users = False, users
+    facts.cards[0].is_up, facts.cards[0].has_carrier, facts.cards[0].users = False, False, users
 
     trouble = one(rules.pf_down, facts)
 

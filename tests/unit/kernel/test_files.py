@@ -77,3 +77,14 @@ def test_a_failed_look_is_not_absence(
         return
     with pytest.raises(InputOutput, match=f"look at {path}: {os.strerror(number)}"):
         Files().names(path)
+
+
+def test_a_fifo_is_not_waited_for_and_a_directory_is_no_text(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    before = os.listdir("/proc/self/fd")
+
+    for path in ("/fifo", "/"):
+        with pytest.raises(InputOutput, match="no regular file"):
+            Files(str(tmp_path)).text(path)
+
+    assert len(os.listdir("/proc/self/fd")) == len(before)

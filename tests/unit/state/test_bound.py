@@ -24,10 +24,10 @@ def test_kept_of_that_instance_alone(tmp_path: Path) -> None:
 
     assert bound.of(str(tmp_path), VF, 7) == KEPT
     assert bound.of(str(tmp_path), VF, 8) is None
-    assert bound.addresses(str(tmp_path)) == [VF]
+    assert sorted(path.name for path in (tmp_path / "bound").iterdir()) == [VF]
 
     bound.forget(str(tmp_path), VF)
-    assert (bound.of(str(tmp_path), VF, 7), bound.addresses(str(tmp_path))) == (None, [])
+    assert (bound.of(str(tmp_path), VF, 7), list((tmp_path / "bound").iterdir())) == (None, [])
 
 
 def test_a_device_without_netdev(tmp_path: Path) -> None:

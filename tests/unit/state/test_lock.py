@@ -88,3 +88,27 @@ def test_a_lock_that_cannot_be_signed_is_not_kept(tmp_path: Path, monkeypatch: p
 
     with Journal(path, "release for c2/net1") as following:
         assert following.pending is None
+
+
+def test_who_looks_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    looking = Lock(str(path), "doctor")
+    assert looking.try_share()
+    assert not path.exists()
+
+    path.write_text("pid 1 (ADD)\n")
+    assert looking.try_share()
+    assert path.read_text() == "pid 1 (ADD)\n"
+    assert not Lock(str(path), "ADD").try_acquire()
+    looking.release()
+    assert Lock(str(path), "ADD").try_acquire()
+
+
+def test_who_looks_does_not_wait_for_a_holder(tmp_path: Path) -> None:
+    with hold(tmp_path / "lock") as holder:
+        try:
+            looking = Lock(str(tmp_path / "lock"), "doctor")
+            assert not looking.try_share()
+            assert looking.fd == -1
+        finally:
+            holder.kill()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cni_sriov.ctl.doctor import machine
+import pytest
+
+from cni_sriov.ctl.doctor import cards, machine
 from cni_sriov.decide.facts_machine import Machine
 from cni_sriov.words.failures import Failures
 from tests.unit.ctl.doctor.tree import PF, VF, Tree
@@ -10,7 +12,9 @@ from tests.unit.ctl.doctor.tree import PF, VF, Tree
 
 def look(tree: Tree) -> Machine:
     failures = Failures()
-    found = machine.look(tree.files, failures, [], ["/dev/hugepages"])
+    found = machine.look(
+        tree.files, failures, cards.pci_devices(tree.files, failures), [], ["/dev/hugepages"]
+    )
     assert failures.told == []
     return found
 
@@ -69,7 +73,7 @@ def test_what_fails_hides_nothing_else(tree: Tree) -> None:
     tree.hugepages(0, 2048, 4, 3)
     failures = Failures()
 
-    found = machine.look(tree.files, failures, [], [])
+    found = machine.look(tree.files, failures, cards.pci_devices(tree.files, failures), [], [])
 
     assert [one.total for one in found.hugepages] == [4]
     assert [told.partition(":")[0] for told in failures.told] == ["the processor"]
@@ -104,3 +108,26 @@ def test_locks_and_modules(tree: Tree) -> None:
     assert [(one.source, one.name, one.value) for one in found.options] == [
         ("/etc/modprobe.d/sriov.conf", "max_vfs", "7")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "takes_all"),
+    [
+        (None, False),
+        ("unix {\n  nodaemon\n}\ndpdk {\n  # dev 0000:02:00.0\n}\n", True),
+        ("dpdk {\n  dev default {\n    num-rx-desc 512\n  }\n}\n", True),
+        ("dpdk { dev 0000:01:10.0 { name v0 } }", False),
+        ("dpdk {\n\tdev 0000:01:10.0\n}", False),
+        ("dpdk { no-pci }", False),
+        ("plugins { plugin dpdk_plugin.so { disable } }", False),
+        ("plugins { plugin default { disable } plugin dpdk_plugin.so { enable } }", True),
+    ],
+)
+def test_vpp_takes_all_unless_its_configuration_names_devices(
+    tree: Tree, text: str | None, takes_all: bool
+) -> None:
+    """src/vpp/conf/startup.conf of VPP."""
+    if text is not None:
+        tree.write("/etc/vpp/startup.conf", text)
+
+    assert look(tree).vpp_conf == ("/etc/vpp/startup.conf" if takes_all else "")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cni_sriov.kernel.replies import Address
 from tests.pages import ROOT
-from tests.unit.ctl.tool import sriovctl
+from tests.unit.ctl.tool import files, sriovctl
 from tests.world import World
 
 PICTURE = ROOT / "docs" / "status.svg"
@@ -51,7 +51,7 @@ def put(world: World, path: str, text: str) -> None:
 
 def show_sysfs(world: World) -> None:
     """The fake kernel's /sys, where tool.files finds it, with what it leaves out: classes, groups, nodes."""
-    (world.root / "sys").symlink_to("kernel/sys")
+    files(world)
     for number, pf in enumerate(world.kernel.pfs):
         device = f"/sys/bus/pci/devices/{pf.pci_address}"
         put(world, f"{device}/modalias", "pci:v00008086d000010C9sv00008086sd00000000bc02sc00i00")

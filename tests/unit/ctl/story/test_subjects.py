@@ -50,6 +50,8 @@ def host(world: World) -> Host:
         ("enp1s0f0", ""),
         ("nobody:1", ""),
         ("default/web", ""),
+        ("../enp1s0f0:0", ""),
+        ("", ""),
     ],
 )
 def test_a_vf_by_each_of_its_names(host: Host, target: str, vf: str) -> None:

@@ -139,7 +139,7 @@ def test_a_log_that_is_gone_is_named(world: World) -> None:
     assert f"{world.log_file} is not there" in document["notes"], "which ADD used, by the Record"
 
 
-@pytest.mark.parametrize("target", ["nobody", "c1/net9", "default/nobody", "0000:01:1f.7"])
+@pytest.mark.parametrize("target", ["", "..", "nobody", "c1/net9", "default/nobody", "0000:01:1f.7"])
 def test_nobody_is_called_so(world: World, target: str) -> None:
     add(world)
 

@@ -1,0 +1,106 @@
+"""sriovctl's verbs, arguments and options as plain nouns, read off its parser: the one source of manual and completion."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+
+from cni_sriov import __version__
+from cni_sriov.ctl import arguments, examples
+from cni_sriov.ctl.main import COMMANDS
+
+VERSION = __version__
+
+
+@dataclass(slots=True)
+class Option:
+    """`names` like ["-h", "--help"]. `metavar` "" = it takes no argument."""
+
+    names: list[str]
+    metavar: str
+    about: str
+    choices: list[str] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        """What its argument is, for completion."""
+        return f"choice:{' '.join(self.choices)}" if self.choices else self.metavar
+
+
+@dataclass(slots=True)
+class Argument:
+    metavar: str
+    about: str
+    is_optional: bool
+    choices: list[str] = field(default_factory=list)
+
+    @property
+    def kind(self) -> str:
+        return f"choice:{' '.join(self.choices)}" if self.choices else self.metavar
+
+
+@dataclass(slots=True)
+class Verb:
+    name: str
+    about: str
+    needs_root: bool
+    arguments: list[Argument]
+    options: list[Option]
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Tool:
+    """`options` go before the verb or behind it, but for --version and --help."""
+
+    about: str
+    options: list[Option]
+    verbs: list[Verb]
+
+
+def tool() -> Tool:
+    parser = arguments.parser(COMMANDS)
+    below = next(one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+    roots = {command.name: command for command in COMMANDS}
+    verbs = [
+        Verb(
+            name,
+            roots[name].about,
+            roots[name].needs_root,
+            [_argument(one, verb) for one in verb._actions if _is_shown(one) and not one.option_strings],
+            [_option(one, verb) for one in verb._actions if _is_shown(one) and one.option_strings],
+            examples.EXAMPLES.get(name, ()),
+        )
+        for name, verb in below.choices.items()
+    ]
+    options = [_option(one, parser) for one in parser._actions if _is_shown(one) and one.option_strings]
+    return Tool(parser.description or "", options, verbs)
+
+
+def common(found: Tool) -> list[Option]:
+    """Those that may stand behind a verb as well."""
+    return [option for option in found.options if not {"--help", "--version"} & set(option.names)]
+
+
+def _is_shown(action: argparse.Action) -> bool:
+    return action.help is not argparse.SUPPRESS
+
+
+def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> Option:
+    takes = action.nargs != 0
+    metavar = str(action.metavar or action.dest.upper()) if takes else ""
+    return Option(
+        list(action.option_strings), metavar, _help(action, parser), [*map(str, action.choices or ())]
+    )
+
+
+def _argument(action: argparse.Action, parser: argparse.ArgumentParser) -> Argument:
+    name = str(action.metavar or action.dest)
+    return Argument(
+        name, _help(action, parser), action.nargs in {"?", "*"}, [*map(str, action.choices or ())]
+    )
+
+
+def _help(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
+    """With its default and the like put in."""
+    return " ".join(parser._get_formatter()._expand_help(action).split()) if action.help else ""

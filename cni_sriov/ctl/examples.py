@@ -1,0 +1,72 @@
+"""What one types, verb by verb: in `sriovctl VERB --help` and in sriovctl(8). A test parses each of them."""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "vfs": (
+        ("sriovctl vfs enp1s0f0 7", "seven VFs on that port"),
+        ("sriovctl vfs 0000:01:00.0 0", "none any more; refused while a container has one"),
+    ),
+    "apply": (("sriovctl apply --dry-run", "what would be done to bring this node to its host.json"),),
+    "bind": (
+        ("sriovctl bind enp1s0f0:3 vfio-pci", "VF 3 for DPDK or a virtual machine"),
+        ("sriovctl bind 0000:01:10.6 auto", "the driver that fits the card and this machine"),
+    ),
+    "unbind": (("sriovctl unbind 0000:01:10.6", "no driver"),),
+    "restore": (("sriovctl restore 0000:01:10.6", "the driver that it had before"),),
+    "oracle": (("sriovctl oracle enp1s0f0", "how many VFs that slot can carry, and why not more"),),
+    "status": (
+        ("sriovctl status", "who has which VF, VLAN and subnet"),
+        ("sriovctl status --json", "the same for a program"),
+    ),
+    "doctor": (("sriovctl doctor", "what is wrong with this node, and what helps"),),
+    "record": (
+        ("sriovctl record node.recording", "all that doctor, status and oracle look at, for a bug report"),
+    ),
+    "metrics": (
+        (
+            "sriovctl metrics /var/lib/prometheus/node-exporter/cni_sriov.prom",
+            "for node_exporter's textfile collector",
+        ),
+    ),
+    "leases": (("sriovctl leases", "which container has which subnet"),),
+    "explain": (
+        ("sriovctl explain default/web-0", "the story of a pod's VF"),
+        ("sriovctl explain enp1s0f0:3", "the story of a VF, with all who had it"),
+        (
+            "sriovctl explain 3f7a --log /var/log/multus-sriov.log",
+            "with a log file that no conf of the node names",
+        ),
+    ),
+    "baseline": (
+        ("sriovctl baseline enp1s0f0", "what its VFs were at first, and what differs now"),
+        ("sriovctl baseline --take 0000:01:10.0", "what that VF is now is right"),
+    ),
+    "gc": (
+        ("sriovctl gc --dry-run", "what nobody owns any more, and why the rest stays"),
+        ("sriovctl gc", "take it back"),
+    ),
+    "forget": (("sriovctl forget default/web-0", "that pod does not come back: its subnets are free"),),
+    "import": (
+        (
+            "sriovctl import host-local /etc/cni/net.d/10-sriov.conflist --dry-run",
+            "what host-local gave out there",
+        ),
+    ),
+    "validate": (
+        ("sriovctl validate /etc/cni/net.d", "are they right, and if not, what is wrong"),
+        ("sriovctl validate -", "one on standard input"),
+    ),
+    "profile": (
+        (
+            "sriovctl profile /etc/cni/net.d/10-sriov.conflist",
+            "where the time of an ADD and a DEL goes, by five of them",
+        ),
+    ),
+}
+
+
+def text(verb: str) -> str:
+    """For the end of `sriovctl VERB --help`; "" for a verb that has none."""
+    told = [f"  {command}\n      {meaning}" for command, meaning in EXAMPLES.get(verb, ())]
+    return "\n".join(["examples:", *told]) if told else ""

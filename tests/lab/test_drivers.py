@@ -1,0 +1,224 @@
+"""`sriovctl bind`, `unbind`, `restore` of the bundle on the emulated card; what is expected comes from `ip` and sysfs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import bundle
+
+from . import machine
+from .guest import Done
+from .node import CONF, Node, changes
+from .ready import Lab
+from .vm import PORTS, Vm
+
+pytestmark = [pytest.mark.lab, pytest.mark.bundle]
+
+VF, PF = "0000:01:10.0", "0000:01:00.0"
+NAME = f"{PORTS[0]}v0"
+# a group and its device, as DPDK does it (Documentation/driver-api/vfio.rst)
+HOLD = """
+import fcntl, os, signal, struct, sys
+group = os.open(sys.argv[1], os.O_RDWR)
+container = os.open("/dev/vfio/vfio", os.O_RDWR)
+fcntl.ioctl(group, 0x3B68, struct.pack("i", container))  # VFIO_GROUP_SET_CONTAINER
+fcntl.ioctl(container, 0x3B66, 1)  # VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU
+assert fcntl.ioctl(group, 0x3B6A, b"0000:01:10.0\\0") > 0  # VFIO_GROUP_GET_DEVICE_FD
+open("/run/held", "w").write(str(os.getpid()))
+signal.pause()
+"""
+
+
+@pytest.fixture(scope="session")
+def lab_share() -> Path:
+    return bundle.directory()
+
+
+def sriovctl(vm: Vm, arguments: str) -> Done:
+    return vm.run(f"/mnt/host/cni-sriov/sriovctl {arguments}", check=False)
+
+
+def document(vm: Vm, arguments: str) -> dict[str, Any]:
+    done = sriovctl(vm, f"{arguments} --json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)["device"]
+    return found
+
+
+def driver(vm: Vm, address: str = VF) -> str:
+    return Path(vm.run(f"readlink /sys/bus/pci/devices/{address}/driver", check=False).stdout.strip()).name
+
+
+def override(vm: Vm, address: str = VF) -> str:
+    return vm.run(f"cat /sys/bus/pci/devices/{address}/driver_override").stdout.strip()
+
+
+def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
+    """Name, altname, MAC, MTU, UP, and what the PF has for it; the fixture compares once more."""
+    set_up = f"ip link set {PORTS[0]} vf 0 vlan 100 spoofchk off trust on; ip link set {NAME} mtu 1400 up"
+    node.vm.run(f"{set_up}; ip link property add dev {NAME} altname first-of-them")
+    before = node.card()
+
+    away = document(node.vm, f"bind {NAME} auto")
+    assert (away["before"], away["driver"], away["changed"], away["netdev"]) == (
+        "igbvf",
+        "vfio-pci",
+        True,
+        "",
+    )
+    assert (driver(node.vm), override(node.vm), VF in node.card()) == ("vfio-pci", "vfio-pci", False)
+    vf = node.vf(PORTS[0], 0)
+    assert (vf["vlan_list"][0]["vlan"], vf["spoofchk"], vf["trust"]) == (100, False, True)
+    assert document(node.vm, f"bind {VF} auto")["changed"] is False
+    home = document(node.vm, f"restore {PORTS[0]}:0")
+
+    assert (home["changed"], home["netdev"], home["notes"]) == (True, NAME, [])
+    assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
+    assert changes(before, node.card()) == []
+    undo = f"ip link set {PORTS[0]} vf 0 vlan 0 spoofchk on trust off; ip link set {NAME} down mtu 1500"
+    node.vm.run(f"{undo}; ip link property del dev {NAME} altname first-of-them")
+
+
+def test_uio_comes_when_it_is_asked_for_and_a_missing_module_names_its_package(node: Node) -> None:
+    before = node.card()
+
+    uio = document(node.vm, f"bind {VF} uio_pci_generic")
+    assert (uio["driver"], driver(node.vm)) == ("uio_pci_generic", "uio_pci_generic")
+    assert document(node.vm, f"unbind {VF}")["driver"] == driver(node.vm) == ""
+    assert document(node.vm, f"bind {VF} kernel")["driver"] == driver(node.vm) == "igbvf"
+    missing = sriovctl(node.vm, f"bind {VF} igb_uio")
+
+    assert (missing.returncode, driver(node.vm)) == (1, "igbvf")
+    assert "dpdk-igb-uio-dkms" in missing.stderr
+    assert changes(before, node.card()) == []
+
+
+def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) -> None:
+    """The kernel would let the write to driver/unbind wait for its end."""
+    document(node.vm, f"bind {VF} vfio-pci")
+    group = Path(node.vm.run(f"readlink /sys/bus/pci/devices/{VF}/iommu_group").stdout.strip()).name
+    holder = node.vm.spawn(["python3", "-c", HOLD, f"/dev/vfio/{group}"], check=False)
+    node.wait_for(lambda: node.vm.run("test -s /run/held", check=False).returncode == 0)
+    pid = node.vm.run("cat /run/held").stdout
+
+    refused = sriovctl(node.vm, f"unbind {VF} --force")
+
+    assert (refused.returncode, driver(node.vm)) == (1, "vfio-pci")
+    assert f"it is open in python3 (pid {pid})" in refused.stderr
+    node.vm.run(f"kill {pid}")
+    holder.wait()
+    assert document(node.vm, f"restore {VF}")["driver"] == driver(node.vm) == "igbvf"
+
+
+def test_never_from_a_container_and_never_to_one(node: Node) -> None:
+    """And what it was at first holds through it."""
+    node.add_netns("c1", "c2")
+    assert (node.cni("ADD", CONF, "c1").code, VF in node.links("c1")) == (0, True)
+    assert node.cni("DEL", CONF, "c1").code == 0
+    before = node.card()
+    document(node.vm, f"bind {VF} vfio-pci")
+
+    added = node.cni("ADD", CONF, "c1")
+    of_vf = sriovctl(node.vm, f"bind {PORTS[0]}:1 vfio-pci --force")
+    of_pf = sriovctl(node.vm, f"bind {PORTS[0]} vfio-pci --force")
+
+    assert added.code == 0, added.text
+    assert "0000:01:10.2" in node.links("c1")  # the first VF is no choice
+    assert (of_vf.returncode, of_pf.returncode) == (1, 1)
+    assert "attached to c1/net1 (/run/netns/c1)" in of_vf.stderr
+    assert "vf 1 (0000:01:10.2): attached to c1/net1" in of_pf.stderr
+    document(node.vm, f"restore {VF}")
+    row = json.loads(sriovctl(node.vm, f"baseline {VF} --json").stdout)["vfs"][0]
+    assert (row["pci"], row["differs"], row["golden"]["state"]["own_mac"]) == (VF, [], before[VF]["address"])
+    assert node.cni("ADD", CONF, "c2").code == 0
+    assert VF in node.links("c2")
+    assert (node.cni("DEL", CONF, "c1").code, node.cni("DEL", CONF, "c2").code) == (0, 0)
+    assert changes(before, node.card()) == []
+
+
+@pytest.mark.parametrize(("verb", "opened"), [("bind", (3, 5)), ("restore", (5, 6))])
+def test_a_kill_in_between_is_made_good(node: Node, verb: str, opened: tuple[int, ...]) -> None:
+    """By SIGKILL when that one of these files is opened: the first is the look at driver_override, then it is written, then
+    come unbind, driver_override, drivers_probe, driver_override. tests/unit/ctl/test_bind.py does it at each write.
+    """
+    before, device = node.card(), f"/sys/bus/pci/devices/{VF}"
+    files = (f"{device}/driver_override", f"{device}/driver/unbind", "/sys/bus/pci/drivers_probe")
+    paths = " ".join(f"-P {path}" for path in files)
+    left = []
+    for k in opened:
+        if verb == "restore":
+            document(node.vm, f"bind {VF} vfio-pci")
+        argv = f"bind {VF} vfio-pci" if verb == "bind" else f"restore {VF}"
+        inject = f"-e trace=openat -e inject=openat:signal=KILL:when={k}"
+        done = node.vm.run(
+            f"strace -f -qq -o /dev/null {paths} {inject} /mnt/host/cni-sriov/sriovctl {argv}", check=False
+        )
+        assert done.returncode != 0
+        left.append((driver(node.vm), override(node.vm)))
+        document(node.vm, f"restore {VF}")
+        assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
+        assert changes(before, node.card()) == [], k
+    assert left == {
+        "bind": [("igbvf", "vfio-pci"), ("", "vfio-pci")],
+        "restore": [("", "igbvf"), ("igbvf", "igbvf")],
+    }[verb]  # fmt: skip
+
+
+def test_a_pf_goes_by_force_alone_and_comes_back(lab: Vm) -> None:
+    node = Node(lab)
+    node.create_vfs(2, PORTS[:1])
+    lab.run(f"ip link set {PORTS[0]} mtu 1450")
+    before = {PF: node.card()[PF]}
+
+    refused = sriovctl(lab, f"bind {PORTS[0]} vfio-pci")
+    assert (refused.returncode, driver(lab, PF)) == (1, "igb")
+    assert "it is a PF, and without igb its 2 VFs go" in refused.stderr
+    away = document(lab, f"bind {PORTS[0]} vfio-pci --force")
+    assert (away["driver"], driver(lab, PF), PF in node.card()) == ("vfio-pci", "vfio-pci", False)
+    home = document(lab, f"restore {PF}")
+
+    assert (home["netdev"], driver(lab, PF), override(lab, PF)) == (PORTS[0], "igb", "(null)")
+    assert home["notes"] == [f"it had 2 VFs: sriovctl vfs {PF} 2 makes them anew"]
+    after = {PF: node.card()[PF]}
+    for index in range(2):  # its VFs are not made anew by the way
+        del before[PF][f"vf {index}"]
+    assert changes(before, after) == []
+
+
+def test_without_an_iommu_nothing_unsafe_is_chosen_and_lockdown_forbids_the_rest(
+    saved_lab: Lab, lab_share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A boot for real: the kernel's command line is part of the saved machine."""
+    monkeypatch.setattr(machine, "CMDLINE", machine.CMDLINE.replace("intel_iommu=on", "intel_iommu=off"))
+    with Vm(saved_lab.image, saved_lab.accelerator, lab_share) as vm:
+        vm.boot()
+        node = Node(vm)
+        node.create_vfs(1, PORTS[:1])
+        assert vm.run("ls /sys/kernel/iommu_groups").stdout == ""
+        before = node.card()
+
+        auto, vfio = sriovctl(vm, f"bind {VF} auto"), sriovctl(vm, f"bind {VF} vfio-pci")
+        assert (auto.returncode, vfio.returncode, driver(vm)) == (1, 1, "igbvf")
+        assert f"sriovctl bind {VF} uio_pci_generic" in auto.stderr
+        assert "no-IOMMU mode is off" in vfio.stderr
+        # the look before it says otherwise, and the probe binds nothing: the write itself succeeds
+        vm.run(
+            "modprobe vfio-pci; mkdir -p /run/fake/parameters; echo Y > /run/fake/parameters/enable_unsafe_noiommu_mode"
+        )
+        vm.run("mount --bind /run/fake /sys/module/vfio")
+        nothing = sriovctl(vm, f"bind {VF} vfio-pci")
+        assert (nothing.returncode, driver(vm), override(vm)) == (1, "igbvf", "(null)")
+        assert "nothing bound: its probe refused the device, which is in no IOMMU group" in nothing.stderr
+        assert f"{VF} is on igbvf again" in nothing.stderr
+        assert changes(before, node.card()) == []
+
+        vm.run(
+            "mount -t securityfs none /sys/kernel/security; echo integrity > /sys/kernel/security/lockdown"
+        )
+        locked = sriovctl(vm, f"bind {VF} uio_pci_generic --force")
+        assert (locked.returncode, driver(vm)) == (1, "igbvf")
+        assert "the kernel is locked down (integrity)" in locked.stderr
