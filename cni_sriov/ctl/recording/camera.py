@@ -15,6 +15,7 @@ from . import left_out
 from .tree import Tree, is_magic
 
 LARGEST = 1 << 23  # bytes, as kernel/files.py reads
+_PIECE = 1 << 18  # as it does: one read of 8 MiB is ENOMEM below /proc/sys
 _MOST_LINKS = 40
 # of sysfs: nothing of a device's own in there, or too much of it
 _NOT_BELOW = {"power", "queues", "msi_irqs", "firmware_node", "subsystem", "hwmon", "ptp", "phydev", "wakeup"}
@@ -140,8 +141,7 @@ class Camera:
             self.tree.there.add(real)
             return
         try:
-            with open(self.root + real, "rb") as file:
-                content = file.read(LARGEST)
+            content = _content(self.root + real)
         except OSError as error:
             self._failed(real, error)
             return
@@ -164,3 +164,14 @@ class Camera:
 
     def _failed(self, real: str, error: OSError) -> None:
         (self.tree.failed if is_gone(error) else self.tree.unread)[real] = error.errno or 0
+
+
+def _content(path: str) -> bytes:
+    found = b""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        while len(found) < LARGEST and (piece := os.read(fd, _PIECE)):
+            found += piece
+    finally:
+        os.close(fd)
+    return found
