@@ -8,8 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from errno import EIO
 from posixpath import dirname
 
+from ...kernel.files import Files
+from ...words.errors import InputOutput
 from ...words.gone import is_gone
 from . import left_out
 from .tree import Tree, is_magic
@@ -24,12 +27,13 @@ _NOT_BELOW = {"power", "queues", "msi_irqs", "firmware_node", "subsystem", "hwmo
 @dataclass(slots=True)
 class Camera:
     """`root` is where the node's / is. `ids`: (vendor, device) of the PCI devices that were met, of which alone the names are
-    taken.
+    taken. `whose`: the containers of which a log is taken.
     """
 
     root: str = ""
     tree: Tree = field(default_factory=Tree)
     ids: set[tuple[str, str]] = field(default_factory=set)
+    whose: set[str] = field(default_factory=set)
     _known: dict[str, str] = field(default_factory=dict)  # links
     _plain: set[str] = field(default_factory=set)  # directories that are no links
 
@@ -53,6 +57,20 @@ class Camera:
                 self._read(real)
             elif mode:
                 self.tree.there.add(real)  # a device is not opened
+
+    def log(self, path: str, most: int) -> None:
+        """The end of it, and of that the lines about `whose`."""
+        real = self._walk(path, last=True)
+        if not real or real in self.tree.files or not stat.S_ISREG(self._mode(real)):
+            return
+        try:
+            end = Files(self.root).tail(real, most) or b""
+        except InputOutput as error:
+            self._failed(
+                real, error.__cause__ if isinstance(error.__cause__, OSError) else OSError(EIO, error.msg)
+            )
+            return
+        self.tree.files[real] = left_out.edited(real, left_out.lines_about(real, end, self.whose))
 
     def listing(self, path: str) -> list[str]:
         """Its names; [] where it is no directory."""
