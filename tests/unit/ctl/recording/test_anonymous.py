@@ -153,3 +153,17 @@ def test_a_name_that_only_a_files_name_has() -> None:
         *told.lists["/var/s"]
     }
     assert paths.count("@net1") == 4
+
+
+@pytest.mark.parametrize("name", ["network", "igb", "settings", "done", "sriov_numvfs"])
+def test_a_name_that_is_a_word_of_the_format_breaks_nothing(world: World, tmp_path: Path, name: str) -> None:
+    taken.node(world)
+    world.kernel.add_pod("/run/netns/x")
+    args = f"K8S_POD_NAMESPACE=ns;K8S_POD_NAME={name}"
+    assert world.call("ADD", world.conf(ipam=world.ipam()), name, "/run/netns/x", args=args).code == 0
+    plain = taken.recorded(world)
+
+    for verb in ("status", "leases"):
+        one = taken.replayed(taken.written(plain, tmp_path / "plain"), verb, "--json")
+        two = taken.replayed(taken.written(of(plain, b"salt"), tmp_path / "other"), verb, "--json")
+        assert shape(two.document) == shape(one.document), verb
