@@ -83,6 +83,7 @@ def _words_of(recording: Recording) -> set[str]:
     """What a name may be, too, and must stay: the keys and words of our own files, what sysfs calls things."""
     tree = recording.tree
     found = {
+        *_OF_PATHS,
         "done",
         "in-progress",
         "released",
