@@ -101,7 +101,7 @@ def conflist_broken(facts: Facts) -> Iterator[Trouble]:
     """
     for network, runtimes in _each_network(facts):
         if network.errors:
-            stopped = [one.name for one in runtimes if one.stops and one.networks[0] is network]
+            stopped = [one.name for one in runtimes if one.stops and one.networks[0].path == network.path]
             severity: Severity = "error" if network.is_ours or stopped else "warning"
             more = f" (and {len(network.errors) - 1} more)" if network.errors[1:] else ""
             why = f"{network.path} is broken: {network.errors[0]}{more}"

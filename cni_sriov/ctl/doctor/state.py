@@ -20,7 +20,7 @@ from ...words.record import Record
 from .. import baseline, gc, node
 from ..gc import Verdict
 from ..node import PfRow, VfRow
-from . import away
+from . import away, hearing
 
 _MOUNT_ELSEWHERE = "/proc/"
 
@@ -34,6 +34,7 @@ def look(
     data_dir: str = DATA_DIR,
 ) -> State:
     """Each part by itself: what cannot be seen is told to `failures`, and hides no other. `wanted`: of that PF's VFs alone."""
+    host, ears = hearing.listening(host)
     state = State()
     rows: list[PfRow] = []
     records: list[Record] = []
@@ -45,6 +46,7 @@ def look(
         state.nics = _nics(host, rows, failures)
     with failures.of(part="what is dead"):
         verdicts = gc.run(host, True, is_dead, data_dir)
+        failures.told += [f"{one.what}, {one.owner}: {one.reason}" for one in verdicts if one.failed]
     with failures.of(part="attachments"):
         state.held = _held(host, records, verdicts, failures)
     state.leases = [] if wanted else _leases(verdicts)
@@ -57,6 +59,7 @@ def look(
         state.drifted = _drifted(host, rows)
     with failures.of(part="directories in use"):
         state.gone = _gone(host, records)
+    failures.told += ears.heard
     return state
 
 
