@@ -140,9 +140,9 @@ def _file(host: Host, record: Record, claimed: dict[str, str]) -> str:
 
 def _mounts(record: Record, living: dict[int, list[str]]) -> list[str]:
     """What keeps its netns, if that is mounts alone; those of another mount namespace only where there is no other. A
-    process that is shown to nobody may be in there.
+    process that is shown to nobody may be in there. `ip netns` mounts its directory on itself, and each netns so twice.
     """
-    paths = living.get(record.netns_identity[-1], []) if record.netns_identity else []
+    paths = [*dict.fromkeys(living.get(record.netns_identity[-1], []) if record.netns_identity else [])]
     if 0 in living or away.processes(paths):
         return []
     return [path for path in paths if not path.startswith(_MOUNT_ELSEWHERE)] or paths[:1]
