@@ -101,6 +101,18 @@ def test_one_mac_on_two_vfs(world: World) -> None:
     assert "enp1s0f0v1 address 02:" in found.remedy
 
 
+def test_the_ports_of_a_bond_of_the_host(world: World) -> None:
+    other = world.kernel.add_pf("enp1s0f1", "0000:01:00.1")
+    first = world.kernel.pfs[0].link
+    other.link.mac = first.mac
+    assert rules(world) == [("same-mac", first.mac)]
+
+    for name in ("enp1s0f0", "enp1s0f1"):
+        (world.root / f"kernel/sys/class/net/{name}/upper_bond0").mkdir()
+
+    assert rules(world) == []
+
+
 def test_vfs_that_went_below_a_container(world: World) -> None:
     attach(world)
     world.kernel.change_numvfs(world.kernel.pfs[0], 0)
