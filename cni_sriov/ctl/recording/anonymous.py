@@ -57,7 +57,7 @@ _SERIAL = 0x0003  # extended capability, PCI Express 7.9.3
 def of(recording: Recording, salt: bytes, names: Iterable[str] = ()) -> Recording:
     """`names`: more that must not be told, like the machine's own."""
     hiding = Hiding(salt)
-    hiding.hide({name for name in (*names, *_names(recording)) if _is_name(name)})
+    hiding.hide({name for name in (*names, *_names(recording)) if _is_name(name)} - _words_of(recording))
     for text in _texts(recording):
         hiding.learn_lengths(text)
     for mac in _macs(recording):
@@ -77,6 +77,32 @@ def _is_name(name: str) -> bool:
 
 
 # whose names there are ------------------------------------------------------------------------------------------------
+
+
+def _words_of(recording: Recording) -> set[str]:
+    """What a name may be, too, and must stay: the keys and words of our own files, what sysfs calls things."""
+    tree = recording.tree
+    found = {
+        *_OF_PATHS,
+        "done",
+        "in-progress",
+        "released",
+        "auto",
+        "enable",
+        "disable",
+        "sticky",
+        "owners",
+        "leases",
+        "claims",
+    }
+    for path, listed in tree.lists.items():
+        if path.startswith(("/sys/", "/proc", "/etc/", "/opt/", "/usr/")):
+            found.update(listed)
+    for top in directories_in(tree, recording.node):
+        found.update(part for part in top.split("/"))
+        for path in tree.below(top):
+            found.update(re.findall(r'"(\w+)":', tree.files.get(path, b"").decode("utf-8", "replace")))
+    return found
 
 
 def _names(recording: Recording) -> Iterator[str]:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass, field
+from errno import EIO
 from posixpath import dirname
 
+from ...kernel.files import Files
+from ...words.errors import InputOutput
 from ...words.gone import is_gone
 from . import left_out
 from .tree import Tree, is_magic
 
 LARGEST = 1 << 23  # bytes, as kernel/files.py reads
+_PIECE = 1 << 18  # as it does: one read of 8 MiB is ENOMEM below /proc/sys
 _MOST_LINKS = 40
 # of sysfs: nothing of a device's own in there, or too much of it
 _NOT_BELOW = {"power", "queues", "msi_irqs", "firmware_node", "subsystem", "hwmon", "ptp", "phydev", "wakeup"}
@@ -23,13 +27,15 @@ _NOT_BELOW = {"power", "queues", "msi_irqs", "firmware_node", "subsystem", "hwmo
 @dataclass(slots=True)
 class Camera:
     """`root` is where the node's / is. `ids`: (vendor, device) of the PCI devices that were met, of which alone the names are
-    taken.
+    taken. `whose`: the containers of which a log is taken.
     """
 
     root: str = ""
     tree: Tree = field(default_factory=Tree)
     ids: set[tuple[str, str]] = field(default_factory=set)
-    _known: dict[str, str] = field(default_factory=dict)
+    whose: set[str] = field(default_factory=set)
+    _known: dict[str, str] = field(default_factory=dict)  # links
+    _plain: set[str] = field(default_factory=set)  # directories that are no links
 
     def there(self, path: str) -> str:
         """Where it leads; "" if it leads nowhere, which is recorded too."""
@@ -51,6 +57,20 @@ class Camera:
                 self._read(real)
             elif mode:
                 self.tree.there.add(real)  # a device is not opened
+
+    def log(self, path: str, most: int) -> None:
+        """The end of it, and of that the lines about `whose`."""
+        real = self._walk(path, last=True)
+        if not real or real in self.tree.files or not stat.S_ISREG(self._mode(real)):
+            return
+        try:
+            end = Files(self.root).tail(real, most) or b""
+        except InputOutput as error:
+            self._failed(
+                real, error.__cause__ if isinstance(error.__cause__, OSError) else OSError(EIO, error.msg)
+            )
+            return
+        self.tree.files[real] = left_out.edited(real, left_out.lines_about(real, end, self.whose))
 
     def listing(self, path: str) -> list[str]:
         """Its names; [] where it is no directory."""
@@ -104,8 +124,13 @@ class Camera:
                 at = dirname(at).rstrip("/")
                 continue
             at = f"{at}/{part}"
-            if at in self.tree.failed or not self._mode(at):
+            if at in self._plain:
+                continue
+            mode = 0 if at in self.tree.failed else self._mode(at)
+            if not mode:
                 return ""
+            if stat.S_ISDIR(mode):
+                self._plain.add(at)
             if (todo or last) and (target := self._known.get(at, "")):
                 followed += 1
                 self.tree.links[at] = target
@@ -134,8 +159,7 @@ class Camera:
             self.tree.there.add(real)
             return
         try:
-            with open(self.root + real, "rb") as file:
-                content = file.read(LARGEST)
+            content = _content(self.root + real)
         except OSError as error:
             self._failed(real, error)
             return
@@ -158,3 +182,14 @@ class Camera:
 
     def _failed(self, real: str, error: OSError) -> None:
         (self.tree.failed if is_gone(error) else self.tree.unread)[real] = error.errno or 0
+
+
+def _content(path: str) -> bytes:
+    found = b""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        while len(found) < LARGEST and (piece := os.read(fd, _PIECE)):
+            found += piece
+    finally:
+        os.close(fd)
+    return found

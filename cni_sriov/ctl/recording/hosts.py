@@ -33,7 +33,7 @@ class SpyFiles(Files):
         return Files.data(self, path)
 
     def tail(self, path: str, most: int) -> bytes | None:
-        self.camera.file(path)
+        self.camera.log(path, most)
         return Files.tail(self, path, most)
 
     def names(self, path: str) -> list[str]:

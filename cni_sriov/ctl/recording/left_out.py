@@ -4,8 +4,10 @@ and says nothing of it. By path, whoever asks for it.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Callable, Iterator
 
 LEFT_OUT = "(left out)"
@@ -57,6 +59,8 @@ def edited(path: str, content: bytes) -> bytes:
     """What of that file is taken."""
     if content.startswith(_ELF):
         return _program(content)
+    if path.endswith(".gz"):
+        return content
     for pattern, edit in _EDITS:
         if re.search(pattern, path):
             text = edit(content.decode("utf-8", "surrogateescape"))
@@ -169,3 +173,16 @@ def _names(text: str, present: set[tuple[str, str]]) -> Iterator[str]:
                 yield line
         elif line.startswith("\t") and line[1:2] != "\t" and (vendor, line[1:5]) in present:
             yield line
+
+
+def lines_about(path: str, content: bytes, whose: set[str]) -> bytes:
+    """Of a log: what it tells of others is theirs."""
+    is_packed = path.endswith(".gz")
+    if is_packed:
+        try:
+            content = zlib.decompressobj(wbits=31).decompress(content, 1 << 24)
+        except zlib.error:
+            content = b""
+    names = [name.encode("utf-8", "surrogateescape") for name in sorted(whose)]
+    kept = b"".join(line for line in content.splitlines(keepends=True) if any(name in line for name in names))
+    return gzip.compress(kept, mtime=0) if is_packed else kept

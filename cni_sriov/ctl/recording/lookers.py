@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
-from ...words.errors import CniError
+from ...words.errors import BadConfig, CniError, PfUnusable
 from ...words.failures import Failures
 from ..arguments import Command, parser
-from ..commands import baseline, doctor, leases, metrics, oracle, status
+from ..commands import baseline, bind, doctor, explain, leases, metrics, oracle, status
 from ..tool import Tool
 
 # what is asked of each when a node is recorded
@@ -27,15 +27,17 @@ _ACTS = {"take": "--take", "watch": "--watch"}
 
 
 def replayed() -> list[str]:
-    return [command.name for command, _ in LOOKS]
+    return [*(command.name for command, _ in LOOKS), explain.COMMAND.name]
 
 
 def refuse_acts(options: argparse.Namespace) -> None:
     """CniError for a verb or an option that a recording has nothing for."""
-    if options.verb not in replayed():
+    is_plan = options.verb == bind.COMMAND.name and options.dry_run
+    is_file = options.verb == explain.COMMAND.name and explain.is_file(options.target)
+    if is_file or (options.verb not in replayed() and not is_plan):
         raise CniError(
             f"replay {options.verb} on a recording: it needs a node",
-            f"verbs that a recording answers: {', '.join(replayed())}",
+            f"verbs that a recording answers: {', '.join(replayed())}, and bind --dry-run",
             code=4,
         )
     for name, told in _ACTS.items():
@@ -47,12 +49,29 @@ def refuse_acts(options: argparse.Namespace) -> None:
             )
 
 
-def ask_all(tool: Tool, state_dir: str, progress: Callable[[str], None], failures: Failures) -> None:
-    """Each verb once, for what it looks at: what it prints goes nowhere, and a verb that fails is told."""
-    commands: Iterable[Command] = {command.name: command for command, _ in LOOKS}.values()
-    parse = parser(commands).parse_args
-    for _, argv in LOOKS:
+def singles(devices: list[str], attachments: list[str]) -> list[tuple[str, ...]]:
+    """What is asked of each of those devices, and of one attachment: all logs are read for that."""
+    plans = [(bind.COMMAND.name, device, "auto", "--dry-run") for device in devices]
+    return plans + [(explain.COMMAND.name, attachment) for attachment in attachments[:1]]
+
+
+def ask_all(
+    tool: Tool,
+    state_dir: str,
+    more: list[tuple[str, ...]],
+    progress: Callable[[str], None],
+    failures: Failures,
+) -> None:
+    """Each verb once, for what it looks at: what it prints goes nowhere, and a verb that fails is told. `more`: of single
+    devices and attachments; why the planner has no driver for one is an answer, too.
+    """
+    parse = parser([*(command for command, _ in LOOKS), bind.COMMAND, explain.COMMAND]).parse_args
+    for argv in (*(argv for _, argv in LOOKS), *more):
         progress(f"what {argv[0]} looks at")
         with failures.of(verb=" ".join(argv)):
             options = parse([*argv, "--state-dir", state_dir])
-            options.run(options, replace(tool, out=io.StringIO(), err=io.StringIO()))
+            try:
+                options.run(options, replace(tool, out=io.StringIO(), err=io.StringIO()))
+            except (BadConfig, PfUnusable):
+                if argv not in more:
+                    raise

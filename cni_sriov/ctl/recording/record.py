@@ -14,7 +14,7 @@ from ...kernel.netns import OWN
 from ...vf.host import Host
 from ...words.errors import InputOutput
 from ...words.failures import Failures
-from .. import profile
+from .. import node, profile
 from ..tool import Tool
 from . import anonymous, lookers, scope, state
 from .camera import Camera
@@ -88,7 +88,12 @@ def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures:
         make_host=lambda named: SpyHost(tool.make_host(named), recording),
         files=SpyFiles(tool.files.root, camera),
     )
-    lookers.ask_all(spying, state_dir, progress, failures)
+    attachments: list[str] = []
+    with failures.of(what="attachments"):
+        attachments = sorted(str(record.attachment) for record in node.records(real))
+    camera.whose = {attachment.partition("/")[0] for attachment in attachments}
+    more = lookers.singles(_planned(real, recording), attachments)
+    lookers.ask_all(spying, state_dir, more, progress, failures)
     for answers in (recording.told, *recording.pods.values()):
         answers.without_passwords()
     progress("")
@@ -122,6 +127,15 @@ def _take_links(real: Host, spy: SpyHost, recording: Recording, failures: Failur
     for address in _devices(recording):
         with failures.of(device=address):
             recording.node.inodes[address] = real.sysfs.inode(address)
+
+
+def _planned(real: Host, recording: Recording) -> list[str]:
+    """Of the network devices those that are no VF, and one VF of each: they are alike."""
+    vfs = {address for pf in real.sysfs.pfs() for _, address in list(real.sysfs.virtfns(pf.pci_address))[1:]}
+    kinds = {
+        address: recording.tree.content(f"{scope.DEVICES}/{address}/class") for address in _devices(recording)
+    }
+    return [address for address, kind in kinds.items() if kind.startswith(b"0x02") and address not in vfs]
 
 
 def _devices(recording: Recording) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import types
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ...kernel.replies import Address, KernelRoute
@@ -61,7 +62,7 @@ def _pair(pair: Any) -> tuple[Any, Any]:
 
 def _noun(noun: type[Any], told: dict[str, Any]) -> Any:
     """Fields that this version does not know are passed over; those that it has and are not told have their default."""
-    hints = get_type_hints(noun)
+    hints = _hints(noun.__name__)
     known = {part.name for part in fields(noun)}
     given = {name: decoded(value) for name, value in told.items() if name in known}
     for name, value in given.items():
@@ -71,6 +72,11 @@ def _noun(noun: type[Any], told: dict[str, Any]) -> Any:
         return noun(**given)
     except TypeError as error:
         raise ValueError(f"{words(told)} is no {noun.__name__}") from error
+
+
+@cache
+def _hints(name: str) -> dict[str, Any]:
+    return get_type_hints(NOUNS[name])
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cni_sriov.ctl.main import main
 from cni_sriov.ctl.recording import record
@@ -38,7 +38,7 @@ def node(world: World) -> Path:
     return root
 
 
-def tool(world: World, out: io.StringIO, err: io.StringIO, euid: int = 0) -> Tool:
+def tool(world: World, out: TextIO, err: TextIO, euid: int = 0) -> Tool:
     """Files and sysfs are one tree, as on a node."""
     root = world.kernel.root
     return Tool(

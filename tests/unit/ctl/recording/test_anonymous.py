@@ -133,3 +133,37 @@ def test_half_of_a_file_has_names_too() -> None:
     tree = Tree(files={"/var/s/a@b": text}, lists={"/var/s": ["a@b"]})
     recording = Recording(node=Node(state_dir="/var/s"), tree=tree)
     assert b"tenant-x9" not in b"".join(anonymous.of(recording, b"s").tree.files.values())
+
+
+def test_a_name_that_only_a_files_name_has() -> None:
+    """A lock's file is empty, sticky owners are damaged, and sriov-cni's say no container's ID."""
+    names = ["tenant-x9@net1", "blue-c0de-net1"]
+    sticky = "/var/d/default/sticky/owners"
+    tree = Tree(
+        files={f"/var/s/{name}": b"{}" for name in names} | {f"{sticky}/fast@shopns@podname-1@net1": b"{"},
+        lists={"/var/s": names, sticky: ["fast@shopns@podname-1@net1"], "/var/d": []},
+    )
+    recording = Recording(node=Node(state_dir="/var/s", data_dir="/var/d"), tree=tree)
+
+    told = anonymous.of(recording, b"s").tree
+
+    paths = " ".join([*told.files, *(name for listed in told.lists.values() for name in listed)])
+    assert [secret for secret in ("tenant-x9", "blue-c0de", "shopns", "podname-1") if secret in paths] == []
+    assert {path.rpartition("/")[2] for path in told.files if path.startswith("/var/s/")} == {
+        *told.lists["/var/s"]
+    }
+    assert paths.count("@net1") == 4
+
+
+@pytest.mark.parametrize("name", ["network", "igb", "settings", "done", "sriov_numvfs"])
+def test_a_name_that_is_a_word_of_the_format_breaks_nothing(world: World, tmp_path: Path, name: str) -> None:
+    taken.node(world)
+    world.kernel.add_pod("/run/netns/x")
+    args = f"K8S_POD_NAMESPACE=ns;K8S_POD_NAME={name}"
+    assert world.call("ADD", world.conf(ipam=world.ipam()), name, "/run/netns/x", args=args).code == 0
+    plain = taken.recorded(world)
+
+    for verb in ("status", "leases"):
+        one = taken.replayed(taken.written(plain, tmp_path / "plain"), verb, "--json")
+        two = taken.replayed(taken.written(of(plain, b"salt"), tmp_path / "other"), verb, "--json")
+        assert shape(two.document) == shape(one.document), verb

@@ -70,7 +70,7 @@ def test_an_attribute_without_value(camera: Camera, monkeypatch: pytest.MonkeyPa
     def refused(*_: object) -> None:
         raise OSError(EINVAL, "no")
 
-    monkeypatch.setattr("builtins.open", refused)
+    monkeypatch.setattr(os, "read", refused)
     camera.file("/sys/a/text")
 
     assert camera.tree.unread == {"/sys/a/text": EINVAL}
@@ -124,3 +124,10 @@ def test_names_of_other_devices_are_left_out(tmp_path: Path) -> None:
     camera.file("/usr/share/misc/pci.ids")
 
     assert camera.tree.files["/usr/share/misc/pci.ids"] == b"8086  Intel\n\t10ca  82576 VF\n"
+
+
+def test_a_file_of_the_kernels_own_is_read_in_pieces() -> None:
+    """One read of more than 4 MiB is ENOMEM below /proc/sys (proc_sys_call_handler); a test's own tree would not tell."""
+    camera = Camera()
+    camera.file("/proc/sys/kernel/osrelease")
+    assert camera.tree.files == {"/proc/sys/kernel/osrelease": f"{os.uname().release}\n".encode()}

@@ -106,7 +106,7 @@ def test_networks_stay_networks_and_what_is_in_them_stays_in_them() -> None:
             assert (now.prefixlen, address in now) == (net.prefixlen, True), (seed, net, was)
             for other, told_other in zip(nets, told, strict=True):
                 if other.version == net.version:
-                    assert net.overlaps(other) == now.overlaps(told_other), (seed, net, other)  # type: ignore[arg-type]
+                    assert net.overlaps(other) == now.overlaps(told_other), (seed, net, other)
 
 
 def test_a_lease_by_its_file_name(hiding: Hiding) -> None:

@@ -66,7 +66,7 @@ def _in_order(answer: Any) -> Any:
     return sorted(answer) if isinstance(answer, list) else answer
 
 
-@pytest.mark.parametrize("verb", [verb for verb in lookers.replayed() if verb != "leases"])
+@pytest.mark.parametrize("verb", [verb for verb in lookers.replayed() if verb not in {"leases", "explain"}])
 def test_whatever_a_verb_asks_is_answered_as_on_the_node(
     world: World, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
@@ -97,7 +97,7 @@ def test_each_verb_is_asked_once_and_what_fails_is_told(
     def broken(_: str) -> Any:
         raise ZeroDivisionError
 
-    lookers.ask_all(replace(tool, make_host=broken), "/nowhere", told.append, failures)
+    lookers.ask_all(replace(tool, make_host=broken), "/nowhere", [], told.append, failures)
 
     assert [line.rpartition(" ")[0] for line in told] == [
         f"what {argv[0]} looks" for _, argv in lookers.LOOKS
@@ -108,13 +108,27 @@ def test_each_verb_is_asked_once_and_what_fails_is_told(
 
 @pytest.mark.parametrize("command", [one.name for one in COMMANDS])
 def test_only_those_that_look_are_replayed(command: str) -> None:
-    options = argparse.Namespace(verb=command)
-    if command in {"status", "leases", "doctor", "oracle", "metrics", "baseline"}:
+    options = argparse.Namespace(verb=command, dry_run=False)
+    options.target = "c1/net1"
+    if command in {"status", "leases", "doctor", "oracle", "metrics", "baseline", "explain"}:
         lookers.refuse_acts(options)
         return
     with pytest.raises(CniError, match=f"replay {command} on a recording: it needs a node") as caught:
         lookers.refuse_acts(options)
     assert "status" in caught.value.details
+
+
+@pytest.mark.parametrize("target", ["-", "10-sriov.conflist"])
+def test_a_profile_is_an_act(target: str) -> None:
+    """As `explain` was called before."""
+    with pytest.raises(CniError, match="replay explain on a recording"):
+        lookers.refuse_acts(argparse.Namespace(verb="explain", target=target, dry_run=False))
+
+
+def test_a_plan_is_no_act() -> None:
+    lookers.refuse_acts(argparse.Namespace(verb="bind", dry_run=True))
+    with pytest.raises(CniError, match="replay unbind"):
+        lookers.refuse_acts(argparse.Namespace(verb="unbind", dry_run=True))
 
 
 @pytest.mark.parametrize(

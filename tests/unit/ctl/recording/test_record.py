@@ -66,10 +66,10 @@ def test_a_directory_that_is_not_there_is_said_and_nothing_is_left(node: World, 
 def test_to_standard_output_it_is_the_file_alone(node: World) -> None:
     out = io.TextIOWrapper(io.BytesIO())
     err = io.StringIO()
-    status = main(("record", "-"), taken.tool(node, out, err))  # type: ignore[arg-type]
+    status = main(("record", "-"), taken.tool(node, out, err))
 
     assert (status, err.getvalue()) == (0, "")
-    content = out.buffer.getvalue()  # type: ignore[attr-defined]
+    content = out.buffer.getvalue()
     assert json.loads(gzip.decompress(content))["recording"] == 1
 
 

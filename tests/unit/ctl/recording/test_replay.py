@@ -48,6 +48,36 @@ def test_with_its_options(world: World, file: Path, argv: tuple[str, ...]) -> No
     assert (again.status, again.out, again.err) == (live.status, live.out, live.err)
 
 
+LINE = (
+    "time=2026-11-26T01:00:0{}Z level=info verb=ADD containerID={} ifname=net1 msg=attached vf=0000:01:10.0\n"
+)
+
+
+def test_an_attachments_story_and_no_others(world: World, tmp_path: Path) -> None:
+    """Its own lines of the logs are taken, those that logrotate packed too; of other containers none."""
+    taken.node(world)
+    root = world.kernel.root
+    (root / "var/log").mkdir(parents=True)
+    (root / "var/log/cni-sriov.log").write_text(LINE.format(2, "c1") + LINE.format(3, "another-tenant"))
+    old = LINE.format(0, "another-tenant") + LINE.format(1, "c1")
+    (root / "var/log/cni-sriov.log.1.gz").write_bytes(gzip.compress(old.encode()))
+    conf = {"cniVersion": "1.0.0", "name": "fast", "type": "sriov", "logFile": "/var/log/cni-sriov.log"}
+    (root / "etc/cni/net.d").mkdir(parents=True)
+    (root / "etc/cni/net.d/10.conf").write_text(json.dumps(conf))
+    recording = taken.recorded(world)
+    file = taken.written(recording, tmp_path / "node.json.gz")
+
+    for who in ("c1/net1", "c2/net1"):
+        live, again = taken.live(world, "explain", who), taken.replayed(file, "explain", who)
+        assert (again.status, again.out, again.err) == (live.status, live.out, live.err)
+    assert "01:00:01" in taken.replayed(file, "explain", "c1/net1").out
+    logs = {path: one for path, one in recording.tree.files.items() if path.startswith("/var/log")}
+    assert len(logs) == 2
+    assert b"another-tenant" not in b"".join(
+        gzip.decompress(one) if p.endswith("gz") else one for p, one in logs.items()
+    )
+
+
 def test_it_is_named_before_the_verb_or_behind_it(file: Path) -> None:
     assert (
         taken.replayed(file, "leases").out
