@@ -1,5 +1,10 @@
 """Entry of the executable `sriovctl`."""
 
-from cni_sriov.ctl.main import entry
+import sys
+
+try:
+    from cni_sriov.ctl.main import entry
+except KeyboardInterrupt:  # while it loads; later `entry` answers
+    sys.exit(130)
 
 entry()

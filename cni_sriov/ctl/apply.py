@@ -27,6 +27,9 @@ _WAIT_POLL_S = 0.2
 class Reporter(Protocol):
     """Told while it happens; show_apply.py."""
 
+    def waits(self, missing: list[str], wait_s: float) -> None:
+        """So long at most, for that."""
+
     def begin(self, step: Step) -> None: ...
 
     def tick(self) -> None:
@@ -99,7 +102,9 @@ def _error(error: CniError) -> dict[str, Any]:
 
 def run(site: Site, file: HostFile, path: str, dry_run: bool, reporter: Reporter, wait_s: float) -> Applied:
     """`wait_s`: how long what a boot still brings is waited for."""
-    if wait_s:
+    missing_yet = apply_look.not_there_yet(site, file) if wait_s else []
+    if missing_yet:
+        reporter.waits(missing_yet, wait_s)
         card.poll(lambda: apply_look.not_there_yet(site, file), wait_s, _WAIT_POLL_S)
     applied = Applied(path, dry_run)
     chosen, missing = provision.select(file, apply_look.pfs(site.host), site.host.netlink.ifindex)

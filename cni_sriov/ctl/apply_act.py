@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _VERB = "sriovctl apply"
 _READ_BACK_S = 2.0  # i40e and ice set what the PF knows of a VF asynchronously: sriov-cni, pkg/utils/utils.go
+_NAMED_EACH_S = 0.1  # udev names one after the other
 Tick = Callable[[], None]  # a VF is done
 
 
@@ -88,7 +89,7 @@ def _set_numvfs(site: Site, pf: PF, step: Step) -> None:
         if pf.numvfs != step.value:  # another call of ours was quicker
             vfs.change(site.host, site.files, pf, step.value)
     pf = vfs.find_pf(site.host, pf.pci_address)
-    missing = vfs.wait(site.host, pf, step.value, site.named_timeout_s)
+    missing = vfs.wait(site.host, pf, step.value, site.named_timeout_s + step.value * _NAMED_EACH_S)
     if missing:
         raise TryAgain(f"{step.say}: they cannot be used yet", "\n".join([*missing, "run it again later"]))
 

@@ -33,16 +33,17 @@ Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
 
 @dataclass(slots=True)
 class Verdict:
-    """A VF or a lease: taken back (or, in a dry run, to be), or left, and why."""
+    """A VF or a lease: taken back (or, in a dry run, to be), or left, and why. `failed`: since a look or an act failed."""
 
     kind: str
     what: str
     owner: str
     taken: bool
     reason: str
+    failed: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "failed"}
 
 
 def run(
@@ -92,11 +93,12 @@ def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:
         yield Verdict("vf", what, str(record.attachment), *found)
 
 
-def _surviving(judge: Callable[[], Judgement | None]) -> Judgement | None:
+def _surviving(judge: Callable[[], Judgement | None]) -> tuple[bool, str, bool] | None:
     failures = Failures()
     with failures.of():
-        return judge()
-    return False, str(failures.reasons[0])
+        found = judge()
+        return None if found is None else (*found, False)
+    return False, str(failures.reasons[0]), True
 
 
 def _alone(
@@ -193,7 +195,7 @@ def _boots(host: Host, dry_run: bool, data_dir: str) -> Iterator[Verdict]:
         with failures.of():
             yield from _boots_of(host, LeaseDir(data_dir, scope), dry_run)
         for reason in failures.reasons:
-            yield Verdict("lease", f"{data_dir}/{scope}", "", False, str(reason))
+            yield Verdict("lease", f"{data_dir}/{scope}", "", False, str(reason), True)
 
 
 def _boots_of(host: Host, where: LeaseDir, dry_run: bool) -> list[Verdict]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
@@ -66,6 +67,7 @@ def console_of(out: TextIO) -> Console:
 class Screen:
     def __init__(self, out: TextIO, width: int = 0) -> None:
         self.is_terminal = out.isatty()
+        self.width = width or shutil.get_terminal_size().columns  # rich takes 80 for TERM=dumb
         is_plain = (
             not self.is_terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         )
@@ -73,15 +75,11 @@ class Screen:
             file=out,
             color_system=None if is_plain else "auto",
             force_terminal=self.is_terminal,
-            width=width or None,
+            width=self.width,
             highlight=False,
             markup=False,
             emoji=False,
         )
-
-    @property
-    def width(self) -> int:
-        return self.console.width
 
     def line(self, text: str | Text, style: str = "", indent: int = 0) -> None:
         """Wrapped at blanks on a terminal, what follows further in than `indent`."""

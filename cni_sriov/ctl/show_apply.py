@@ -19,6 +19,9 @@ from .screen import console_of
 class Silent:
     """With --json: whoever reads it has the document."""
 
+    def waits(self, missing: list[str], wait_s: float) -> None:
+        pass
+
     def begin(self, step: Step) -> None:
         pass
 
@@ -36,6 +39,10 @@ class Lines(Silent):
         self._err = err
         self._say = ""
 
+    def waits(self, missing: list[str], wait_s: float) -> None:
+        self._err.write(f"waiting {wait_s:g} s at most: {'; '.join(missing)}\n")
+        self._err.flush()
+
     def begin(self, step: Step) -> None:
         self._say = step.say
 
@@ -51,6 +58,10 @@ class Bars(Silent):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = TaskID(0)
+
+    def waits(self, missing: list[str], wait_s: float) -> None:
+        for line in missing:
+            self._progress.console.print(Text(f"{line}; waiting {wait_s:g} s at most"))
 
     def begin(self, step: Step) -> None:
         self._task = self._progress.add_task(step.say, total=len(step.vfs) or None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TypeVar
 
 from ..decide.slot import Port, Region, Slot
@@ -50,11 +51,13 @@ def look(files: Files, pf_pci: str) -> Slot:
     return slot
 
 
-def pfs(files: Files, failures: Failures) -> list[str]:
-    """Addresses of all devices that can have VFs, and of network cards whose capability the kernel refuses."""
+def pfs(files: Files, failures: Failures | None = None) -> list[str]:
+    """Addresses of all devices that can have VFs, and of network cards whose capability the kernel refuses. `failures`
+    gets what could not be looked at; without it, that raises.
+    """
     found = []
     for address in files.names(DEVICES):
-        with failures.of(device=address):
+        with failures.of(device=address) if failures else nullcontext():
             if _is_pf(files, devices.device(files, address)):
                 found.append(address)
     return found

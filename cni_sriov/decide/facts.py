@@ -17,7 +17,8 @@ from .trouble import Trouble
 class Facts:
     """`wanted`: the address of the card that was asked for, which is then the only one; "" = all of the node.
 
-    `unseen`: what could not be looked at, and why, a sentence each. `is_root` False: much of it is hidden.
+    `unseen`: what could not be looked at, and why, a sentence each. `has_all_cards` False: a card, or a part of one, is among
+    that. `is_root` False: much of it is hidden.
     """
 
     machine: Machine = field(default_factory=Machine)
@@ -27,6 +28,7 @@ class Facts:
     provision: HostPlan = field(default_factory=HostPlan)
     wanted: str = ""
     unseen: list[str] = field(default_factory=list)
+    has_all_cards: bool = True
     is_root: bool = True
 
     @property

@@ -48,7 +48,8 @@ class Runtime:
 
     `networks` are the files of `conf_dir` that it loads, in its order; `takes`: how many of them, 0 = all. `chosen`: the
     network that its configuration names, "" = the first. `stops`: a file that cannot be loaded keeps it from those behind.
-    `programs`: of the plugins that are asked for, those that are in `bin_dirs`, by name.
+    `programs`: of the plugins that are asked for, those that are in `bin_dirs`, by name. `is_seen` False: a look at its
+    configuration or at these failed.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Runtime:
     networks: list[Network] = field(default_factory=list)
     programs: dict[str, Program] = field(default_factory=dict)
     has_dir: dict[str, bool] = field(default_factory=dict)
+    is_seen: bool = True
 
     @property
     def wants_ours(self) -> bool:

@@ -59,7 +59,7 @@ def no_network_card(facts: Facts) -> Iterator[Trouble]:
 
     error: a card with SR-IOV
     """
-    if not facts.cards and not facts.wanted:
+    if not facts.cards and not facts.wanted and facts.has_all_cards:
         yield Trouble(
             "no-network-card",
             "error",
@@ -171,9 +171,11 @@ def pf_without_driver(facts: Facts) -> Iterator[Trouble]:
 
 
 def _ends(card: Card) -> list[str]:
+    """Two rules say it, and the second time they are gone."""
     if any(holder.kind == "VPP" for holder in card.holders):
-        return ["systemctl stop vpp || " + "; ".join(f"kill {holder.pid}" for holder in card.holders)]
-    return [f"kill {holder.pid}  {by_hand(holder.name)}" for holder in card.holders]
+        pids = " ".join(str(holder.pid) for holder in card.holders)
+        return [f"systemctl stop vpp || kill {pids} || true"]
+    return [f"kill {holder.pid} || true  {by_hand(holder.name)}" for holder in card.holders]
 
 
 def _take_back(card: Card) -> list[str]:

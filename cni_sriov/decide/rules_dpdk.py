@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_machine import HugePages
-from .trouble import Evidence, Severity, Trouble, by_hand
+from .trouble import Evidence, Severity, Trouble, by_hand, quoted
 
 _ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had
 _USUAL = 2048
@@ -58,7 +57,7 @@ def hugepages_used_up(facts: Facts) -> Iterator[Trouble]:
         page = _preferred([one for one in found if one.total])
         more = f"echo {page.total + max(_ENOUGH // page.size, 1)} > {page.where}/nr_hugepages"
         told = [f"{file.path}: {', '.join(file.users)}" for file in facts.machine.hugefiles if file.users]
-        remedy = [f"rm {shlex.join(file.path for file in left)}"] if left else [more, _SYSCTL]
+        remedy = [f"rm {' '.join(quoted(file.path) for file in left)}"] if left else [more, _SYSCTL]
         yield Trouble(
             "hugepages-used-up",
             "warning",

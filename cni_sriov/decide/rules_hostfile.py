@@ -26,7 +26,7 @@ def host_file_broken(facts: Facts) -> Iterator[Trouble]:
 
 
 def host_file_refused(facts: Facts) -> Iterator[Trouble]:
-    """A PF cannot be brought to what host.json says: more VFs than it can have, another number while VFs are in use, ...
+    """A PF cannot be brought to what host.json says, like more VFs than it can have, or another number while VFs are in use.
 
     warning: what the sentence says; then `sriovctl apply`
     """

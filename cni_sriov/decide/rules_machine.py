@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_machine import Machine
-from .trouble import Evidence, Severity, Trouble, by_hand
+from .trouble import Evidence, Severity, Trouble, by_hand, quoted
 
 _GROUPS = "/sys/kernel/iommu_groups"
 _NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 _OFF = {"intel_iommu=off", "amd_iommu=off", "iommu=off", "intel_iommu=igfx_off"}
+_KINDS = {"DMAR": "GenuineIntel", "IVRS": "AuthenticAMD"}  # an emulated IOMMU may be the other maker's
 _BOOT = "(GRUB_CMDLINE_LINUX in /etc/default/grub and update-grub, or grubby --update-kernel=ALL --args), and boot again"
 
 
@@ -80,9 +80,10 @@ def _iommu_remedy(machine: Machine) -> list[str]:
             lines.append(f"# switch on {name} in the BIOS: the firmware tells of none")
     if off:
         lines.append(f"# take {' '.join(off)} off the kernel's command line {_BOOT}")
-    if machine.vendor == "GenuineIntel":
+    kind = next((kind for table, kind in _KINDS.items() if table in machine.iommu_tables), machine.vendor)
+    if kind == "GenuineIntel":
         lines.append(f"# put intel_iommu=on iommu=pt on the kernel's command line {_BOOT}")
-    elif machine.vendor == "AuthenticAMD":
+    elif kind == "AuthenticAMD":
         lines.append(
             f"# AMD needs no option to have it on; for speed: iommu=pt on the kernel's command line {_BOOT}"
         )
@@ -219,8 +220,8 @@ def max_vfs(facts: Facts) -> Iterator[Trouble]:
             remedy = [by_hand(f"take {option.line} off the kernel's command line {_BOOT}")]
         else:
             remedy = [
-                f"sed -i 's/[[:space:]]max_vfs=[^[:space:]]*//' {shlex.quote(option.source)}",
-                f"sed -i '/^[[:space:]]*options[[:space:]]*[^[:space:]]*[[:space:]]*$/d' {shlex.quote(option.source)}",
+                f"sed -i 's/[[:space:]]max_vfs=[^[:space:]]*//' {quoted(option.source)}",
+                f"sed -i '/^[[:space:]]*options[[:space:]]*[^[:space:]]*[[:space:]]*$/d' {quoted(option.source)}",
                 "# and out of the initramfs, where it has a copy: update-initramfs -u, or dracut -f",
             ]
         yield Trouble(

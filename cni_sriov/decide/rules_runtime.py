@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 
 from .facts import Facts, Rule
 from .facts_runtime import Network, Runtime
-from .trouble import Evidence, Severity, Trouble, by_hand
+from .trouble import Evidence, Severity, Trouble, by_hand, quoted
 
 OURS = ("sriov", "host-subnet")
 
@@ -21,7 +20,7 @@ def plugin_not_found(facts: Facts) -> Iterator[Trouble]:
     error, note: `ln -s .../sriov DIR/sriov`
     """
     for runtime in facts.runtimes.runtimes:
-        if "sriov" not in runtime.programs:
+        if runtime.is_seen and "sriov" not in runtime.programs:
             asks = [network.path for network in runtime.networks if network.is_ours]
             needs = f", and {asks[0]} asks for it" if asks else ""
             dirs = " and ".join(runtime.bin_dirs)
@@ -32,7 +31,7 @@ def plugin_not_found(facts: Facts) -> Iterator[Trouble]:
 
 
 def _links(bundle: str, runtime: Runtime) -> str:
-    directory = quote(runtime.bin_dir)
+    directory = quoted(runtime.bin_dir)
     if not bundle:
         return f"# from the source:\nmake install CNIBINDIR={directory}"
     lines = [] if runtime.has_dir.get(runtime.bin_dir) else [f"mkdir -p {directory}"]
@@ -41,11 +40,11 @@ def _links(bundle: str, runtime: Runtime) -> str:
 
 
 def _link(bundle: str, path: str) -> str:
-    return f"ln -s {quote(bundle)} {quote(path)}"
+    return f"ln -s {quoted(bundle)} {quoted(path)}"
 
 
 def _aside(path: str, to: str) -> str:
-    return f"mv {quote(path)} {quote(to)}"
+    return f"mv {quoted(path)} {quoted(to)}"
 
 
 def another_sriov(facts: Facts) -> Iterator[Trouble]:
@@ -61,7 +60,7 @@ def another_sriov(facts: Facts) -> Iterator[Trouble]:
         bundle = facts.runtimes.bundle
         lines = ["# if something puts it there again (an operator, a DaemonSet), end that first"]
         lines += [_aside(program.path, f"{program.path}.orig")]
-        directory = quote(program.path.rpartition("/")[0])
+        directory = quoted(program.path.rpartition("/")[0])
         lines += [_link(bundle, program.path) if bundle else f"make install CNIBINDIR={directory}"]
         severity: Severity = "error" if runtime.wants_ours else "note"
         evidence = [Evidence(program.path, "a Go program; ours is none"), *_of(runtime)]
@@ -75,7 +74,8 @@ def plugin_missing(facts: Facts) -> Iterator[Trouble]:
     """
     for runtime in facts.runtimes.runtimes:
         for network in runtime.networks:
-            wanted = [*network.types] if network.is_ours and not network.errors else []
+            is_judged = network.is_ours and not network.errors and runtime.is_seen
+            wanted = [*network.types] if is_judged else []
             for name in sorted({*wanted} - {*runtime.programs} - {"sriov"}):
                 dirs = " and ".join(runtime.bin_dirs)
                 why = f"{network.path} names the plugin {name}, which is not in {dirs}, where {runtime.name} looks"
@@ -101,14 +101,14 @@ def conflist_broken(facts: Facts) -> Iterator[Trouble]:
     """
     for network, runtimes in _each_network(facts):
         if network.errors:
-            stopped = [one.name for one in runtimes if one.stops and one.networks[0] is network]
+            stopped = [one.name for one in runtimes if one.stops and one.networks[0].path == network.path]
             severity: Severity = "error" if network.is_ours or stopped else "warning"
             more = f" (and {len(network.errors) - 1} more)" if network.errors[1:] else ""
             why = f"{network.path} is broken: {network.errors[0]}{more}"
             if stopped:
                 why += f"; it sorts first, and {' and '.join(stopped)} {'have' if stopped[1:] else 'has'} no network at all while it is there"
             remedy = (
-                f"sriovctl validate {quote(network.path)}\n# correct what it says; or take the file out of the way:\n"
+                f"sriovctl validate {quoted(network.path)}\n# correct what it says; or take the file out of the way:\n"
                 + _aside(network.path, f"{network.path}.off")
             )
             evidence = [Evidence(network.path, error) for error in network.errors[:3]]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 
 from .facts import Facts, Rule
 from .facts_state import Away, Held, Nic
-from .trouble import Evidence, Severity, Trouble, by_hand
+from .trouble import Evidence, Severity, Trouble, by_hand, quoted
 
 _DEVICES = "/sys/bus/pci/devices"
 _NO_MAC = {"", "00:00:00:00:00:00"}
@@ -69,8 +68,8 @@ def _other_mac(nics: list[Nic], taken: set[str]) -> str:
             number += 1
         taken.add(fresh)
         if nic.pf_name:
-            lines.append(f"ip link set {quote(nic.pf_name)} vf {nic.index} mac 00:00:00:00:00:00")
-        lines.append(f"ip link set {quote(nic.netdev)} address {fresh}")
+            lines.append(f"ip link set {quoted(nic.pf_name)} vf {nic.index} mac 00:00:00:00:00:00")
+        lines.append(f"ip link set {quoted(nic.netdev)} address {fresh}")
     return "\n".join(lines)
 
 
@@ -136,11 +135,11 @@ def _unmount(path: str) -> str:
     """One below /proc/PID/root is a mount of that process's mount namespace."""
     if path.startswith("/proc/"):
         _, _, pid, _, inside = path.split("/", 4)
-        return f"nsenter --target {pid} --mount umount {quote('/' + inside)}"
+        return f"nsenter --target {pid} --mount umount {quoted('/' + inside)}"
     directory, _, name = path.rpartition("/")
     if directory in {"/run/netns", "/var/run/netns"}:
-        return f"ip netns del {quote(name)}"
-    return f"umount {quote(path)} && rm -f {quote(path)}"
+        return f"ip netns del {quoted(name)}"
+    return f"umount {quoted(path)} && rm -f {quoted(path)}"
 
 
 def vf_of_nobody(facts: Facts) -> Iterator[Trouble]:
@@ -170,7 +169,7 @@ def _seen_away(away: Away) -> list[Evidence]:
 def _home(away: Away) -> str:
     if not away.path:
         return "# stop what has it open; the VF then comes back by itself"
-    enter = f"nsenter --net={quote(away.path)} ip link set {quote(away.netdev)}"
+    enter = f"nsenter --net={quoted(away.path)} ip link set {quoted(away.netdev)}"
     who = "# if whoever put it there is through with it:"
     return f"{who}\n{enter} down\n{enter} netns 1"
 
@@ -227,7 +226,7 @@ def directory_gone(facts: Facts) -> Iterator[Trouble]:
         has_lost = bool(one.users) and one.kind == "leases"
         who = f"; {', '.join(one.users[:3])} had {one.kind} there" if one.users else ", and nobody needs it"
         why = f"{one.path} is in use for {one.kind} and is not there{who}"
-        lines = [f"mkdir -p -m 700 {quote(one.path)}"]
+        lines = [f"mkdir -p -m 700 {quoted(one.path)}"]
         if has_lost:
             lines.append("# then delete these containers and make them anew: nothing reserves their subnets")
         severity: Severity = "error" if has_lost else "note"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import string
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+_PLAIN = set(string.ascii_letters + string.digits + "/._-+:@,= ")
 Severity = Literal[
     "error", "warning", "note"
 ]  # error: VFs cannot be had, or carry nothing; note: worth knowing
@@ -17,6 +20,15 @@ def by_hand(text: str) -> str:
 
 def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def quoted(text: str) -> str:
+    """As a shell takes it, on one line and in letters that can be shown: any byte may be in a file's name."""
+    if text.isprintable():
+        return shlex.quote(text)
+    raw = text.encode("utf-8", "surrogateescape")
+    plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in raw)
+    return f"\"$(printf '{plain}')\""
 
 
 @dataclass(slots=True, frozen=True)

@@ -124,7 +124,7 @@ def test_the_previous_version_is_kept_until_the_next(tmp_path: Path) -> None:
         subprocess.run([copy / "build/install", "install"], env=env, check=True, capture_output=True)
         seen.append(os.readlink(home / "current"))
         assert '"cniVersion"' in version(tmp_path / "dest/opt/cni/bin/sriov")
-    assert sorted(path.name for path in home.iterdir() if not path.is_symlink()) == sorted(seen[1:])
+    assert sorted(path.name for path in home.glob("*/") if not path.is_symlink()) == sorted(seen[1:])
     assert os.readlink(home / "previous") == seen[1]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests import bundle
 
+from .conftest import FAILED
 from .node import CONF, IPAM, PLUGIN, Node
 from .vm import PORTS, Vm
 
@@ -44,10 +46,21 @@ def made(lab_module: Vm) -> Node:
 
 
 @pytest.fixture
-def host(made: Node) -> Node:
-    """Two VFs a port, and nothing of ours to be told."""
+def host(made: Node, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """Two VFs a port, and nothing of ours to be told; a test that fails leaves nothing to the next one."""
     assert findings(made) == {}
-    return made
+    yield made
+    if request.node.stash.get(FAILED, False):
+        made.vm.run(
+            "for n in $(ip netns list | cut -d' ' -f1); do kill $(ip netns pids $n); done", check=False
+        )
+        made.clear()
+        made.vm.run(
+            "rm -rf /etc/cni /etc/containerd /opt/cni /run/NetworkManager /run/systemd/netif /run/cni-sriov"
+            " /var/lib/cni; ip link del br9",
+            check=False,
+        )
+        made.create_vfs(2)
 
 
 def findings(node: Node) -> dict[str, dict[str, Any]]:

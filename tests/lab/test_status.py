@@ -16,7 +16,7 @@ from cni_sriov.words.device import Device
 from tests import bundle
 
 from .node import CONF, Node
-from .test_ctl import IPAM, document, sriovctl
+from .test_ctl import IPAM
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -62,6 +62,13 @@ def card(lab_module: Vm) -> Node:
     return node
 
 
+def sriovctl(card: Node, arguments: str) -> str:
+    """The first call reads all of the bundle through 9p."""
+    done = card.vm.run(f"/mnt/host/cni-sriov/sriovctl {arguments}", check=False, timeout=240)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 def sections(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
     """Section -> device -> its words that both tools have."""
     found: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -72,8 +79,13 @@ def sections(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
         device = re.match(r"([0-9a-f]{4,}:\S+) '(.*)'(.*)$", line)
         if device:
             words = dict(re.findall(r"(if|drv|unused)=(\S*)", device[3]))
-            unused = ",".join(sorted(filter(None, words.get("unused", "").split(","))))
-            told = (device[2], words.get("if", ""), words.get("drv", ""), unused, str("*Active*" in line))
+            driver = words.get(
+                "drv", ""
+            )  # whose module dpdk-devbind lists as unused where it has an underscore
+            unused = ",".join(
+                sorted(m for m in words.get("unused", "").split(",") if m and m.replace("_", "-") != driver)
+            )
+            told = (device[2], words.get("if", ""), driver, unused, str("*Active*" in line))
             found.setdefault(title, {})[device[1]] = told
     return found
 
@@ -81,7 +93,7 @@ def sections(text: str) -> dict[str, dict[str, tuple[str, ...]]]:
 def test_sections_are_dpdk_devbinds(card: Node) -> None:
     theirs = card.vm.run("dpdk-devbind.py --status").stdout
 
-    ours = sriovctl(card, "status --devices").stdout
+    ours = sriovctl(card, "status --devices")
 
     expected, found = sections(theirs), sections(ours)
     assert {title: list(rows) for title, rows in found.items()} == {
@@ -109,13 +121,13 @@ def test_classes_are_dpdk_devbinds(card: Node) -> None:
 
     told = json.loads(card.vm.run(["python3", "-c", DEVBIND], input=json.dumps(asked)).stdout)
 
-    assert len(numbers) > 100
+    assert len(numbers) > 80
     assert [kinds_of(Device("", kind, vendor, number)) for kind, vendor, number in asked] == told
 
 
 def test_each_vf_is_as_ip_and_sysfs_have_it(card: Node) -> None:
     before = counted(card)
-    found = document(card, "status")
+    found = json.loads(sriovctl(card, "status --json"))
     after = counted(card)
 
     pf = next(pf for pf in found["pfs"] if pf["name"] == PORTS[0])
@@ -177,11 +189,10 @@ def between(before: dict[str, int] | None, told: dict[str, int] | None, after: d
 
 def test_metrics_and_picture_are_of_the_same_node(card: Node) -> None:
     before = counted(card)
-    text = card.vm.run(
-        "/mnt/host/cni-sriov/sriovctl metrics /tmp/m.prom; stat -c %a /tmp/m.prom; cat /tmp/m.prom"
-    ).stdout
+    sriovctl(card, "metrics /tmp/m.prom")
+    text = card.vm.run("stat -c %a /tmp/m.prom; cat /tmp/m.prom").stdout
     after = counted(card)
-    picture = sriovctl(card, "status --svg -").stdout
+    picture = sriovctl(card, "status --svg -")
 
     mode, _, text = text.partition("\n")
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
@@ -204,13 +215,15 @@ def test_metrics_and_picture_are_of_the_same_node(card: Node) -> None:
 
 
 def test_watch_ends_with_ctrl_c_and_without_a_word(card: Node) -> None:
+    """A shell starts what is in the background with SIGINT ignored; env takes that back."""
     done = card.vm.run(
-        "timeout -s INT --preserve-status 6 /mnt/host/cni-sriov/sriovctl status --json --watch 0.5 > /tmp/w;"
-        "echo $?; wc -l < /tmp/w; tail -n 1 /tmp/w",
+        "env --default-signal=INT /mnt/host/cni-sriov/sriovctl status --json --watch 0.5 > /tmp/w & pid=$!;"
+        "until [ $(wc -l < /tmp/w) -ge 2 ]; do sleep 0.2; done; kill -INT $pid; wait $pid; echo $?; cat /tmp/w",
         check=False,
+        timeout=240,
     )
 
-    status, lines, last = done.stdout.split("\n", 2)
+    status, *lines = done.stdout.splitlines()
     assert (status, done.stderr) == ("130", "")
-    assert int(lines) >= 2
-    assert json.loads(last)["version"] == 1
+    assert [json.loads(line)["version"] for line in lines] == [1] * len(lines)
+    assert len(lines) >= 2

@@ -28,13 +28,13 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     profile.options(verb, is_shown=False)
 
 
-def is_profile(target: str) -> bool:
-    """It was so called before; it acts."""
+def is_file(target: str) -> bool:
+    """What this verb took before: it attaches."""
     return target == "-" or target.endswith(_FILES)
 
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
-    if is_profile(options.target):
+    if is_file(options.target):
         tool.err.write(
             f"sriovctl: explain {options.target}: this is `sriovctl profile` now; it takes a VF for a moment\n"
         )

@@ -71,7 +71,8 @@ def _card(host: Host, files: Files, device: Device, found: list[Device], running
         card.holders = processes.holders(files, running, device)
     by_address = {one.address: one for one in found}
     for index, address in host.sysfs.virtfns(device.address):
-        card.vfs.append(_vf(files, index, by_address.get(address) or Device(address), running))
+        if address in by_address:  # else it has gone, or could not be looked at, which is told
+            card.vfs.append(_vf(files, index, by_address[address], running))
     pf = host.sysfs.pf_by_pci(device.address)
     if pf is not None:
         card.probes_drivers = host.sysfs.probes_drivers(pf.pci_address)

@@ -21,6 +21,7 @@ from ..validate import Plugin
 
 Json = dict[str, Any]
 
+CONF_DIR = "/etc/cni/net.d"  # libcni's, and every runtime's default
 _SUFFIXES = (".conf", ".conflist", ".json")
 _MOST = 1 << 20  # what Files reads of one
 _SHOWN = 3

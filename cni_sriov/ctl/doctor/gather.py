@@ -36,10 +36,12 @@ def gather(
     with failures.of(what="processes"):
         running = processes.scan(files, failures, mounts)
     found: list[Device] = []
+    before = len(failures.told)
     with failures.of(what="PCI devices"):
         found = cards.pci_devices(files, failures)
-    facts.machine = machine.look(files, failures, found, running, mounts)
     facts.cards = cards.look(host, files, failures, found, running, facts.wanted)
+    facts.has_all_cards = len(failures.told) == before
+    facts.machine = machine.look(files, failures, found, running, mounts)
     if is_root:  # what is attached, root alone may see
         facts.provision = hostplan.look(host, files, failures, facts.wanted)
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)

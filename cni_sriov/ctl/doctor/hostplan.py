@@ -15,6 +15,9 @@ from ..apply_look import NodeDrivers, Site
 class _Nobody:
     """A dry run tells nothing on its way."""
 
+    def waits(self, missing: list[str], wait_s: float) -> None:
+        pass
+
     def begin(self, step: object) -> None:
         pass
 

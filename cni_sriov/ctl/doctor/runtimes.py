@@ -1,25 +1,22 @@
 """Which runtimes are on this node, where each looks for networks and plugins. By files alone: nothing of theirs is run, since
 nobody knows what a program of that name does, and a recording has no programs.
 
-Defaults: containerd (docs/cri/config.md, versions 1 to 3 of its file), CRI-O (docs/crio.conf.5.md), podman
-(containers.conf.5).
+Defaults: containerd's guide to its CRI configuration (versions 1 to 3 of its file), crio.conf(5).
 """
 
 from __future__ import annotations
 
 import re
-import zlib
 
-from ...decide.facts_runtime import Podman, Program, ProgramKind, Runtime, Runtimes
+from ...decide.facts_runtime import Network, Program, ProgramKind, Runtime, Runtimes
 from ...decide.trouble import Evidence
 from ...kernel.files import Files
 from ...vf.host import Host
 from ...words.failures import Failures
-from . import conflists, managers, settings
+from . import conflists, managers, podman, settings
 from .settings import Json
 
-_BINS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/bin")
-_CONF_DIR, _BIN_DIR = "/etc/cni/net.d", "/opt/cni/bin"
+_BIN_DIR = "/opt/cni/bin"
 _K3S, _RKE2 = "/var/lib/rancher/k3s/agent", "/var/lib/rancher/rke2/agent"
 # its file -> the name that one knows it by
 _CONTAINERDS = {
@@ -34,16 +31,6 @@ _CRI = (
     ("plugins", "cri", "cni"),  # version 1
 )
 _CRI_NAMES = {"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"}
-_CONTAINERS_CONF = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
-_CONTAINERS_CONF_D = "/etc/containers/containers.conf.d"
-_BACKEND = "/var/lib/containers/storage/defaultNetworkBackend"  # what podman chose at its first run
-_PODMAN_CNI = ["/usr/local/libexec/cni", "/usr/libexec/cni", "/usr/local/lib/cni", "/usr/lib/cni", _BIN_DIR]
-_NETAVARK_PLUGINS = [
-    f"{where}/netavark" for where in ("/usr/local/libexec", "/usr/libexec", "/usr/local/lib", "/usr/lib")
-]
-_NETAVARK = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/lib/podman", "/usr/local/libexec/podman")
-_NETAVARK_NETWORKS = "/etc/containers/networks"
-_CHANGES = "/usr/share/doc/podman/changelog.Debian.gz"
 _GO = re.compile(
     rb"Go\x00\x00[\x00-\xff]{0,200}|Go build ID: "
 )  # its note of owner Go, or before the ELF's text
@@ -55,29 +42,40 @@ def look(host: Host, files: Files, failures: Failures, bundle: str = "") -> Runt
     found = Runtimes()
     with failures.of(part="the plugin beside sriovctl"):
         found.bundle = _lasting(bundle) if bundle and files.has(bundle) else ""
-    for part, gather in (("containerd", _containerds), ("CRI-O", _crio), ("podman", _podman_cni)):
+    for part, gather in (("containerd", _containerds), ("CRI-O", _crio), ("podman", podman.cni)):
+        before = len(failures.told)
         with failures.of(part=part):
             found.runtimes += gather(files, failures)
+        if len(failures.told) > before:
+            _mark(found.runtimes, part)
     with failures.of(part="podman"):
-        found.podman = _podman(files, failures)
+        found.podman = podman.netavark(files, failures)
+    loaded: dict[tuple[str, bool], list[Network]] = {}
     for runtime in found.runtimes:
+        which = runtime.conf_dir, runtime.name == "podman"
         with failures.of(runtime=runtime.name):
-            runtime.networks = conflists.look(
-                host, files, failures, runtime.conf_dir, runtime.name == "podman"
-            )
+            if which not in loaded:
+                loaded[which] = conflists.look(host, files, failures, *which)
+            runtime.networks = loaded[which]
+        before = len(failures.told)
+        with failures.of(runtime=runtime.name):
             _find_programs(files, runtime, found.bundle)
+        runtime.is_seen = runtime.is_seen and len(failures.told) == before
     with failures.of(part="who manages VFs"):
         found.managed = managers.look(host, files, failures)
     return found
 
 
+def _mark(runtimes: list[Runtime], part: str) -> None:
+    """Something of its configuration could not be read: where it looks for plugins is not known."""
+    for runtime in runtimes:
+        if runtime.name == part or (part == "containerd" and runtime.name in _CONTAINERDS.values()):
+            runtime.is_seen = False
+
+
 def _lasting(bundle: str) -> str:
     """build/install keeps a version below its hash; what is current has a name that stays."""
     return re.sub(r"/\.cni-sriov/[0-9a-f]{12}/", "/.cni-sriov/current/", bundle)
-
-
-def _binary(files: Files, name: str) -> str:
-    return next((f"{where}/{name}" for where in _BINS if files.has(f"{where}/{name}")), "")
 
 
 # containerd ----------------------------------------------------------------------------------------------------------
@@ -87,7 +85,7 @@ def _containerds(files: Files, failures: Failures) -> list[Runtime]:
     found = []
     for path, name in _CONTAINERDS.items():
         read = settings.with_imports(files, path, failures)
-        seen = path if read else _binary(files, name) if name == "containerd" else ""
+        seen = path if read else settings.binary(files, name) if name == "containerd" else ""
         if seen and not any(
             _CRI_NAMES & set(settings.texts(one.get("disabled_plugins", []))) for _, one in read
         ):
@@ -97,7 +95,7 @@ def _containerds(files: Files, failures: Failures) -> list[Runtime]:
 
 def _containerd(name: str, seen: str, read: list[tuple[str, Json]]) -> Runtime:
     """go-cni loads the first `max_conf_num` files and gives up at one that it cannot load (go-cni opts.go)."""
-    runtime = Runtime(name, seen, _CONF_DIR, [_BIN_DIR], takes=1, stops=True)
+    runtime = Runtime(name, seen, conflists.CONF_DIR, [_BIN_DIR], takes=1, stops=True)
     for path, config in read:
         for place in _CRI:
             cni = settings.below(config, *place)
@@ -125,10 +123,10 @@ def _crio(files: Files, failures: Failures) -> list[Runtime]:
     """ocicni passes over a file that it cannot load, and takes the first, or cni_default_network."""
     paths = ["/etc/crio/crio.conf", *settings.drop_ins(files, "/etc/crio/crio.conf.d")]
     read = [(path, found) for path in paths if (found := settings.read(files, path, failures)) is not None]
-    seen = read[0][0] if read else _binary(files, "crio")
+    seen = read[0][0] if read else settings.binary(files, "crio")
     if not seen:
         return []
-    runtime = Runtime("CRI-O", seen, _CONF_DIR, [_BIN_DIR])
+    runtime = Runtime("CRI-O", seen, conflists.CONF_DIR, [_BIN_DIR])
     for path, config in read:
         network = settings.below(config, "crio", "network")
         for key in ("network_dir", "plugin_dir", "plugin_dirs", "cni_default_network"):
@@ -143,86 +141,6 @@ def _crio(files: Files, failures: Failures) -> list[Runtime]:
             else:
                 runtime.bin_dirs = [one.rstrip("/") for one in value]
     return [runtime]
-
-
-# podman --------------------------------------------------------------------------------------------------------------
-
-
-def _containers_conf(files: Files, failures: Failures) -> tuple[Json, dict[str, str]]:
-    """[network] of all files, the later over the earlier, and which one said what."""
-    merged: Json = {}
-    said: dict[str, str] = {}
-    for path in [*_CONTAINERS_CONF, *settings.drop_ins(files, _CONTAINERS_CONF_D)]:
-        network = settings.below(settings.read(files, path, failures) or {}, "network")
-        merged |= network
-        said |= dict.fromkeys(network, path)
-    return merged, said
-
-
-def _backend(files: Files, network: Json, said: dict[str, str]) -> tuple[str, Evidence]:
-    """What podman will use: its configuration, else what it chose at its first run, else what it would choose: netavark
-    where that is. From version 5 on there is nothing else.
-    """
-    chosen = network.get("network_backend")
-    if isinstance(chosen, str) and chosen:
-        return chosen, Evidence(said["network_backend"], f"network_backend = {chosen}")
-    text = files.text(_BACKEND)
-    if text:
-        return text, Evidence(_BACKEND, text)
-    for where in _NETAVARK:
-        if files.has(f"{where}/netavark"):
-            return "netavark", Evidence(f"{where}/netavark", "it is there, and nothing else is configured")
-    return "cni", Evidence(f"{_NETAVARK[0]}/netavark", "not there")
-
-
-def _podman_cni(files: Files, failures: Failures) -> list[Runtime]:
-    seen = _binary(files, "podman")
-    if not seen:
-        return []
-    network, said = _containers_conf(files, failures)
-    backend, told = _backend(files, network, said)
-    version = _version(files)
-    if backend != "cni" or (version and int(version.partition(".")[0]) >= 5):
-        return []
-    bins = settings.texts(network.get("cni_plugin_dirs", [])) or _PODMAN_CNI
-    conf_dir = settings.texts(network.get("network_config_dir", [])) or [_CONF_DIR]
-    return [
-        Runtime(
-            "podman", seen, conf_dir[0].rstrip("/"), [one.rstrip("/") for one in bins], takes=0, told=[told]
-        )
-    ]
-
-
-def _podman(files: Files, failures: Failures) -> Podman | None:
-    seen = _binary(files, "podman")
-    if not seen:
-        return None
-    network, said = _containers_conf(files, failures)
-    backend, told = _backend(files, network, said)
-    version = _version(files)
-    if version and int(version.partition(".")[0]) >= 5:
-        told = Evidence(_CHANGES, f"podman {version}: it has no CNI") if backend == "cni" else told
-    elif backend != "netavark":
-        return None
-    dirs = settings.texts(network.get("netavark_plugin_dirs", [])) or _NETAVARK_PLUGINS
-    plugin = next((f"{one}/sriov" for one in dirs if files.has(f"{one}/sriov")), "")
-    return Podman(seen, version, told, dirs, plugin, conflists.netavark(files, failures, _NETAVARK_NETWORKS))
-
-
-def _version(files: Files) -> str:
-    """By the first line of Debian's changelog, "" if that is not there: the package's own files tell no version, and dpkg's
-    status is megabytes.
-    """
-    packed = files.data(_CHANGES)
-    if packed is None:
-        return ""
-    try:
-        text = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed, 4096)  # 16: gzip
-    except zlib.error:
-        return ""
-    line = text.split(b"\n", 1)[0].decode("utf-8", "replace")
-    found = re.match(r"[a-z-]+ \((?:\d+:)?(\d+(?:\.\d+)*)", line)
-    return found[1] if found else ""
 
 
 # plugins -------------------------------------------------------------------------------------------------------------

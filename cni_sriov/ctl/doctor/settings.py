@@ -13,6 +13,7 @@ from ...words.failures import Failures
 
 Json = dict[str, Any]
 _MOST_IMPORTS = 100
+_BINS = ("/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/bin")
 
 
 def read(files: Files, path: str, failures: Failures) -> Json | None:
@@ -79,3 +80,8 @@ def below(settings: Json, *keys: str) -> Json:
 def texts(value: Any) -> list[str]:
     """Of a list or a single one; what is no text is none."""
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str) and one]
+
+
+def binary(files: Files, name: str) -> str:
+    """Where a program is, "" = nowhere."""
+    return next((f"{where}/{name}" for where in _BINS if files.has(f"{where}/{name}")), "")

@@ -18,16 +18,15 @@ def troubles(out: TextIO, found: list[Trouble]) -> None:
     for trouble in found:
         line = Text(trouble.severity.ljust(8), style=_STYLES[trouble.severity])
         if trouble.subject not in trouble.why:
-            line.append(f"{trouble.subject}: ", style="bold")
+            line.append(one_line(f"{trouble.subject}: "), style="bold")
         line.append(one_line(trouble.why), style="default")
         line.append(f" [{trouble.rule}]", style="dim")
         console.print(line)
         for one in trouble.evidence:
             console.print(Text(one_line(f"  {one.source}: {one.said}"), style="dim"), soft_wrap=True)
-        for command in trouble.remedy.splitlines():
-            console.print(
-                Text(f"    {command}", style="" if command.startswith("#") else "bold"), soft_wrap=True
-            )
+        for command in trouble.remedy.split("\n"):
+            style = "" if command.startswith("#") else "bold"
+            console.print(Text(one_line(f"    {command}"), style=style), soft_wrap=True)
     console.print(_verdict(found))
 
 

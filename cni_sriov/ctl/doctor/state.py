@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from shlex import quote
-
 from ...conf.hostsubnet import DATA_DIR
 from ...decide.facts_state import Away, DeadLease, Drifted, GoneDir, Held, Nic, State, Unread
+from ...decide.trouble import quoted
 from ...ipam import own
 from ...kernel.files import Files
 from ...leases.transaction import Judge
@@ -21,7 +20,7 @@ from ...words.record import Record
 from .. import baseline, gc, node
 from ..gc import Verdict
 from ..node import PfRow, VfRow
-from . import away
+from . import away, hearing
 
 _MOUNT_ELSEWHERE = "/proc/"
 
@@ -35,6 +34,7 @@ def look(
     data_dir: str = DATA_DIR,
 ) -> State:
     """Each part by itself: what cannot be seen is told to `failures`, and hides no other. `wanted`: of that PF's VFs alone."""
+    host, ears = hearing.listening(host)
     state = State()
     rows: list[PfRow] = []
     records: list[Record] = []
@@ -46,6 +46,7 @@ def look(
         state.nics = _nics(host, rows, failures)
     with failures.of(part="what is dead"):
         verdicts = gc.run(host, True, is_dead, data_dir)
+        failures.told += [f"{one.what}, {one.owner}: {one.reason}" for one in verdicts if one.failed]
     with failures.of(part="attachments"):
         state.held = _held(host, records, verdicts, failures)
     state.leases = [] if wanted else _leases(verdicts)
@@ -58,6 +59,7 @@ def look(
         state.drifted = _drifted(host, rows)
     with failures.of(part="directories in use"):
         state.gone = _gone(host, records)
+    failures.told += ears.heard
     return state
 
 
@@ -192,7 +194,7 @@ def _drifted(host: Host, rows: list[PfRow]) -> list[Drifted]:
 def _unread(host: Host, rows: list[PfRow], wanted: str) -> list[Unread]:
     found = []
     for one in [] if wanted else node.unreadable(host):
-        command = f"sriovctl gc --forget {quote(one['file'])}"
+        command = f"sriovctl gc --forget {quoted(one['file'])}"
         told = one["remedy"].partition(", or give it up")[0]
         gives_up = "gc --forget" in one["remedy"]
         found.append(Unread(one["file"], one["reason"], one["vf"], told, command if gives_up else ""))

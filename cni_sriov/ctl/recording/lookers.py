@@ -33,7 +33,7 @@ def replayed() -> list[str]:
 def refuse_acts(options: argparse.Namespace) -> None:
     """CniError for a verb or an option that a recording has nothing for."""
     is_plan = options.verb == bind.COMMAND.name and options.dry_run
-    is_file = options.verb == explain.COMMAND.name and explain.is_profile(options.target)
+    is_file = options.verb == explain.COMMAND.name and explain.is_file(options.target)
     if is_file or (options.verb not in replayed() and not is_plan):
         raise CniError(
             f"replay {options.verb} on a recording: it needs a node",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,11 +48,11 @@ def run(
     """Until Ctrl-C, which is the caller's to answer. A look that fails is told, and the next one is tried."""
     if as_json:
         _documents(tool, look, seconds, pause)
-    elif tool.out.isatty():
+    elif tool.out.isatty() and os.environ.get("TERM") != "dumb":
         _frames(tool, look, seconds, view, pause)
     else:
         raise Usage(
-            "watch the status: standard output is no terminal",
+            f"watch the status: {'TERM=dumb cannot be drawn anew' if tool.out.isatty() else 'standard output is no terminal'}",
             "sriovctl status --watch --json prints a document a line",
         )
 

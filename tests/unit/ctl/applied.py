@@ -53,6 +53,9 @@ class Heard:
 
     lines: list[str] = field(default_factory=list)
 
+    def waits(self, missing: list[str], wait_s: float) -> None:
+        self.lines += missing
+
     def begin(self, step: Step) -> None:
         self.lines.append(step.say)
 

@@ -10,6 +10,14 @@ from tests.unit.ctl.import_node import Node
 from tests.world import World
 
 
+@pytest.fixture(autouse=True)
+def a_usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever that of the tests' caller is."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
 @pytest.fixture
 def node(world: World) -> Node:
     return Node(world)

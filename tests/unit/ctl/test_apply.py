@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import pytest
 
 from cni_sriov.decide.wanted import Step
 from tests.fakes.effects import Crash
+from tests.pages import table_rows
 from tests.unit.ctl.applied import OTHER, PORT, Heard, run, said, states
 from tests.unit.ctl.tool import attach, sriovctl
 from tests.world import World
@@ -82,6 +84,17 @@ def test_what_happens_is_told_while_it_does(empty: World) -> None:
     assert heard.lines == [
         *("give enp1s0f0 2 VFs (has none)", "done", "set vf 0-1 of enp1s0f0 to trust on", ".", ".", "done"),
     ]
+
+
+def test_the_document_is_the_pages(empty: World) -> None:
+    rows = [cell for row in table_rows("docs/provisioning.md") for cell in row[:1]]
+    told = {name for cell in rows for name in re.findall(r"`([^`]+)`", cell)}
+
+    document = run(empty, ENTRY).to_json()
+
+    assert {f"{key}[]" if isinstance(value, list) else key for key, value in document.items()} <= told
+    assert {f"pfs[].{key}" for key in document["pfs"][0]} <= told
+    assert [set(step) for step in document["pfs"][0]["plan"]] == [{"kind", "say", "vfs"}] * 5
 
 
 # whoever has a VF -----------------------------------------------------------------------------------------------------

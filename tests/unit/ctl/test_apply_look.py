@@ -194,7 +194,10 @@ def test_a_card_that_comes_late_is_taken(empty: World) -> None:
 
     empty.kernel.before("ifindex", comes, always=True)
 
-    applied = run(empty, {"pf": {"names": ["enp9s0"]}, "numvfs": 2}, wait_s=20, heard=Heard())
+    heard = Heard()
+
+    applied = run(empty, {"pf": {"names": ["enp9s0"]}, "numvfs": 2}, wait_s=20, heard=heard)
 
     assert applied.is_good, json.dumps(applied.to_json())
     assert len(empty.kernel.pfs[2].vfs) == 2
+    assert heard.lines[0] == "pfs[0] matches no PF yet"

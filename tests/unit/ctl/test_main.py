@@ -39,7 +39,15 @@ def test_bad_usage_as_json(world: World) -> None:
 
 @pytest.mark.parametrize(
     "verb",
-    [("status",), ("leases",), ("gc",), ("vfs", "enp1s0f0", "1"), ("explain", "x"), ("profile", "x.conf")],
+    [
+        ("status",),
+        ("metrics",),
+        ("leases",),
+        ("gc",),
+        ("vfs", "enp1s0f0", "1"),
+        ("explain", "x"),
+        ("profile", "x.conf"),
+    ],
 )
 def test_without_root_is_status_77(world: World, verb: tuple[str, ...]) -> None:
     run = sriovctl(world, *verb, euid=1000)

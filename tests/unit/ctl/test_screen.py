@@ -24,13 +24,6 @@ ROWS = [[cell(text) for text in row] for row in CELLS]
 LINE = "enp1s0f0 (0000:01:00.0, igb): down, no VFs of 7; create some: sriovctl vfs enp1s0f0 7"
 
 
-@pytest.fixture(autouse=True)
-def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-
 def table(out: io.StringIO, width: int = 0) -> list[str]:
     Screen(out, width).table(COLUMNS, ROWS)
     return re.sub(r"\033\[[0-9;]*m", "", out.getvalue()).splitlines()
@@ -126,8 +119,10 @@ def test_no_escape_at_all_where_none_is_wanted(
     Screen(coloured, 80).line("free", "bold green")
     monkeypatch.setenv(name, value)
 
-    Screen(plain, 80).line("free", "bold green")
-    Screen(plain, 80).table(COLUMNS, ROWS)
+    Screen(plain, 40).line("free", "bold green")
+    Screen(plain, 40).line(LINE)
+    assert max(map(len, plain.getvalue().splitlines())) <= 40
+    Screen(plain, 40).table(COLUMNS, ROWS)
 
     assert "\033[" in coloured.getvalue()
     assert "\033" not in plain.getvalue()
@@ -185,6 +180,8 @@ def test_the_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "61")
     assert shutil.get_terminal_size().columns == 61
 
+    assert Screen(Terminal()).width == 61
+    monkeypatch.setenv("TERM", "dumb")
     assert Screen(Terminal()).width == 61
 
 

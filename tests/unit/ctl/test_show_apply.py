@@ -16,6 +16,7 @@ STEPS = [Step("numvfs", "give x 7 VFs", 7), Step("driver", "bind vf 0-1 of x", v
 
 def reported(err: io.StringIO, as_json: bool = False) -> str:
     with show_apply.reporter(err, as_json) as reporter:
+        reporter.waits(["pfs[0] matches no PF yet"], 30)
         for step in STEPS:
             reporter.begin(step)
             for _ in step.vfs:
@@ -27,13 +28,17 @@ def reported(err: io.StringIO, as_json: bool = False) -> str:
 
 
 def test_a_log_has_a_line_a_step() -> None:
-    assert reported(io.StringIO()) == "give x 7 VFs\nbind vf 0-1 of x\nfailed: bind vf 0-1 of x\n"
+    assert reported(io.StringIO()) == (
+        "waiting 30 s at most: pfs[0] matches no PF yet\n"
+        "give x 7 VFs\nbind vf 0-1 of x\nfailed: bind vf 0-1 of x\n"
+    )
 
 
 def test_who_watches_has_bars() -> None:
     text = reported(Screen())
 
     assert all(step.say in text for step in STEPS)
+    assert "pfs[0] matches no PF yet; waiting 30 s at most" in text
     assert "\x1b[" in text
 
 

@@ -88,6 +88,12 @@ def test_no_memory_at_all_is_the_bios() -> None:
     assert "pci=realloc" in limit.remedy
 
 
+def test_no_memory_where_the_card_cannot_be_asked_which_it_wants() -> None:
+    limit = only(list(oracle_room.memory(i350(regions=[], space=None))))
+
+    assert "the VFs' BARs have no memory: the kernel found no room for all 7 VFs at boot" in limit.reason
+
+
 def test_one_of_two_bars_without_memory() -> None:
     """The kernel counts those that have a place: nres != iov->nres."""
     regions = [Region(0, 0xFE800000, 128 * KIB, True, True), Region(3, 0, 16 * MIB, False, True)]

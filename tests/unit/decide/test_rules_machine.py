@@ -48,6 +48,7 @@ def test_what_was_not_seen_is_told_as_is_who_may_not_see() -> None:
         ("GenuineIntel", [], "quiet", False, ["VT-d in the BIOS", "intel_iommu=on"], ["virtual machine"]),
         ("AuthenticAMD", ["IVRS"], "amd_iommu=off", False, ["take amd_iommu=off off", "AMD needs no option"], ["intel_", "BIOS"]),
         ("AuthenticAMD", [], "quiet", False, ["AMD-Vi (IOMMU) in the BIOS"], ["intel_iommu"]),
+        ("AuthenticAMD", ["DMAR"], "quiet", True, ["intel_iommu=on iommu=pt"], ["AMD"]),
         ("", [], "quiet", False, ["(SMMU) in the BIOS", "no option"], ["intel_iommu"]),
         ("GenuineIntel", [], "quiet", True, ["its hypervisor must give it"], ["BIOS"]),
     ],

@@ -253,4 +253,9 @@ def test_what_a_container_names_cannot_become_a_command() -> None:
 
     for line in found.remedy.splitlines()[1:]:
         assert shlex.split(line)[1:6] == ["--net=/run/netns/a;b $(c)", "ip", "link", "set", "e;reboot"]
-    assert shlex.split(mount.remedy, comments=True)[:4] == ["ip", "netns", "del", "x;y\nz"]
+    (
+        _,
+        unmount,
+        _,
+    ) = mount.remedy.splitlines()
+    assert unmount == "ip netns del \"$(printf 'x\\073y\\012z')\""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from cni_sriov.decide.trouble import Evidence, Trouble
+import os
+import subprocess
+
+import pytest
+
+from cni_sriov.decide.trouble import Evidence, Trouble, quoted
 
 
 def test_as_json() -> None:
@@ -16,3 +21,14 @@ def test_as_json() -> None:
         "remedy": "do",
         "evidence": [{"source": "/sys/x", "said": "down"}],
     }
+
+
+@pytest.mark.parametrize(
+    "raw", [b"/a b", b"/\xff\xfe$(x)'%d\\", b"/a\nb", b"/\x1b[31m", b"plain", "/\u2028".encode()]
+)
+def test_a_shell_takes_any_name_for_what_it_is(raw: bytes) -> None:
+    line = quoted(os.fsdecode(raw))
+
+    assert (line.isprintable(), line.encode().decode()) == (True, line)
+    told = subprocess.run(["sh", "-c", f"printf %s {line}"], capture_output=True, check=True).stdout
+    assert told == raw

@@ -53,3 +53,11 @@ def test_what_is_missing_is_not_known(files: Files) -> None:
     assert devices.device(files, "0000:99:00.0").kind == 0
     with pytest.raises(ValueError, match="PCI"):
         devices.device(files, "../../etc")
+
+
+def test_a_virtio_cards_netdev_is_one_device_further_down(files: Files) -> None:
+    device = Path(files.root) / "sys/bus/pci/devices" / VF
+    (device / "virtio0/net/eth0").mkdir(parents=True)
+    (device / "virtio0/driver").symlink_to("../../../../bus/virtio/drivers/virtio_net")
+
+    assert devices.device(files, VF).netdevs == ["eth0"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 
 import pytest
@@ -152,88 +151,6 @@ def test_crio_with_a_drop_in(world: World, node: Tree) -> None:
     assert (found.name, found.conf_dir, found.bin_dirs, found.chosen, found.stops) == (
         "CRI-O", "/etc/cni/net.d", ["/opt/cni/bin", "/usr/libexec/cni"], "fast", False,
     )  # fmt: skip
-
-
-# podman --------------------------------------------------------------------------------------------------------------
-
-
-def changelog(version: str) -> bytes:
-    return gzip.compress(f"libpod ({version}) unstable; urgency=medium\n\n  * x\n".encode())
-
-
-def test_podman_that_was_told_to_use_cni(world: World, node: Tree) -> None:
-    node.write("/usr/bin/podman")
-    node.write("/etc/containers/containers.conf", '[network]\nnetwork_backend = "netavark"\n')
-    node.write(
-        "/etc/containers/containers.conf.d/50.conf",
-        '[network]\nnetwork_backend = "cni"\ncni_plugin_dirs = ["/opt/cni/bin"]\n',
-    )
-    node.write("/usr/share/doc/podman/changelog.Debian.gz", changelog("4.3.1+ds1-8+deb12u1"))
-
-    found = look(world)[0]
-
-    assert [(one.name, one.bin_dirs, one.takes) for one in found.runtimes] == [
-        ("podman", ["/opt/cni/bin"], 0)
-    ]
-    assert found.podman is None
-
-
-@pytest.mark.parametrize(
-    ("files", "backend"),
-    [
-        ({"/var/lib/containers/storage/defaultNetworkBackend": "cni"}, "cni"),
-        ({"/var/lib/containers/storage/defaultNetworkBackend": "netavark\n"}, "netavark"),
-        ({"/usr/lib/podman/netavark": ""}, "netavark"),
-        (
-            {
-                "/usr/lib/podman/netavark": "",
-                "/var/lib/containers/storage/defaultNetworkBackend": "cni",
-            },
-            "cni",
-        ),
-        ({}, "cni"),
-    ],
-)
-def test_what_podman_chooses_by_itself(world: World, node: Tree, files: dict[str, str], backend: str) -> None:
-    node.write("/usr/bin/podman")
-    for path, text in files.items():
-        node.write(path, text)
-
-    found = look(world)[0]
-
-    assert ([one.name for one in found.runtimes], found.podman is None) == (
-        (["podman"], True) if backend == "cni" else ([], False)
-    )
-
-
-def test_podman_5_has_no_cni_whatever_it_is_told(world: World, node: Tree) -> None:
-    node.write("/usr/bin/podman")
-    node.write("/etc/containers/containers.conf", '[network]\nnetwork_backend = "cni"\n')
-    node.write("/usr/share/doc/podman/changelog.Debian.gz", changelog("5.4.2+ds1-2+b1"))
-    node.write("/etc/containers/networks/fast.json", '{"name": "fast", "driver": "sriov"}')
-    node.write("/etc/containers/networks/podman.json", '{"name": "podman", "driver": "bridge"}')
-    node.write("/etc/containers/networks/broken.json", "{")
-
-    found, unseen = look(world)
-
-    assert (found.runtimes, unseen) == ([], [])
-    assert found.podman is not None
-    assert (found.podman.version, found.podman.networks) == ("5.4.2", ["/etc/containers/networks/fast.json"])
-    assert found.podman.told.said == "podman 5.4.2: it has no CNI"
-    assert found.podman.plugin == ""
-
-    node.write("/usr/lib/netavark/sriov")
-    assert getattr(look(world)[0].podman, "plugin", "") == "/usr/lib/netavark/sriov"
-
-
-def test_a_damaged_changelog_tells_no_version(world: World, node: Tree) -> None:
-    node.write("/usr/bin/podman")
-    node.write("/usr/lib/podman/netavark")
-    node.write("/usr/share/doc/podman/changelog.Debian.gz", b"\x1f\x8b\x08nonsense")
-
-    found, unseen = look(world)
-
-    assert (getattr(found.podman, "version", None), unseen) == ("", [])
 
 
 # plugins -------------------------------------------------------------------------------------------------------------

@@ -97,6 +97,17 @@ def test_a_pipe_is_refused_with_what_to_do(world: World) -> None:
     assert "sriovctl status --watch --json" in refused.err
 
 
+def test_a_terminal_that_cannot_move_its_cursor_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+
+    refused = sriovctl(world, "status", "--watch", screen=True)
+
+    assert (refused.status, refused.out) == (2, "")
+    assert "TERM=dumb" in refused.err
+
+
 @pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "inf", "1e9"])
 def test_seconds_that_are_none(world: World, seconds: str) -> None:
     refused = sriovctl(world, "status", f"--watch={seconds}")
