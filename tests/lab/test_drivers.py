@@ -102,7 +102,7 @@ def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) 
     document(node.vm, f"bind {VF} vfio-pci")
     group = Path(node.vm.run(f"readlink /sys/bus/pci/devices/{VF}/iommu_group").stdout.strip()).name
     holder = node.vm.spawn(["python3", "-c", HOLD, f"/dev/vfio/{group}"], check=False)
-    node.wait_for(lambda: node.vm.run("test -s /run/held", check=False).returncode == 0)
+    node.wait_for(lambda: node.vm.run("test -s /run/held", check=False).returncode == 0, 60)
     pid = node.vm.run("cat /run/held").stdout
 
     refused = sriovctl(node.vm, f"unbind {VF} --force")
