@@ -197,6 +197,7 @@ HOSTILE: dict[str, Any] = {
     "very many VFs": {"files": {"/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs": "9" * 4000}},
     "a device that is no address": {"directories": {"/sys/bus/pci/devices": ["../../etc", "0000:01:00.0"]}},
     "a terminal's orders": {"directories": {"/sys/bus/pci/devices/0000:01:00.0/net": ["\x1b[2J"]}},
+    "a name that is no text": {"directories": {"/sys/bus/pci/devices/0000:01:00.0/net": ["\udcff"]}},
     "nothing": {"files": {}, "links": {}, "directories": {}, "there": [], "failed": {}, "same": {}},
     "a configuration space of nothing": {"files": {"/sys/bus/pci/devices/0000:01:00.0/config": ""}},
 }
@@ -218,6 +219,7 @@ def test_whatever_it_says_the_answer_is_an_answer_or_a_sentence(file: Path, case
     assert "Traceback" not in run.err
     assert "\x1b[2J" not in run.out + run.err
     assert "bug in cni-sriov" not in run.out + run.err
+    (run.out + run.err).encode()  # a terminal takes it
 
 
 def test_nothing_is_left_when_a_verb_fails(tmp_path: Path, file: Path) -> None:
