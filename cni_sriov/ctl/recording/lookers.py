@@ -16,18 +16,18 @@ from ..tool import Tool
 # what is asked of each when a node is recorded
 LOOKS: tuple[tuple[Command, tuple[str, ...]], ...] = (
     (status.COMMAND, ("status",)),
-    (leases.COMMAND, ("leases",)),
     (oracle.COMMAND, ("oracle",)),
     (doctor.COMMAND, ("doctor",)),
     (baseline.COMMAND, ("baseline",)),
-    (metrics.COMMAND, ("metrics",)),
 )
+# what these ask, those above have asked; explain besides of one attachment (`singles`)
+_REST = (leases.COMMAND, metrics.COMMAND, explain.COMMAND)
 # options with which they do more than look, or look again and again
 _ACTS = {"take": "--take", "watch": "--watch"}
 
 
 def replayed() -> list[str]:
-    return [*(command.name for command, _ in LOOKS), explain.COMMAND.name]
+    return [*(command.name for command, _ in LOOKS), *(command.name for command in _REST)]
 
 
 def refuse_acts(options: argparse.Namespace) -> None:
