@@ -54,9 +54,11 @@ class NodeDrivers:
 
     def _plan(self, device: Device, members: list[Device], like: str, wanted: str) -> Plan:
         alike = device.pf, device.vendor, device.device, device.driver, device.override, bool(device.group)
-        if (*alike, wanted) not in self.known:
-            self.known[*alike, wanted] = bind.facts(self.host, self.files, like, wanted)
-        known = self.known[*alike, wanted]
+        if alike not in self.known:
+            self.known[alike] = bind.facts(
+                self.host, self.files, like
+            )  # of every driver that a file can name
+        known = self.known[alike]
         return planner.plan(replace(known, device=device, members=members, holders=[], uses=[]), wanted)
 
     def fresh(self, pf: PF, wanted: str) -> Plan:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class Nic:
     """A PF (`index` -1) or a VF. `mac` is its netdev's, `admin` what the PF tells of the VF. `netdev` "" = it is not in the
-    host netns; `owner`: the container that has it, "" = nobody.
+    host netns; `owner`: the container that has it, "" = nobody. `upper`: what it is a port of, in the host, as far as it
+    matters: of one whose MAC another has too.
     """
 
     pci: str
@@ -19,6 +20,7 @@ class Nic:
     mac: str
     owner: str = ""
     admin: str = ""
+    upper: str = ""
 
     def __str__(self) -> str:
         if self.index < 0:

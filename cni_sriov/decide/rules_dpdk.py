@@ -50,7 +50,9 @@ def hugepages_used_up(facts: Facts) -> Iterator[Trouble]:
 
     warning: remove files that nobody has mapped any more, or more pages
     """
-    left = [file for file in facts.machine.hugefiles if not file.users]
+    # a process that could not be looked at may have it
+    are_all_seen = facts.is_root and not facts.unseen
+    left = [file for file in facts.machine.hugefiles if not file.users] if are_all_seen else []
     for node, found in _by_node(facts).items():
         if not any(one.total for one in found) or any(one.free for one in found):
             continue
@@ -63,7 +65,7 @@ def hugepages_used_up(facts: Facts) -> Iterator[Trouble]:
             "warning",
             f"NUMA node {node}" if node >= 0 else "",
             f"all {sum(one.total for one in found)} huge pages are in use"
-            + (f"; {len(left)} files keep some that no process has mapped any more" if left else ""),
+            + ("; some are kept by files that no process has mapped any more" if left else ""),
             "\n".join([*remedy, *(by_hand(f"in use: {line}") for line in told)]),
             [
                 *(

@@ -33,9 +33,11 @@ def same_mac(facts: Facts) -> Iterator[Trouble]:
 
 
 def _is_one_bond(nics: list[Nic]) -> bool:
-    """Of different PFs in one container: a bond in there gives its ports one MAC."""
-    owners = {nic.owner for nic in nics}
-    return len(owners) == 1 and "" not in owners and len({nic.pf for nic in nics}) == len(nics)
+    """Of different PFs, in one container or below one bond of the host, which gives its ports one MAC."""
+    if len({nic.pf for nic in nics}) < len(nics):
+        return False
+    owners, uppers = {nic.owner for nic in nics}, {nic.upper for nic in nics}
+    return any(len(found) == 1 and "" not in found for found in (owners, uppers))
 
 
 def _same_mac(mac: str, nics: list[Nic], taken: set[str]) -> Trouble:

@@ -6,6 +6,7 @@ stdout belongs to the one JSON document of the answer; nothing here ever writes 
 from __future__ import annotations
 
 import os
+import re
 import time
 
 LEVELS = {
@@ -66,9 +67,14 @@ class Log:
             pass  # a full disk or a closed stderr must not fail a call
 
 
+_PLAIN = re.compile(r"[!#-<>-\[\]-~]+")  # of ASCII, without blank, " = and \
+
+
 def _quoted(text: str) -> str:
     """One line, one token: values come from others and must not forge a second log line."""
-    if text.isascii() and text.isprintable() and text and not any(c in ' "=\\' for c in text):
+    if _PLAIN.fullmatch(text):
         return text
+    if text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
     escaped = "".join(c if c.isprintable() and c not in '"\\' else repr(c)[1:-1] for c in text)
     return '"' + escaped.replace('"', '\\"') + '"'

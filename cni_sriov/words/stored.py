@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from types import UnionType
 from typing import Any, ClassVar, Literal, Self, TypeVar, get_origin, get_type_hints
 
@@ -93,9 +94,10 @@ class Stored:
     shape: ClassVar[Shape] = {}
     absent: ClassVar[dict[str, Any]] = {}  # what earlier versions did not write
     some_have_extra: ClassVar[bool] = False
+    values: ClassVar[Any]  # attrgetter of these fields; a noun has two or more
 
     def to_json(self) -> dict[str, Any]:
-        raw = {name: getattr(self, name) for name in self.shape}
+        raw = dict(zip(self.shape, self.values(self), strict=True))
         return raw | self.beyond if Stored.some_have_extra else raw
 
     @property
@@ -131,6 +133,7 @@ def stored(**absent: Any) -> Callable[[Noun], Noun]:
         names = sorted(field.name for field in fields(noun))  # type: ignore[arg-type] # it is a dataclass
         noun.shape = {name: _kinds(hints[name]) for name in names}
         noun.absent = absent
+        noun.values = attrgetter(*names)
         return noun
 
     return shaped

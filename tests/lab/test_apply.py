@@ -152,12 +152,3 @@ def test_a_container_keeps_its_vf_and_del_brings_the_default_back(card: Node) ->
     assert card.cni("DEL", conf, "c1").code == 0
     assert told(card)[0][0] == ("igbvf", "on", "off")
     assert card.links()["0000:01:10.0"]["mtu"] == 9000
-
-
-def test_fewer_vfs_once_nobody_has_one(card: Node) -> None:
-    """Three of them are on vfio-pci, which nobody has open."""
-    done = apply(card, {"pfs": [{"pf": {"names": [PORTS[0]]}, "numvfs": 2, "mtu": 1500}]})
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert told(card)[0] == [("igbvf", "off", "on")] * 2
-    assert card.links()["0000:01:00.0"]["mtu"] == 1500

@@ -101,8 +101,8 @@ def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) 
     """The kernel would let the write to driver/unbind wait for its end."""
     document(node.vm, f"bind {VF} vfio-pci")
     group = Path(node.vm.run(f"readlink /sys/bus/pci/devices/{VF}/iommu_group").stdout.strip()).name
-    holder = node.vm.spawn(["python3", "-c", HOLD, f"/dev/vfio/{group}"], check=False)
-    node.wait_for(lambda: node.vm.run("test -s /run/held", check=False).returncode == 0)
+    holder = node.vm.spawn(["python3", "-c", HOLD, f"/dev/vfio/{group}"], check=False, timeout=300)
+    node.wait_for(lambda: node.vm.run("test -s /run/held", check=False).returncode == 0, 60)
     pid = node.vm.run("cat /run/held").stdout
 
     refused = sriovctl(node.vm, f"unbind {VF} --force")

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 CONF_DIR = "/etc/cni/net.d"  # libcni's, and every runtime's default
 _SUFFIXES = (".conf", ".conflist", ".json")
+_NAMES = (b'"sriov"', b'"host-subnet"')  # what is no JSON, and was to be ours, has one of them in it
 _MOST = 1 << 20  # what Files reads of one
 _SHOWN = 3
 
@@ -52,6 +53,7 @@ def _network(host: Host, files: Files, directory: str, name: str) -> Network:
         inside = _inline(files, directory, conf) if as_list else conf
     except BadJson as error:
         network.errors = [error.msg]
+        network.is_ours = any(name in (files.data(network.path) or b"") for name in _NAMES)
         return network
     if isinstance(conf.get("name"), str):
         network.name = conf["name"]

@@ -47,8 +47,11 @@ def kept(files: Files, directories: list[str], processes: list[Process]) -> list
     for directory in directories:
         for name in files.names(directory):
             path = f"{directory}/{name}"
-            users = [
-                f"{one.name} (pid {one.pid})" for one in processes if path in {has for _, has in one.has}
-            ]
+            users = [f"{one.name} (pid {one.pid})" for one in processes if name in _names(one)]
             found.append(HugeFile(path, users))
     return found
+
+
+def _names(process: Process) -> set[str]:
+    """By name: a container may have the same hugetlbfs elsewhere."""
+    return {path.rpartition("/")[2] for _, path in process.has}

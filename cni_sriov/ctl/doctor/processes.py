@@ -6,6 +6,7 @@ A device on vfio is known by its node in /dev/vfio among a process's descriptors
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from ...decide.facts_card import Holder
@@ -15,6 +16,9 @@ from ...words.device import Device
 from ...words.failures import Failures
 
 _DEVICES = ("/dev/vfio/", "/dev/uio", "/sys/devices/", "/sys/bus/pci/devices/")
+_OF_DPDK = re.compile(
+    r"map_\d+$"
+)  # its huge pages, which a container may have elsewhere: eal_get_hugefile_path
 _VPP = ("/vpp_plugins/", "/libvlib.so", "/bin/vpp")
 _DPDK = (
     "/librte_eal.so",
@@ -51,7 +55,9 @@ def _look(files: Files, pid: int, interest: tuple[str, ...]) -> Process:
     said = [(f"{proc}/fd/{fd}", files.target(f"{proc}/fd/{fd}")) for fd in files.names(f"{proc}/fd")]
     mapped = {_path_of(line) for line in (files.text(f"{proc}/maps") or "").splitlines()} - {""}
     said += [(f"{proc}/maps", path) for path in sorted(mapped)]
-    process.has = [(source, path) for source, path in said if path.startswith(interest)]
+    process.has = [
+        (source, path) for source, path in said if path.startswith(interest) or _OF_DPDK.search(path)
+    ]
     if process.has:
         process.name = files.text(f"{proc}/comm") or "?"
         process.kind = _kind(process.name, [path for _, path in said])

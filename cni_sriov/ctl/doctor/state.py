@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ...conf.hostsubnet import DATA_DIR
 from ...decide.facts_state import Away, DeadLease, Drifted, GoneDir, Held, Nic, State, Unread
 from ...decide.trouble import quoted
@@ -79,7 +81,17 @@ def _nics(host: Host, rows: list[PfRow], failures: Failures) -> list[Nic]:
         for vf in row.vfs:
             told = admin.get(vf.vf.index)
             found.append(_nic(row, vf, told.mac or "" if told is not None else ""))
+    with failures.of(part="ports of bonds"):
+        _find_uppers(host, found)
     return found
+
+
+def _find_uppers(host: Host, nics: list[Nic]) -> None:
+    """Of those that share a MAC alone: it is a look at each."""
+    macs = Counter(nic.mac for nic in nics)
+    for nic in nics:
+        if macs[nic.mac] > 1 and nic.netdev:
+            nic.upper = next(iter(host.sysfs.uppers(nic.netdev)), "")
 
 
 def _nic(row: PfRow, vf: VfRow, admin: str) -> Nic:
@@ -140,9 +152,9 @@ def _file(host: Host, record: Record, claimed: dict[str, str]) -> str:
 
 def _mounts(record: Record, living: dict[int, list[str]]) -> list[str]:
     """What keeps its netns, if that is mounts alone; those of another mount namespace only where there is no other. A
-    process that is shown to nobody may be in there.
+    process that is shown to nobody may be in there. `ip netns` mounts its directory on itself, and each netns so twice.
     """
-    paths = living.get(record.netns_identity[-1], []) if record.netns_identity else []
+    paths = [*dict.fromkeys(living.get(record.netns_identity[-1], []) if record.netns_identity else [])]
     if 0 in living or away.processes(paths):
         return []
     return [path for path in paths if not path.startswith(_MOUNT_ELSEWHERE)] or paths[:1]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from errno import ENODATA, EROFS
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 from ...kernel.ethtool import NAMES
 from ...kernel.netlink import Netlink
@@ -19,6 +19,7 @@ from ...words.errors import KernelRefused
 from ...words.record import VfState
 from . import left_out
 from .faces import READ_ONLY
+from .values import fits
 
 # what is asked of the kernel by who only looks; Netlink's other looks follow from these
 QUESTIONS = (
@@ -71,6 +72,12 @@ def question(name: str, *args: Any, **more: Any) -> str:
     bound.apply_defaults()
     given = [_plain(value) for value in bound.args[1:]]
     return f"{name} {json.dumps(given)}"
+
+
+def is_answer(question: str, answer: Any) -> bool:
+    """Whether Netlink can answer that question so."""
+    name = question.partition(" ")[0]
+    return name in QUESTIONS and fits(answer, get_type_hints(getattr(Netlink, name))["return"])
 
 
 def _plain(value: Any) -> Any:

@@ -10,6 +10,7 @@ import base64
 import gzip
 import io
 import json
+import re
 import zlib
 from dataclasses import dataclass, field
 from errno import errorcode
@@ -18,7 +19,7 @@ from typing import Any
 from ...words.errors import BadConfig
 from ...words.jsontext import words
 from ...words.pci import parse_pci_address
-from .answers import Answers
+from .answers import Answers, is_answer
 from .tree import Tree
 from .values import decoded, encoded
 
@@ -216,13 +217,17 @@ def _tree(raw: dict[str, Any]) -> Tree:
     )
     for path in (*tree.paths(), *tree.same.values()):
         _path(path)
-    for name in tree.lists.get("/sys/bus/pci/devices", []):
-        parse_pci_address(name)
+    functions = [target for path, target in tree.links.items() if re.search(r"/(virtfn\d+|physfn)$", path)]
+    for name in (*tree.lists.get("/sys/bus/pci/devices", []), *functions):
+        parse_pci_address(name.rpartition("/")[2])
     return tree
 
 
 def _told(raw: Any) -> Answers:
     told = {question: decoded(one) for question, one in _get(raw, "told", dict).items()}
+    for question, answer in told.items():
+        if not is_answer(question, answer):
+            raise ValueError(f"{words(question)} is answered by {words(str(answer))}")
     refused = {
         question: (_get(one, "verb", str), _errno(_get(one, "errno", str)), _get(one, "said", str))
         for question, one in _get(raw, "refused", dict).items()

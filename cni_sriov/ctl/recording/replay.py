@@ -98,7 +98,7 @@ class Held(io.StringIO):
         return self._to.fileno()
 
     def give(self) -> None:
-        text = self.getvalue().replace(self._root, "")
+        text = self.getvalue().replace(self._root, "").encode("utf-8", "backslashreplace").decode()
         self._to.write(_ORDERS.sub(lambda found: f"\\x{ord(found[0]):02x}", text))
 
     @property

@@ -66,7 +66,7 @@ def _noun(noun: type[Any], told: dict[str, Any]) -> Any:
     known = {part.name for part in fields(noun)}
     given = {name: decoded(value) for name, value in told.items() if name in known}
     for name, value in given.items():
-        if not _fits(value, hints[name]):
+        if not fits(value, hints[name]):
             raise ValueError(f"{name} of a {noun.__name__} is {words(told[name])}")
     try:
         return noun(**given)
@@ -79,19 +79,20 @@ def _hints(name: str) -> dict[str, Any]:
     return get_type_hints(NOUNS[name])
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
+    """Whether that is a value of the type that `hint` stands for."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
     if origin in {Union, types.UnionType}:
-        return any(_fits(value, one) for one in inner)
+        return any(fits(value, one) for one in inner)
     if origin is Literal:
         return value in inner
     if origin is list:
-        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+        return isinstance(value, list) and all(fits(one, inner[0]) for one in value)
     if origin is dict:
         pairs = value.items() if isinstance(value, dict) else ()
-        return isinstance(value, dict) and all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in pairs)
+        return isinstance(value, dict) and all(fits(k, inner[0]) and fits(v, inner[1]) for k, v in pairs)
     if hint is int:
         return type(value) is int  # True is no number
     return isinstance(value, type(None) if hint is None else hint)

@@ -14,6 +14,7 @@ from ...kernel import counters
 from ...kernel.counters import Counters
 from ...kernel.devices import devices
 from ...kernel.files import Files
+from ...kernel.links import decoded
 from ...vf import card
 from ...vf.host import Host
 from ...words.device import Device
@@ -30,6 +31,7 @@ from .naming import Naming
 from .sections import Bound
 
 _HOSTNAME = "/proc/sys/kernel/hostname"
+_COUNTERS = "read counters"
 
 
 @dataclass(slots=True)
@@ -89,7 +91,7 @@ def _look_at_pf(host: Host, pf: PfRow, found: dict[str, Device], naming: Naming,
     if pf.link is not None:
         with failures.of(pf=pf.pf.ifname):
             told = host.netlink.whole_link(pf.link.ifindex)
-            own, of_vfs = counters.of_link(told), counters.of_vfs(told)
+            own, of_vfs = _counted(told), decoded(_COUNTERS, counters.of_vfs, told)
     device = found.get(pf.pf.pci_address, Device(pf.pf.pci_address))
     pf.more = PfFacts(device, naming, pf.link, own)
     for vf in pf.vfs:
@@ -100,10 +102,15 @@ def _look_at_pf(host: Host, pf: PfRow, found: dict[str, Device], naming: Naming,
         vf.more = VfFacts(device, link, own or of_vfs.get(vf.vf.index), vf.admin)
 
 
+def _counted(told: bytes) -> Counters | None:
+    """KernelRefused where that is no message about a link."""
+    return decoded(_COUNTERS, counters.of_link, told)
+
+
 def _netdev(host: Host, vf: VfRow) -> tuple[Link | None, Counters | None]:
     """In the host, or in its pod."""
     if vf.link is not None:
-        return vf.link, counters.of_link(host.netlink.whole_link(vf.link.ifindex))
+        return vf.link, _counted(host.netlink.whole_link(vf.link.ifindex))
     if vf.record is None or vf.state != "attached" or is_userspace(vf.vf.driver):
         return None, None
     return _in_pod(host, vf.record)
@@ -115,4 +122,4 @@ def _in_pod(host: Host, record: Record) -> tuple[Link | None, Counters | None]:
         link = None
         if netns.is_the_one(record.netns_identity, record.netns_cookie):
             link = card.by_name(pod, record)
-        return link, counters.of_link(pod.whole_link(link.ifindex)) if link is not None else None
+        return link, _counted(pod.whole_link(link.ifindex)) if link is not None else None

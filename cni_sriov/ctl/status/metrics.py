@@ -77,13 +77,13 @@ def _pfs(pfs: list[PfRow]) -> Iterator[Metric]:
     vfs = GaugeMetricFamily("cni_sriov_pf_vfs", "VFs of the PF by state.", labels=[*labels, "state"])
     for row in pfs:
         name = [row.pf.ifname, row.pf.pci_address]
-        info.add_metric([*name, row.pf.driver, row.more.model if row.more else ""], 1)
-        up.add_metric(name, row.is_up)
-        carrier.add_metric(name, row.link is not None and row.link.carrier)
-        limit.add_metric(name, row.pf.totalvfs)
+        info.add_metric(_texts([*name, row.pf.driver, row.more.model if row.more else ""]), 1)
+        up.add_metric(_texts(name), row.is_up)
+        carrier.add_metric(_texts(name), row.link is not None and row.link.carrier)
+        limit.add_metric(_texts(name), row.pf.totalvfs)
         states = Counter(vf.state for vf in row.vfs)
         for state in _STATES:
-            vfs.add_metric([*name, state], states[state])  # type: ignore[index] # of State
+            vfs.add_metric(_texts([*name, state]), states[state])  # type: ignore[index] # of State
     yield from (info, up, carrier, limit, vfs)
 
 
@@ -100,8 +100,13 @@ def _vfs(pfs: list[PfRow]) -> Iterator[Metric]:
         for pf in pfs:
             for vf in pf.vfs:
                 if vf.more is not None and vf.more.counters is not None:
-                    family.add_metric(_labels(pf, vf), getattr(vf.more.counters, key))
+                    family.add_metric(_texts(_labels(pf, vf)), getattr(vf.more.counters, key))
         yield family
+
+
+def _texts(labels: list[str]) -> list[str]:
+    """An interface may be called by any bytes, and the format is UTF-8."""
+    return [label.encode("utf-8", "backslashreplace").decode() for label in labels]
 
 
 def _labels(pf: PfRow, vf: VfRow) -> list[str]:
@@ -121,6 +126,6 @@ def _pools(of_pools: list[Pool]) -> Iterator[Metric]:
     leases = GaugeMetricFamily("cni_sriov_leases", "Subnets that are leased.", labels=labels)
     fill = GaugeMetricFamily("cni_sriov_pool_used_ratio", "Leased part of the pool, 0 to 1.", labels=labels)
     for pool in of_pools:
-        leases.add_metric([pool.scope, pool.subnet], pool.leases)
-        fill.add_metric([pool.scope, pool.subnet], pool.share)
+        leases.add_metric(_texts([pool.scope, pool.subnet]), pool.leases)
+        fill.add_metric(_texts([pool.scope, pool.subnet]), pool.share)
     yield from (leases, fill)

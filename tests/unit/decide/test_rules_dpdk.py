@@ -90,7 +90,19 @@ def test_files_that_nobody_maps_any_more_are_removed_first() -> None:
     trouble = one(rules.hugepages_used_up, facts)
 
     assert trouble.remedy.splitlines()[0] == "rm /dev/hugepages/rtemap_0 /dev/hugepages/rtemap_2"
-    assert (trouble.subject, "2 files keep some" in trouble.why) == ("", True)
+    assert (trouble.subject, "no process has mapped any more" in trouble.why) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("is_root", "unseen"), [(False, []), (True, ["9: look at /proc/9/maps: Input/output error"])]
+)
+def test_a_file_whose_users_could_not_be_seen_is_not_removed(is_root: bool, unseen: list[str]) -> None:
+    facts = healthy()
+    facts.is_root, facts.unseen = is_root, unseen
+    facts.machine.hugepages = [HugePages(-1, 2048, 64, 0, NODE0)]
+    facts.machine.hugefiles = [HugeFile("/dev/hugepages/rtemap_0")]
+
+    assert one(rules.hugepages_used_up, facts).remedy.splitlines()[0] == f"echo 320 > {NODE0}/nr_hugepages"
 
 
 def test_a_file_may_have_any_name(tmp_path: Path) -> None:

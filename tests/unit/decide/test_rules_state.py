@@ -96,6 +96,17 @@ def test_a_bond_in_a_container_has_one_mac_on_two_ports() -> None:
     assert (two.severity, one_card.severity) == ("warning", "error")
 
 
+def test_a_bond_of_the_host_has_one_mac_on_two_ports() -> None:
+    ports = [nic(-1, netdev="enp1s0f0"), nic(-1, pf=OTHER_PF, netdev="enp1s0f1")]
+
+    assert [one.severity for one in told(nics=ports)] == ["warning"]
+    assert told(nics=[replace(port, upper="bond0") for port in ports]) == []
+    assert len(told(nics=[replace(ports[0], upper="bond0"), ports[1]])) == 1
+    vf = nic(1)
+    (one_card,) = told(nics=[replace(ports[0], upper="bond0"), replace(vf, upper="bond0")])
+    assert one_card.severity == "error"
+
+
 # attachments ---------------------------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,13 @@ def test_what_is_broken(world: World, node: Tree, text: str | bytes, words: str)
     assert found.unserved is None
 
 
+def test_what_is_no_json_is_ours_if_it_names_us(world: World, node: Tree) -> None:
+    node.write(f"{NET_D}/1.conflist", conflist(SRIOV) + "}")
+    node.write(f"{NET_D}/2.conflist", conflist({"type": "bridge"}) + "}")
+
+    assert [(bool(one.errors), one.is_ours) for one in look(world)[0]] == [(True, True), (True, False)]
+
+
 def test_a_list_in_a_file_for_one_plugin_and_the_other_way(world: World, node: Tree) -> None:
     node.write(f"{NET_D}/10-a.conf", conflist(SRIOV))
     node.write(f"{NET_D}/20-b.conflist", json.dumps({"cniVersion": "1.0.0", "name": "b"} | SRIOV))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.unit.ctl.doctor.tree import Tree
 from tests.unit.ctl.ports import device
-from tests.unit.ctl.tool import files, sriovctl
+from tests.unit.ctl.tool import attach, files, sriovctl
 from tests.world import World
 
 
@@ -74,6 +76,24 @@ def test_a_card_that_is_not_there_is_one_line_and_a_hint(sound: World) -> None:
     assert run.err.startswith(
         "sriovctl: use PF enp9s0: no such interface or PCI device\n  PFs of this node: "
     )
+
+
+def test_a_number_in_use_by_what_a_dead_container_left_and_its_remedy(world: World) -> None:
+    """Followed as it stands there, by sriovctl itself."""
+    assert sriovctl(world, "vfs", "enp1s0f0", "3").status == 0
+    attach(world)
+    world.kernel.kill_netns("/run/netns/pod1")
+    findings = sriovctl(world, "doctor", "--json").document["findings"]
+    (busy,) = [one for one in findings if one["rule"] == "numvfs-busy"]
+
+    commands = [line for line in busy["remedy"].splitlines() if not line.startswith("#")]
+    done = [sriovctl(world, *shlex.split(command)[1:]).status for command in commands]
+
+    assert (commands, done) == (["sriovctl gc", "sriovctl vfs enp1s0f0 7"], [0, 0])
+    assert {"source": "in use", "said": "vf 0 (0000:01:10.0): attached to c1/net1 (/run/netns/pod1)"} in busy[
+        "evidence"
+    ]
+    assert "numvfs-busy" not in {rule for rule, _ in rules(world)}
 
 
 def test_who_is_not_root_hears_what_he_does_not_see(sound: World) -> None:

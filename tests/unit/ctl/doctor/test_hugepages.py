@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cni_sriov.ctl.doctor import hugepages
-from cni_sriov.ctl.doctor.processes import Process
+from cni_sriov.ctl.doctor import hugepages, processes
+from cni_sriov.words.failures import Failures
 from tests.unit.ctl.doctor.tree import Tree
 
 
@@ -41,11 +41,15 @@ def test_mounts_with_blanks_in_their_names(tree: Tree) -> None:
 def test_files_and_who_has_them_mapped(tree: Tree) -> None:
     tree.write("/dev/hugepages/rtemap_0")
     tree.write("/dev/hugepages/rtemap_1")
-    running = [Process(9, "vpp_main", "VPP", [("/proc/9/maps", "/dev/hugepages/rtemap_1")])]
+    tree.write("/dev/hugepages/rtemap_10")
+    tree.process(9, "vpp_main", {}, ["/dev/hugepages/rtemap_1"])
+    tree.process(10, "testpmd", {}, ["/in/its/container/rtemap_10"])
+    running = processes.scan(tree.files, Failures(), ["/dev/hugepages"])
 
     found = hugepages.kept(tree.files, ["/dev/hugepages"], running)
 
     assert [(one.path, one.users) for one in found] == [
         ("/dev/hugepages/rtemap_0", []),
         ("/dev/hugepages/rtemap_1", ["vpp_main (pid 9)"]),
+        ("/dev/hugepages/rtemap_10", ["testpmd (pid 10)"]),
     ]

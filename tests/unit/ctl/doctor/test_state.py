@@ -101,6 +101,18 @@ def test_one_mac_on_two_vfs(world: World) -> None:
     assert "enp1s0f0v1 address 02:" in found.remedy
 
 
+def test_the_ports_of_a_bond_of_the_host(world: World) -> None:
+    other = world.kernel.add_pf("enp1s0f1", "0000:01:00.1")
+    first = world.kernel.pfs[0].link
+    other.link.mac = first.mac
+    assert rules(world) == [("same-mac", first.mac)]
+
+    for name in ("enp1s0f0", "enp1s0f1"):
+        (world.root / f"kernel/sys/class/net/{name}/upper_bond0").mkdir()
+
+    assert rules(world) == []
+
+
 def test_vfs_that_went_below_a_container(world: World) -> None:
     attach(world)
     world.kernel.change_numvfs(world.kernel.pfs[0], 0)
@@ -153,12 +165,14 @@ def test_a_running_add_is_not_dead(world: World) -> None:
 def test_a_netns_that_a_mount_alone_keeps(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     attach(world)
     inode = world.kernel.pods["/run/netns/pod1"].identity[1]
-    kept: dict[int, list[str]] = {inode: ["/run/netns/pod1", "/proc/7/root/run/netns/pod1"]}
+    mounts = ["/run/netns/pod1", "/run/netns/pod1", "/proc/7/root/run/netns/pod1"]
+    kept: dict[int, list[str]] = {inode: mounts}
     monkeypatch.setattr(FakeHost, "live_netns", lambda _: kept)
 
     (found,) = troubles(world)
 
-    assert (found.rule, found.remedy.splitlines()[1]) == ("netns-without-process", "ip netns del pod1")
+    assert found.rule == "netns-without-process"
+    assert found.remedy.splitlines()[1:] == ["ip netns del pod1", "sriovctl gc"]
     kept[0] = ["12"]  # a process that is shown to nobody may be in there
     assert rules(world) == []
 

@@ -78,6 +78,7 @@ HOSTILE: list[Any] = [
     broken(directories={"/a": "bc"}),
     broken(directories={"/a": [7]}),
     broken(directories={"/sys/bus/pci/devices": ["../../etc"]}),
+    broken(links={"/sys/x/virtfn0": "../etc"}),
     broken(there="x"),
     broken(failed={"/a": "EVIL"}),
     broken(failed={"/a": 5}),
@@ -90,6 +91,17 @@ HOSTILE: list[Any] = [
     broken(node=NODE | {"opened": {"/n": {"identity": [1], "cookie": 0, "bad": ""}}}),
     broken(node=NODE | {"inodes": {"0000:01:10.0": "7"}}),
     broken(netlink={"host": {"told": {"links []": {"noun": "Link", "of": 7}}, "refused": {}}, "pods": {}}),
+    *(
+        broken(netlink={"host": {"told": {asked: answer}, "refused": {}}, "pods": {}})
+        for asked, answer in (
+            ('find_link ["x"]', "x"),
+            ("whole_link [2]", True),
+            ("vf_states [2, null]", {"map": [[0, "x"]]}),
+            ("links []", None),
+            ('ifindex ["x"]', True),
+            ("delete [2]", None),
+        )
+    ),
     broken(netlink={"host": {"told": {}, "refused": {"x": {"verb": "v", "errno": "EIO"}}}, "pods": {}}),
 ]
 

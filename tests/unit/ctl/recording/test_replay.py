@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,7 @@ HOSTILE: dict[str, Any] = {
     "very many VFs": {"files": {"/sys/bus/pci/devices/0000:01:00.0/sriov_numvfs": "9" * 4000}},
     "a device that is no address": {"directories": {"/sys/bus/pci/devices": ["../../etc", "0000:01:00.0"]}},
     "a terminal's orders": {"directories": {"/sys/bus/pci/devices/0000:01:00.0/net": ["\x1b[2J"]}},
+    "a name that is no text": {"directories": {"/sys/bus/pci/devices/0000:01:00.0/net": ["\udcff"]}},
     "nothing": {"files": {}, "links": {}, "directories": {}, "there": [], "failed": {}, "same": {}},
     "a configuration space of nothing": {"files": {"/sys/bus/pci/devices/0000:01:00.0/config": ""}},
 }
@@ -217,9 +219,62 @@ def test_whatever_it_says_the_answer_is_an_answer_or_a_sentence(file: Path, case
     assert "Traceback" not in run.err
     assert "\x1b[2J" not in run.out + run.err
     assert "bug in cni-sriov" not in run.out + run.err
+    (run.out + run.err).encode()  # a terminal takes it
 
 
 def test_nothing_is_left_when_a_verb_fails(tmp_path: Path, file: Path) -> None:
     before = {name for name in os.listdir("/tmp") if name.startswith("r.")}
     taken.replayed(file, "oracle", "none")
     assert {name for name in os.listdir("/tmp") if name.startswith("r.")} <= before
+
+
+VALUES: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1 << 70,
+    "",
+    "x" * 300,
+    "\x1b[2J",
+    "../..",
+    "/",
+    [],
+    {},
+    "9" * 30,
+    "0xzz",
+    1.5,
+    "0000:01:00.0",
+]
+
+
+def places(raw: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    pairs = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
+    return [at, *(place for key, inner in pairs for place in places(inner, (*at, key)))]
+
+
+def change(rng: random.Random, raw: Any) -> None:
+    """One value, key or entry, wherever it is."""
+    *above, key = rng.choice(places(raw)[1:])
+    inside = raw
+    for step in above:
+        inside = inside[step]
+    value = json.loads(json.dumps(rng.choice(VALUES)))
+    if isinstance(inside, dict) and rng.random() < 0.3:
+        inside[str(value)] = inside.pop(key)
+    else:
+        inside[key] = value
+
+
+@pytest.mark.slow
+def test_random_changes_make_an_answer_or_a_sentence(file: Path) -> None:
+    seed = random.randrange(1 << 32)
+    rng, good = random.Random(seed), json.loads(gzip.decompress(file.read_bytes()))
+    for _ in range(60):
+        raw = json.loads(json.dumps(good))
+        for _ in range(rng.choice((1, 1, 2, 5))):
+            change(rng, raw)
+        for verb in LOOKS:
+            run = taken.replayed(taken.changed(file, **raw), verb)
+            assert run.status in {0, 1}, (seed, verb)
+            assert "bug in cni-sriov" not in run.out + run.err, (seed, verb, run.err)

@@ -111,3 +111,13 @@ def test_the_devices_facts_are_sysfs(furnished: World) -> None:
     )
     assert first["model"] == "Intel Corporation 82576 Gigabit Network Connection"
     assert [vf["iommuGroup"] for vf in first["vfs"]] == [16, 17, 18, 19, 20, 21, 22]
+
+
+def test_counters_that_say_nothing_hide_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's message was cut off: no bug of ours."""
+    monkeypatch.setattr(fakes.FakeNetlink, "whole_link", lambda *_: b"")
+
+    found = gather.look(host(world), Files(str(world.root)))
+
+    assert len(found.unseen) == 8
+    assert all("read counters: Bad message" in told for told in found.unseen)
