@@ -13,12 +13,12 @@ from ..arguments import Command, parser
 from ..commands import baseline, bind, doctor, explain, leases, metrics, oracle, status
 from ..tool import Tool
 
-# what is asked of each when a node is recorded
+# what is asked of each when a node is recorded; a document has all, names of devices too
 LOOKS: tuple[tuple[Command, tuple[str, ...]], ...] = (
-    (status.COMMAND, ("status",)),
-    (oracle.COMMAND, ("oracle",)),
-    (doctor.COMMAND, ("doctor",)),
-    (baseline.COMMAND, ("baseline",)),
+    (status.COMMAND, ("status", "--json")),
+    (oracle.COMMAND, ("oracle", "--json")),
+    (doctor.COMMAND, ("doctor", "--json")),
+    (baseline.COMMAND, ("baseline", "--json")),
 )
 # what these ask, those above have asked; explain besides of one attachment (`singles`)
 _REST = (leases.COMMAND, metrics.COMMAND, explain.COMMAND)

@@ -92,7 +92,7 @@ def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures:
     with failures.of(what="attachments"):
         attachments = sorted(str(record.attachment) for record in node.records(real))
     camera.whose = {attachment.partition("/")[0] for attachment in attachments}
-    more = lookers.singles(_planned(real, recording), attachments)
+    more = lookers.singles(_planned(real, recording, camera), attachments)
     lookers.ask_all(spying, state_dir, more, progress, failures)
     for answers in (recording.told, *recording.pods.values()):
         answers.without_passwords()
@@ -129,11 +129,12 @@ def _take_links(real: Host, spy: SpyHost, recording: Recording, failures: Failur
             recording.node.inodes[address] = real.sysfs.inode(address)
 
 
-def _planned(real: Host, recording: Recording) -> list[str]:
+def _planned(real: Host, recording: Recording, camera: Camera) -> list[str]:
     """Of the network devices those that are no VF, and one VF of each: they are alike."""
     vfs = {address for pf in real.sysfs.pfs() for _, address in list(real.sysfs.virtfns(pf.pci_address))[1:]}
     kinds = {
-        address: recording.tree.content(f"{scope.DEVICES}/{address}/class") for address in _devices(recording)
+        address: camera.tree.files.get(camera.there(f"{scope.DEVICES}/{address}/class"), b"")
+        for address in _devices(recording)
     }
     return [address for address, kind in kinds.items() if kind.startswith(b"0x02") and address not in vfs]
 
