@@ -195,7 +195,7 @@ def test_enoent_is_the_pf_on_vfio_and_its_remedy_can_be_followed(guest: Vm) -> N
     told = meant(guest, SECOND, error, 2)
     guest.run("\n".join(told.splitlines()[2:]))  # what is said, what is meant, then the commands
     followed = (
-        written(guest, 2, SECOND),
+        written(guest, 1, SECOND),
         guest.run(f"cat {device}/sriov_numvfs; echo 0 > {device}/sriov_numvfs").stdout,
     )
     guest.run("udevadm settle")
