@@ -145,6 +145,7 @@ def test_a_number_that_is_in_use_a_slot_that_is_too_small_a_cable_and_no_huge_pa
     """
     ko = vfoffset.module(saved_lab.image.release).read_bytes()
     card.vm.run("base64 -d > /tmp/vfoffset.ko", input=base64.b64encode(ko).decode())
+    card.vm.run("umount -a -t hugetlbfs")
     card.vm.run(f"echo 0 > {DEVICES}/{SECOND}/sriov_numvfs; insmod /tmp/vfoffset.ko pf={SECOND}")
     card.create_vfs(3, (PORTS[0],))
     card.add_netns("c1")
