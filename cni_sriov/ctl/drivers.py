@@ -13,8 +13,8 @@ from ..words.pci import is_userspace
 from . import node, vfs
 
 _SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"  # UEFI 2.10, 3.3
-_NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
-_STANDS_IN = "vfio-noiommu"  # the name of the group that vfio makes in that mode (drivers/vfio/group.c)
+NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+STANDS_IN = "vfio-noiommu"  # the name of the group that vfio makes in that mode (drivers/vfio/group.c)
 
 
 def gather(host: Host, files: Files, address: str, wanted: str = "") -> Facts:
@@ -26,8 +26,8 @@ def gather(host: Host, files: Files, address: str, wanted: str = "") -> Facts:
     return Facts(
         device,
         [devices.device(files, member) for member in device.members if member != address],
-        bool(device.group) and group_name(files, device.group) != _STANDS_IN,
-        files.text(_NOIOMMU) == "Y",
+        bool(device.group) and group_name(files, device.group) != STANDS_IN,
+        files.text(NOIOMMU) == "Y",
         lockdown(files),
         secure_boot(files),
         {driver: modules.state(files, driver) for driver in drivers},

@@ -92,16 +92,10 @@ def _driver(slot: Slot) -> Iterator[Limit]:
 
 
 def driver_remedy(slot: Slot) -> str:
-    """The first line is for people, the others are commands."""
-    device = f"/sys/bus/pci/devices/{slot.pci}"
-    return "\n".join(
-        [
-            "make the VFs with the PF on its kernel driver; DPDK and VPP then take the VFs. To give it back:",
-            f"echo > {device}/driver_override",
-            *([f"echo {slot.pci} > {device}/driver/unbind"] if slot.driver else []),
-            f'modprobe "$(cat {device}/modalias)"',
-            f"echo {slot.pci} > /sys/bus/pci/drivers_probe",
-        ]
+    """The first line is for people, the other a command."""
+    return (
+        "make the VFs with the PF on its kernel driver; DPDK and VPP then take the VFs. To give it back:\n"
+        f"sriovctl bind {slot.pci} kernel"
     )
 
 

@@ -119,7 +119,7 @@ def pf_in_userspace(facts: Facts) -> Iterator[Trouble]:
                 card.name,
                 f"{card.name} is on {driver}: a PF that a user-space driver has cannot make VFs;"
                 " make them with the PF on its kernel driver, and give VFs to DPDK or VPP",
-                "\n".join([*_ends(card), *_take_back(card)]),
+                "\n".join([*_ends(card), _take_back(card)]),
                 [Evidence(f"{card.sysfs}/driver", driver)],
             )
 
@@ -162,7 +162,7 @@ def pf_without_driver(facts: Facts) -> Iterator[Trouble]:
                 "error",
                 card.name,
                 f"{card.name} has no driver, and only a driver can make VFs",
-                "\n".join(_probe(card)),
+                _take_back(card),
                 [
                     Evidence(f"{card.sysfs}/driver", "not there"),
                     *([Evidence(f"{card.sysfs}/driver_override", override)] if override else []),
@@ -178,17 +178,9 @@ def _ends(card: Card) -> list[str]:
     return [f"kill {holder.pid} || true  {by_hand(holder.name)}" for holder in card.holders]
 
 
-def _take_back(card: Card) -> list[str]:
-    first, *rest = _probe(card)
-    return [first, f"echo {card.device.address} > {card.sysfs}/driver/unbind", *rest]
-
-
-def _probe(card: Card) -> list[str]:
-    return [
-        f"echo > {card.sysfs}/driver_override",
-        f'modprobe "$(cat {card.sysfs}/modalias)"',
-        f"echo {card.device.address} > /sys/bus/pci/drivers_probe",
-    ]
+def _take_back(card: Card) -> str:
+    """It loads the driver, clears driver_override, and looks whether it is bound."""
+    return f"sriovctl bind {card.device.address} kernel"
 
 
 RULES: tuple[Rule, ...] = (

@@ -193,7 +193,9 @@ def test_enoent_is_the_pf_on_vfio_and_its_remedy_can_be_followed(guest: Vm) -> N
 
     refused = sriovctl(guest, f"vfs {SECOND} 2")
     told = meant(guest, SECOND, error, 2)
-    guest.run("\n".join(told.splitlines()[2:]))  # what is said, what is meant, then the commands
+    guest.run(
+        "\n".join(["PATH=$PATH:/mnt/host/cni-sriov", *told.splitlines()[2:]])
+    )  # what is said, what is meant, then the commands
     followed = (
         written(guest, 1, SECOND),
         guest.run(f"cat {device}/sriov_numvfs; echo 0 > {device}/sriov_numvfs").stdout,

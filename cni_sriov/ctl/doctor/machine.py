@@ -17,8 +17,6 @@ from .processes import Process
 ACPI_TABLES = "/sys/firmware/acpi/tables"
 IOMMU_TABLES = {"DMAR", "IVRS", "IORT", "VIOT"}  # Intel, AMD, Arm, virtio: ACPI 6.5, 5.2.6
 GROUPS = "/sys/kernel/iommu_groups"
-STANDS_IN = "vfio-noiommu"  # the group that vfio makes in that mode (drivers/vfio/group.c)
-NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
 DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
 VPP_CONF = "/etc/vpp/startup.conf"
 QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind of DPDK has them
@@ -35,11 +33,13 @@ def look(
         found.release = modules.release(files)
         found.cmdline = files.text("/proc/cmdline") or ""
     with failures.of(what="the IOMMU"):
-        found.groups = sum(drivers.group_name(files, name) != STANDS_IN for name in files.names(GROUPS))
+        found.groups = sum(
+            drivers.group_name(files, name) != drivers.STANDS_IN for name in files.names(GROUPS)
+        )
         found.iommus = files.names("/sys/class/iommu")
         found.iommu_tables = [name for name in files.names(ACPI_TABLES) if name in IOMMU_TABLES]
     with failures.of(what="vfio's no-IOMMU mode"):
-        found.noiommu = files.text(NOIOMMU) == "Y"
+        found.noiommu = files.text(drivers.NOIOMMU) == "Y"
     with failures.of(what="the kernel's lockdown"):
         found.lockdown = drivers.lockdown(files)
     with failures.of(what="secure boot"):

@@ -104,12 +104,7 @@ def test_the_notes_vpp_case_a_pf_in_user_space_makes_no_vfs() -> None:
 
     assert (trouble.severity, said(trouble)) == ("error", {f"{SYSFS}/driver": "vfio-pci"})
     assert "a PF that a user-space driver has cannot make VFs" in trouble.why
-    assert trouble.remedy.splitlines() == [
-        f"echo > {SYSFS}/driver_override",
-        f"echo {PF0} > {SYSFS}/driver/unbind",
-        f'modprobe "$(cat {SYSFS}/modalias)"',
-        f"echo {PF0} > /sys/bus/pci/drivers_probe",
-    ]
+    assert trouble.remedy == f"sriovctl bind {PF0} kernel"
     assert ill(rules.pf_held, facts) == []
 
 
