@@ -21,7 +21,7 @@ from ..leases.store import Store, everywhere
 from ..leases.transaction import Judge, Transaction
 from ..state import resolvconf
 from ..vf.host import Host
-from ..words.domain import Attachment, HostUse, IpamResult, IPConfig
+from ..words.domain import PF, Attachment, HostUse, IpamResult, IPConfig
 from ..words.errors import Drift, PoolExhausted, SubnetConflict
 from ..words.failures import Failures
 from ..words.inet import Prefix, parse_prefix
@@ -77,9 +77,9 @@ def read_dns(conf: IpamConf) -> None:
         conf.dns = resolvconf.read(conf.resolv_conf)
 
 
-def asked_for(host: Host, conf: IpamConf, record: Record) -> Asked:
-    """By an attachment of `sriov`; the LAN that its own PF is on is no use of the host's."""
-    used = [] if conf.allow_host_overlap else host_use(host, own_links(host, record.pf))
+def asked_for(host: Host, conf: IpamConf, record: Record, pf: PF | None) -> Asked:
+    """By an attachment of `sriov`; the LAN that its own `pf` is on is no use of the host's."""
+    used = [] if conf.allow_host_overlap else host_use(host, own_links(host, pf))
     whose = record.attachment, record.network
     return Asked(conf, *whose, record.netns, record.netns_identity, record.netns_cookie, used)
 
@@ -215,9 +215,8 @@ def host_use(host: Host, without: set[int]) -> list[HostUse]:
     ]
 
 
-def own_links(host: Host, pf_address: str) -> set[int]:
+def own_links(host: Host, pf: PF | None) -> set[int]:
     """The PF, its VLANs, its bond, and theirs: a pool may be cut from the LAN that the PF itself is on."""
-    pf = host.sysfs.pf_by_pci(pf_address) if pf_address else None
     return stacked_on(host, pf.ifname) if pf is not None and pf.ifname else set()
 
 

@@ -77,7 +77,7 @@ def _attach(
         card = baseline.find(host, record, conf)
         if conf.device_info_file:
             deviceinfo.leave(host.ledger.put, record, conf.device_info_dir, conf.device_info_file)
-        found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record)) if ipam_conf else None
+        found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record, card.pf)) if ipam_conf else None
         admin.bring_pf_up(card, conf)
         given = kind.hand_over(card, netns, inside_pod, conf)
         routes = kind.configure(given, record, conf, found)
