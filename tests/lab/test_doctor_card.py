@@ -14,7 +14,7 @@ import pytest
 
 from tests import bundle
 
-from . import machine, vfoffset
+from . import vfoffset
 from .guest import Done
 from .node import CONF, PLUGIN_DIR, Node
 from .ready import Lab
@@ -39,11 +39,6 @@ with open("/dev/hugepages/rtemap_0", "w+b") as file:
     time.sleep(600)
 """
 HOLD = "import os, sys, time; os.open(sys.argv[1], os.O_RDWR); time.sleep(600)"
-# two devices behind a PCI bridge: no ACS there, so one group
-BEHIND_A_BRIDGE = [
-    *("-device", "pcie-pci-bridge,id=old"),
-    *("-device", "e1000,bus=old,addr=1,romfile=", "-device", "e1000,bus=old,addr=2,romfile="),
-]
 
 
 @pytest.fixture(scope="session")
@@ -207,48 +202,3 @@ def test_huge_pages_that_are_used_up_and_then_nothing_is_wrong(card: Node) -> No
     assert sound.stdout.splitlines()[-1].startswith("no errors, no warnings, "), sound.stdout
     assert (sound.returncode, "iommu-off" in sound.stdout, "hugepages" in sound.stdout) == (0, False, False)
     card.vm.run(f"echo 0 > {PAGES}/nr_hugepages")
-
-
-def test_an_iommu_that_is_off_and_the_option_that_switches_it_on(
-    saved_lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the remedy says is what the lab's own machine was booted with, in which the test above finds no such trouble."""
-    monkeypatch.setattr(
-        machine, "CMDLINE", machine.CMDLINE.replace("intel_iommu=on iommu=pt", "intel_iommu=off")
-    )
-    with Vm(saved_lab.image, saved_lab.accelerator, bundle.directory()) as vm:
-        vm.boot()
-        groups = vm.run("ls /sys/kernel/iommu_groups").stdout
-        status, found = doctor(vm)
-
-    trouble = found["iommu-off"]
-    assert (groups, status, trouble["severity"]) == ("", 0, "note")
-    assert evidence(trouble)["/proc/cmdline"] == "intel_iommu=off"
-    assert evidence(trouble)["/sys/firmware/acpi/tables"] == "DMAR"
-    assert "take intel_iommu=off off the kernel's command line" in trouble["remedy"]
-    monkeypatch.undo()
-    wanted = trouble["remedy"].partition("# put ")[2].partition(" on the kernel's command line")[0].split()
-    assert wanted, trouble["remedy"]
-    assert set(wanted) <= set(machine.CMDLINE.split())
-
-
-def test_devices_behind_a_pci_bridge_share_a_group_and_have_no_sriov(
-    saved_lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = machine.argv
-    monkeypatch.setattr(machine, "argv", lambda *given: [*real(*given), *BEHIND_A_BRIDGE])
-    with Vm(saved_lab.image, saved_lab.accelerator, bundle.directory()) as vm:
-        vm.boot()
-        addresses = vm.run(f"grep -l 0x100e {DEVICES}/*/device").stdout.split()
-        two = [Path(path).parent.name for path in addresses]
-        group = vm.run(f"basename $(readlink {DEVICES}/{two[0]}/iommu_group)").stdout.strip()
-        members = vm.run(f"ls /sys/kernel/iommu_groups/{group}/devices").stdout.split()
-        status, found = doctor(vm, two[1])
-
-    shared = found["iommu-group-shared"]
-    assert (len(two), set(two) <= set(members)) == (2, True)
-    assert (shared["subject"], shared["severity"]) == (f"IOMMU group {group}", "note")
-    assert [one["said"].split()[0] for one in shared["evidence"]] == two
-    trouble = found["no-sriov-capability"]
-    assert (status, trouble["severity"]) == (1, "error")
-    assert evidence(trouble)[f"{DEVICES}/{two[1]}/sriov_totalvfs"] == "not there"

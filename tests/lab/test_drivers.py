@@ -10,10 +10,8 @@ import pytest
 
 from tests import bundle
 
-from . import machine
 from .guest import Done
 from .node import CONF, Node, changes
-from .ready import Lab
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -187,38 +185,3 @@ def test_a_pf_goes_by_force_alone_and_comes_back(lab: Vm) -> None:
     for index in range(2):  # its VFs are not made anew by the way
         del before[PF][f"vf {index}"]
     assert changes(before, after) == []
-
-
-def test_without_an_iommu_nothing_unsafe_is_chosen_and_lockdown_forbids_the_rest(
-    saved_lab: Lab, lab_share: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A boot for real: the kernel's command line is part of the saved machine."""
-    monkeypatch.setattr(machine, "CMDLINE", machine.CMDLINE.replace("intel_iommu=on", "intel_iommu=off"))
-    with Vm(saved_lab.image, saved_lab.accelerator, lab_share) as vm:
-        vm.boot()
-        node = Node(vm)
-        node.create_vfs(1, PORTS[:1])
-        assert vm.run("ls /sys/kernel/iommu_groups").stdout == ""
-        before = node.card()
-
-        auto, vfio = sriovctl(vm, f"bind {VF} auto"), sriovctl(vm, f"bind {VF} vfio-pci")
-        assert (auto.returncode, vfio.returncode, driver(vm)) == (1, 1, "igbvf")
-        assert f"sriovctl bind {VF} uio_pci_generic" in auto.stderr
-        assert "no-IOMMU mode is off" in vfio.stderr
-        # the look before it says otherwise, and the probe binds nothing: the write itself succeeds
-        vm.run(
-            "modprobe vfio-pci; mkdir -p /run/fake/parameters; echo Y > /run/fake/parameters/enable_unsafe_noiommu_mode"
-        )
-        vm.run("mount --bind /run/fake /sys/module/vfio")
-        nothing = sriovctl(vm, f"bind {VF} vfio-pci")
-        assert (nothing.returncode, driver(vm), override(vm)) == (1, "igbvf", "(null)")
-        assert "nothing bound: its probe refused the device, which is in no IOMMU group" in nothing.stderr
-        assert f"{VF} is on igbvf again" in nothing.stderr
-        assert changes(before, node.card()) == []
-
-        vm.run(
-            "mount -t securityfs none /sys/kernel/security; echo integrity > /sys/kernel/security/lockdown"
-        )
-        locked = sriovctl(vm, f"bind {VF} uio_pci_generic --force")
-        assert (locked.returncode, driver(vm)) == (1, "igbvf")
-        assert "the kernel is locked down (integrity)" in locked.stderr
