@@ -25,7 +25,7 @@ group = os.open(sys.argv[1], os.O_RDWR)
 container = os.open("/dev/vfio/vfio", os.O_RDWR)
 fcntl.ioctl(group, 0x3B68, struct.pack("i", container))  # VFIO_GROUP_SET_CONTAINER
 fcntl.ioctl(container, 0x3B66, 1)  # VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU
-assert fcntl.ioctl(group, 0x3B6A, b"0000:01:10.0\\0") > 0  # VFIO_GROUP_GET_DEVICE_FD
+assert fcntl.ioctl(group, 0x3B6A, bytearray(b"0000:01:10.0\\0"), True) > 0  # VFIO_GROUP_GET_DEVICE_FD
 open("/run/held", "w").write(str(os.getpid()))
 signal.pause()
 """
