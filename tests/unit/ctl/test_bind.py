@@ -407,6 +407,29 @@ def test_a_vf_that_vanishes_between_look_and_write(card: World) -> None:
     assert "bind 0000:01:10.0 to vfio-pci: the device has vanished" in run.err
 
 
+@pytest.mark.parametrize("look", ["inode", "addresses", "find_link", "vf_states", "unbind"])
+def test_a_vf_that_vanishes_at_any_look_is_no_success_of_unbind(card: World, look: str) -> None:
+    """A device that is not there has no driver either."""
+    card.kernel.before(look, lambda *_: card.kernel.change_numvfs(card.kernel.pfs[0], 0))
+
+    run = sriovctl(card, "unbind", VF)
+
+    assert (run.status, run.out) == (1, "")
+    assert run.err.splitlines() == [
+        f"sriovctl: unbind {VF}: the device has vanished",
+        "  a VF goes with its PF's numvfs; lspci -D lists all",
+    ]
+
+
+def test_no_driver_at_all_is_not_meant_by_an_empty_word(card: World) -> None:
+    effects = list(card.kernel.effects)
+
+    run = sriovctl(card, "bind", VF, "")
+
+    assert (run.status, run.out, card.kernel.effects, driver(card)) == (2, "", effects, "igbvf")
+    assert "sriovctl unbind" in run.err
+
+
 def test_of_a_vf_that_was_made_anew_nothing_is_restored(card: World) -> None:
     assert sriovctl(card, *BIND).status == 0
     for count in (0, 7):
