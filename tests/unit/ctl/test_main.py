@@ -66,6 +66,13 @@ def test_without_root_is_status_77(world: World, verb: tuple[str, ...]) -> None:
     assert "sudo" in run.err
 
 
+def test_an_error_of_status_o_json_is_a_document(world: World) -> None:
+    run = sriovctl(world, "status", "-o", "json", euid=1000)
+
+    assert (run.status, run.err) == (77, "")
+    assert "needs root" in run.document["error"]["msg"]
+
+
 def test_validate_needs_no_root(world: World) -> None:
     assert sriovctl(world, "validate", "/dev/null", euid=1000).status == 1
 
