@@ -161,6 +161,8 @@ def _go(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | None) 
         with host.ledger.node_lock("sriovctl bind"):
             _refuse_claimed(host, files, known, plan)
             notes += _as_before(host, known, kept)
+    if not host.sysfs.exists(device.address):  # nor has it a driver then, which is no success of unbind's
+        raise unbound.vanished(device.address, plan.driver)
     driver = host.sysfs.driver(device.address)
     return Outcome(
         device.address,

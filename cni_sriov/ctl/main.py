@@ -87,6 +87,7 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     as_json = "--json" in argv
     try:
         options = arguments.parser(COMMANDS).parse_args(argv)
+        as_json = as_json or getattr(options, "output", "") == "json"  # status -o json
         if options.replay:
             return _replay(options, tool)
         if options.needs_root and tool.euid != 0:

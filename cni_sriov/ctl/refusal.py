@@ -55,6 +55,9 @@ _RULES = {  # which limits answer with which number: sriov_numvfs_store and srio
 
 
 def _broken(found: Capacity, number: int, count: int) -> Limit | None:
+    gone = next((limit for limit in found.limits if limit.rule == "gone"), None)
+    if gone is not None:  # whatever was asked of it: no VFs, too
+        return gone
     rules = _RULES.get(number, ())
     return Capacity(0, [limit for limit in found.limits if limit.rule in rules]).against(count)
 

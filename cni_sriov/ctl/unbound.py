@@ -15,14 +15,12 @@ _DMESG = "dmesg says what the driver thinks"
 def explain(host: Host, facts: Facts, driver: str, refused: KernelRefused) -> CniError:
     """What the kernel's errno means, of a write or of a look that came between."""
     address = facts.device.address
-    what = f"bind {address} to {driver}" if driver else f"unbind {address}"
+    what = _what(address, driver)
     again = (
         f"what was begun is kept: `sriovctl restore {address}` ends it, and so does the same command again"
     )
     if not host.sysfs.exists(address):
-        return PfUnusable(
-            f"{what}: the device has vanished", "a VF goes with its PF's numvfs; lspci -D lists all"
-        )
+        return vanished(address, driver)
     if refused.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
         return PfUnusable(
             f"{what}: /sys is not writable here", "run it as root on the host, not in a container"
@@ -34,6 +32,15 @@ def explain(host: Host, facts: Facts, driver: str, refused: KernelRefused) -> Cn
     if refused.errno == errno.EINVAL:
         return PfUnusable(f"{what}: the kernel takes no such word ({refused})", f"{_DMESG}; {again}")
     return PfUnusable(f"{what}: {refused}", f"{_DMESG}; {again}")
+
+
+def vanished(address: str, driver: str) -> CniError:
+    remedy = "a VF goes with its PF's numvfs; lspci -D lists all"
+    return PfUnusable(f"{_what(address, driver)}: the device has vanished", remedy)
+
+
+def _what(address: str, driver: str) -> str:
+    return f"bind {address} to {driver}" if driver else f"unbind {address}"
 
 
 def no_driver(facts: Facts, driver: str, got: str) -> CniError:

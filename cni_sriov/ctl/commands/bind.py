@@ -29,8 +29,18 @@ def with_device(verb: argparse.ArgumentParser) -> None:
 def arguments(verb: argparse.ArgumentParser) -> None:
     with_device(verb)
     verb.add_argument(
-        "driver", metavar="DRIVER", help="a driver by its name, kernel for its own, or auto for what fits"
+        "driver",
+        metavar="DRIVER",
+        type=_driver,
+        help="a driver by its name, kernel for its own, or auto for what fits",
     )
+
+
+def _driver(text: str) -> str:
+    """A script's variable that is empty must not unbind."""
+    if not text:
+        raise argparse.ArgumentTypeError("no driver is named; sriovctl unbind takes the driver away")
+    return text
 
 
 def run(options: argparse.Namespace, tool: Tool) -> int:

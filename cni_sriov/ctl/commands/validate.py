@@ -12,8 +12,8 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
         "file",
         metavar="FILE",
-        help="a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, or a directory of"
-        " them; - is standard input",
+        help="a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, a directory of"
+        " them, or the host's file of apply (host.json); - is standard input",
     )
     verb.add_argument(
         "--device-id-given",

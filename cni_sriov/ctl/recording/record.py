@@ -173,4 +173,6 @@ def _write(file: str, content: bytes, force: bool) -> None:
             f"record into {file}: it is there", "give another name, or --force to replace it"
         ) from error
     except OSError as error:
-        raise InputOutput(f"record into {file}: {error.strerror}") from error
+        raise InputOutput(
+            f"record into {file}: {error.strerror}", "is its directory there, and writable?"
+        ) from error

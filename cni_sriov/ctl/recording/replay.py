@@ -71,7 +71,10 @@ def read(file: str) -> bytes:
         with open(file, "rb") as opened:
             content = opened.read(MOST + 1)
     except OSError as error:
-        raise InputOutput(f"replay {file}: {error.strerror}") from error
+        raise InputOutput(
+            f"replay {file}: {error.strerror}",
+            "`sudo sriovctl record FILE` on the node makes one, for its owner alone",
+        ) from error
     if len(content) > MOST:
         raise BadConfig(f"replay {file}: it has more than {MOST >> 20} MiB")
     return content

@@ -150,6 +150,9 @@ def _meant(camera: Camera, pattern: str) -> Iterator[str]:
 def _files(camera: Camera) -> None:
     for path in _FILES:
         camera.file(path)
+    for name in ("version", "srcversion"):  # a driver that is not the kernel's own has the first
+        for path in _meant(camera, f"/sys/module/*/{name}"):
+            camera.file(path)
     for path in _THERE:
         camera.there(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cni_sriov.kernel.replies import Address
 from cni_sriov.state.lock import Lock
 from cni_sriov.words.errors import KernelRefused
 from tests.fakes import Crash
+from tests.pages import table_rows
 from tests.unit.ctl.tool import attach, files, host, sriovctl
 from tests.world import World
 
@@ -134,6 +136,21 @@ def test_what_is_so_already_is_unchanged_and_said_so(card: World, argv: tuple[st
     run = sriovctl(card, *argv)
 
     assert (run.status, run.out.splitlines()[0], card.kernel.effects, kept(card)) == (0, says, effects, [])
+
+
+def test_the_document_is_the_pages(card: World) -> None:
+    cells = [row[0] for row in table_rows("docs/drivers.md")]
+    told = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+    dry = sriovctl(card, *BIND, "--dry-run", "--json").document
+    done = sriovctl(card, *BIND, "--json").document
+
+    device = {
+        f"device.{key}[]" if isinstance(value, list) else f"device.{key}"
+        for key, value in done["device"].items()
+    }
+    assert device | {"dryRun", "plan"} <= told
+    assert (set(done), set(dry)) == ({"version", "dryRun", "device"}, {"version", "dryRun", "device", "plan"})
 
 
 def test_twice_is_once(card: World) -> None:
@@ -388,6 +405,29 @@ def test_a_vf_that_vanishes_between_look_and_write(card: World) -> None:
 
     assert (run.status, run.out) == (1, "")
     assert "bind 0000:01:10.0 to vfio-pci: the device has vanished" in run.err
+
+
+@pytest.mark.parametrize("look", ["inode", "addresses", "find_link", "vf_states", "unbind"])
+def test_a_vf_that_vanishes_at_any_look_is_no_success_of_unbind(card: World, look: str) -> None:
+    """A device that is not there has no driver either."""
+    card.kernel.before(look, lambda *_: card.kernel.change_numvfs(card.kernel.pfs[0], 0))
+
+    run = sriovctl(card, "unbind", VF)
+
+    assert (run.status, run.out) == (1, "")
+    assert run.err.splitlines() == [
+        f"sriovctl: unbind {VF}: the device has vanished",
+        "  a VF goes with its PF's numvfs; lspci -D lists all",
+    ]
+
+
+def test_no_driver_at_all_is_not_meant_by_an_empty_word(card: World) -> None:
+    effects = list(card.kernel.effects)
+
+    run = sriovctl(card, "bind", VF, "")
+
+    assert (run.status, run.out, card.kernel.effects, driver(card)) == (2, "", effects, "igbvf")
+    assert "sriovctl unbind" in run.err
 
 
 def test_of_a_vf_that_was_made_anew_nothing_is_restored(card: World) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cni_sriov.kernel.files import Files
 from cni_sriov.words.errors import InputOutput
+from tests.pages import table_rows
 from tests.unit.ctl.cards import Card, i350
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
@@ -39,6 +41,23 @@ def test_says_before_any_write_that_the_slot_carries_none(bare: World) -> None:
         False,
     )
     assert (pf["limits"][0]["rule"], pf["limits"][0]["certain"]) == ("bus", True)
+
+
+def test_the_document_is_the_pages(bare: World) -> None:
+    i350(bare.root)
+    cells = [row[0] for row in table_rows("docs/oracle.md")]
+    told = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+    document = sriovctl(bare, "oracle", "--json").document
+    after = sriovctl(bare, "oracle", "enp1s0f0", "--after", "ENOMEM", "--json").document
+
+    (pf,) = document["pfs"]
+    assert {
+        f"pfs[].{key}[]" if isinstance(value, list) else f"pfs[].{key}" for key, value in pf.items()
+    } <= told
+    assert set(document) | set(after) == {"version", "pfs", "failed", "why", "remedy"}
+    assert {"pfs[]", "failed[]", "why", "remedy"} <= told
+    assert set(pf["limits"][0]) == {"count", "rule", "certain", "reason", "remedy"}
 
 
 def test_a_good_slot_is_status_0_and_needs_no_root(bare: World) -> None:

@@ -45,6 +45,15 @@ def test_bad_usage_as_json(world: World) -> None:
         ("leases",),
         ("gc",),
         ("vfs", "enp1s0f0", "1"),
+        ("apply",),
+        ("apply", "--dry-run"),
+        ("bind", "enp1s0f0:0", "auto"),
+        ("unbind", "enp1s0f0:0"),
+        ("restore", "enp1s0f0:0"),
+        ("record", "/nowhere/node.json.gz"),
+        ("baseline",),
+        ("forget", "x"),
+        ("import", "host-local", "x.conflist"),
         ("explain", "x"),
         ("profile", "x.conf"),
     ],
@@ -55,6 +64,13 @@ def test_without_root_is_status_77(world: World, verb: tuple[str, ...]) -> None:
     assert (run.status, run.out) == (77, "")
     assert "needs root, and runs as uid 1000" in run.err
     assert "sudo" in run.err
+
+
+def test_an_error_of_status_o_json_is_a_document(world: World) -> None:
+    run = sriovctl(world, "status", "-o", "json", euid=1000)
+
+    assert (run.status, run.err) == (77, "")
+    assert "needs root" in run.document["error"]["msg"]
 
 
 def test_validate_needs_no_root(world: World) -> None:

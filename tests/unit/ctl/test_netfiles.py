@@ -15,6 +15,9 @@ from tests.unit.ctl.manifests import GIVEN, Json, judge, nad
 from tests.unit.ctl.tool import Run, sriovctl
 from tests.world import World
 
+CONF = ROOT / "conf"
+SAMPLES = sorted([CONF / "host.json", *CONF.glob("*.conflist"), *CONF.glob("*.yaml")])
+
 NO_VF = "no VF or PF is named"
 
 
@@ -191,6 +194,13 @@ def test_an_empty_directory_is_said(world: World, tmp_path: Path) -> None:
     run = sriovctl(world, "validate", str(tmp_path))
 
     assert (run.status, "a runtime finds no network" in run.out) == (0, True)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_every_sample_is_good(world: World, path: Path) -> None:
+    run = sriovctl(world, "validate", str(path))
+
+    assert (run.status, run.out.splitlines()[-1]) == (0, f"{path}: no errors, no warnings")
 
 
 def test_our_own_manifest_is_good(world: World) -> None:

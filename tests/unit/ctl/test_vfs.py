@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from cni_sriov.ctl import vfs
@@ -163,3 +165,24 @@ def test_a_vf_on_vfio_is_in_use_only_while_it_is_open(world: World) -> None:
 
     assert (opened.status, closed.status, numvfs(world)) == (1, 0, [3])
     assert "vf 5 (0000:01:11.2): open in dpdk-testpmd (pid 4242)" in opened.err
+
+
+@pytest.mark.parametrize("look", ["addresses", "set_numvfs"])
+@pytest.mark.parametrize("count", ["0", "3"])
+def test_a_card_that_is_pulled_between_look_and_write(world: World, look: str, count: str) -> None:
+    def pull(*_: object) -> None:
+        (pf,) = world.kernel.pfs
+        world.kernel.change_numvfs(pf, 0)
+        world.kernel.destroy(pf.link)
+        shutil.rmtree(device(world, pf.pci_address))
+        world.kernel.pfs.clear()
+
+    world.kernel.before(look, pull)
+
+    run = sriovctl(world, "vfs", "enp1s0f0", count)
+
+    assert (run.status, run.out) == (1, "")
+    assert run.err == (
+        "sriovctl: remove the VFs of 0000:01:00.0: there is no PCI device 0000:01:00.0\n"
+        "  ls /sys/bus/pci/devices shows those that are there\n"
+    )

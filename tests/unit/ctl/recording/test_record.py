@@ -60,7 +60,7 @@ def test_a_directory_that_is_not_there_is_said_and_nothing_is_left(node: World, 
     run = taken.live(node, "record", str(tmp_path / "none/n"))
 
     assert (run.status, run.out) == (1, "")
-    assert "No such file or directory" in run.err
+    assert "No such file or directory\n  is its directory there, and writable?\n" in run.err
 
 
 def test_to_standard_output_it_is_the_file_alone(node: World) -> None:

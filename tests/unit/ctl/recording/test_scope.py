@@ -30,6 +30,13 @@ def root(world: World) -> Path:
         "sys/bus/pci/devices/0000:00:02.0/boot_vga": "1",
         "sys/devices/pci0000:00/0000:00:06.0/class": "0x060400",
         "sys/module/igb/parameters/max_vfs": "0",
+        "sys/module/igb/version": "5.16.9",
+        "sys/module/igb/srcversion": "6C4E",
+        "sys/module/snd/version": "1",
+        "proc/version": "Linux version 6.1.0-30-amd64",
+        "proc/sys/kernel/osrelease": "6.1.0-30-amd64",
+        "etc/os-release": "ID=debian",
+        "sys/class/dmi/id/bios_version": "2.19",
         "sys/module/snd/parameters/index": "0",
         "proc/77/comm": "qemu",
         "proc/78/comm": "sshd",
@@ -81,6 +88,18 @@ def test_of_other_devices_only_what_they_are(camera: Camera) -> None:
 def test_parameters_of_the_modules_that_matter(camera: Camera) -> None:
     assert "/sys/module/igb/parameters/max_vfs" in camera.tree.files
     assert "/sys/module/snd/parameters/index" not in camera.tree.files
+
+
+def test_versions_of_kernel_distribution_bios_and_drivers(camera: Camera) -> None:
+    said = {path: text for path, text in camera.tree.files.items() if "version" in path or "release" in path}
+    assert said == {
+        "/proc/version": b"Linux version 6.1.0-30-amd64\n",
+        "/proc/sys/kernel/osrelease": b"6.1.0-30-amd64\n",
+        "/etc/os-release": b"ID=debian\n",
+        "/sys/class/dmi/id/bios_version": b"2.19\n",
+        "/sys/module/igb/version": b"5.16.9\n",
+        "/sys/module/igb/srcversion": b"6C4E\n",
+    }
 
 
 def test_of_processes_what_each_is_called_and_the_maps_of_who_has_a_device(camera: Camera) -> None:

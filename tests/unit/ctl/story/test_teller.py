@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.pages import table_rows
 from tests.unit.ctl.recording import taken
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
@@ -45,6 +47,21 @@ def test_an_attachment_by_each_of_its_names(world: World, target: str) -> None:
     assert story["reason"] == "the first free one of enp1s0f0"
     assert {("set", "vlan 100"), ("leased", "10.10.0.0/24"), ("ADD", "attached"), ("now", "attached")} <= {
         *steps(story)
+    }
+
+
+def test_the_document_is_the_pages(world: World) -> None:
+    cells = [row[0] for row in table_rows("docs/explain.md")]
+    page = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    add(world)
+
+    document = told(world, "c1", "--log", LOG)
+
+    (story,) = document["stories"]
+    assert {f"stories[].{key}[]" if key == "events" else f"stories[].{key}" for key in story} <= page
+    assert {f"{key}[]" for key in document if key != "version"} <= page
+    assert {frozenset(event) for event in story["events"]} == {
+        frozenset({"time", "step", "what", "result", "isBad"})
     }
 
 
