@@ -28,6 +28,8 @@ def quoted(text: str) -> str:
         return shlex.quote(text)
     raw = text.encode("utf-8", "surrogateescape")
     plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in raw)
+    if raw.endswith(b"\n"):  # a substitution drops it, and the command would have another file; an older dash finds none
+        return f"$'{plain}'"
     return f"\"$(printf '{plain}')\""
 
 
