@@ -14,7 +14,7 @@ from ...kernel.netns import OWN
 from ...vf.host import Host
 from ...words.errors import InputOutput
 from ...words.failures import Failures
-from .. import node, profile
+from .. import node, profile, publish
 from ..tool import Tool
 from . import anonymous, lookers, scope, state
 from .camera import Camera
@@ -154,20 +154,9 @@ def _progress(tool: Tool) -> Callable[[str], None]:
 
 
 def _write(file: str, content: bytes, force: bool) -> None:
-    """Whole or not at all, for its owner alone."""
-    temporary = f"{file}.{os.getpid()}.tmp"
+    """For its owner alone."""
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as out:
-                out.write(content)
-            if force:
-                os.rename(temporary, file)
-            else:
-                os.link(temporary, file, follow_symlinks=False)
-        finally:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
+        publish.put(file, content, 0o600, replaces=force)
     except FileExistsError as error:
         raise InputOutput(
             f"record into {file}: it is there", "give another name, or --force to replace it"
