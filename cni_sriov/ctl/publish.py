@@ -42,11 +42,11 @@ def put(path: str, content: bytes, mode: int, replaces: bool = True) -> None:
 def _refuse_other(path: str) -> None:
     """What a rename would turn into a file: /dev/null, a FIFO, /dev/stdout, which is a link to where standard output goes."""
     try:
-        found = os.stat(path)
+        link, found = os.lstat(path), os.stat(path)
     except OSError as error:
         if is_gone(error):
             return
         raise
-    is_standard = os.path.islink(path) and os.readlink(path).startswith("/proc/")
+    is_standard = stat.S_ISLNK(link.st_mode) and os.readlink(path).startswith("/proc/")
     if is_standard or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         raise InputOutput(f"write {path}: it is no regular file", "- is standard output")
