@@ -522,3 +522,19 @@ def test_sysfs_that_cannot_be_written_is_told_so(card: World) -> None:
 
     assert (run.status, driver(card)) == (1, "igbvf")
     assert "/sys is not writable here" in run.err
+
+
+def test_no_driver_is_no_word_for_unbind(world: World) -> None:
+    """A script's variable that is not set."""
+    run = sriovctl(world, "bind", "enp1s0f0:0", "")
+
+    assert (run.status, run.out) == (2, "")
+    assert "sriovctl unbind" in run.err
+    assert world.kernel.pfs[0].vfs[0].driver == "igbvf"
+
+
+@pytest.mark.parametrize("index", ["1" * 5000, "٣", "²"])
+def test_an_index_is_a_number_of_ours(world: World, index: str) -> None:
+    run = sriovctl(world, "bind", f"enp1s0f0:{index}", "auto")
+
+    assert (run.status, "bug in" in run.err, "PF:INDEX" in run.err) == (1, False, True)
