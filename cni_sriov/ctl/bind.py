@@ -25,7 +25,6 @@ from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.pci import is_userspace, parse_pci_address
 from . import drivers, rebound, unbound, vfs
 
-
 _DIGITS = 5  # of a VF's index, which has 16 bits
 
 

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from ..decide.trouble import one_line
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
+from ..words.shown import one_line
 from . import arguments
 from .commands import (
     apply,

@@ -139,7 +139,9 @@ def _unmount(path: str) -> str:
     """
     if path.startswith("/proc/"):
         _, _, pid, _, inside = path.split("/", 4)
-        return by_hand(f"/{inside} is mounted in the mount namespace of process {pid} alone: end that process")
+        return by_hand(
+            f"/{inside} is mounted in the mount namespace of process {pid} alone: end that process"
+        )
     directory, _, name = path.rpartition("/")
     if directory in {"/run/netns", "/var/run/netns"}:
         return f"ip netns del {quoted(name)}"
@@ -173,7 +175,9 @@ def _seen_away(away: Away) -> list[Evidence]:
 def _home(away: Away) -> str:
     if not away.path:
         return "# stop what has it open; the VF then comes back by itself"
-    enter = f"nsenter --net={quoted(away.path)} ip link set dev {quoted(away.netdev)}"  # it may be called `down`
+    enter = (
+        f"nsenter --net={quoted(away.path)} ip link set dev {quoted(away.netdev)}"  # it may be called `down`
+    )
     who = "# if whoever put it there is through with it:"
     return f"{who}\n{enter} down\n{enter} netns 1"
 

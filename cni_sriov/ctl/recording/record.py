@@ -14,6 +14,7 @@ from ...kernel.netns import OWN
 from ...vf.host import Host
 from ...words.errors import InputOutput
 from ...words.failures import Failures
+from ...words.shown import one_line
 from .. import node, profile, publish
 from ..tool import Tool
 from . import anonymous, lookers, scope, state
@@ -64,7 +65,7 @@ def tell(tool: Tool, made: Recorded) -> None:
     size = f"{made.size / 1024:.0f} KiB" if made.size < 1 << 20 else f"{made.size / (1 << 20):.1f} MiB"
     tool.out.write(f"{made.file}: {made.paths} paths, {size}\n")
     for one in made.failed:
-        tool.out.write(f"not recorded: {one}\n")
+        tool.out.write(f"not recorded: {one_line(one)}\n")
     if not made.is_anonymous:
         tool.out.write(
             "it names containers, MACs and addresses of this node; --anonymous hides them (docs/recording.md)\n"

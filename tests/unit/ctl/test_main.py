@@ -90,11 +90,20 @@ ENTRY = "from cni_sriov.ctl.main import entry\nentry()"
 
 @pytest.mark.parametrize(
     ("redirection", "status"),
-    [(">&-", 1), ("2>&-", 1), (">&- 2>&- <&-", 1), (">/dev/full", 1), ("--json >/dev/full", 1), (">/dev/full 2>&1", 1)],
+    [
+        (">&-", 1),
+        ("2>&-", 1),
+        (">&- 2>&- <&-", 1),
+        (">/dev/full", 1),
+        ("--json >/dev/full", 1),
+        (">/dev/full 2>&1", 1),
+    ],
 )
 def test_without_a_place_for_its_words_there_is_no_traceback(redirection: str, status: int) -> None:
     line = f'"$0" -c "$1" validate /dev/null {redirection}'
-    done = subprocess.run(["sh", "-c", line, sys.executable, ENTRY], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, ENTRY], capture_output=True, text=True, check=False
+    )
 
     assert (done.returncode, "Traceback" in done.stderr, "bug in" in done.stderr) == (status, False, False)
     assert "Exception ignored" not in done.stderr

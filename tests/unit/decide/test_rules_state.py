@@ -272,7 +272,9 @@ def test_what_a_container_names_cannot_become_a_command() -> None:
     (mount,) = told(held=[replace(HELD, mounts=["/run/netns/x;y\nz"])])
 
     for line in found.remedy.splitlines()[1:]:
-        assert shlex.split(line)[1:6] == ["--net=/run/netns/a;b $(c)", "ip", "link", "set", "e;reboot"]
+        assert shlex.split(line)[1:7] == [
+            *("--net=/run/netns/a;b $(c)", "ip", "link", "set", "dev", "e;reboot")
+        ]
     (
         _,
         unmount,

@@ -173,7 +173,17 @@ def test_a_vf_that_was_meant_for_vfio_and_did_not_get_it() -> None:
 EVIL = "$(id>x);'&"  # dev_valid_name (net/core/dev.c) takes all but blanks, "/" and ":"
 
 
-@pytest.mark.parametrize("rule", [rules.no_vfs, rules.numvfs_busy, rules.totalvfs_exceeded, rules.pf_down, rules.no_carrier, rules_dpdk.vpp_takes_pf])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        rules.no_vfs,
+        rules.numvfs_busy,
+        rules.totalvfs_exceeded,
+        rules.pf_down,
+        rules.no_carrier,
+        rules_dpdk.vpp_takes_pf,
+    ],
+)
 def test_a_shell_takes_a_ports_name_for_a_name(rule: Rule) -> None:
     """What came back from a container's netns has the name that it had there."""
     facts = healthy()

@@ -106,7 +106,11 @@ HOSTILE: list[Any] = [
     *(broken(ages={"/run/t": age}) for age in (float("nan"), float("inf"), -1, 1e300, 10**400)),
     *(broken(node=NODE | {"uptime": uptime}) for uptime in (float("nan"), float("-inf"), 10**400)),
     broken(node=NODE | {"made": 10**30}),
-    *(broken(**{part: {"/sys/f": str(number)}}) for part in ("failed", "unread") for number in (4096, 10**18)),
+    *(
+        broken(**{part: {"/sys/f": str(number)}})
+        for part in ("failed", "unread")
+        for number in (4096, 10**18)
+    ),
 ]
 
 
