@@ -551,7 +551,7 @@ def test_what_was_kept_and_cannot_be_read_is_given_up_as_the_error_says(card: Wo
 
     assert (refused.status, f"sriovctl gc --forget {path}" in refused.err) == (1, True)
     assert (given_up.status, given_up.err, kept(card)) == (0, "", [])
-    assert (sriovctl(card, "bind", VF, "kernel").status, driver(card)) == (0, "igbvf")
+    assert (sriovctl(card, "restore", VF).status, sriovctl(card, "unbind", VF).status) == (0, 0)
 
 
 def test_what_was_kept_and_can_be_read_is_not_given_up(card: World) -> None:
