@@ -88,7 +88,7 @@ def _add_common(target: _Parser, is_first: bool) -> None:
     target.add_argument(
         "--replay",
         metavar="FILE",
-        default="" if is_first else argparse.SUPPRESS,
+        default=None if is_first else argparse.SUPPRESS,
         help="look at a recording (sriovctl record) instead of this node; - is standard input"
         if is_first
         else argparse.SUPPRESS,

@@ -25,6 +25,8 @@ from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.pci import is_userspace, parse_pci_address
 from . import drivers, rebound, unbound, vfs
 
+_DIGITS = 5  # of a VF's index, which has 16 bits
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -63,7 +65,8 @@ def find(host: Host, where: str) -> str:
         address = parse_pci_address(where)
     except ValueError:
         pf, colon, index = where.rpartition(":")
-        address = _vf(host, pf, int(index)) if colon and index.isdecimal() else _of_netdev(host, where)
+        is_index = bool(colon) and index.isascii() and index.isdecimal() and len(index) <= _DIGITS
+        address = _vf(host, pf, int(index)) if is_index else _of_netdev(host, where)
     if not host.sysfs.exists(address):
         raise PfUnusable(f"use device {where}: there is none at {address}", "lspci -D lists them")
     return address

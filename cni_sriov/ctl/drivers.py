@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..decide.planner import UIO, VFIO, Facts
 from ..kernel import devices, holders, modules
-from ..kernel.devices import DEVICES
 from ..kernel.files import Files
 from ..state import bound
 from ..vf.host import Host
@@ -68,7 +67,7 @@ def uses(host: Host, files: Files, device: Device) -> list[str]:
     """Who has it, a line each, but for processes that have its node open (kernel/holders.py)."""
     claim = claim_on(host, device.address)
     lines = [claim] if claim else []
-    for name in netdevs(files, device.address):
+    for name in devices.netdevs(files, device.address):
         lines += _netdev_uses(host, name)
     if device.driver and host.sysfs.has_netdev(device.address) and not device.netdevs and not claim:
         lines.append("its netdev is in another network namespace")
@@ -82,15 +81,6 @@ def claim_on(host: Host, address: str) -> str:
     if record is not None:
         return f"attached to {record.attachment} ({record.netns})"
     return "taken, by a claim that cannot be read" if address in host.ledger.claimed() else ""
-
-
-def netdevs(files: Files, address: str) -> list[str]:
-    """A virtio card has its netdev a level below."""
-    device = f"{DEVICES}/{address}"
-    below = [name for name in files.names(device) if name.startswith("virtio")]
-    return files.names(f"{device}/net") + [
-        netdev for name in below for netdev in files.names(f"{device}/{name}/net")
-    ]
 
 
 def _netdev_uses(host: Host, name: str) -> list[str]:

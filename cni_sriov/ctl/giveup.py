@@ -13,8 +13,9 @@ from functools import partial
 from ..ipam import own
 from ..leases.directory import STICKY, Directory
 from ..owner import records
-from ..state import claims, files
+from ..state import bound, claims, files
 from ..state.ledger import Ledger, attachment_of
+from ..state.lock import Lock
 from ..vf.card import in_host
 from ..vf.host import Host
 from ..words.domain import Attachment
@@ -59,6 +60,8 @@ def _act_for(host: Host, path: str, data_dir: str) -> Act | None:
         return partial(_record, ledgers[parent], name)
     if parent == f"{run_dir}/names" and name[0] != ".":  # of one VF, and nothing hangs on it
         return partial(_plain, path)
+    if parent == f"{run_dir}/bound" and name[0] != ".":
+        return partial(_bound, path)
     found = _lease_dir(host, parent, data_dir)
     return partial(_lease, path, *found) if found is not None and name[0] != "." else None
 
@@ -173,6 +176,20 @@ def _why(there: Directory, owner: str, name: str, path: str) -> str:
     except Unreadable as error:
         return error.why
     raise BadConfig(f"give up {path}: it can be read", "DEL gives back what it holds, or `sriovctl gc`")
+
+
+def _bound(path: str, host: Host, dry_run: bool) -> Verdict:
+    """What a device was before `sriovctl bind`."""
+    address = os.path.basename(path)
+    with Lock(f"{host.ledger.run_dir}/bound.lock", "sriovctl gc"):
+        try:
+            bound.of(host.ledger.run_dir, address, 0)
+        except Unreadable as error:
+            if not dry_run:
+                _remove(path)
+            what = f"what {address} was is not known any more: `sriovctl bind {address} kernel`"
+            return Verdict("file", path, "", True, f"{error.why}; {what}")
+    raise BadConfig(f"give up {path}: it can be read", f"sriovctl restore {address}")
 
 
 def _plain(path: str, _: Host, dry_run: bool) -> Verdict:

@@ -9,12 +9,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
+from ..words.shown import one_line
 from . import arguments
 from .commands import (
     apply,
@@ -65,16 +67,35 @@ COMMANDS = tuple(
 
 def entry() -> None:
     """The executable."""
+    _open_standard()
     tool = Tool(sys.stdout, sys.stderr, os.geteuid(), _host)
     try:
         status = main(sys.argv[1:], tool)
         sys.stdout.flush()
     except BrokenPipeError:  # `sriovctl status | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = FAILED
+        status = _without_output()
+    except OSError as error:  # a full disk, below standard output or standard error
+        status = _without_output()
+        with suppress(OSError):
+            sys.stderr.write(f"sriovctl: write to standard output: {error.strerror}\n")
     except KeyboardInterrupt:
         status = 130  # 128 + SIGINT
     sys.exit(status)
+
+
+def _open_standard() -> None:
+    """What is closed leads to nowhere: else the next file that is opened, a lock's, would get what a child has to say."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 # for the whole run
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def _without_output() -> int:
+    """What is still to be written at the exit goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return FAILED
 
 
 def _host(state_dir: str) -> Host:
@@ -88,7 +109,7 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     try:
         options = arguments.parser(COMMANDS).parse_args(argv)
         as_json = as_json or getattr(options, "output", "") == "json"  # status -o json
-        if options.replay:
+        if options.replay is not None:
             return _replay(options, tool)
         if options.needs_root and tool.euid != 0:
             raise NotRealRoot(
@@ -102,6 +123,8 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     except (arguments.Usage, NotRealRoot) as error:
         _tell(tool, as_json, error)
         return USAGE if isinstance(error, arguments.Usage) else NOT_ROOT
+    except BrokenPipeError:  # of standard output: `entry` knows what to do
+        raise
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
@@ -122,6 +145,6 @@ def _tell(tool: Tool, as_json: bool, error: CniError) -> None:
         write_json(tool, {"error": {"code": error.code, "msg": error.msg, "details": error.details}})
         return
     red, plain = ("\033[1;31m", "\033[0m") if tool.err.isatty() else ("", "")
-    tool.err.write(f"{red}sriovctl: {error.msg}{plain}\n")
+    tool.err.write(f"{red}sriovctl: {one_line(error.msg)}{plain}\n")
     for line in error.details.splitlines():
-        tool.err.write(f"  {line}\n")
+        tool.err.write(f"  {one_line(line)}\n")

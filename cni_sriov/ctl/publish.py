@@ -1,12 +1,15 @@
-"""Files that others read again and again: a picture, a textfile of metrics."""
+"""Files that the operator names: a picture, a textfile of metrics, a recording. Each is there whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from typing import TextIO
 
 from ..state import files
 from ..words.errors import InputOutput
+from ..words.gone import is_gone
 
 
 def write(out: TextIO, path: str, text: str) -> None:
@@ -14,18 +17,36 @@ def write(out: TextIO, path: str, text: str) -> None:
     if path == "-":
         out.write(text)
         return
-    place = os.path.abspath(path)
-    temporary = files.beside(place, "tmp")
     try:
-        files.create(temporary, text.encode(), 0o644)
+        put(path, text.encode(), 0o644)
     except OSError as error:
-        raise _refused(path, error) from error
-    try:
-        os.rename(temporary, place)
-    except OSError as error:
-        files.remove(temporary)
-        raise _refused(path, error) from error
+        raise InputOutput(
+            f"write {path}: {error.strerror}", "is its directory there, and writable?"
+        ) from error
 
 
-def _refused(path: str, error: OSError) -> InputOutput:
-    return InputOutput(f"write {path}: {error.strerror}", "is its directory there, and writable?")
+def put(path: str, content: bytes, mode: int, replaces: bool = True) -> None:
+    """OSError as the kernel says; FileExistsError if it is there and may not be replaced. InputOutput for what is no file."""
+    _refuse_other(path)
+    directory, _, name = os.path.abspath(path).rpartition("/")
+    # of this process alone, since nobody has a lock; and not .prom, or node_exporter reads it half written
+    temporary = f"{directory}/.{name}.{os.getpid()}.tmp"
+    try:
+        files.create(temporary, content, mode)
+        (os.rename if replaces else os.link)(temporary, f"{directory}/{name}")
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _refuse_other(path: str) -> None:
+    """What a rename would turn into a file: /dev/null, a FIFO, /dev/stdout, which is a link to where standard output goes."""
+    try:
+        link, found = os.lstat(path), os.stat(path)
+    except OSError as error:
+        if is_gone(error):
+            return
+        raise
+    is_standard = stat.S_ISLNK(link.st_mode) and os.readlink(path).startswith("/proc/")
+    if is_standard or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise InputOutput(f"write {path}: it is no regular file", "- is standard output")

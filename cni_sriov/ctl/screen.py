@@ -12,10 +12,12 @@ import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.text import Text
+
+from ..words.shown import one_line
 
 _ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
 _PIPE_WIDTH = 1000
@@ -40,8 +42,7 @@ def cell(text: object, style: str = "") -> Text:
 
 def clean(text: str) -> str:
     """Nothing that a terminal would obey, and no two blanks in a row."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
-    return re.sub(" {2,}", " ", shown).strip()
+    return re.sub(" {2,}", " ", one_line(text)).strip()
 
 
 def short_id(container_id: str) -> str:
@@ -61,7 +62,22 @@ def amount(number: int) -> str:
 def console_of(out: TextIO) -> Console:
     """For tables that wrap nothing in a pipe and may be cut on a terminal."""
     width = None if out.isatty() else _PIPE_WIDTH
-    return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return _Careful(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+class _Careful(Console):
+    """Shows in a text what a terminal would obey. The cells of a table are their maker's to clean (`cell`)."""
+
+    def print(self, *objects: Any, **keys: Any) -> None:
+        super().print(*map(_careful, objects), **keys)
+
+
+def _careful(what: Any) -> Any:
+    if isinstance(what, str):
+        return "\n".join(map(one_line, what.split("\n")))
+    if isinstance(what, Text) and not what.plain.replace("\n", "").isprintable():
+        return Text(_careful(what.plain), style=what.style)
+    return what
 
 
 class Screen:

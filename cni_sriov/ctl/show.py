@@ -13,7 +13,7 @@ from .baseline import Row
 from .finding import Finding
 from .gc import Verdict
 from .importer import Imported
-from .screen import console_of, short_id
+from .screen import cell, console_of, short_id
 from .vfs import Provision
 
 _WIDE = 100
@@ -33,11 +33,6 @@ def _table(console: Console, *columns: str) -> Table:
     return table
 
 
-def _dash(text: str) -> Text:
-    """A cell is never empty: awk counts on it."""
-    return Text(text) if text else Text("-", style="dim")
-
-
 # vfs ------------------------------------------------------------------------------------------------------
 
 
@@ -51,7 +46,7 @@ def vfs(out: TextIO, outcome: Provision) -> None:
         table = _table(console, "VF", "PCI address", "driver", "netdev", "MAC")
         for vf in row.vfs:
             cells = (vf.vf.pci_address, vf.vf.driver, vf.netdev, vf.mac)
-            table.add_row(str(vf.vf.index), *map(_dash, cells))
+            table.add_row(str(vf.vf.index), *map(cell, cells))
         console.print(table)
     for line in outcome.missing:
         console.print(Text(f"not ready: {line}", style="red"))
@@ -77,7 +72,7 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
         who = f"{short_id(lease['containerID'])}/{lease['ifname']}" if lease["containerID"] else ""
         address = lease["address"].partition("/")[0]
         cells = lease | {"container": who, "kept for": lease["sticky"], "address": address}
-        table.add_row(*(_dash(cells[column]) for column in columns))
+        table.add_row(*(cell(cells[column]) for column in columns))
     console.print(table)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..decide.wanted import Step
 from ..words.errors import CniError
+from ..words.shown import one_line
 from .apply import Applied, PfOutcome, Reporter
 from .screen import console_of
 
@@ -48,7 +49,7 @@ class Lines(Silent):
 
     def end(self, error: CniError | None) -> None:
         told = self._say if error is None else f"failed: {self._say}"
-        self._err.write(f"{told}\n")
+        self._err.write(f"{one_line(told)}\n")
         self._err.flush()
 
 

@@ -123,7 +123,7 @@ def vpp_takes_pf(facts: Facts) -> Iterator[Trouble]:
                 "warning",
                 card.name,
                 f"{card.name} is down, and VPP takes it at its next start: then it has no VFs any more",
-                f"ip link set {card.ifname} up\n# for good: in the part dpdk of {conf}, a line for each VF that VPP shall"
+                f"ip link set {quoted(card.ifname)} up\n# for good: in the part dpdk of {conf}, a line for each VF that VPP shall"
                 " have, like dev 0000:01:10.0",
                 [
                     Evidence(conf, "no dev in its part dpdk"),

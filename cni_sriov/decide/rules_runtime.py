@@ -193,9 +193,8 @@ def same_network_name(facts: Facts) -> Iterator[Trouble]:
             other = first.setdefault(network.name, network) if network.name else network
             if other is not network and (other.is_ours or network.is_ours):
                 why = f"{other.path} and {network.path} are both called {network.name}: {runtime.name} takes one of them"
-                remedy = (
-                    f"# give it another name, or take one of them away:\nmv {network.path} {network.path}.off"
-                )
+                aside = _aside(network.path, f"{network.path}.off")
+                remedy = f"# give it another name, or take one of them away:\n{aside}"
                 evidence = [Evidence(one.path, f'"name": "{one.name}"') for one in (other, network)]
                 yield Trouble("same-network-name", "warning", network.path, why, remedy, evidence)
 

@@ -134,10 +134,14 @@ def netns_without_process(facts: Facts) -> Iterator[Trouble]:
 
 
 def _unmount(path: str) -> str:
-    """One below /proc/PID/root is a mount of that process's mount namespace."""
+    """One below /proc/PID/root is a mount of that process's mount namespace, which only a program in there can unmount: no
+    program of a container's is one that root shall start.
+    """
     if path.startswith("/proc/"):
         _, _, pid, _, inside = path.split("/", 4)
-        return f"nsenter --target {pid} --mount umount {quoted('/' + inside)}"
+        return by_hand(
+            f"/{inside} is mounted in the mount namespace of process {pid} alone: end that process"
+        )
     directory, _, name = path.rpartition("/")
     if directory in {"/run/netns", "/var/run/netns"}:
         return f"ip netns del {quoted(name)}"
@@ -147,7 +151,7 @@ def _unmount(path: str) -> str:
 def vf_of_nobody(facts: Facts) -> Iterator[Trouble]:
     """A VF is in another network namespace, and nobody recorded that: it can be given to no container.
 
-    warning: `nsenter --net=... ip link set NETDEV netns 1`
+    warning: `nsenter --net=... ip link set dev NETDEV netns 1`
     """
     for away in facts.state.away:
         where = f"{away.where} ({away.pci})"
@@ -171,7 +175,9 @@ def _seen_away(away: Away) -> list[Evidence]:
 def _home(away: Away) -> str:
     if not away.path:
         return "# stop what has it open; the VF then comes back by itself"
-    enter = f"nsenter --net={quoted(away.path)} ip link set {quoted(away.netdev)}"
+    enter = (
+        f"nsenter --net={quoted(away.path)} ip link set dev {quoted(away.netdev)}"  # it may be called `down`
+    )
     who = "# if whoever put it there is through with it:"
     return f"{who}\n{enter} down\n{enter} netns 1"
 

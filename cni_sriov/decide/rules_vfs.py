@@ -8,7 +8,7 @@ from ..words.modules import ModuleOption
 from . import oracle
 from .facts import Facts, Rule
 from .facts_card import Card, CardVf
-from .trouble import Evidence, Trouble, by_hand
+from .trouble import Evidence, Trouble, by_hand, quoted
 
 _VF_MODULES = {"igbvf", "ixgbevf", "iavf", "i40evf", "mlx5_core", "mlx4_core", "bnxt_en", "cxgb4vf", "qede"}
 _OF_SLOT = {
@@ -34,7 +34,7 @@ def no_vfs(facts: Facts) -> Iterator[Trouble]:
                 "note",
                 card.name,
                 f"{card.name} has no VFs; it can have {device.totalvfs}",
-                f"sriovctl vfs {card.name} {device.totalvfs}",
+                f"sriovctl vfs {quoted(card.name)} {device.totalvfs}",
                 _numbers(card),
             )
 
@@ -58,7 +58,7 @@ def numvfs_busy(facts: Facts) -> Iterator[Trouble]:
                         *(by_hand(f"  {line}") for line in card.users),
                         "# what dead containers left goes by:",
                         "sriovctl gc",
-                        f"sriovctl vfs {card.name} {card.device.totalvfs}",
+                        f"sriovctl vfs {quoted(card.name)} {card.device.totalvfs}",
                     ]
                 ),
                 [*_numbers(card), *(Evidence("in use", line) for line in card.users)],
@@ -80,7 +80,7 @@ def totalvfs_exceeded(facts: Facts) -> Iterator[Trouble]:
                     card.name,
                     f"{option.module} is told to give {card.name} {wanted} VFs, and it can have"
                     f" {card.device.totalvfs} at most: it gets none, or fewer",
-                    f"{by_hand(f'in {option.source}: no max_vfs; then')}\nsriovctl vfs {card.name} {card.device.totalvfs}",
+                    f"{by_hand(f'in {option.source}: no max_vfs; then')}\nsriovctl vfs {quoted(card.name)} {card.device.totalvfs}",
                     [Evidence(option.source, option.line), *_numbers(card)],
                 )
 
@@ -133,7 +133,7 @@ def pf_down(facts: Facts) -> Iterator[Trouble]:
                 "error" if card.users else "warning",
                 card.name,
                 f"{card.name} is down, and its {card.device.numvfs} VFs carry nothing until it is up",
-                f"ip link set {card.ifname} up\n# for good: in this machine's network configuration",
+                f"ip link set {quoted(card.ifname)} up\n# for good: in this machine's network configuration",
                 [Evidence(f"ip link show {card.ifname}", "not UP"), *_numbers(card)[:1]],
             )
 
@@ -150,7 +150,7 @@ def no_carrier(facts: Facts) -> Iterator[Trouble]:
                 "warning",
                 card.name,
                 f"{card.name} has no carrier: its VFs reach nothing beyond the card",
-                f"# plug in its cable, or bring up the switch's port; then\nip link show {card.ifname}",
+                f"# plug in its cable, or bring up the switch's port; then\nip link show {quoted(card.ifname)}",
                 [Evidence(f"ip link show {card.ifname}", "UP, NO-CARRIER")],
             )
 
@@ -204,7 +204,7 @@ def driver_not_bound(facts: Facts) -> Iterator[Trouble]:
                     "warning",
                     f"{card.name} vf {vf.index}",
                     f"{device.address} shall be on {device.override} and has no driver{iommu}",
-                    f"modprobe {device.override}\necho {device.address} > /sys/bus/pci/drivers_probe\n"
+                    f"modprobe {quoted(device.override)}\necho {device.address} > /sys/bus/pci/drivers_probe\n"
                     f"# still none: dmesg says why. Back to its network driver:\n"
                     f"# echo > {sysfs}/driver_override; echo {device.address} > /sys/bus/pci/drivers_probe",
                     [

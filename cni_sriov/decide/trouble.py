@@ -7,6 +7,8 @@ import string
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..words.shown import one_line
+
 _PLAIN = set(string.ascii_letters + string.digits + "/._-+:@,= ")
 Severity = Literal[
     "error", "warning", "note"
@@ -18,16 +20,16 @@ def by_hand(text: str) -> str:
     return f"# {one_line(text)}"
 
 
-def one_line(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
-
-
 def quoted(text: str) -> str:
     """As a shell takes it, on one line and in letters that can be shown: any byte may be in a file's name."""
     if text.isprintable():
         return shlex.quote(text)
     raw = text.encode("utf-8", "surrogateescape")
     plain = "".join(chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in raw)
+    if raw.endswith(
+        b"\n"
+    ):  # a substitution drops it, and the command would have another file; an older dash finds none
+        return f"$'{plain}'"
     return f"\"$(printf '{plain}')\""
 
 

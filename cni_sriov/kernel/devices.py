@@ -26,7 +26,7 @@ def device(files: Files, address: str) -> Device:
         device=_number(files, f"{where}/device"),
         driver=files.target(f"{where}/driver").rpartition("/")[2],
         override="" if override == "(null)" else override,  # driver_override_show, drivers/pci/pci-sysfs.c
-        netdevs=files.names(f"{where}/net") or _below(files, where),
+        netdevs=netdevs(files, address),
         pf=files.target(f"{where}/physfn").rpartition("/")[2],
         totalvfs=_number(files, f"{where}/sriov_totalvfs"),
         numvfs=_number(files, f"{where}/sriov_numvfs"),
@@ -37,10 +37,12 @@ def device(files: Files, address: str) -> Device:
     )
 
 
-def _below(files: Files, where: str) -> list[str]:
-    """Of a virtio card, whose netdev is one device further down."""
+def netdevs(files: Files, address: str) -> list[str]:
+    """A virtio card has its netdev one device further down."""
+    where = f"{DEVICES}/{address}"
     inner = [name for name in files.names(where) if name.startswith("virtio")]
-    return [netdev for name in inner for netdev in files.names(f"{where}/{name}/net")]
+    below = [netdev for name in inner for netdev in files.names(f"{where}/{name}/net")]
+    return files.names(f"{where}/net") + below
 
 
 def _number(files: Files, path: str, absent: int = 0) -> int:

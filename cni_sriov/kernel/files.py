@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
 from functools import partial
@@ -71,27 +72,33 @@ class Files:
 
 
 def _content(path: str) -> bytes:
-    """EINVAL for what is no file: a FIFO would never end, and a device might do something.
-
-    In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler).
-    """
+    """In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler)."""
     found = b""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(EINVAL, "it is no regular file")
+    with _regular(path) as fd:
         while len(found) < _MOST and (piece := os.read(fd, _PIECE)):
             found += piece
-    finally:
-        os.close(fd)
     return found
 
 
 def _end(path: str, most: int) -> bytes:
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        file.seek(max(0, size - most))
-        return file.read(most)
+    found = b""
+    with _regular(path) as fd:
+        os.lseek(fd, max(0, os.fstat(fd).st_size - most), os.SEEK_SET)
+        while len(found) < most and (piece := os.read(fd, min(_PIECE, most - len(found)))):
+            found += piece
+    return found
+
+
+@contextmanager
+def _regular(path: str) -> Iterator[int]:
+    """EINVAL for what is no file: a FIFO would never end, and a device might do something."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(EINVAL, "it is no regular file")
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _real(path: str) -> str:

@@ -33,7 +33,6 @@ REASONED = {
     "ctl/recording/camera.py:Camera._list": TOLD,
     "ctl/recording/camera.py:Camera._read": TOLD,
     "ctl/recording/hosts.py:_cookie": NOTHING_TAKEN,
-    "ctl/recording/record.py:_write": TRIED_AGAIN,
     "ctl/recording/record.py:run": TRIED_AGAIN,
     "ctl/recording/state.py:_put": NOTHING_TAKEN,
     "ctl/recording/state.py:unpack": NOTHING_TAKEN,
@@ -77,6 +76,7 @@ REASONED = {
     "vf/restore.py:_verify.wrong": WORSE,
     "vf/stacked.py:in_another_netns": WORSE,
     "words/log.py:Log.__init__": TOLD,
+    "ctl/main.py:entry": ONLY_OUTPUT,
     "words/log.py:Log._write": ONLY_OUTPUT,
 }
 

@@ -27,7 +27,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= _MOST_S):
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) <= _MOST_S):
         raise argparse.ArgumentTypeError(f"{words(text)} is no number of seconds in 0-{_MOST_S}")
     return int(text)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..arguments import Command
+from ..arguments import Command, Usage
 from ..tool import OK, Tool, write_json
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ def _driver(text: str) -> str:
 def run(options: argparse.Namespace, tool: Tool) -> int:
     from .. import bind
 
+    if not options.driver:
+        raise Usage("bind to no driver: DRIVER is empty", "sriovctl unbind DEVICE leaves it without one")
     host = tool.make_host(options.state_dir)
     address = bind.find(host, options.device)
     if options.dry_run:

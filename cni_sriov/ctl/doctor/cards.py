@@ -9,7 +9,7 @@ from ...vf.host import Host
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
 from ...words.pci import is_userspace, parse_pci_address
-from .. import drivers, slot, vfs
+from .. import slot, vfs
 from . import processes
 from .processes import Process
 
@@ -62,7 +62,7 @@ def look(
 def _card(host: Host, files: Files, device: Device, found: list[Device], running: list[Process]) -> Card:
     card = Card(device, is_userspace=is_userspace(device.driver), is_meant=is_userspace(device.override))
     card.slot = slot.look(files, device.address)
-    names = host.sysfs.netdevs(device.address) or drivers.netdevs(files, device.address)
+    names = host.sysfs.netdevs(device.address) or devices.netdevs(files, device.address)
     card.ifname = next(iter(names), "")
     link = host.netlink.link(card.ifname) if card.ifname else None
     if link is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from ...conf import hostsubnet, netconf
 from ...conf.keycase import value_of
 from ...decide.facts_runtime import Network, Unserved
+from ...decide.trouble import quoted
 from ...kernel.files import Files
 from ...vf import claim
 from ...vf.host import Host
@@ -138,7 +139,7 @@ def _lack(host: Host, conf: netconf.NetConf) -> Unserved | None:
 def _without_vfs(pfs: list[PF]) -> Unserved:
     names = " and ".join(pf.ifname or pf.pci_address for pf in pfs)
     first = pfs[0]
-    command = f"sriovctl vfs {first.ifname or first.pci_address} {first.totalvfs}"
+    command = f"sriovctl vfs {quoted(first.ifname or first.pci_address)} {first.totalvfs}"
     return Unserved("vfs", f"{names} has no VFs (numvfs is 0)", command)
 
 

@@ -7,7 +7,8 @@ from typing import TextIO
 from rich.text import Text
 
 from ...decide.doctor import About
-from ...decide.trouble import Trouble, one_line
+from ...decide.trouble import Trouble
+from ...words.shown import one_line
 from ..screen import console_of
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}

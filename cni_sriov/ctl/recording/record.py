@@ -14,7 +14,8 @@ from ...kernel.netns import OWN
 from ...vf.host import Host
 from ...words.errors import InputOutput
 from ...words.failures import Failures
-from .. import node, profile
+from ...words.shown import one_line
+from .. import node, profile, publish
 from ..tool import Tool
 from . import anonymous, lookers, scope, state
 from .camera import Camera
@@ -64,7 +65,7 @@ def tell(tool: Tool, made: Recorded) -> None:
     size = f"{made.size / 1024:.0f} KiB" if made.size < 1 << 20 else f"{made.size / (1 << 20):.1f} MiB"
     tool.out.write(f"{made.file}: {made.paths} paths, {size}\n")
     for one in made.failed:
-        tool.out.write(f"not recorded: {one}\n")
+        tool.out.write(f"not recorded: {one_line(one)}\n")
     if not made.is_anonymous:
         tool.out.write(
             "it names containers, MACs and addresses of this node; --anonymous hides them (docs/recording.md)\n"
@@ -154,20 +155,9 @@ def _progress(tool: Tool) -> Callable[[str], None]:
 
 
 def _write(file: str, content: bytes, force: bool) -> None:
-    """Whole or not at all, for its owner alone."""
-    temporary = f"{file}.{os.getpid()}.tmp"
+    """For its owner alone."""
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as out:
-                out.write(content)
-            if force:
-                os.rename(temporary, file)
-            else:
-                os.link(temporary, file, follow_symlinks=False)
-        finally:
-            if os.path.lexists(temporary):
-                os.unlink(temporary)
+        publish.put(file, content, 0o600, replaces=force)
     except FileExistsError as error:
         raise InputOutput(
             f"record into {file}: it is there", "give another name, or --force to replace it"

@@ -25,6 +25,9 @@ from .values import decoded, encoded
 
 FORMAT = 1
 MOST = 64 << 20  # bytes of the document; that of a node with 256 VFs has 6 MB
+MOST_PARTS = 2 << 20  # that of a node with 256 VFs has 30 000; a list takes 20 times the bytes of its text
+_MOST_S = 1 << 40  # of a time, in seconds
+_MOST_ERRNO = 4095  # MAX_ERRNO, linux/err.h
 _GZIP = b"\x1f\x8b"
 _NUMBERS = {name: number for number, name in errorcode.items()}
 
@@ -160,6 +163,8 @@ def _plain(content: bytes) -> bytes:
             content = file.read(MOST + 1)
     if len(content) > MOST:
         raise ValueError(f"it has more than {MOST >> 20} MiB")
+    if content.count(b",") > MOST_PARTS:
+        raise ValueError(f"it has more than {MOST_PARTS} parts")
     return content
 
 
@@ -188,8 +193,8 @@ def _node(raw: dict[str, Any]) -> Node:
             case wrong:
                 raise ValueError(f"identity is {words(wrong)}")
     return Node(
-        _get(raw, "made", int),
-        float(_get(raw, "uptime", int | float)),
+        int(_seconds(raw, "made")),
+        _seconds(raw, "uptime"),
         _get(raw, "bootID", str),
         _path(_get(raw, "runDir", str)),
         _path(_get(raw, "stateDir", str)),
@@ -205,6 +210,7 @@ def _node(raw: dict[str, Any]) -> Node:
 
 
 def _tree(raw: dict[str, Any]) -> Tree:
+    ages = _get(raw, "ages", dict)
     tree = Tree(
         {path: _content(one) for path, one in _get(raw, "files", dict).items()},
         _map(raw, "links", str),
@@ -213,7 +219,7 @@ def _tree(raw: dict[str, Any]) -> Tree:
         {path: _errno(name) for path, name in _map(raw, "failed", str).items()},
         {path: _errno(name) for path, name in _map(raw, "unread", str).items()},
         _map(raw, "same", str),
-        {path: float(age) for path, age in _map(raw, "ages", int | float).items()},
+        {path: _seconds(ages, path) for path in ages},
     )
     for path in (*tree.paths(), *tree.same.values()):
         _path(path)
@@ -268,8 +274,18 @@ def _number(text: str) -> int:
     return int(text)
 
 
+def _seconds(raw: Any, key: str) -> float:
+    value = _get(raw, key, int | float)
+    if not 0 <= value < _MOST_S:  # NaN is not, either
+        raise ValueError(f"its {key} is {words(value)}")
+    return float(value)
+
+
 def _errno(text: str) -> int:
-    return _NUMBERS[text] if text in _NUMBERS else _number(text)
+    number = _NUMBERS[text] if text in _NUMBERS else _number(text)
+    if number > _MOST_ERRNO:
+        raise ValueError(f"{words(text)} is no errno")
+    return number
 
 
 def _path(path: str) -> str:

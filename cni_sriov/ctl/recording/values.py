@@ -15,7 +15,6 @@ from ...words.jsontext import words
 from ...words.record import VfState
 
 NOUNS: dict[str, type[Any]] = {noun.__name__: noun for noun in (Link, Address, KernelRoute, Route, VfState)}
-_MARKS = {"hex", "list", "map", "noun"}
 
 
 def encoded(value: Any) -> Any:

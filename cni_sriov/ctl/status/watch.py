@@ -45,7 +45,9 @@ def run(
     view: View,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Until Ctrl-C, which is the caller's to answer. A look that fails is told, and the next one is tried."""
+    """Until Ctrl-C, which is the caller's to answer. On a terminal a look that fails is told, and the next one is tried; with
+    --json it is the last document.
+    """
     if as_json:
         _documents(tool, look, seconds, pause)
     elif tool.out.isatty() and os.environ.get("TERM") != "dumb":

@@ -68,10 +68,3 @@ def _unescape(found: re.Match[str]) -> str:
         number = int(digits, 16)
         return chr(number) if number <= 0x10FFFF else found[0]
     return _LETTERS.get(found[4], found[4])
-
-
-def visible(text: str) -> str:
-    """With nothing in it that a terminal would obey."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
-    )

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...words.shown import one_line
 from ..screen import console_of
 from .events import Event
-from .lines import visible
 from .teller import Story, Told
 
 _LAST = 200  # of the events; a VF may have had thousands of containers
@@ -21,11 +21,11 @@ def told(out: TextIO, found: Told) -> None:
     for story in found.stories:
         _story(screen, story)
     for note in found.notes:
-        screen.print(Text(visible(note), style="dim"))
+        screen.print(Text(one_line(note), style="dim"))
 
 
 def _story(screen: Console, story: Story) -> None:
-    screen.print(Text(visible(_title(story)), style="bold"))
+    screen.print(Text(one_line(_title(story)), style="bold"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("time (UTC)", no_wrap=True)
     table.add_column("step", no_wrap=True)
@@ -50,4 +50,4 @@ def _title(story: Story) -> str:
 def _cells(event: Event) -> tuple[Text, ...]:
     style = "yellow" if event.is_bad else ""
     words = (event.time, event.step, event.what, event.result)
-    return tuple(Text(visible(word) or "-", style=style if word else "dim") for word in words)
+    return tuple(Text(one_line(word) or "-", style=style if word else "dim") for word in words)

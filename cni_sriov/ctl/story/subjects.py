@@ -12,7 +12,8 @@ from ...words.errors import BadConfig, CniError
 from ...words.origin import Origin
 from ...words.pci import parse_pci_address
 from ...words.record import Record
-from .lines import Line, visible
+from ...words.shown import one_line
+from .lines import Line
 
 _LEAST = 4  # characters of a container's ID
 _SHOWN = 10
@@ -129,7 +130,7 @@ def _by_id(seen: Iterable[Attachment], target: str) -> list[Attachment]:
 def _of_one(found: list[Attachment], target: str) -> list[Attachment]:
     containers = sorted({who.container_id for who in found})
     if len(containers) > 1:
-        shown = ", ".join(map(visible, containers[:_SHOWN])) + (", ..." if len(containers) > _SHOWN else "")
+        shown = ", ".join(map(one_line, containers[:_SHOWN])) + (", ..." if len(containers) > _SHOWN else "")
         raise BadConfig(
             f"explain {target}: {len(containers)} containers are called so", f"say more of one: {shown}"
         )

@@ -562,3 +562,41 @@ def test_sysfs_that_cannot_be_written_is_told_so(card: World) -> None:
 
     assert (run.status, driver(card)) == (1, "igbvf")
     assert "/sys is not writable here" in run.err
+
+
+def test_no_driver_is_no_word_for_unbind(world: World) -> None:
+    """A script's variable that is not set."""
+    run = sriovctl(world, "bind", "enp1s0f0:0", "")
+
+    assert (run.status, run.out) == (2, "")
+    assert "sriovctl unbind" in run.err
+    assert world.kernel.pfs[0].vfs[0].driver == "igbvf"
+
+
+@pytest.mark.parametrize("index", ["1" * 5000, "٣", "²"])
+def test_an_index_is_a_number_of_ours(world: World, index: str) -> None:
+    run = sriovctl(world, "bind", f"enp1s0f0:{index}", "auto")
+
+    assert (run.status, "bug in" in run.err, "PF:INDEX" in run.err) == (1, False, True)
+
+
+def test_what_was_kept_and_cannot_be_read_is_given_up_as_the_error_says(card: World) -> None:
+    assert sriovctl(card, *BIND).status == 0
+    path = card.run_dir / "bound" / VF
+    good = path.read_text()
+    path.write_text(good[:20])
+
+    refused = sriovctl(card, "restore", VF)
+    given_up = sriovctl(card, "gc", "--forget", str(path))
+
+    assert (refused.status, f"sriovctl gc --forget {path}" in refused.err) == (1, True)
+    assert (given_up.status, given_up.err, kept(card)) == (0, "", [])
+    assert (sriovctl(card, "restore", VF).status, sriovctl(card, "unbind", VF).status) == (0, 0)
+
+
+def test_what_was_kept_and_can_be_read_is_not_given_up(card: World) -> None:
+    assert sriovctl(card, *BIND).status == 0
+
+    run = sriovctl(card, "gc", "--forget", str(card.run_dir / "bound" / VF))
+
+    assert (run.status, "can be read" in run.err, kept(card)) == (1, True, [VF])

@@ -124,7 +124,7 @@ def test_a_virtio_card_has_its_netdev_a_level_below(world: World, files: Files) 
     (device / "virtio0/net/lo").mkdir(parents=True)
     world.kernel.host.links[1].addresses.append(Address("192.0.2.9/24", 0, 0))
 
-    assert drivers.netdevs(files, "0000:00:03.0") == ["lo"]
+    assert devices.netdevs(files, "0000:00:03.0") == ["lo"]
     assert drivers.uses(host(world), files, devices.device(files, "0000:00:03.0")) == [
         "lo has the address 192.0.2.9/24"
     ]

@@ -99,3 +99,52 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == ""
+
+
+ENTRY = "from cni_sriov.ctl.main import entry\nentry()"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status"),
+    [
+        (">&-", 1),
+        ("2>&-", 1),
+        (">&- 2>&- <&-", 1),
+        (">/dev/full", 1),
+        ("--json >/dev/full", 1),
+        (">/dev/full 2>&1", 1),
+    ],
+)
+def test_without_a_place_for_its_words_there_is_no_traceback(redirection: str, status: int) -> None:
+    line = f'"$0" -c "$1" validate /dev/null {redirection}'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable, ENTRY], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr, "bug in" in done.stderr) == (status, False, False)
+    assert "Exception ignored" not in done.stderr
+    if "/dev/full" in redirection and "2>" not in redirection:
+        assert "No space left on device" in done.stderr
+
+
+def test_no_descriptor_that_it_opens_becomes_standard_output() -> None:
+    """Else what a child writes, as modprobe, would go into a lock's file."""
+    code = "import os\nfrom cni_sriov.ctl import main\nmain.main = lambda *_: os.open('/', 0)\nmain.entry()"
+    done = subprocess.run(["sh", "-c", '"$0" -c "$1" >&- 2>&- <&-', sys.executable, code], check=False)
+
+    assert done.returncode == 3
+
+
+@pytest.mark.parametrize("name", ["\x1b[31m", "a\rb", "\udcff"])
+def test_a_name_in_an_error_orders_a_terminal_nothing(world: World, name: str) -> None:
+    run = sriovctl(world, "vfs", name, "1")
+
+    assert (run.status, name in run.err, run.err.isascii()) == (1, False, True)
+
+
+def test_an_empty_name_of_a_recording_is_no_word_for_this_node(world: World) -> None:
+    """A script's variable that is not set."""
+    run = sriovctl(world, "status", "--replay", "")
+
+    assert (run.status, run.out) == (1, "")
+    assert "replay : No such file or directory" in run.err

@@ -47,3 +47,42 @@ def test_what_cannot_be_written_is_a_sentence_and_leaves_nothing(tmp_path: Path,
 
     assert "writable" in raised.value.details
     assert [path.name for path in tmp_path.iterdir()] == ["is-a-directory"]
+
+
+@pytest.mark.parametrize("target", ["pipe", "to-stdout"])
+def test_a_device_or_a_pipe_is_not_replaced_by_a_file(tmp_path: Path, target: str) -> None:
+    """As root, /dev/null would be a regular file from then on, and /dev/stdout too."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to-stdout").symlink_to("/proc/self/fd/1")
+    before = (tmp_path / target).lstat()
+
+    with pytest.raises(InputOutput, match="no regular file") as raised:
+        publish.write(io.StringIO(), str(tmp_path / target), "text")
+
+    assert "- is standard output" in raised.value.details
+    assert (tmp_path / target).lstat() == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("stop", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_full_disk_or_an_interrupt_leaves_the_old_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException
+) -> None:
+    path = tmp_path / "metrics.prom"
+    path.write_text("old")
+    written = os.write
+    seen: list[str] = []
+
+    def some(fd: int, content: bytes) -> int:
+        if seen:
+            raise stop
+        seen.extend(one.name for one in tmp_path.iterdir() if one != path)
+        return written(fd, content[:3])
+
+    monkeypatch.setattr(os, "write", some)
+    with pytest.raises(InputOutput if isinstance(stop, OSError) else KeyboardInterrupt):
+        publish.write(io.StringIO(), str(path), "new text")
+
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("old", [path])
+    # node_exporter reads whatever ends in .prom (collector/textfile.go); two calls at once write two files
+    assert [name.endswith(f".{os.getpid()}.tmp") for name in seen] == [True]

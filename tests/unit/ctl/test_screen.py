@@ -199,3 +199,25 @@ def test_words_in_brackets_are_words() -> None:
     console_of(out).print("[bold]a[/bold] :smile:")
 
     assert out.getvalue() == "[bold]a[/bold] :smile:\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x1b[2Jb", Text("a\x1b[2Jb", style="red"), Text("x").append("\x9b2J", "bold")]
+)
+def test_a_console_shows_what_a_terminal_would_obey(text: str | Text) -> None:
+    """A netdev may have ESC in its name, and a container names the one that comes home."""
+    out = io.StringIO()
+
+    console_of(out).print(text)
+
+    assert "\\x1b[2J" in out.getvalue() or "\\x9b2J" in out.getvalue()
+    assert out.getvalue().removesuffix("\n").isprintable()
+
+
+def test_a_text_keeps_its_lines_and_colours() -> None:
+    out = Terminal()
+
+    console_of(out).print(Text("a\nb", style="bold red"))
+
+    assert out.getvalue().count("\n") == 2
+    assert "\x1b[" in out.getvalue()

@@ -207,6 +207,9 @@ def test_two_networks_of_one_name() -> None:
     (found,) = told(containerd(OURS, second, takes=0))
 
     assert (found.rule, found.severity, found.subject) == ("same-network-name", "warning", second.path)
+    odd = replace(second, path=f"{NET_D}/it's.conflist")
+    (found,) = told(containerd(OURS, odd, takes=0))
+    assert shlex.split(found.remedy.splitlines()[1]) == ["mv", odd.path, f"{odd.path}.off"]
     twins = [replace(OTHER, path=f"{NET_D}/{name}") for name in "ab"]
     assert told(containerd(*twins)) == []
     assert told(containerd(replace(OURS, name=""), replace(second, name=""), takes=0)) == []

@@ -137,7 +137,6 @@ def test_one_that_a_del_gave_up() -> None:
         ("/run/netns/c1", "ip netns del c1"),
         ("/var/run/netns/cni-1", "ip netns del cni-1"),
         ("/run/docker/netns/7", "umount /run/docker/netns/7 && rm -f /run/docker/netns/7"),
-        ("/proc/7/root/run/netns/c1", "nsenter --target 7 --mount umount /run/netns/c1"),
     ],
 )
 def test_a_netns_that_a_mount_alone_keeps(mount: str, command: str) -> None:
@@ -145,6 +144,16 @@ def test_a_netns_that_a_mount_alone_keeps(mount: str, command: str) -> None:
 
     assert (found.rule, found.severity) == ("netns-without-process", "note")
     assert found.remedy.splitlines()[1:] == [command, "sriovctl gc"]
+
+
+def test_no_program_of_a_containers_own_is_started_to_unmount() -> None:
+    """`nsenter --mount umount` is the `umount` of that mount namespace: as root, outside of the container."""
+    (found,) = told(held=[replace(HELD, mounts=["/proc/7/root/run/netns/c1\nreboot"])])
+
+    commands = [line for line in found.remedy.splitlines() if not line.startswith("#")]
+    assert commands == ["sriovctl gc"]
+    assert "process 7" in found.remedy
+    assert "/run/netns/c1" in found.remedy
 
 
 def test_what_is_dead_or_being_made_has_no_process_either() -> None:
@@ -164,8 +173,8 @@ def test_a_vf_that_nobody_put_where_it_is() -> None:
     assert (found.rule, found.severity, found.subject) == ("vf-of-nobody", "warning", VF)
     assert "as eth5 in the network namespace /run/netns/x, with sleep (pid 12)" in found.why
     assert found.remedy.splitlines()[1:] == [
-        "nsenter --net=/run/netns/x ip link set eth5 down",
-        "nsenter --net=/run/netns/x ip link set eth5 netns 1",
+        "nsenter --net=/run/netns/x ip link set dev eth5 down",
+        "nsenter --net=/run/netns/x ip link set dev eth5 netns 1",
     ]
     assert ("something has it open" in lost.why, lost.remedy[0]) == (True, "#")
 
@@ -263,7 +272,9 @@ def test_what_a_container_names_cannot_become_a_command() -> None:
     (mount,) = told(held=[replace(HELD, mounts=["/run/netns/x;y\nz"])])
 
     for line in found.remedy.splitlines()[1:]:
-        assert shlex.split(line)[1:6] == ["--net=/run/netns/a;b $(c)", "ip", "link", "set", "e;reboot"]
+        assert shlex.split(line)[1:7] == [
+            *("--net=/run/netns/a;b $(c)", "ip", "link", "set", "dev", "e;reboot")
+        ]
     (
         _,
         unmount,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
+from cni_sriov.decide import rules_dpdk
 from cni_sriov.decide import rules_vfs as rules
 from cni_sriov.decide.facts import Rule
 from cni_sriov.words.modules import ModuleOption
@@ -165,3 +168,40 @@ def test_a_vf_that_was_meant_for_vfio_and_did_not_get_it() -> None:
     )
     vf.device.driver = "vfio-pci"
     assert ill(rules.driver_not_bound, facts) == []
+
+
+EVIL = "$(id>x);'&"  # dev_valid_name (net/core/dev.c) takes all but blanks, "/" and ":"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        rules.no_vfs,
+        rules.numvfs_busy,
+        rules.totalvfs_exceeded,
+        rules.pf_down,
+        rules.no_carrier,
+        rules_dpdk.vpp_takes_pf,
+    ],
+)
+def test_a_shell_takes_a_ports_name_for_a_name(rule: Rule) -> None:
+    """What came back from a container's netns has the name that it had there."""
+    facts = healthy()
+    card = port(ifname=EVIL, numvfs=0 if rule is rules.no_vfs else 3)
+    facts.cards, card.users = [card], list(USERS)
+    card.is_up, card.has_carrier = rule is rules.no_carrier, False
+    facts.machine.options = [ModuleOption("/etc/modprobe.d/igb.conf", "x", "igb", "max_vfs", "9")]
+    facts.machine.vpp_conf = "/etc/vpp/startup.conf"
+
+    (trouble,) = rule(facts)
+
+    commands = [shlex.split(line) for line in trouble.remedy.splitlines() if not line.startswith("#")]
+    assert EVIL in commands[-1]
+
+
+def test_a_driver_override_is_a_word_too() -> None:
+    facts = healthy()
+    vf = facts.cards[0].vfs[0]
+    vf.is_meant, vf.device.driver, vf.device.override = True, "", "vfio;id"
+
+    assert one(rules.driver_not_bound, facts).remedy.splitlines()[0] == "modprobe 'vfio;id'"

@@ -32,3 +32,15 @@ def test_a_shell_takes_any_name_for_what_it_is(raw: bytes) -> None:
     assert (line.isprintable(), line.encode().decode()) == (True, line)
     told = subprocess.run(["sh", "-c", f"printf %s {line}"], capture_output=True, check=True).stdout
     assert told == raw
+
+
+@pytest.mark.parametrize("raw", [b"/map_1\n", b"/it's\n\n"])
+def test_a_line_feed_at_the_end_is_not_lost_or_another_file_is_removed(raw: bytes) -> None:
+    """A command substitution drops it (POSIX, XCU 2.6.3)."""
+    line = quoted(os.fsdecode(raw))
+
+    assert line.isprintable()
+    told = subprocess.run(["bash", "-c", f"printf %s {line}"], capture_output=True, check=True).stdout
+    assert told == raw
+    told = subprocess.run(["sh", "-c", f"printf %s {line}"], capture_output=True, check=True).stdout
+    assert told != raw.rstrip(b"\n")  # a shell that does not know it finds no such file

@@ -46,6 +46,14 @@ def test_the_end_of_what_may_be_of_any_size(tmp_path: Path) -> None:
     assert files.tail("/none", 3) is None
 
 
+def test_the_end_of_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    """Beside a log, where a container may write: `explain` would hang."""
+    os.mkfifo(tmp_path / "log.1")
+
+    with pytest.raises(InputOutput, match="it is no regular file"):
+        Files(str(tmp_path)).tail("/log.1", 3)
+
+
 def test_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     files = Files(str(tmp_path))

@@ -191,7 +191,7 @@ def test_a_vf_in_a_netns_that_nobody_recorded(world: World) -> None:
 
     assert (found.rule, found.subject) == ("vf-of-nobody", VF)
     assert f"as eth5 in the network namespace /run/netns/other, with sleep (pid {pid})" in found.why
-    assert found.remedy.splitlines()[-1] == "nsenter --net=/run/netns/other ip link set eth5 netns 1"
+    assert found.remedy.splitlines()[-1] == "nsenter --net=/run/netns/other ip link set dev eth5 netns 1"
 
 
 def test_a_netns_that_cannot_be_entered_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,3 +115,11 @@ def test_a_look_that_failed_fails_again(node: World, tmp_path: Path) -> None:
         live, again = taken.live(node, verb), taken.replayed(file, verb)
         assert (again.status, again.out) == (live.status, live.out), verb
     assert "cannot be read" in taken.replayed(file, "status").out
+
+
+def test_a_pipe_or_a_device_is_not_replaced_by_force_either(node: World, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    run = taken.live(node, "record", "--force", str(tmp_path / "pipe"))
+
+    assert (run.status, "no regular file" in run.err, (tmp_path / "pipe").is_fifo()) == (1, True, True)

@@ -103,6 +103,14 @@ HOSTILE: list[Any] = [
         )
     ),
     broken(netlink={"host": {"told": {}, "refused": {"x": {"verb": "v", "errno": "EIO"}}}, "pods": {}}),
+    *(broken(ages={"/run/t": age}) for age in (float("nan"), float("inf"), -1, 1e300, 10**400)),
+    *(broken(node=NODE | {"uptime": uptime}) for uptime in (float("nan"), float("-inf"), 10**400)),
+    broken(node=NODE | {"made": 10**30}),
+    *(
+        broken(**{part: {"/sys/f": str(number)}})
+        for part in ("failed", "unread")
+        for number in (4096, 10**18)
+    ),
 ]
 
 
@@ -140,4 +148,13 @@ def test_a_bomb_does_not_go_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "MOST", 1 << 16)
     for content in (gzip.compress(bytes(1 << 22)), bytes(1 << 17)):
         with pytest.raises(BadConfig, match="it has more than"):
+            unpacked(content, "x")
+
+
+def test_no_document_makes_a_thousand_times_its_size_of_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`[],` is 3 bytes, and a list takes 64."""
+    monkeypatch.setattr(recording, "MOST_PARTS", 100)
+    for part in ("[]", "{}", '"ab"', "1"):
+        content = f"[{','.join([part] * 200)}]".encode()
+        with pytest.raises(BadConfig, match="it has more than 100 parts"):
             unpacked(content, "x")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni_sriov.ctl.story.lines import parse, visible
+from cni_sriov.ctl.story.lines import parse
 from cni_sriov.words.log import Log
 
 HEAD = "time=2026-11-26T01:02:03Z level=info "
@@ -74,11 +74,6 @@ def test_any_line_is_a_line_or_none(text: str) -> None:
     for line in (text, HEAD + text, f'{HEAD}msg="{text}"'):
         found = parse(line)
         assert found is None or found.time == datetime(2026, 11, 26, 1, 2, 3, tzinfo=UTC)
-
-
-@given(st.text())
-def test_nothing_visible_moves_a_cursor(text: str) -> None:
-    assert visible(text).isprintable()
 
 
 def test_whose_a_line_is() -> None:
