@@ -378,7 +378,7 @@ def test_gc_and_status(node: Node) -> None:
 
     assert set(node.links("c2")) == {"lo"}
     assert node.links()["0000:01:10.2"]["ifname"] == "enp1s0f0v1"
-    assert all("c2" not in name for name in node.state_files())
+    assert all("c2@" not in name for name in node.state_files())
     assert node.cni("CHECK", conf | {"prevResult": added["c1"].document}).code == 0
     assert [status(node, conf | {"master": name}).code for name in (PORTS[0], "gone0")] == [0, 51]
     assert gc(node, conf).code == 0

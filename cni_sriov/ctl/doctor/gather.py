@@ -9,7 +9,7 @@ from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.device import Device
 from ...words.failures import Failures
-from . import cards, hostplan, hugepages, machine, processes, runtimes, state
+from . import cards, hearing, hostplan, hugepages, machine, processes, runtimes, state
 
 
 def gather(
@@ -27,6 +27,7 @@ def gather(
     """
     facts = Facts(is_root=is_root)
     failures = Failures()
+    host, ears = hearing.listening(host)
     if where:
         facts.wanted = cards.find(host, files, where)
     mounts: list[str] = []
@@ -47,5 +48,5 @@ def gather(
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
     if not where:
         facts.runtimes = runtimes.look(host, files, failures, bundle)
-    facts.unseen = failures.told
+    facts.unseen = failures.told + ears.heard
     return facts

@@ -110,3 +110,17 @@ def test_what_cannot_be_read_is_told_and_hides_nothing(sound: World) -> None:
 
     assert [one["rule"] for one in found] == ["pf-down", "unseen"]
     assert "look at /proc/cpuinfo" in found[1]["evidence"][0]["said"]
+
+
+def test_what_the_products_own_loops_would_log_is_not_on_the_screen(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A damaged claim is a finding; each room of the doctor meets it."""
+    claims = world.run_dir / "claims"
+    claims.mkdir(parents=True, exist_ok=True)
+    (claims / "0000:01:00.0+0000:01:11.0").write_text("{")
+
+    run = sriovctl(world, "doctor", "--json")
+
+    assert "unreadable-state" in {one["rule"] for one in run.document["findings"]}
+    assert (run.err, capfd.readouterr().err) == ("", "")
