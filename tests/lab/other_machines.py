@@ -1,4 +1,4 @@
-"""`sriovctl doctor` on machines that the lab has no saved one of: each boots for itself. `make lab-machines`."""
+"""`sriovctl doctor` on machines that the lab has no saved one of: each boots for itself. `make lab-host`."""
 
 from __future__ import annotations
 

@@ -1,0 +1,83 @@
+"""More of test_drivers.py, too long for CI: UIO, kills in between, a PF. `make lab-host`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import bundle
+
+from .node import Node, changes
+from .test_drivers import PF, VF, document, driver, override, sriovctl
+from .vm import PORTS, Vm
+
+pytestmark = [pytest.mark.lab, pytest.mark.bundle]
+
+
+@pytest.fixture(scope="session")
+def lab_share() -> Path:
+    return bundle.directory()
+
+
+def test_uio_comes_when_it_is_asked_for_and_a_missing_module_names_its_package(node: Node) -> None:
+    before = node.card()
+
+    uio = document(node.vm, f"bind {VF} uio_pci_generic")
+    assert (uio["driver"], driver(node.vm)) == ("uio_pci_generic", "uio_pci_generic")
+    assert document(node.vm, f"unbind {VF}")["driver"] == driver(node.vm) == ""
+    assert document(node.vm, f"bind {VF} kernel")["driver"] == driver(node.vm) == "igbvf"
+    missing = sriovctl(node.vm, f"bind {VF} igb_uio")
+
+    assert (missing.returncode, driver(node.vm)) == (1, "igbvf")
+    assert "dpdk-igb-uio-dkms" in missing.stderr
+    assert changes(before, node.card()) == []
+
+
+@pytest.mark.parametrize(("verb", "opened"), [("bind", (3, 5)), ("restore", (5, 6))])
+def test_a_kill_in_between_is_made_good(node: Node, verb: str, opened: tuple[int, ...]) -> None:
+    """By SIGKILL when that one of these files is opened: the first is the look at driver_override, then it is written, then
+    come unbind, driver_override, drivers_probe, driver_override. tests/unit/ctl/test_bind.py does it at each write.
+    """
+    before, device = node.card(), f"/sys/bus/pci/devices/{VF}"
+    files = (f"{device}/driver_override", f"{device}/driver/unbind", "/sys/bus/pci/drivers_probe")
+    paths = " ".join(f"-P {path}" for path in files)
+    left = []
+    for k in opened:
+        if verb == "restore":
+            document(node.vm, f"bind {VF} vfio-pci")
+        argv = f"bind {VF} vfio-pci" if verb == "bind" else f"restore {VF}"
+        inject = f"-e trace=openat -e inject=openat:signal=KILL:when={k}"
+        done = node.vm.run(
+            f"strace -f -qq -o /dev/null {paths} {inject} /mnt/host/cni-sriov/sriovctl {argv}", check=False
+        )
+        assert done.returncode != 0
+        left.append((driver(node.vm), override(node.vm)))
+        document(node.vm, f"restore {VF}")
+        assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
+        assert changes(before, node.card()) == [], k
+    assert left == {
+        "bind": [("igbvf", "vfio-pci"), ("", "vfio-pci")],
+        "restore": [("", "igbvf"), ("igbvf", "igbvf")],
+    }[verb]  # fmt: skip
+
+
+def test_a_pf_goes_by_force_alone_and_comes_back(lab: Vm) -> None:
+    node = Node(lab)
+    node.create_vfs(2, PORTS[:1])
+    lab.run(f"ip link set {PORTS[0]} mtu 1450")
+    before = {PF: node.card()[PF]}
+
+    refused = sriovctl(lab, f"bind {PORTS[0]} vfio-pci")
+    assert (refused.returncode, driver(lab, PF)) == (1, "igb")
+    assert "it is a PF, and without igb its 2 VFs go" in refused.stderr
+    away = document(lab, f"bind {PORTS[0]} vfio-pci --force")
+    assert (away["driver"], driver(lab, PF), PF in node.card()) == ("vfio-pci", "vfio-pci", False)
+    home = document(lab, f"restore {PF}")
+
+    assert (home["netdev"], driver(lab, PF), override(lab, PF)) == (PORTS[0], "igb", "(null)")
+    assert home["notes"] == [f"it had 2 VFs: sriovctl vfs {PF} 2 makes them anew"]
+    after = {PF: node.card()[PF]}
+    for index in range(2):  # its VFs are not made anew by the way
+        del before[PF][f"vf {index}"]
+    assert changes(before, after) == []
