@@ -45,7 +45,7 @@ def node(lab_module: Vm) -> Node:
     node.create_vfs(3)
     node.add_netns(SECRETS[0], "cache", "other")
     kept = {"kubernetes": {"password": SECRETS[1]}}
-    pod = f"K8S_POD_NAMESPACE=shop;K8S_POD_NAME={SECRETS[0]}"
+    pod = f"K8S_POD_NAMESPACE=shop-9c1e;K8S_POD_NAME={SECRETS[0]}"
     conf = CONF | {"ipam": IPAM, "vlan": 100} | kept
     first = node.cni("ADD", conf, LONG, netns=f"/run/netns/{SECRETS[0]}", args=pod)
     second = node.cni("ADD", conf, SECRETS[0], netns=f"/run/netns/{SECRETS[0]}", ifname="net2")
@@ -144,7 +144,7 @@ def test_nobody_is_named_in_an_anonymous_one(node: Node, tmp_path: Path) -> None
     lower = [one["address"][9:] for one in told if one.get("parentdev", "").startswith("0000:01")]
     text = gzip.decompress(file.read_bytes()).decode()
 
-    assert [secret for secret in (*SECRETS, LONG, LONG[:12], "10.10.0.", "shop") if secret in text] == []
+    assert [secret for secret in (*SECRETS, LONG, LONG[:12], "10.10.0.", "shop-9c1e") if secret in text] == []
     assert len(lower) >= 2
     assert [half for half in lower if half in text or half.replace(":", "") in text] == []
     status = json.loads(node.vm.run(f"{SRIOVCTL} --replay /root/anonymous.json.gz status --json").stdout)
