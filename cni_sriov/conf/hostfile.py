@@ -12,12 +12,13 @@ from typing import Any, Literal
 
 from ..words.errors import BadConfig
 from ..words.jsontext import words
+from ..words.modules import UIO, VFIO
 from . import netconf, values
 from .netconf import PfSelector
 from .values import Key, Table
 
 PATH = "/etc/cni-sriov/host.json"
-USERSPACE = ("vfio-pci", "uio_pci_generic", "igb_uio")
+USERSPACE = (VFIO, *UIO)
 DRIVERS = ("kernel", "auto", *USERSPACE)
 Count = int | Literal["max"] | None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..decide.planner import UIO, VFIO, Facts
+from ..decide.planner import Facts
 from ..kernel import devices, holders, modules
 from ..kernel.files import Files
 from ..state import bound
 from ..vf.host import Host
 from ..words.device import Device
+from ..words.modules import UIO, VFIO
 from ..words.pci import is_userspace
 from . import node, vfs
 
@@ -29,7 +30,7 @@ def gather(host: Host, files: Files, address: str, wanted: str = "") -> Facts:
         files.text(NOIOMMU) == "Y",
         lockdown(files),
         secure_boot(files),
-        {driver: modules.state(files, driver) for driver in drivers},
+        modules.states(files, drivers),
         holders.holders(files, address) if is_held else [],
         kernels,
         uses(host, files, device),

@@ -14,6 +14,7 @@ from ..words import pcispace
 from ..words.device import NETWORK, Device
 from ..words.errors import InputOutput
 from ..words.failures import Failures
+from ..words.modules import VFIO
 from ..words.pci import is_userspace, parse_pci_address
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def above(real: str) -> list[str]:
 
 def _makes_vfs(seen: _Looker, driver: str) -> bool:
     """vfio-pci does where it was loaded with enable_sriov=1 (vfio_pci_sriov_configure)."""
-    return driver == "vfio-pci" and seen.text("/sys/module/vfio_pci/parameters/enable_sriov") == "Y"
+    return driver == VFIO and seen.text("/sys/module/vfio_pci/parameters/enable_sriov") == "Y"
 
 
 def _functions(seen: _Looker, pci: str) -> int:

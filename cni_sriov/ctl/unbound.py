@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 
-from ..decide.planner import VFIO, Facts
+from ..decide.planner import Facts
 from ..vf.host import Host
 from ..words.errors import CniError, KernelRefused, PfUnusable
+from ..words.modules import VFIO
 from ..words.pci import is_userspace
 
 _DMESG = "dmesg says what the driver thinks"

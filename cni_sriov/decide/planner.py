@@ -13,14 +13,12 @@ from typing import Any
 from ..words.device import Device
 from ..words.errors import BadConfig, CniError, PfUnusable
 from ..words.jsontext import words
+from ..words.modules import LOADABLE, LOADED, MISSING, UIO, VFIO
 from ..words.pci import is_userspace
 
 AUTO, KERNEL, NONE = "auto", "kernel", ""  # NONE: no driver at all
-VFIO = "vfio-pci"
-UIO = ("uio_pci_generic", "igb_uio")
 # the data path of DPDK runs beside them (doc/guides/linux_gsg/linux_drivers.rst, "Bifurcated Driver")
 BIFURCATED = frozenset({"mlx4_core", "mlx5_core", "mana"})
-LOADED, LOADABLE, MISSING = "loaded", "loadable", "missing"
 _OF_MACHINE = {
     0x01: "disk controller",
     0x03: "display controller",

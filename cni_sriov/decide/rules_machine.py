@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..words.modules import MISSING, VFIO
 from .facts import Facts, Rule
 from .facts_machine import Machine
 from .trouble import Evidence, Severity, Trouble, by_hand, quoted
@@ -158,7 +159,7 @@ def vfio_missing(facts: Facts) -> Iterator[Trouble]:
     warning, note: the package that has it; warning if a device is meant for user space
     """
     machine = facts.machine
-    if machine.modules.get("vfio-pci") == "missing":
+    if machine.modules.get(VFIO) == MISSING:
         yield Trouble(
             "vfio-missing",
             _if_wanted(facts),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..words.modules import ModuleOption
+from ..words.modules import ModuleOption, plain
 from . import oracle
 from .facts import Facts, Rule
 from .facts_card import Card, CardVf
@@ -73,7 +73,7 @@ def totalvfs_exceeded(facts: Facts) -> Iterator[Trouble]:
     for option in _max_vfs(facts):
         wanted = max((int(text) for text in option.value.split(",") if text.isdigit()), default=0)
         for card in facts.cards:
-            if card.device.driver.replace("-", "_") == option.module and 0 < card.device.totalvfs < wanted:
+            if plain(card.device.driver) == option.module and 0 < card.device.totalvfs < wanted:
                 yield Trouble(
                     "totalvfs-exceeded",
                     "warning",

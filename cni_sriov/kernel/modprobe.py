@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..words.modules import ModuleOption
+from ..words.modules import ModuleOption, plain
 from .files import Files
 
 # modprobe.d(5): of files with one name, the one of the first directory counts
@@ -28,7 +28,7 @@ def _of_command_line(text: str) -> list[ModuleOption]:
         if left in {"modprobe.blacklist", "module_blacklist"}:
             found += [ModuleOption("/proc/cmdline", word, one, "blacklist") for one in value.split(",")]
         elif dot:
-            found.append(ModuleOption("/proc/cmdline", word, module.replace("-", "_"), name, value))
+            found.append(ModuleOption("/proc/cmdline", word, plain(module), name, value))
     return found
 
 
@@ -46,12 +46,10 @@ def _of_file(path: str, files: Files) -> list[ModuleOption]:
     for line in (files.text(path) or "").replace("\\\n", " ").splitlines():
         command, *words = line.split() or [""]
         if command == "blacklist" and words:
-            found.append(ModuleOption(path, line.strip(), words[0].replace("-", "_"), "blacklist"))
+            found.append(ModuleOption(path, line.strip(), plain(words[0]), "blacklist"))
         elif command == "options" and words:
             module, *settings = words
             for setting in settings:
                 name, _, value = setting.partition("=")
-                found.append(
-                    ModuleOption(path, line.strip(), module.replace("-", "_"), name, value.strip("\"'"))
-                )
+                found.append(ModuleOption(path, line.strip(), plain(module), name, value.strip("\"'")))
     return found

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from ..words.device import Device
 from ..words.errors import PfUnusable
+from ..words.modules import LOADABLE, LOADED, MISSING, plain
 from . import process
 from .files import Files
 
-LOADED, LOADABLE, MISSING = "loaded", "loadable", "missing"
 _DRIVERS = "/sys/bus/pci/drivers"
 _ROOTS = ("/lib/modules", "/usr/lib/modules")
 _MODPROBE = ("/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe", "/usr/bin/modprobe")
@@ -23,16 +23,24 @@ def release(files: Files) -> str:
 
 def state(files: Files, driver: str) -> str:
     """Of a PCI driver: loaded, loadable or missing."""
-    if files.has(f"{_DRIVERS}/{driver}"):
-        return LOADED
-    return LOADABLE if _plain(driver) in _all(files) else MISSING
+    return states(files, [driver])[driver]
+
+
+def states(files: Files, drivers: Iterable[str]) -> dict[str, str]:
+    """`state` of each; depmod's lists, of half a megabyte, are read once, and only if one of them is not loaded."""
+    loaded = {driver: files.has(f"{_DRIVERS}/{driver}") for driver in drivers}
+    known = set() if all(loaded.values()) else _all(files)
+    return {
+        driver: LOADED if is_loaded else LOADABLE if plain(driver) in known else MISSING
+        for driver, is_loaded in loaded.items()
+    }
 
 
 def _all(files: Files) -> set[str]:
     """The modules below /lib/modules that depmod knows, and those that are built in."""
     lines = [*_lines(files, "modules.dep"), *_lines(files, "modules.builtin")]
     paths = (line.partition(":")[0] for line in lines)
-    return {_plain(path.rpartition("/")[2].partition(".ko")[0]) for path in paths}
+    return {plain(path.rpartition("/")[2].partition(".ko")[0]) for path in paths}
 
 
 def knowing(files: Files, device: Device) -> list[str]:
@@ -59,7 +67,7 @@ def _aliases(files: Files, device: Device) -> Iterator[tuple[str, str]]:
 
 def _drivers(files: Files, module: str) -> list[str]:
     """A driver may be called otherwise than its module: xhci_pci has xhci_hcd. Where it is not loaded, nobody tells."""
-    names = files.names(f"/sys/module/{_plain(module)}/drivers")
+    names = files.names(f"/sys/module/{plain(module)}/drivers")
     return [name.removeprefix("pci:") for name in names if name.startswith("pci:")] or [module]
 
 
@@ -71,11 +79,6 @@ def _root(files: Files) -> str:
 def _lines(files: Files, name: str) -> list[str]:
     root = _root(files)
     return (files.text(f"{root}/{name}") or "").splitlines() if root else []
-
-
-def _plain(name: str) -> str:
-    """modprobe takes - and _ for the same."""
-    return name.replace("-", "_")
 
 
 def load(files: Files, driver: str) -> None:

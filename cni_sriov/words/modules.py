@@ -1,8 +1,17 @@
-"""What a kernel module is told."""
+"""Kernel modules and the drivers in them: how they are called, which are for user space, what they are told."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+VFIO = "vfio-pci"
+UIO = ("uio_pci_generic", "igb_uio")
+LOADED, LOADABLE, MISSING = "loaded", "loadable", "missing"
+
+
+def plain(name: str) -> str:
+    """modprobe takes - and _ for the same."""
+    return name.replace("-", "_")
 
 
 @dataclass(slots=True)

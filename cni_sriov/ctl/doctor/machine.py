@@ -10,6 +10,7 @@ from ...kernel import modprobe, modules
 from ...kernel.files import Files
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
+from ...words.modules import UIO, VFIO
 from .. import drivers
 from . import hugepages
 from .processes import Process
@@ -17,7 +18,6 @@ from .processes import Process
 ACPI_TABLES = "/sys/firmware/acpi/tables"
 IOMMU_TABLES = {"DMAR", "IVRS", "IORT", "VIOT"}  # Intel, AMD, Arm, virtio: ACPI 6.5, 5.2.6
 GROUPS = "/sys/kernel/iommu_groups"
-DRIVERS = ("vfio-pci", "uio_pci_generic", "igb_uio")
 VPP_CONF = "/etc/vpp/startup.conf"
 QAT = 0x8086, 0x0B40  # Intel's co-processors, as dpdk-devbind of DPDK has them
 
@@ -45,7 +45,7 @@ def look(
     with failures.of(what="secure boot"):
         found.secure_boot = drivers.secure_boot(files)
     with failures.of(what="kernel modules"):
-        found.modules = {name: modules.state(files, name) for name in DRIVERS}
+        found.modules = modules.states(files, (VFIO, *UIO))
     with failures.of(what="modprobe.d"):
         found.options = modprobe.options(files)
     with failures.of(what="huge pages"):

@@ -102,3 +102,19 @@ def test_what_modprobe_does_not_do_is_an_error(files: Files, text: str) -> None:
 def test_without_modprobe(files: Files) -> None:
     with pytest.raises(PfUnusable, match="there is no modprobe"):
         modules.load(files, "vfio-pci")
+
+
+def test_depmods_lists_are_read_once_for_many_drivers(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = Files.text
+
+    def text(self: Files, path: str) -> str | None:
+        read.append(path.rpartition("/")[2])
+        return real(self, path)
+
+    monkeypatch.setattr(Files, "text", text)
+
+    told = modules.states(files, ("igb", "vfio-pci", "igbvf", "igb_uio"))
+
+    assert told == {"igb": "loaded", "vfio-pci": "loadable", "igbvf": "loadable", "igb_uio": "missing"}
+    assert read.count("modules.dep") == 1
