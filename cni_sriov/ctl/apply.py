@@ -38,6 +38,22 @@ class Reporter(Protocol):
     def end(self, error: CniError | None) -> None: ...
 
 
+class Silent:
+    """Tells nothing on the way: a dry run, and --json, whose reader has the document."""
+
+    def waits(self, missing: list[str], wait_s: float) -> None:
+        pass
+
+    def begin(self, step: Step) -> None:
+        pass
+
+    def tick(self) -> None:
+        pass
+
+    def end(self, error: CniError | None) -> None:
+        pass
+
+
 @dataclass(slots=True)
 class PfOutcome:
     """`plan` is the one that was made first, all that a dry run has. `done` may have more than it, of what only new VFs show;

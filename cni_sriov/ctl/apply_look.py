@@ -19,7 +19,7 @@ from ..words.device import Device
 from ..words.domain import PF, VF, Link
 from ..words.errors import CniError, Unreadable
 from ..words.record import VfState
-from . import bind, slot, vfs
+from . import bind, drivers, slot, vfs
 
 _QUEUE = "/run/udev/queue"  # there while udev has events to work off: udev_queue_is_empty, systemd's libudev
 
@@ -55,9 +55,7 @@ class NodeDrivers:
     def _plan(self, device: Device, members: list[Device], like: str, wanted: str) -> Plan:
         alike = device.pf, device.vendor, device.device, device.driver, device.override, bool(device.group)
         if alike not in self.known:
-            self.known[alike] = bind.facts(
-                self.host, self.files, like
-            )  # of every driver that a file can name
+            self.known[alike] = drivers.gather(self.host, self.files, like)  # of every driver of a file
         known = self.known[alike]
         return planner.plan(replace(known, device=device, members=members, holders=[], uses=[]), wanted)
 
@@ -79,7 +77,6 @@ class Site:
 
     host: Host
     files: Files
-    proc: str
     drivers: Drivers
     named_timeout_s: float = vfs.NAMED_TIMEOUT_S
 

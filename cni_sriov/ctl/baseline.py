@@ -112,14 +112,15 @@ def _why_not(host: Host, row: Row) -> str:
 
 
 def look(host: Host, row: Row) -> Card:
-    """By a Record of nobody's, which is written nowhere."""
-    nobody = Record(
-        Attachment("", ""), "", row.pf.pci_address, row.vf, row.index, "", [], host.ledger.boot_id
-    )
-    found = card.look(host, nobody)
+    found = unclaimed(host, row.vf, row.pf.pci_address, row.index)
     if found.link is None and host.sysfs.has_netdev(row.vf):
         raise TryAgain(f"look at VF {row.vf}: its netdev is in another network namespace")
     return found
+
+
+def unclaimed(host: Host, device: str, pf: str, index: int) -> Card:
+    """By a Record of nobody's, which is written nowhere. `pf` "" = it is no VF of a PF that is visible."""
+    return card.look(host, Record(Attachment("", ""), "", pf, device, index, "", [], host.ledger.boot_id))
 
 
 def _take(host: Host, where: str) -> None:

@@ -53,9 +53,6 @@ class Outcome:
         }
 
 
-facts = drivers.gather
-
-
 # which device ---------------------------------------------------------------------------------------------------------
 
 
@@ -85,7 +82,7 @@ def _vf(host: Host, where: str, index: int) -> str:
 
 
 def _of_netdev(host: Host, name: str) -> str:
-    address = host.sysfs.pci_of_netdev(host.netlink.ifname(host.netlink.ifindex(name)) or name)
+    address = host.sysfs.pci_of_netdev(vfs.name_of(host, name))
     if not address:
         raise BadConfig(
             f"use device {name}: it is no PCI device and no netdev of one in the host",
@@ -99,26 +96,26 @@ def _of_netdev(host: Host, name: str) -> str:
 
 def look(host: Host, files: Files, address: str, wanted: str, force: bool = False) -> Plan:
     """What `bind` would do: changes nothing."""
-    return planner.plan(facts(host, files, address, wanted), wanted, force)
+    return planner.plan(drivers.gather(host, files, address, wanted), wanted, force)
 
 
 def look_back(host: Host, files: Files, address: str, force: bool = False) -> Plan | None:
     """What `restore` would do; None where nothing is kept."""
-    kept = bound.of(host.ledger.run_dir, address, host.sysfs.inode(address))
+    kept = _kept(host, address)
     return look(host, files, address, kept.driver, force) if kept is not None else None
 
 
 def bind(host: Host, files: Files, address: str, wanted: str, force: bool = False) -> Outcome:
     """To that driver, "auto" or "kernel"."""
     with _alone(host, "sriovctl bind"):
-        known = facts(host, files, address, wanted)
+        known = drivers.gather(host, files, address, wanted)
         return _go(host, files, known, planner.plan(known, wanted, force), _kept(host, address))
 
 
 def unbind(host: Host, files: Files, address: str, force: bool = False) -> Outcome:
     """From whatever driver it has; none gets it instead."""
     with _alone(host, "sriovctl unbind"):
-        known = facts(host, files, address)
+        known = drivers.gather(host, files, address)
         return _go(host, files, known, planner.plan(known, NONE, force), _kept(host, address))
 
 
@@ -130,7 +127,7 @@ def restore(host: Host, files: Files, address: str, force: bool = False) -> Outc
             bound.forget(host.ledger.run_dir, address)
             driver, note = host.sysfs.driver(address), "nothing to restore: no bind or unbind changed it"
             return Outcome(address, driver, driver, False, _netdev(host, address), notes=[note])
-        known = facts(host, files, address, kept.driver)
+        known = drivers.gather(host, files, address, kept.driver)
         return _go(host, files, known, planner.plan(known, kept.driver, force), kept)
 
 
@@ -162,7 +159,7 @@ def _go(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | None) 
             raise unbound.explain(host, known, plan.driver, refused) from refused
     elif is_home and kept is not None:  # it was cut off behind the last step
         with host.ledger.node_lock("sriovctl bind"):
-            _refuse_claimed(host, files, known, plan)
+            _refuse_in_use(host, files, known, plan)
             notes += _as_before(host, known, kept)
     if not host.sysfs.exists(device.address):  # nor has it a driver then, which is no success of unbind's
         raise unbound.vanished(device.address, plan.driver)
@@ -183,7 +180,7 @@ def _change(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | No
     is_kernels = bool(device.driver) and not is_userspace(device.driver)
     given = "" if is_kernels else rebound.given_mac(host, device)
     with host.ledger.node_lock("sriovctl bind") if is_kernels else nullcontext():
-        _refuse_claimed(host, files, known, plan)
+        _refuse_in_use(host, files, known, plan)
         if kept is None:
             kept = rebound.seen(host, device)
             bound.keep(host.ledger.run_dir, device.address, kept)
@@ -201,7 +198,7 @@ def _change(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | No
         return _as_before(host, known, kept, given)
 
 
-def _refuse_claimed(host: Host, files: Files, known: Facts, plan: Plan) -> None:
+def _refuse_in_use(host: Host, files: Files, known: Facts, plan: Plan) -> None:
     """Who came since we looked, before the lock was ours."""
     uses = drivers.uses(host, files, known.device)
     if uses:

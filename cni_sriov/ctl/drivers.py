@@ -78,10 +78,7 @@ def uses(host: Host, files: Files, device: Device) -> list[str]:
 
 def claim_on(host: Host, address: str) -> str:
     """Who has its claim, "" for nobody."""
-    record = next((record for record in node.records(host) if record.vf == address), None)
-    if record is not None:
-        return f"attached to {record.attachment} ({record.netns})"
-    return "taken, by a claim that cannot be read" if address in host.ledger.claimed() else ""
+    return node.holder(node.owners(host), host.ledger.claimed(), address)
 
 
 def _netdev_uses(host: Host, name: str) -> list[str]:

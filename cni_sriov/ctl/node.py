@@ -6,7 +6,7 @@ VFs inside pods are seen through their Records and the PF's own view; nobody ent
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from .status.facts import PfFacts, VfFacts
 
 # dead: its container is provably gone, and gc takes it back; unknown: it could not be looked at
 State = Literal["free", "attached", "claimed", "released", "dead", "busy", "unknown"]
+UNREADABLE_CLAIM = "taken, by a claim that cannot be read"
 _RELEASED: tuple[State, str] = "released", "released, not restored yet"
 
 
@@ -102,14 +103,14 @@ def _owner(record: Record) -> dict[str, str]:
 
 def look(host: Host) -> list[PfRow]:
     """Every PF of the node."""
-    owners = {record.vf: record for record in records(host)}
+    owned = owners(host)
     held: dict[Attachment, list[Lease]] = {}
     for _, holding in own.all_holdings(host):
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
     addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global and found.is_lasting}
-    rows = [_pf_row(host, pf, owners, held, addressed) for pf in host.sysfs.pfs()]
-    alone = [record for record in owners.values() if not record.pf and record.boot_id]
+    rows = [_pf_row(host, pf, owned, held, addressed) for pf in host.sysfs.pfs()]
+    alone = [record for record in owned.values() if not record.pf and record.boot_id]
     return rows + ([_without_pf(host, alone, held, addressed)] if alone else [])
 
 
@@ -187,7 +188,7 @@ def _state(
     if record is not None:
         return ("claimed", "ADD in progress") if record.status == "in-progress" else _RELEASED
     if vf.pci_address in host.ledger.claimed():
-        return "claimed", "taken, by a claim that cannot be read"
+        return "claimed", UNREADABLE_CLAIM
     if vf.busy:
         return "busy", vf.busy
     if netdev is not None and netdev.ifindex in addressed:
@@ -234,6 +235,19 @@ def ledgers(host: Host) -> list[Ledger]:
         ledger.complained = host.ledger.complained  # each file is told of once
         found.append(ledger)
     return found
+
+
+def owners(host: Host) -> dict[str, Record]:
+    """`records`, by their VFs."""
+    return {record.vf: record for record in records(host)}
+
+
+def holder(owned: dict[str, Record], claimed: Container[str], vf: str) -> str:
+    """Who has that VF, "" for nobody. A claim that cannot be read keeps its VF all the same."""
+    record = owned.get(vf)
+    if record is not None:
+        return f"attached to {record.attachment} ({record.netns})"
+    return UNREADABLE_CLAIM if vf in claimed else ""
 
 
 def records(host: Host) -> list[Record]:

@@ -17,9 +17,10 @@ from ..vf import card, golden, homename
 from ..vf.card import Card, poll
 from ..vf.host import Host
 from ..words.device import Device
-from ..words.domain import Attachment, Link
+from ..words.domain import Link
 from ..words.errors import KernelRefused
-from ..words.record import Record, VfState
+from ..words.record import VfState
+from . import baseline
 
 NAMED_TIMEOUT_S = 5.0  # kernels.md 6.14
 
@@ -46,12 +47,8 @@ def seen(host: Host, device: Device) -> Bound:
 
 
 def _look(host: Host, device: Device) -> Card:
-    """By a Record of nobody's, which is written nowhere."""
     index = host.sysfs.vf_index(device.address) if device.pf else None
-    pf = device.pf if index is not None else ""
-    boot_id = host.ledger.boot_id
-    nobody = Record(Attachment("", ""), "", pf, device.address, index or 0, "", [], boot_id)
-    return card.look(host, nobody)
+    return baseline.unclaimed(host, device.address, device.pf if index is not None else "", index or 0)
 
 
 def settle(host: Host, device: Device, kept: Bound, given: str = "") -> list[str]:

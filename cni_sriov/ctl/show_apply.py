@@ -13,24 +13,8 @@ from rich.text import Text
 from ..decide.wanted import Step
 from ..words.errors import CniError
 from ..words.shown import one_line
-from .apply import Applied, PfOutcome, Reporter
+from .apply import Applied, PfOutcome, Reporter, Silent
 from .screen import console_of
-
-
-class Silent:
-    """With --json: whoever reads it has the document."""
-
-    def waits(self, missing: list[str], wait_s: float) -> None:
-        pass
-
-    def begin(self, step: Step) -> None:
-        pass
-
-    def tick(self) -> None:
-        pass
-
-    def end(self, error: CniError | None) -> None:
-        pass
 
 
 class Lines(Silent):

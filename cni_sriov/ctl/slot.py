@@ -18,10 +18,8 @@ from ..words.modules import VFIO
 from ..words.pci import is_userspace, parse_pci_address
 
 T = TypeVar("T")
-_FIRST_REGION, _REGIONS = (
-    7,
-    6,
-)  # lines of `resource`: PCI_IOV_RESOURCES, behind 6 BARs and the ROM (linux/pci.h)
+# lines of `resource`: PCI_IOV_RESOURCES, behind 6 BARs and the ROM (linux/pci.h)
+_FIRST_REGION, _REGIONS = 7, 6
 _UNSET, _PREFETCH = 0x20000000, 0x2000  # IORESOURCE_UNSET, IORESOURCE_PREFETCH: linux/ioport.h
 
 

@@ -30,7 +30,6 @@ class Tool:
     err: TextIO
     euid: int
     make_host: Callable[[str], Host]
-    proc: str = "/proc"
     data_dir: str = DATA_DIR
     is_dead: Judge | None = None
     files: Files = field(default_factory=Files)

@@ -72,11 +72,16 @@ def find_pf(host: Host, where: str) -> PF:
         address = parse_pci_address(where)
     except ValueError:
         address = ""
-        where = host.netlink.ifname(host.netlink.ifindex(where)) or where
+        where = name_of(host, where)
     pf = host.sysfs.pf_by_pci(address) if address else host.sysfs.pf_by_name(where)
     if pf is None:
         raise _no_pf(host, where, address)
     return pf
+
+
+def name_of(host: Host, netdev: str) -> str:
+    """What a netdev is called that is named by an altname; else as it is given."""
+    return host.netlink.ifname(host.netlink.ifindex(netdev)) or netdev
 
 
 def _no_pf(host: Host, where: str, address: str) -> CniError:
@@ -162,8 +167,8 @@ def users(host: Host, files: Files, pf: PF) -> list[str]:
 
 
 def uses(host: Host, files: Files, pf: PF, only: int | None = None) -> Iterator[tuple[VF, str]]:
-    """Each VF, or that one, with who uses it, "" = nobody. A claim that cannot be read keeps its VF all the same."""
-    claims, claimed = {record.vf: record for record in node.records(host)}, host.ledger.claimed()
+    """Each VF, or that one, with who uses it, "" = nobody."""
+    owned, claimed = node.owners(host), host.ledger.claimed()
     addresses: dict[int, list[str]] = {}
     for found in host.netlink.addresses():
         if found.is_global:
@@ -171,13 +176,8 @@ def uses(host: Host, files: Files, pf: PF, only: int | None = None) -> Iterator[
     for index, pci_address in host.sysfs.virtfns(pf.pci_address):
         if only not in {None, index}:
             continue
-        vf, claim = host.sysfs.vf(index, pci_address), claims.get(pci_address)
-        if claim is not None:
-            yield vf, f"attached to {claim.attachment} ({claim.netns})"
-        elif pci_address in claimed:
-            yield vf, "taken, by a claim that cannot be read"
-        else:
-            yield vf, _use(host, files, vf, addresses)
+        vf = host.sysfs.vf(index, pci_address)
+        yield vf, node.holder(owned, claimed, pci_address) or _use(host, files, vf, addresses)
 
 
 def _use(host: Host, files: Files, vf: VF, addresses: dict[int, list[str]]) -> str:

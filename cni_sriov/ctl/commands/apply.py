@@ -37,7 +37,7 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     from ..apply_look import NodeDrivers, Site
 
     host = tool.make_host(options.state_dir)
-    site = Site(host, tool.files, tool.proc, NodeDrivers(host, tool.files))
+    site = Site(host, tool.files, NodeDrivers(host, tool.files))
     file = hostjson.read(tool.files, options.file)
     with show_apply.reporter(tool.err, options.json) as reporter:
         applied = apply.run(site, file, options.file, options.dry_run, reporter, options.wait)

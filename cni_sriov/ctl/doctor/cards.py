@@ -19,8 +19,7 @@ def find(host: Host, files: Files, where: str) -> str:
     try:
         address = parse_pci_address(where)
     except ValueError:
-        name = host.netlink.ifname(host.netlink.ifindex(where)) or where
-        address = host.sysfs.pci_of_netdev(name)
+        address = host.sysfs.pci_of_netdev(vfs.name_of(host, where))
     if address and _is_card(devices.device(files, address)):
         return address
     return vfs.find_pf(host, where).pci_address

@@ -12,22 +12,6 @@ from .. import apply, hostjson
 from ..apply_look import NodeDrivers, Site
 
 
-class _Nobody:
-    """A dry run tells nothing on its way."""
-
-    def waits(self, missing: list[str], wait_s: float) -> None:
-        pass
-
-    def begin(self, step: object) -> None:
-        pass
-
-    def tick(self) -> None:
-        pass
-
-    def end(self, error: CniError | None) -> None:
-        pass
-
-
 def look(host: Host, files: Files, failures: Failures, wanted: str = "") -> HostPlan:
     """`wanted`: the address of the one PF to tell of, "" = all."""
     found = HostPlan()
@@ -44,8 +28,8 @@ def _plan(host: Host, files: Files, found: HostPlan, wanted: str) -> None:
     except CniError as error:
         found.broken = Refused("", error.msg, error.details)
         return
-    site = Site(host, files, f"{files.root}/proc", NodeDrivers(host, files))
-    applied = apply.run(site, file, PATH, True, _Nobody(), 0)
+    site = Site(host, files, NodeDrivers(host, files))
+    applied = apply.run(site, file, PATH, True, apply.Silent(), 0)
     if not wanted:
         found.refused = [Refused("", error.msg, error.details) for error in applied.troubles]
     for outcome in applied.pfs:

@@ -16,16 +16,11 @@ from ...words.device import Device
 from ...words.failures import Failures
 
 _DEVICES = ("/dev/vfio/", "/dev/uio", "/sys/devices/", "/sys/bus/pci/devices/")
-_OF_DPDK = re.compile(
-    r"map_\d+$"
-)  # its huge pages, which a container may have elsewhere: eal_get_hugefile_path
+# its huge pages, which a container may have elsewhere: eal_get_hugefile_path
+_OF_DPDK = re.compile(r"map_\d+$")
 _VPP = ("/vpp_plugins/", "/libvlib.so", "/bin/vpp")
-_DPDK = (
-    "/librte_eal.so",
-    "/rtemap_",
-    "/dpdk/rte/",
-    "/fbarray_",
-)  # lib/eal/linux: its files for huge pages and config
+# lib/eal/linux: its files for huge pages and config
+_DPDK = ("/librte_eal.so", "/rtemap_", "/dpdk/rte/", "/fbarray_")
 
 
 @dataclass(slots=True)

@@ -55,7 +55,6 @@ def replayed(tool: Tool, recording: Recording, root: str) -> Tool:
         tool,
         euid=0,
         make_host=make_host,
-        proc=f"{root}/none",
         data_dir=root + node.data_dir,
         is_dead=None,
         bundle=node.bundle or "/none",

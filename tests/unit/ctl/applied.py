@@ -67,7 +67,7 @@ class Heard:
 
 
 def site(world: World, has_iommu: bool = True) -> Site:
-    return Site(host(world), files(world), str(world.root / "proc"), FakeDrivers(world, has_iommu))
+    return Site(host(world), files(world), FakeDrivers(world, has_iommu))
 
 
 def document(*entries: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 from cni_sriov.conf.netconf import STATE_DIR
@@ -59,13 +58,11 @@ def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> R
         return holding.boot_id != world.boot_id or holding.netns not in world.kernel.pods
 
     out, err = Screen() if screen else io.StringIO(), io.StringIO()
-    proc = Path(world.root / "proc")
     tool = Tool(
         out,
         err,
         euid,
         lambda named: host(world, named),
-        str(proc),
         str(world.root / "default-data"),
         is_dead,
         files(world),

@@ -47,7 +47,6 @@ def tool(world: World, out: TextIO, err: TextIO, euid: int = 0) -> Tool:
         err,
         euid,
         lambda named: host(world, named),
-        str(root / "proc"),
         str(world.root / "default-data"),
         None,
         Files(str(root)),
@@ -76,7 +75,7 @@ def replayed(file: Path, *argv: str, euid: int = 1000) -> Run:
         raise AssertionError("this node is not looked at")
 
     out, err = io.StringIO(), io.StringIO()
-    nowhere = Tool(out, err, euid, no_host, "/nowhere", "/nowhere", None, Files("/nowhere"))
+    nowhere = Tool(out, err, euid, no_host, "/nowhere", None, Files("/nowhere"))
     status = main(["--replay", str(file), *argv], nowhere)
     return Run(status, out.getvalue(), err.getvalue())
 
