@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from errno import EACCES, EINVAL, ENOTDIR
@@ -36,7 +36,7 @@ class Files:
         return None if found is None else found.decode("utf-8", "replace").strip()
 
     def data(self, path: str) -> bytes | None:
-        return self._look(_content, path)
+        return self._look(content, path)
 
     def tail(self, path: str, most: int) -> bytes | None:
         """The last so many bytes: a log may be of any size, and its end is what is new."""
@@ -63,16 +63,26 @@ class Files:
         try:
             return look(self.root + path)
         except OSError as error:
-            # ENOTDIR: a file where a directory was looked for; EACCES: a process that a security module shows to nobody
-            if is_gone(error) or error.errno in {ENOTDIR, *absent}:
-                return None
-            if error.errno == EACCES and path.startswith("/proc/"):
+            if is_absent(error, path, absent):
                 return None
             raise InputOutput(f"look at {path}: {error.strerror}") from error
 
 
-def _content(path: str) -> bytes:
-    """In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler)."""
+def is_absent(error: OSError, path: str, absent: Collection[int] = ()) -> bool:
+    """Whether that is as good as "nothing is there"; `absent`: what says so in that look alone.
+
+    ENOTDIR: a file where a directory was looked for; EACCES: a process that a security module shows to nobody.
+    """
+    if error.errno == EACCES and path.startswith("/proc/"):
+        return True
+    return is_gone(error) or error.errno in {ENOTDIR, *absent}
+
+
+def content(path: str) -> bytes:
+    """Of a regular file, to a size that none of the node's has; OSError as it comes.
+
+    In pieces: one read of more than 4 MiB is ENOMEM below /proc/sys (KMALLOC_MAX_SIZE in proc_sys_call_handler).
+    """
     found = b""
     with _regular(path) as fd:
         while len(found) < _MOST and (piece := os.read(fd, _PIECE)):

@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from errno import EIO
 from posixpath import dirname
 
-from ...kernel.files import Files
+from ...kernel.files import Files, content
 from ...words.errors import InputOutput
 from ...words.gone import is_gone
 from . import left_out
 from .tree import Tree, is_magic
 
-LARGEST = 1 << 23  # bytes, as kernel/files.py reads
-_PIECE = 1 << 18  # as it does: one read of 8 MiB is ENOMEM below /proc/sys
 _MOST_LINKS = 40
 # of sysfs: nothing of a device's own in there, or too much of it
 _NOT_BELOW = {"power", "queues", "msi_irqs", "firmware_node", "subsystem", "hwmon", "ptp", "phydev", "wakeup"}
@@ -159,11 +157,11 @@ class Camera:
             self.tree.there.add(real)
             return
         try:
-            content = _content(self.root + real)
+            found = content(self.root + real)
         except OSError as error:
             self._failed(real, error)
             return
-        self.tree.files[real] = left_out.edited(real, left_out.of_present(real, content, self.ids))
+        self.tree.files[real] = left_out.edited(real, left_out.of_present(real, found, self.ids))
 
     def _list(self, real: str) -> None:
         try:
@@ -182,14 +180,3 @@ class Camera:
 
     def _failed(self, real: str, error: OSError) -> None:
         (self.tree.failed if is_gone(error) else self.tree.unread)[real] = error.errno or 0
-
-
-def _content(path: str) -> bytes:
-    found = b""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        while len(found) < LARGEST and (piece := os.read(fd, _PIECE)):
-            found += piece
-    finally:
-        os.close(fd)
-    return found

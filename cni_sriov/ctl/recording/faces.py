@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from errno import EACCES, EINVAL, ENODATA, ENOTDIR, EROFS, EXDEV
+from errno import EINVAL, ENODATA, EROFS, EXDEV
 from typing import TypeVar
 
-from ...kernel.files import Files
+from ...kernel.files import Files, is_absent
 from ...kernel.sysfs import Sysfs
 from ...words.errors import InputOutput, KernelRefused
-from ...words.gone import GONE, is_gone
+from ...words.gone import GONE
 from ...words.pci import parse_pci_address
 from .tree import NotRecorded, Tree
 
@@ -54,9 +54,7 @@ class RecordedFiles(Files):
         except NotRecorded as error:
             raise InputOutput(f"look at {path}: it is not in the recording", AGAIN) from error
         except OSError as error:
-            if is_gone(error) or error.errno in {ENOTDIR, *absent}:
-                return None
-            if error.errno == EACCES and path.startswith("/proc/"):
+            if is_absent(error, path, absent):
                 return None
             raise InputOutput(f"look at {path}: {error.strerror}") from error
 

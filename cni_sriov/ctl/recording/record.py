@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ... import __version__
+from ...kernel.devices import DEVICES
 from ...kernel.living import file_system
 from ...kernel.netns import OWN
 from ...vf.host import Host
@@ -134,14 +135,14 @@ def _planned(real: Host, recording: Recording, camera: Camera) -> list[str]:
     """Of the network devices those that are no VF, and one VF of each: they are alike."""
     vfs = {address for pf in real.sysfs.pfs() for _, address in list(real.sysfs.virtfns(pf.pci_address))[1:]}
     kinds = {
-        address: camera.tree.files.get(camera.there(f"{scope.DEVICES}/{address}/class"), b"")
+        address: camera.tree.files.get(camera.there(f"{DEVICES}/{address}/class"), b"")
         for address in _devices(recording)
     }
     return [address for address, kind in kinds.items() if kind.startswith(b"0x02") and address not in vfs]
 
 
 def _devices(recording: Recording) -> list[str]:
-    return recording.tree.lists.get(scope.DEVICES, [])
+    return recording.tree.lists.get(DEVICES, [])
 
 
 def _progress(tool: Tool) -> Callable[[str], None]:

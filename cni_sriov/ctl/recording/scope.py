@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
+from ...kernel import modprobe
+from ...kernel.devices import DEVICES
 from ...words.device import BRIDGE, NETWORK
 from ...words.failures import Failures
 from .camera import Camera
 
-DEVICES = "/sys/bus/pci/devices"
 # of a device that is neither a network's nor a bridge's
 _PLAIN = (
     *("class", "vendor", "device", "subsystem_vendor", "subsystem_device", "revision", "numa_node"),
@@ -32,9 +33,7 @@ _DIRECTORIES = (
     ("/sys/devices/system/node/*/hugepages", 1),
     ("/sys/module/*/parameters", 0),
     ("/sys/kernel/security", 0),
-    ("/etc/modprobe.d", 0),
-    ("/run/modprobe.d", 0),
-    ("/usr/lib/modprobe.d", 0),
+    *((directory, 0) for directory in modprobe.DIRECTORIES),
     ("/etc/modules-load.d", 0),
     ("/etc/cni/net.d", 0),
     ("/etc/cni-sriov", 0),
