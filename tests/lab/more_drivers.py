@@ -8,8 +8,9 @@ import pytest
 
 from tests import bundle
 
+from .ctl import sriovctl
 from .node import Node, changes
-from .test_drivers import PF, VF, document, driver, override, sriovctl
+from .test_drivers import PF, VF, driver, outcome, override
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -23,10 +24,10 @@ def lab_share() -> Path:
 def test_uio_comes_when_it_is_asked_for_and_a_missing_module_names_its_package(node: Node) -> None:
     before = node.card()
 
-    uio = document(node.vm, f"bind {VF} uio_pci_generic")
+    uio = outcome(node.vm, f"bind {VF} uio_pci_generic")
     assert (uio["driver"], driver(node.vm)) == ("uio_pci_generic", "uio_pci_generic")
-    assert document(node.vm, f"unbind {VF}")["driver"] == driver(node.vm) == ""
-    assert document(node.vm, f"bind {VF} kernel")["driver"] == driver(node.vm) == "igbvf"
+    assert outcome(node.vm, f"unbind {VF}")["driver"] == driver(node.vm) == ""
+    assert outcome(node.vm, f"bind {VF} kernel")["driver"] == driver(node.vm) == "igbvf"
     missing = sriovctl(node.vm, f"bind {VF} igb_uio")
 
     assert (missing.returncode, driver(node.vm)) == (1, "igbvf")
@@ -45,7 +46,7 @@ def test_a_kill_in_between_is_made_good(node: Node, verb: str, opened: tuple[int
     left = []
     for k in opened:
         if verb == "restore":
-            document(node.vm, f"bind {VF} vfio-pci")
+            outcome(node.vm, f"bind {VF} vfio-pci")
         argv = f"bind {VF} vfio-pci" if verb == "bind" else f"restore {VF}"
         inject = f"-e trace=openat -e inject=openat:signal=KILL:when={k}"
         done = node.vm.run(
@@ -53,7 +54,7 @@ def test_a_kill_in_between_is_made_good(node: Node, verb: str, opened: tuple[int
         )
         assert done.returncode != 0
         left.append((driver(node.vm), override(node.vm)))
-        document(node.vm, f"restore {VF}")
+        outcome(node.vm, f"restore {VF}")
         assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
         assert changes(before, node.card()) == [], k
     assert left == {
@@ -71,9 +72,9 @@ def test_a_pf_goes_by_force_alone_and_comes_back(lab: Vm) -> None:
     refused = sriovctl(lab, f"bind {PORTS[0]} vfio-pci")
     assert (refused.returncode, driver(lab, PF)) == (1, "igb")
     assert "it is a PF, and without igb its 2 VFs go" in refused.stderr
-    away = document(lab, f"bind {PORTS[0]} vfio-pci --force")
+    away = outcome(lab, f"bind {PORTS[0]} vfio-pci --force")
     assert (away["driver"], driver(lab, PF), PF in node.card()) == ("vfio-pci", "vfio-pci", False)
-    home = document(lab, f"restore {PF}")
+    home = outcome(lab, f"restore {PF}")
 
     assert (home["netdev"], driver(lab, PF), override(lab, PF)) == (PORTS[0], "igb", "(null)")
     assert home["notes"] == [f"it had 2 VFs: sriovctl vfs {PF} 2 makes them anew"]

@@ -13,6 +13,7 @@ import pytest
 from tests import bundle
 from tests.unit.test_units import HOST, settings
 
+from .ctl import SRIOVCTL
 from .guest import Done
 from .node import CONF, Node, changes
 from .vm import PORTS, Vm
@@ -20,7 +21,6 @@ from .vm import PORTS, Vm
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 FILE = "/etc/cni-sriov/host.json"
-SRIOVCTL = "/mnt/host/cni-sriov/sriovctl"
 WANTED: dict[str, Any] = {
     "pfs": [
         {

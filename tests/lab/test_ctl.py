@@ -12,7 +12,7 @@ import pytest
 
 from tests import bundle
 
-from .guest import Done
+from .ctl import document, sriovctl
 from .node import CONF, Node, changes
 from .vm import PORTS, Vm
 
@@ -35,17 +35,6 @@ def card(lab_module: Vm) -> Node:
     node = Node(lab_module)
     node.clear()
     return node
-
-
-def sriovctl(node: Node, arguments: str) -> Done:
-    return node.vm.run(f"/mnt/host/cni-sriov/sriovctl {arguments}", check=False)
-
-
-def document(node: Node, arguments: str) -> dict[str, Any]:
-    done = sriovctl(node, f"{arguments} --json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def numvfs(node: Node) -> list[int]:
@@ -72,7 +61,7 @@ def shown(node: Node, port: str, indices: range) -> list[dict[str, Any]]:
 
 
 def test_vfs_come_with_their_names_and_stay_as_they_are(card: Node) -> None:
-    made = {port: document(card, f"vfs {port} 7") for port in PORTS}
+    made = {port: document(card.vm, f"vfs {port} 7") for port in PORTS}
 
     assert numvfs(card) == [7, 7]
     for number, port in enumerate(PORTS):
@@ -85,7 +74,7 @@ def test_vfs_come_with_their_names_and_stay_as_they_are(card: Node) -> None:
         assert (made[port]["missing"], len(made[port]["notes"])) == ([], 1)
     before = card.links()
 
-    again = document(card, f"vfs {PORTS[0]} 7")
+    again = document(card.vm, f"vfs {PORTS[0]} 7")
 
     assert (again["changed"], again["pfs"]) == (False, made[PORTS[0]]["pfs"])
     assert card.links().keys() == before.keys()
@@ -96,27 +85,27 @@ def test_vfs_come_with_their_names_and_stay_as_they_are(card: Node) -> None:
 
 def test_another_number_goes_through_zero(card: Node) -> None:
     card.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
-    document(card, f"vfs {PORTS[0]} 7")
+    document(card.vm, f"vfs {PORTS[0]} 7")
     first = card.links()["0000:01:10.0"]["ifindex"]
 
-    fewer = document(card, f"vfs {PORTS[0]} 3")
+    fewer = document(card.vm, f"vfs {PORTS[0]} 3")
 
     assert (fewer["changed"], numvfs(card)[0]) == (True, 3)
     assert fewer["pfs"][0]["vfs"] == shown(card, PORTS[0], range(3))
     assert card.links()["0000:01:10.0"]["ifindex"] != first
-    too_many = sriovctl(card, f"vfs {PORTS[0]} 8")
+    too_many = sriovctl(card.vm, f"vfs {PORTS[0]} 8")
     assert (too_many.returncode, too_many.stdout, numvfs(card)[0]) == (1, "", 3)
     assert f"give {PORTS[0]} 8 VFs: it can have at most 7" in too_many.stderr
 
 
 def test_refuses_while_a_vf_is_in_a_pod_whoever_put_it_there(card: Node) -> None:
-    document(card, f"vfs {PORTS[0]} 3")
+    document(card.vm, f"vfs {PORTS[0]} 3")
     card.add_netns("c1", "other")
     conf = CONF | {"ipam": IPAM}
     assert card.cni("ADD", conf, "c1").code == 0
     card.vm.run(f"ip link set {PORTS[0]}v2 netns other")
 
-    refused = sriovctl(card, f"vfs {PORTS[0]} 7")
+    refused = sriovctl(card.vm, f"vfs {PORTS[0]} 7")
 
     assert (refused.returncode, refused.stdout, numvfs(card)[0]) == (1, "", 3)
     assert "2 of them in use" in refused.stderr
@@ -127,15 +116,15 @@ def test_refuses_while_a_vf_is_in_a_pod_whoever_put_it_there(card: Node) -> None
 
 
 def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
-    document(card, f"vfs {PORTS[0]} 3")
+    document(card.vm, f"vfs {PORTS[0]} 3")
     card.add_netns("c1")
     conf = CONF | {"ipam": IPAM, "vlan": 100}
     added = card.cni("ADD", conf, "c1")
     assert added.code == 0, added.text
 
-    pf = next(pf for pf in document(card, "status")["pfs"] if pf["name"] == PORTS[0])
-    table = sriovctl(card, "status").stdout.splitlines()
-    leases = document(card, "leases")["leases"]
+    pf = next(pf for pf in document(card.vm, "status")["pfs"] if pf["name"] == PORTS[0])
+    table = sriovctl(card.vm, "status").stdout.splitlines()
+    leases = document(card.vm, "leases")["leases"]
 
     link = card.links("c1")["0000:01:10.0"]
     subnet = str(ip_interface(added.addresses[0]).network)
@@ -164,13 +153,13 @@ def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
     assert [lease["address"] for lease in leases] == added.addresses == card.addresses("c1")
     assert {lease["containerID"] for lease in leases} == {"c1"}
     assert card.cni("DEL", conf, "c1").code == 0
-    assert document(card, "leases")["leases"] == []
+    assert document(card.vm, "leases")["leases"] == []
 
 
 def test_gc_takes_back_what_a_dead_netns_left(card: Node) -> None:
     # up before the VFs come: a VF of a port that is down has no address in the PF's eyes, and ADD brings the port up
     card.vm.run(f"ip link set {PORTS[0]} up; echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
-    document(card, f"vfs {PORTS[0]} 3")
+    document(card.vm, f"vfs {PORTS[0]} 3")
     before = card.card()
     card.add_netns("c1", "c2")
     conf = CONF | {"ipam": IPAM, "vlan": 100, "mac": "02:00:00:00:aa:01"}
@@ -179,13 +168,13 @@ def test_gc_takes_back_what_a_dead_netns_left(card: Node) -> None:
     card.vm.run("ip netns del c1")
     card.wait_for(lambda: "0000:01:10.0" in card.links())
 
-    items = document(card, "gc")["items"]
+    items = document(card.vm, "gc")["items"]
 
     assert [(item["owner"], item["taken"]) for item in items if item["kind"] == "vf"] == [
         ("c1/net1", True),
         ("c2/net1", False),
     ]
-    held = {lease["containerID"] for lease in document(card, "leases")["leases"]}
+    held = {lease["containerID"] for lease in document(card.vm, "leases")["leases"]}
     assert (held, "0000:01:10.2" in card.links("c2")) == ({"c2"}, True)
     assert card.cni("DEL", conf, "c2").code == 0
     assert (card.state_files(), changes(before, card.card())) == ([], [])

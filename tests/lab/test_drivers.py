@@ -10,7 +10,7 @@ import pytest
 
 from tests import bundle
 
-from .guest import Done
+from .ctl import document, sriovctl
 from .node import CONF, Node, changes
 from .vm import PORTS, Vm
 
@@ -36,14 +36,8 @@ def lab_share() -> Path:
     return bundle.directory()
 
 
-def sriovctl(vm: Vm, arguments: str) -> Done:
-    return vm.run(f"/mnt/host/cni-sriov/sriovctl {arguments}", check=False)
-
-
-def document(vm: Vm, arguments: str) -> dict[str, Any]:
-    done = sriovctl(vm, f"{arguments} --json")
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)["device"]
+def outcome(vm: Vm, arguments: str) -> dict[str, Any]:
+    found: dict[str, Any] = document(vm, arguments)["device"]
     return found
 
 
@@ -61,7 +55,7 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
     node.vm.run(f"{set_up}; ip link property add dev {NAME} altname first-of-them")
     before = node.card()
 
-    away = document(node.vm, f"bind {NAME} auto")
+    away = outcome(node.vm, f"bind {NAME} auto")
     assert (away["before"], away["driver"], away["changed"], away["netdev"]) == (
         "igbvf",
         "vfio-pci",
@@ -71,8 +65,8 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
     assert (driver(node.vm), override(node.vm), VF in node.card()) == ("vfio-pci", "vfio-pci", False)
     vf = node.vf(PORTS[0], 0)
     assert (vf["vlan_list"][0]["vlan"], vf["spoofchk"], vf["trust"]) == (100, False, True)
-    assert document(node.vm, f"bind {VF} auto")["changed"] is False
-    home = document(node.vm, f"restore {PORTS[0]}:0")
+    assert outcome(node.vm, f"bind {VF} auto")["changed"] is False
+    home = outcome(node.vm, f"restore {PORTS[0]}:0")
 
     assert (home["changed"], home["netdev"], home["notes"]) == (True, NAME, [])
     assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
@@ -83,7 +77,7 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
 
 def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) -> None:
     """The kernel would let the write to driver/unbind wait for its end."""
-    document(node.vm, f"bind {VF} vfio-pci")
+    outcome(node.vm, f"bind {VF} vfio-pci")
     group = Path(node.vm.run(f"readlink /sys/bus/pci/devices/{VF}/iommu_group").stdout.strip()).name
     holder = node.vm.spawn(["python3", "-c", HOLD, f"/dev/vfio/{group}"], check=False, timeout=300)
     node.wait_for(lambda: node.vm.run("test -s /run/held", check=False).returncode == 0, 60)
@@ -95,7 +89,7 @@ def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) 
     assert f"it is open in python3 (pid {pid})" in refused.stderr
     node.vm.run(f"kill {pid}")
     holder.wait()
-    assert document(node.vm, f"restore {VF}")["driver"] == driver(node.vm) == "igbvf"
+    assert outcome(node.vm, f"restore {VF}")["driver"] == driver(node.vm) == "igbvf"
 
 
 def test_never_from_a_container_and_never_to_one(node: Node) -> None:
@@ -104,7 +98,7 @@ def test_never_from_a_container_and_never_to_one(node: Node) -> None:
     assert (node.cni("ADD", CONF, "c1").code, VF in node.links("c1")) == (0, True)
     assert node.cni("DEL", CONF, "c1").code == 0
     before = node.card()
-    document(node.vm, f"bind {VF} vfio-pci")
+    outcome(node.vm, f"bind {VF} vfio-pci")
 
     added = node.cni("ADD", CONF, "c1")
     of_vf = sriovctl(node.vm, f"bind {PORTS[0]}:1 vfio-pci --force")
@@ -115,7 +109,7 @@ def test_never_from_a_container_and_never_to_one(node: Node) -> None:
     assert (of_vf.returncode, of_pf.returncode) == (1, 1)
     assert "attached to c1/net1 (/run/netns/c1)" in of_vf.stderr
     assert "vf 1 (0000:01:10.2): attached to c1/net1" in of_pf.stderr
-    document(node.vm, f"restore {VF}")
+    outcome(node.vm, f"restore {VF}")
     row = json.loads(sriovctl(node.vm, f"baseline {VF} --json").stdout)["vfs"][0]
     assert (row["pci"], row["differs"], row["golden"]["state"]["own_mac"]) == (VF, [], before[VF]["address"])
     assert node.cni("ADD", CONF, "c2").code == 0

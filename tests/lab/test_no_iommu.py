@@ -9,10 +9,11 @@ import pytest
 from tests import bundle
 
 from . import machine
+from .ctl import sriovctl
 from .node import Node, changes
 from .ready import Lab
 from .test_doctor_card import doctor, evidence
-from .test_drivers import VF, driver, override, sriovctl
+from .test_drivers import VF, driver, override
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]

@@ -17,7 +17,7 @@ from tests import bundle
 from tests.unit import pcibytes
 
 from . import vfoffset
-from .guest import Done
+from .ctl import SRIOVCTL, sriovctl
 from .ready import Lab
 from .vm import PORTS, Vm
 
@@ -50,12 +50,8 @@ def far_vfs(guest: Vm, saved_lab: Lab) -> Iterator[Vm]:
     guest.run("grep -q ^vfoffset /proc/modules && rmmod vfoffset; true")
 
 
-def sriovctl(vm: Vm, arguments: str) -> Done:
-    return vm.run(f"/mnt/host/cni-sriov/sriovctl {arguments}", check=False)
-
-
 def foretold(vm: Vm, where: str, prefix: str = "") -> tuple[int, dict[str, Any]]:
-    done = vm.run(f"{prefix} /mnt/host/cni-sriov/sriovctl oracle {where} --json", check=False)
+    done = vm.run(f"{prefix} {SRIOVCTL} oracle {where} --json", check=False)
     assert done.stderr == ""
     (pf,) = json.loads(done.stdout)["pfs"]
     return done.returncode, pf

@@ -19,12 +19,12 @@ import pytest
 
 from tests import bundle
 
+from .ctl import SRIOVCTL
 from .node import CONF, IPAM, Node
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
-SRIOVCTL = "/mnt/host/cni-sriov/sriovctl"
 LOOKS = ("status --json", "doctor --json", "oracle --json")
 NOBODY = 65534
 PATIENCE_S = 150

@@ -14,6 +14,7 @@ from cni_sriov.ctl.status.classes import KINDS, kinds_of
 from cni_sriov.words.device import Device
 from tests import bundle
 
+from .ctl import SRIOVCTL
 from .node import CONF, Node
 from .test_ctl import IPAM
 from .vm import PORTS, Vm
@@ -63,7 +64,7 @@ def card(lab_module: Vm) -> Node:
 
 def sriovctl(card: Node, arguments: str) -> str:
     """The first call reads all of the bundle through 9p."""
-    done = card.vm.run(f"/mnt/host/cni-sriov/sriovctl {arguments}", check=False, timeout=240)
+    done = card.vm.run(f"{SRIOVCTL} {arguments}", check=False, timeout=240)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

@@ -68,10 +68,9 @@ def test_what_it_writes_is_not_closed_to_it_and_outlives_it() -> None:
 
 @pytest.mark.parametrize("unit", sorted(UNITS.iterdir()), ids=lambda path: path.name)
 def test_systemd_takes_it_without_a_word(unit: Path, tmp_path: Path) -> None:
-    """Where its programs are: the guest of the lab has none."""
     verify = shutil.which("systemd-analyze")
     if verify is None:
-        return
+        pytest.skip("systemd-analyze is not there: build/setup brings it")
     name = unit.name.replace("@.", "@enp1s0f0.")
     (tmp_path / name).write_text(unit.read_text().replace("/usr/local/sbin/sriovctl", "/bin/true"))
 
