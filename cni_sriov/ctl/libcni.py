@@ -21,6 +21,8 @@ from .finding import Finding, error, warning
 Json = dict[str, Any]
 
 NEWEST = (1, 1, 0)
+CONF_DIR = "/etc/cni/net.d"  # and every runtime's default
+SUFFIXES = (".conf", ".conflist", ".json")  # of its files
 # ParseVersion; Atoi takes a sign and 64 bits
 _VERSION = re.compile(r"[+-]?\d{1,18}(\.[+-]?\d{1,18}){0,2}", re.ASCII)
 _FLAGS = ("disableCheck", "disableGC", "loadOnlyInlinedPlugins")

@@ -25,7 +25,6 @@ from .finding import Finding, error, note, warning
 
 Json = dict[str, Any]
 
-_SUFFIXES = (".conf", ".conflist", ".json")
 _MANIFESTS = (".yaml", ".yml")
 _ANY_VF = "0000:00:00.0"  # stands for the one that will be given
 _GIVEN = "--device-id-given"
@@ -81,7 +80,7 @@ def _directory(path: str, device_id_given: bool) -> list[Finding]:
     """All that a runtime would load, in its order, then manifests. A network that is not ours is nobody's fault here."""
     found: list[Finding] = []
     names: dict[str, str] = {}
-    loaded = libcni.files(path, _SUFFIXES)
+    loaded = libcni.files(path, libcni.SUFFIXES)
     for name in loaded + libcni.files(path, _MANIFESTS):
         file = os.path.join(path, name)
         try:
@@ -101,7 +100,7 @@ def _directory(path: str, device_id_given: bool) -> list[Finding]:
             _named(note("", "the first by name: the default network of containerd and CRI-O"), loaded[0])
         )
     else:
-        found.append(warning("", f"no {', '.join(_SUFFIXES)} in it: a runtime finds no network"))
+        found.append(warning("", f"no {', '.join(libcni.SUFFIXES)} in it: a runtime finds no network"))
     return found
 
 

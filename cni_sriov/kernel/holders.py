@@ -12,7 +12,11 @@ def holders(files: Files, address: str) -> list[str]:
     if not nodes:
         return []
     pids = [name for name in files.names("/proc") if name.isdigit() and _holds(files, name, nodes)]
-    return [f"{files.text(f'/proc/{pid}/comm') or '?'} (pid {pid})" for pid in sorted(pids, key=int)]
+    return [named(files, pid) for pid in sorted(pids, key=int)]
+
+
+def named(files: Files, pid: str) -> str:
+    return f"{files.text(f'/proc/{pid}/comm') or '?'} (pid {pid})"
 
 
 def nodes_of(files: Files, address: str) -> set[str]:

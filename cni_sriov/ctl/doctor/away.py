@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ...decide.facts_state import Away
+from ...kernel import holders
 from ...kernel.files import Files
 from ...kernel.netns import Netns
 from ...vf.host import Host
@@ -29,7 +30,7 @@ def find(host: Host, files: Files, lost: list[Away], failures: Failures) -> None
                 one = todo.pop(link.parent_dev, None)
                 if one is not None:
                     one.netdev, one.path = link.ifname, _shown(paths)
-                    one.inside = [_process(files, pid) for pid in processes(paths)[:4]]
+                    one.inside = [holders.named(files, pid) for pid in processes(paths)[:4]]
         if not todo:
             return
     if closed.told:
@@ -63,7 +64,3 @@ def _shown(paths: list[str]) -> str:
 def processes(paths: list[str]) -> list[str]:
     """The pids among what leads to a netns (kernel/living.py)."""
     return [found[1] for path in paths if (found := _OF_PROCESS.fullmatch(path))]
-
-
-def _process(files: Files, pid: str) -> str:
-    return f"{files.text(f'/proc/{pid}/comm') or '?'} (pid {pid})"

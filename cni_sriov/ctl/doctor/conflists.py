@@ -22,10 +22,8 @@ from ..validate import Plugin
 
 Json = dict[str, Any]
 
-CONF_DIR = "/etc/cni/net.d"  # libcni's, and every runtime's default
-_SUFFIXES = (".conf", ".conflist", ".json")
 _NAMES = (b'"sriov"', b'"host-subnet"')  # what is no JSON, and was to be ours, has one of them in it
-_MOST = 1 << 20  # what Files reads of one
+_MOST = 1 << 20  # bytes: what is larger is no network file of a sane node
 _SHOWN = 3
 
 
@@ -34,7 +32,7 @@ def look(
 ) -> list[Network]:
     """In the order of their names. `lists_only`: as podman, which loads nothing else."""
     found = []
-    for name in _loaded(files, directory, (".conflist",) if lists_only else _SUFFIXES):
+    for name in _loaded(files, directory, (".conflist",) if lists_only else libcni.SUFFIXES):
         with failures.of(file=f"{directory}/{name}"):
             found.append(_network(host, files, directory, name))
     return found

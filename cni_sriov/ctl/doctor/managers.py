@@ -19,11 +19,8 @@ from ...words.failures import Failures
 
 _NM = "/run/NetworkManager/devices"
 _NETWORKD = "/run/systemd/netif/links"
-_STATES = {
-    "configuring",
-    "configured",
-    "failed",
-}  # unmanaged, initialized, pending, linger: it leaves it alone
+# unmanaged, initialized, pending, linger: it leaves it alone
+_STATES = {"configuring", "configured", "failed"}
 
 
 def look(host: Host, files: Files, failures: Failures) -> list[Managed]:

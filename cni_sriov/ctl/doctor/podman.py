@@ -11,6 +11,7 @@ from ...decide.facts_runtime import Podman, Runtime
 from ...decide.trouble import Evidence
 from ...kernel.files import Files
 from ...words.failures import Failures
+from .. import libcni
 from . import conflists, settings
 from .settings import Json
 
@@ -69,7 +70,7 @@ def cni(files: Files, failures: Failures) -> list[Runtime]:
     if backend != "cni" or (version and int(version.partition(".")[0]) >= 5):
         return []
     bins = settings.texts(network.get("cni_plugin_dirs", [])) or _PODMAN_CNI
-    conf_dir = settings.texts(network.get("network_config_dir", [])) or [conflists.CONF_DIR]
+    conf_dir = settings.texts(network.get("network_config_dir", [])) or [libcni.CONF_DIR]
     return [
         Runtime(
             "podman", seen, conf_dir[0].rstrip("/"), [one.rstrip("/") for one in bins], takes=0, told=[told]

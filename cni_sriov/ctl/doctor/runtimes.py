@@ -13,6 +13,7 @@ from ...decide.trouble import Evidence
 from ...kernel.files import Files
 from ...vf.host import Host
 from ...words.failures import Failures
+from .. import golang, libcni
 from . import conflists, managers, podman, settings
 from .settings import Json
 
@@ -31,10 +32,6 @@ _CRI = (
     ("plugins", "cri", "cni"),  # version 1
 )
 _CRI_NAMES = {"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"}
-_GO = re.compile(
-    rb"Go\x00\x00[\x00-\xff]{0,200}|Go build ID: "
-)  # its note of owner Go, or before the ELF's text
-_HEAD = 1 << 16
 
 
 def look(host: Host, files: Files, failures: Failures, bundle: str = "") -> Runtimes:
@@ -95,7 +92,7 @@ def _containerds(files: Files, failures: Failures) -> list[Runtime]:
 
 def _containerd(name: str, seen: str, read: list[tuple[str, Json]]) -> Runtime:
     """go-cni loads the first `max_conf_num` files and gives up at one that it cannot load (go-cni opts.go)."""
-    runtime = Runtime(name, seen, conflists.CONF_DIR, [_BIN_DIR], takes=1, stops=True)
+    runtime = Runtime(name, seen, libcni.CONF_DIR, [_BIN_DIR], takes=1, stops=True)
     for path, config in read:
         for place in _CRI:
             cni = settings.below(config, *place)
@@ -126,7 +123,7 @@ def _crio(files: Files, failures: Failures) -> list[Runtime]:
     seen = read[0][0] if read else settings.binary(files, "crio")
     if not seen:
         return []
-    runtime = Runtime("CRI-O", seen, conflists.CONF_DIR, [_BIN_DIR])
+    runtime = Runtime("CRI-O", seen, libcni.CONF_DIR, [_BIN_DIR])
     for path, config in read:
         network = settings.below(config, "crio", "network")
         for key in ("network_dir", "plugin_dir", "plugin_dirs", "cni_default_network"):
@@ -165,7 +162,7 @@ def _kind(files: Files, path: str, bundle: str) -> ProgramKind:
     real = files.real(path)
     if "/.cni-sriov/" in real or (bundle and real == files.real(bundle)):
         return "ours"
-    head = (files.data(path) or b"")[:_HEAD]
-    if bundle and head == (files.data(bundle) or b"")[:_HEAD]:
+    head = (files.data(path) or b"")[: golang.HEAD]
+    if bundle and head == (files.data(bundle) or b"")[: golang.HEAD]:
         return "ours"
-    return "another's" if head.startswith(b"\x7fELF") and _GO.search(head) else ""
+    return "another's" if golang.is_one(head) else ""

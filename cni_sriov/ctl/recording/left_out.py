@@ -10,6 +10,8 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 
+from .. import golang
+
 LEFT_OUT = "(left out)"
 _NEVER = re.compile(
     r"/proc/(\d+|self)/(environ|cmdline|mem|auxv|stack|syscall|pagemap)$|/proc/(kcore|kmsg|kallsyms|keys)$"
@@ -30,8 +32,6 @@ _IN_URL = re.compile(r"(\w+://)[^/\s\"@]+@")
 _MAPS = re.compile(r"vfio|uio|huge|rte_|librte|dpdk|vpp|vlib|/dev/|/sys/")
 _FD = re.compile(r"^/dev/(vfio|uio|hugepages|vhost|vdpa)|huge|rtemap_|rte_")
 _MOUNTED = {"hugetlbfs", "sysfs", "nsfs", "proc", "securityfs", "efivarfs", "devtmpfs"}
-_ELF, _HEAD = b"\x7fELF", 1 << 16
-_GO = re.compile(rb"Go\x00\x00[\x00-\xff]{0,200}|Go build ID: ")
 _MODULES = re.compile(
     r"vfio|uio|pci-stub|igb|ixgbe|i40e|iavf|\bice\b|mlx|mana|bnxt|ena\b|qede|sfc|nfp|cxgb|octeon|qat|virtio"
 )
@@ -57,7 +57,7 @@ def kept_names(path: str, names: list[str], peek: Callable[[str], str]) -> list[
 
 def edited(path: str, content: bytes) -> bytes:
     """What of that file is taken."""
-    if content.startswith(_ELF):
+    if content.startswith(golang.ELF):
         return _program(content)
     if path.endswith(".gz"):
         return content
@@ -70,8 +70,8 @@ def edited(path: str, content: bytes) -> bytes:
 
 def _program(content: bytes) -> bytes:
     """Of a plugin: enough to tell whether it is another one, and of what kind (ctl/doctor/runtimes.py)."""
-    head = content[:_HEAD]
-    return head[:64] + hashlib.sha256(head).digest() + b"".join(_GO.findall(head)[:1])
+    head = content[: golang.HEAD]
+    return head[:64] + hashlib.sha256(head).digest() + b"".join(golang.NOTE.findall(head)[:1])
 
 
 def without_secrets(text: str) -> str:

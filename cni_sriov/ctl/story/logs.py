@@ -13,10 +13,9 @@ from ...kernel.files import Files
 from ...words import jsontext
 from ...words.errors import CniError
 from ...words.failures import Failures
+from .. import libcni
 from .lines import Line, parse
 
-CONF_DIR = "/etc/cni/net.d"
-_CONFS = (".conf", ".conflist", ".json")
 _MOST = 16 << 20  # bytes of one file, its last; rotated by conf/logrotate it has 10 MB
 # logrotate(8): log.1, log.2.gz, and with dateext log-20261126.gz
 _ROTATED = re.compile(r"(\.\d{1,4}|-\d{8}(-\d+)?)?(\.gz)?")
@@ -57,9 +56,9 @@ def read(files: Files, paths: Iterable[str]) -> Logs:
 def named(files: Files) -> list[str]:
     """What the configurations of the runtimes' directory name as `logFile`. One that cannot be read names none."""
     found = []
-    for name in files.names(CONF_DIR):
-        if name.endswith(_CONFS):
-            found += _named_in(files.text(f"{CONF_DIR}/{name}") or "")
+    for name in files.names(libcni.CONF_DIR):
+        if name.endswith(libcni.SUFFIXES):
+            found += _named_in(files.text(f"{libcni.CONF_DIR}/{name}") or "")
     return list(dict.fromkeys(found))
 
 
