@@ -23,8 +23,7 @@ class Option:
 
     @property
     def kind(self) -> str:
-        """What its argument is, for completion."""
-        return f"choice:{' '.join(self.choices)}" if self.choices else self.metavar
+        return _kind(self.metavar, self.choices)
 
 
 @dataclass(slots=True)
@@ -36,7 +35,12 @@ class Argument:
 
     @property
     def kind(self) -> str:
-        return f"choice:{' '.join(self.choices)}" if self.choices else self.metavar
+        return _kind(self.metavar, self.choices)
+
+
+def _kind(metavar: str, choices: list[str]) -> str:
+    """What an argument is, for completion."""
+    return f"choice:{' '.join(choices)}" if choices else metavar
 
 
 @dataclass(slots=True)
