@@ -73,7 +73,7 @@ def _admin(host: Host, record: Record, port: Link | None) -> VfState | None:
 
 def _baseline(found: Card, first: VfState) -> VfState:
     """What DEL restores: the golden baseline, and of today what is the operator's to change at any time."""
-    base, link = VfState(**first.to_json()), found.link
+    base, link = first.copy(), found.link
     if link is not None:
         base.ifname = homename.of(found.host, found.record.vf) or link.ifname
         base.altnames, base.up = link.altnames, link.is_up

@@ -100,6 +100,12 @@ class Stored:
         raw = dict(zip(self.shape, self.values(self), strict=True))
         return raw | self.beyond if Stored.some_have_extra else raw
 
+    def copy(self) -> Self:
+        """Its own fields, without what is not ours to know. In an ADD, dataclasses.replace is 27 000 instructions
+        more, copy.copy 75 000.
+        """
+        return type(self)(**dict(zip(self.shape, self.values(self), strict=True)))
+
     @property
     def beyond(self) -> dict[str, Any]:
         """What is in the file and not ours to know."""

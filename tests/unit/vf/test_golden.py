@@ -267,6 +267,20 @@ def test_a_vf_whose_file_cannot_be_read_is_nobodys(tmp_path: Path, text: str) ->
     assert (refused.code, str(file) in refused.text) == (11, True), refused.text
 
 
+def test_what_a_later_version_added_to_the_state_fails_no_add(one_vf: World) -> None:
+    """A Record's baseline is made of it, without what is not ours to know."""
+    conf = one_vf.conf(ipam=None)
+    assert [one_vf.call(verb, conf).code for verb in ("ADD", "DEL")] == [0, 0]
+    later = golden_of(one_vf) | {"minor": 99}
+    later["state"]["of_tomorrow"] = 1
+    (one_vf.run_dir / "golden" / VF).write_text(json.dumps(later))
+
+    replies = [one_vf.call(verb, conf) for verb in ("ADD", "DEL")]
+
+    assert [(reply.code, reply.text) for reply in replies if reply.code] == []
+    assert golden_of(one_vf)["state"]["of_tomorrow"] == 1
+
+
 def test_a_later_minor_version_keeps_what_it_added(one_vf: World) -> None:
     attach(one_vf)
     assert one_vf.call("DEL", one_vf.conf()).code == 0
