@@ -14,7 +14,7 @@ from ..words.errors import BadConfig
 from ..words.jsontext import words
 from ..words.pci import parse_pci_address
 from ..words.record import VfSettings
-from . import hostsubnet, values
+from . import hostsubnet, planeconf, values
 from .keycase import Below, Known, value_of
 from .requests import ALLOWED, RATE_LIMIT, SOURCES, Requests
 from .values import DNS, Key, Table
@@ -64,7 +64,7 @@ SRIOV = Table(
         "link_state": values.one_of("auto", "enable", "disable"),
         "min_tx_rate": values.integer(0, RATE_LIMIT),
         "max_tx_rate": values.integer(0, RATE_LIMIT),
-        "driver": Key(values.one_of("kernel"), "kernel"),
+        **planeconf.ROWS,
         "pfUp": Key(values.boolean, True),
         "acceptRA": Key(values.boolean, False),
         "announceWait": Key(values.integer(0, 200), 0),
@@ -146,7 +146,7 @@ class NetConf:
             "master",
             "pf",
             "settings",
-            "driver",
+            "plane",
             "pf_up",
             "dns",
         ),
@@ -185,7 +185,7 @@ class NetConf:
             vlan_proto=told.get("vlanProto", "802.1q"),
             **{name: told.get(name) for name in _KNOBS},
         )
-        self.driver: str = told["driver"]
+        self.plane = planeconf.of(told)
         self.pf_up: bool = told["pfUp"]
         self.accept_ra: bool = told["acceptRA"]
         self.announce_wait_ms: int = told["announceWait"]
@@ -219,6 +219,7 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -
     _check_vlan(told, told.get("vlan"))
     _check_vlan(told, netconf.settings.vlan)  # which may be a pod's
     _check_rates(netconf.settings)
+    planeconf.refuse_netdev_keys(conf, netconf.plane)
     if netconf.ipam and not (isinstance(netconf.ipam.get("type"), str) and netconf.ipam["type"]):
         raise BadConfig(
             "read ipam.type: must name an IPAM plugin", 'like "host-subnet"; no "ipam" = layer 2 only'

@@ -28,7 +28,7 @@ def proof(host: Host, record: Record) -> str:
         return f"its VF is {has}'s by now"
     if record.status == "in-progress":
         return "its ADD died"
-    if handover.of(record.driver).is_home(host, record):
+    if handover.of(record).is_home(host, record):
         return "the VF is back in the host"
     if record.status == "released":
         return "its DEL gave it up"

@@ -46,14 +46,14 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
 def is_out(host: Host, record: Record) -> bool:
     """Whether the container may still use its VF. What cannot be told is not absence."""
     with Failures().of():
-        return _is_its(host, record) and handover.of(record.driver).is_out(host, record)
+        return _is_its(host, record) and handover.of(record).is_out(host, record)
     return True
 
 
 def _is_to_be_told_first(host: Host, record: Record) -> bool:
     if ipam.of(record) is delegate:
         with Failures().of():
-            return handover.of(record.driver).is_in_pod(host, record)
+            return handover.of(record).is_in_pod(host, record)
     return False
 
 

@@ -70,9 +70,10 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
 def _attach(
     request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host, netns: Netns, inside_pod: Netlink
 ) -> Result:
-    record, kind = None, handover.of(conf.driver)
+    record = None
     try:
         record = _claim(request, conf, host, netns)
+        kind = handover.of(record)
         record.ipam = ipam.to_store(host, ipam_conf)
         card = baseline.find(host, record, conf)
         if conf.device_info_file:

@@ -25,7 +25,7 @@ def run(call: Call) -> None:
         _follow(host, record, conf)
         with host.open_netns(request.netns) as netns, host.netlink_in(netns) as pod:
             wrong = _identity(record, netns)
-            wrong += handover.of(record.driver).differences(host, record, conf, netns, pod)
+            wrong += handover.of(record).differences(host, record, conf, netns, pod)
             wrong += _admin(host, record, conf)
         wrong = ipam.of(record).check(host, record, wrong)
     if wrong:

@@ -15,7 +15,7 @@ from .host import Host
 
 def find(host: Host, record: Record, conf: NetConf) -> Card:
     """Read all that the VF is, judge what only the hardware can judge, and put the Record: nothing is changed yet."""
-    link = handover.of(conf.driver).find(host, record)
+    link = handover.of(record).find(host, record)
     pf = card.pf_of(host, record)
     port = _port(host, record, pf)
     _judge(conf, port, link)

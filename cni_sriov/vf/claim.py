@@ -134,7 +134,6 @@ def _find_free(
 
 def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_address: set[int]) -> Iterator[VF]:
     """The PF's VFs that the conf admits, each judged when it is looked at."""
-    wanted = handover.of(conf.driver)
     virtfns = host.sysfs.virtfns(pf.pci_address) if pf.pci_address else [(0, conf.device)]
     for index, pci_address in virtfns:
         if conf.device not in {"", pci_address} or not choose.has_index(conf.pf, index):
@@ -148,7 +147,7 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
                 vf = host.sysfs.vf(index, pci_address)
                 vf.busy = (
                     vf.busy
-                    or wanted.busy(host, vf, with_address)
+                    or handover.wanted(conf, vf.driver).busy(host, vf, with_address)
                     or _held_otherwise(host, pf, vf)
                     or golden.trouble(host, pci_address)
                 )

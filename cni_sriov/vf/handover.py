@@ -54,9 +54,14 @@ class Handover(Protocol):
         """Where it could not be returned: whether its container may still use it."""
 
 
-_KINDS: dict[str, Handover] = {"kernel": netdev}
+_KINDS: dict[str, Handover] = {}
 
 
-def of(driver: str) -> Handover:
-    """`driver`: the conf's word, or a driver by its name, which is a network driver unless _KINDS has it."""
-    return _KINDS.get(driver, netdev)
+def of(record: Record) -> Handover:
+    """By what ADD decided, which the Record says."""
+    return netdev if record.plane is None else _KINDS[record.plane.kind]
+
+
+def wanted(conf: NetConf, driver: str) -> Handover:
+    """What the conf asks for, of a VF that has that driver now."""
+    return _KINDS.get(f"{conf.plane.driver} {driver}", netdev)  # issue 12: vf/vfio.py decides

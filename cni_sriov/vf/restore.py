@@ -31,8 +31,8 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     first = golden.known(host, record.vf)
     failed: list[str] = []
     by_pf: list[str] = []  # of these only, the PF may be the reason
-    away = _try(failed, handover.of(record.driver).take_home, host, record)
-    if failed and handover.of(record.driver).is_out(host, record):  # who has it stays in his VLAN
+    away = _try(failed, handover.of(record).take_home, host, record)
+    if failed and handover.of(record).is_out(host, record):  # who has it stays in his VLAN
         raise _unfinished(host, record, "; ".join(failed), may_be_pf=False)
     found = _at_rest(failed, by_pf, host, record, first)
     is_new = _must_be_new(found, first)
@@ -122,7 +122,7 @@ def _make_anew(host: Host, record: Record) -> NotYet | None:
         if is_passing(refused):
             raise
         reason = NotYet(f"its netdev cannot be made anew: {refused}")
-        if handover.of(record.driver).is_out(host, record):
+        if handover.of(record).is_out(host, record):
             raise reason from refused
         return reason
     return None

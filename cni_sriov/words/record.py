@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from .domain import ALLMULTI, PROMISC, Attachment
 from .jsontext import words
 from .lease import Lease
+from .plane import DataPlane
 from .stored import Shape, Stored, checked, opened, stamped, stored
 
 # An ADD runs, or died: then the attachment's lock is free. It is finished. DEL freed everything but the VF.
@@ -88,7 +89,7 @@ _OURS: Shape = {"dataDir": (str,), "scope": (str,)}
 _FOREIGN: Shape = {"type": (str,), "conf": (dict,), "args": (str,), "path": (str,)}
 
 
-@stored(vf_inode=0, adopted="", device_info="", netns_cookie=0, anew=False, origin="", later={})
+@stored(vf_inode=0, adopted="", device_info="", netns_cookie=0, anew=False, origin="", plane=None, later={})
 @dataclass(slots=True)
 class Record(Stored):
     """What survives for DEL: one attachment, its VF, and all that the VF was before we touched it.
@@ -102,7 +103,8 @@ class Record(Stored):
     {"dataDir", "scope"}, a foreign plugin {"type", "conf", "args", "path"}, {} for layer 2. `adopted` = the directory of
     sriov-cni's files if that made the attachment, else "". `device_info` = the file that state/deviceinfo.py wrote, else "".
     `anew` = the VF's netdev is to be made anew before anybody else gets it (vf/stacked.make_anew). `origin` = when, why and
-    for whom the VF was claimed (words/origin.py).
+    for whom the VF was claimed (words/origin.py). `plane` = how a program in user space has it (words/plane.py), None for a
+    netdev.
     """
 
     attachment: Attachment
@@ -127,6 +129,7 @@ class Record(Stored):
     netns_cookie: int = 0
     anew: bool = False
     origin: str = ""
+    plane: DataPlane | None = None
 
     def expected(self) -> VfSettings:
         """What the PF should show of the VF now: what was asked, for the rest the baseline."""
@@ -145,6 +148,7 @@ class Record(Stored):
         raw["baseline"] = self.baseline.to_json() if self.baseline is not None else None
         raw["settings"] = self.settings.to_json()
         raw["leases"] = [lease.to_json() for lease in self.leases]
+        raw["plane"] = self.plane.to_json() if self.plane is not None else None
         raw["later"] = {
             part: {name: raw[part].pop(name) for name in (*_LATER[part], *noun.beyond)}
             for part, noun in (("baseline", self.baseline), ("settings", self.settings))
@@ -170,6 +174,8 @@ class Record(Stored):
             fields["baseline"] = VfState.from_json(fields["baseline"] | later.get("baseline", {}))
         fields["settings"] = VfSettings.from_json(fields["settings"] | later.get("settings", {}))
         fields["leases"] = [Lease.from_json(lease) for lease in fields["leases"]]
+        if fields["plane"] is not None:
+            fields["plane"] = DataPlane.from_json(fields["plane"])
         record = cls(**fields)
         record.keep(raw)
         return record

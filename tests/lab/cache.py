@@ -92,6 +92,6 @@ def run_dir() -> Iterator[Path]:
 
 def _sweep(path: Path) -> None:
     """Remove `path` unless a live process holds the lock in it."""
-    with contextlib.suppress(BlockingIOError), (path / "owner").open("w") as owner:
+    with contextlib.suppress(BlockingIOError, FileNotFoundError), (path / "owner").open("w") as owner:
         fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(path, ignore_errors=True)

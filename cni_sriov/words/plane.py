@@ -1,0 +1,26 @@
+"""How a VF is given to a program in user space instead of as a netdev: what ADD did for that, and what was there before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .stored import Stored, stored
+
+VFIO, VPP_HOST = "vfio", "vpp-host"  # vf/handover.py has one kind for each
+
+
+@stored()
+@dataclass(slots=True)
+class DataPlane(Stored):
+    """`kind`: which Handover it is. `driver`: the user-space driver that ADD wants on the VF; what it had is
+    Record.driver, and `override` what driver_override said. `owners`: uid and gid as found, by device node. `files`: what
+    ADD wrote for it and takes away again. `vpp`: VPP's part, {} without it.
+    """
+
+    kind: str
+    driver: str = ""
+    override: str = ""
+    owners: dict[str, list[int]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    vpp: dict[str, Any] = field(default_factory=dict)
