@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..kernel import devlink, living, process
+from ..kernel.files import Files
 from ..kernel.netlink import Netlink
 from ..kernel.netns import OWN, Netns, inside, proc_net
 from ..kernel.replies import Address
@@ -49,6 +50,11 @@ class Host:
         self._addresses: list[Address] | None = None
         self._netlink: Netlink | None = None
         self._own: Netns | None = None
+
+    @property
+    def files(self) -> Files:
+        """What else the node's files say; whoever has another sysfs has all of them there."""
+        return Files(self.sysfs.root.removesuffix("/sys"))
 
     @property
     def netlink(self) -> Netlink:
