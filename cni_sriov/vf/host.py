@@ -52,11 +52,6 @@ class Host:
         self._own: Netns | None = None
 
     @property
-    def files(self) -> Files:
-        """What else the node's files say; whoever has another sysfs has all of them there."""
-        return Files(self.sysfs.root.removesuffix("/sys"))
-
-    @property
     def netlink(self) -> Netlink:
         if self._netlink is None:
             self._netlink = Netlink()
@@ -68,6 +63,11 @@ class Host:
         if self._own is None:
             self._own = Netns(OWN)
         return self._own
+
+    @property
+    def files(self) -> Files:
+        """The node's, for what only drivers for user space need."""
+        return Files()
 
     @property
     def addresses(self) -> list[Address]:
