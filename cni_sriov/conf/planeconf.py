@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..words.errors import BadConfig
-from . import values
+from . import values, vppconf
 from .values import Key, Table
+from .vppconf import VPP
 
 DRIVERS = ("kernel", "vfio-pci", "uio_pci_generic", "igb_uio", "auto")
 _ID_MOST = (1 << 32) - 2  # uid_t; the last one means "leave it"
@@ -26,13 +27,6 @@ LEGACY = Table(
         "vfid": values.whole,
     },
     may_be_blank=True,
-)
-VPP = Table(
-    {
-        "mode": Key(values.one_of("container", "host"), "container"),
-        "directory": values.string,
-        "socket": Key(values.directory, "/run/vpp/api.sock"),
-    }
 )
 
 
@@ -75,7 +69,7 @@ class PlaneConf:
 def of(told: dict[str, Any]) -> PlaneConf:
     """`told`: the conf's values by ROWS. BadConfig where one of them is wrong inside."""
     legacy = LEGACY.read(told.get("dpdk", {}), "read dpdk.")
-    vpp = VPP.read(told["vpp"], "read vpp.") if "vpp" in told else None
+    vpp = vppconf.read(told["vpp"]) if "vpp" in told else None
     driver = told.get("driver") or legacy.get("dpdk_driver", "")
     if vpp is not None and not driver and vpp["mode"] == "container":
         driver = "auto"
