@@ -163,6 +163,36 @@ KNOBS: list[Row] = [
 ]  # fmt: skip
 
 NETDEV_ONLY: Json = {"mtu": 1500, "txqueuelen": 1, "promisc": True, "allmulti": False, "acceptRA": False, "announceWait": 0}  # fmt: skip
+GOOD_VPP: dict[str, list[Any]] = {
+    "directory": ["/a", "/run/vpp/{containerID}", "/run/{namespace}.{pod}/x", "/A_z0/.+@=,~-/v"],
+    "mountedAt": ["/etc/vpp", "/" + "a" * 199, None],
+    "tap": [
+        {},
+        {"name": "eth0"},
+        {"name": "A.b_c-d"},
+        {"name": "a" * 15},
+        {"defaultRoute": False},
+        {"more": 1},
+    ],
+    "mainCore": [1, 1023],
+    "workerCores": ["2", "2-3", "2-3,7,9-10"],
+    "buffers": [1024, 16777216],
+    "mainHeap": ["256M", "1G", "999999M"],
+    "hugepages": [True, False],
+    "rxQueues": [1, 64],
+}
+BAD_VPP: dict[str, list[Any]] = {
+    "directory": ["", "run/vpp", "/", "/run/../etc", "/run/./x", "/run//x", "/run/", "/run/{pid}", "/run/{pod", "/run/}", "/run/{POD}",
+                  "/run/a b", "/run/a\n", "/run/$x", "/run/#", "/run/\u0430", "/run/{}", "/run/{{pod}}", 5],
+    "mountedAt": ["/etc/{pod}", "/etc/v pp", "/etc/#", "etc", "/", "/" + "a" * 200, "/..", 5],
+    "tap": [True, [], "eth0", {"name": ""}, {"name": "a" * 16}, {"name": "a b"}, {"name": "."}, {"name": "-a"}, {"name": "x/y"}, {"defaultRoute": 1}],
+    "mainCore": [-1, 1024, "0", True],
+    "workerCores": ["", "2-", "-3", "2,,3", "2 3", "a", 2, "2-3\n"],
+    "buffers": [1023, 0, "16384", 16777217],
+    "mainHeap": ["", "0M", "256", "256m", "1T", "-1G", 256, "1.5G", "1000000M"],
+    "hugepages": ["no", 0],
+    "rxQueues": [0, 65],
+}  # fmt: skip
 PLANE: list[Row] = [
     *rows("driver", ["kernel", "vfio-pci", "uio_pci_generic", "igb_uio", "auto"], ["", 1, "igbvf", "VFIO-PCI", ["auto"], True]),
     *rows("vfioOwner", ["0:0", "1000:1000", "4294967294:4294967294", "0001:2"],
@@ -175,7 +205,10 @@ PLANE: list[Row] = [
                    {"dpdk_driver": "", "kernel_driver": None, "vfid": ""}, {"DPDK_Driver": "vfio-pci"}, {"more": 1}],
           [[], "vfio-pci", {"dpdk_driver": "kernel"}, {"dpdk_driver": "auto"}, {"dpdk_driver": 1}, {"kernel_driver": 5}, {"dpdk_tool": []}, {"vfid": "0"}, {"vfid": True}]),
     *rows("vpp", [{"directory": "/run/vpp"}, {"mode": "host"}, {"mode": "host", "socket": "/run/vpp/api.sock"}],
-          [[], True, "host", {"mode": "x"}, {"mode": None, "directory": 5}, {"directory": ""}, {"mode": "host", "socket": "api.sock"}]),
+          [{}, [], True, "host", {"mode": "x"}, {"mode": None, "directory": 5}, {"mode": "container"}, {"mode": "host", "socket": "api.sock"}]),
+    *[(f"vpp.{key} {value!r}", conf(vpp={"directory": "/run/vpp", "mainCore": 0} | {key: value}), verdict)
+      for verdict, values in ((GOOD, GOOD_VPP), (BAD, BAD_VPP)) for key in values for value in values[key]],
+    ("vpp in another case", conf(VPP={"Directory": "/run/vpp", "MountedAt": "/x", "Tap": {"Name": "eth0", "defaultroute": True}}), GOOD),
     *[(f"{key} without a netdev", conf(driver="vfio-pci", **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
     *[(f"{key} with dpdk_driver", conf(dpdk={"dpdk_driver": "igb_uio"}, **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
     *[(f"{key} with driver kernel", conf(driver="kernel", dpdk={"dpdk_driver": "igb_uio"}, **{key: value}), GOOD) for key, value in NETDEV_ONLY.items()],
