@@ -45,6 +45,12 @@ def netdevs(files: Files, address: str) -> list[str]:
     return files.names(f"{where}/net") + below
 
 
+def ids(files: Files, address: str) -> tuple[int, int]:
+    """(vendor, device), 0 where there is none."""
+    where = f"{DEVICES}/{address}"
+    return _number(files, f"{where}/vendor"), _number(files, f"{where}/device")
+
+
 def numa_node(files: Files, address: str) -> int:
     """-1 = not known, or there is no such device."""
     return _number(files, f"{DEVICES}/{address}/numa_node", absent=-1)

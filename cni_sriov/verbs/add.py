@@ -130,6 +130,7 @@ def _tell(host: Host, record: Record) -> None:
         "pf": record.pf,
         "reason": origin.reason,
         "set": asked,
+        "crypto": record.plane.crypto if record.plane is not None else "",
         "addresses": ", ".join(record.addresses),
     }
     host.log.info("attached", **{key: value for key, value in told.items() if value})

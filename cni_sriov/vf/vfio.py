@@ -21,7 +21,7 @@ from ..words.pci import is_userspace
 from ..words.plane import VFIO as KIND
 from ..words.plane import DataPlane
 from ..words.record import Record
-from . import admin, driverfacts, netdev, netnslife, unbound
+from . import admin, crypto, driverfacts, netdev, netnslife, unbound
 from .card import Card, NotYet, in_host, poll
 from .host import Host
 from .pod import InPod
@@ -187,7 +187,8 @@ def differences(host: Host, record: Record, _conf: NetConf, _netns: Netns, _pod:
     plane = record.plane
     assert plane is not None
     now = host.sysfs.driver(record.vf)
-    return [] if now == plane.driver else [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
+    wrong = [] if now == plane.driver else [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
+    return wrong + crypto.differences(host, record)
 
 
 # and back -------------------------------------------------------------------------------------------------------------

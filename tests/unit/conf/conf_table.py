@@ -163,6 +163,18 @@ KNOBS: list[Row] = [
 ]  # fmt: skip
 
 NETDEV_ONLY: Json = {"mtu": 1500, "txqueuelen": 1, "promisc": True, "allmulti": False, "acceptRA": False, "announceWait": 0}  # fmt: skip
+PROGRAMS: list[tuple[Json, str]] = [
+    ({}, BAD),
+    ({"driver": "kernel"}, BAD),
+    ({"driver": "kernel", "deviceID": "0000:01:10.0"}, BAD),
+    ({"deviceID": "0000:01:10.0"}, GOOD),  # it may be on a user-space driver
+    ({"pciBusID": "0000:01:10.0"}, GOOD),
+    ({"runtimeConfig": {"deviceID": "0000:01:10.0"}}, GOOD),
+    ({"driver": "auto"}, GOOD),
+    ({"dpdk": {"dpdk_driver": "igb_uio"}}, GOOD),
+    ({"dpdk": {"kernel_driver": "igbvf"}}, BAD),
+    ({"vpp": {"directory": "/run/vpp"}}, GOOD),
+]
 GOOD_VPP: dict[str, list[Any]] = {
     "directory": ["/a", "/run/vpp/{containerID}", "/run/{namespace}.{pod}/x", "/A_z0/.+@=,~-/v"],
     "mountedAt": ["/etc/vpp", "/" + "a" * 199, None],
@@ -200,7 +212,10 @@ PLANE: list[Row] = [
            "10000000000:0", "\u0661:1", 1000, [1000, 1000]], driver="vfio-pci"),
     *rows("hugepages", [{}, {"2Mi": 1}, {"1Gi": 1073741824, "2Mi": 512}, {"2mi": 5}, {"2Mi": None}, {"64Ki": 1, "32Mi": 1, "512Mi": 1, "16Gi": 1}, {"2M": "x"}],
           [[], "2Mi", 512, {"2Mi": 0}, {"2Mi": -1}, {"2Mi": 1073741825}, {"2Mi": "512"}, {"1Gi": True}, {"1GI": 0}]),
-    *rows("crypto", ["auto"], ["", "qat", True, {}]),
+    *rows("crypto", ["auto"], ["", "qat", True, {}], driver="auto"),
+    *[(f"{key} {where!r}", conf(**{key: value}, **where), verdict) for key, value in (("vfioOwner", "1:1"), ("crypto", "auto")) for where, verdict in PROGRAMS],
+    ("driver kernel with a VPP", conf(driver="kernel", vpp={"directory": "/run/vpp"}), BAD),
+    ("another driver with a VPP", conf(driver="igb_uio", vpp={"directory": "/run/vpp"}), GOOD),
     *rows("dpdk", [{}, {"dpdk_driver": "igb_uio"}, {"kernel_driver": "igbvf", "dpdk_tool": "/opt/dpdk-devbind.py", "ifname": "net1", "vfid": 0},
                    {"dpdk_driver": "", "kernel_driver": None, "vfid": ""}, {"DPDK_Driver": "vfio-pci"}, {"more": 1}],
           [[], "vfio-pci", {"dpdk_driver": "kernel"}, {"dpdk_driver": "auto"}, {"dpdk_driver": 1}, {"kernel_driver": 5}, {"dpdk_tool": []}, {"vfid": "0"}, {"vfid": True}]),

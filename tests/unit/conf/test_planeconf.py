@@ -49,10 +49,23 @@ def test_huge_pages_by_their_size_in_kib(size: str, kib: int) -> None:
     assert plane(hugepages={size: 5}).hugepages == {kib: 5}
 
 
-def test_crypto_and_the_vpp_of_the_host() -> None:
-    asked = plane(crypto="auto", vpp={"mode": "host"})
+@pytest.mark.parametrize(("mode", "is_host"), [("host", True), ("container", False)])
+def test_whose_vpp_it_is(mode: str, is_host: bool) -> None:
+    assert plane(vpp={"mode": mode, "directory": "/run/vpp"}).is_vpp_host is is_host
 
-    assert (asked.crypto, asked.is_vpp_host) == (True, True)
+
+def test_crypto_is_asked_for() -> None:
+    assert plane(crypto="auto", driver="auto").crypto
+
+
+@pytest.mark.parametrize("key", ["vfioOwner", "crypto"])
+def test_what_only_a_program_in_user_space_can_use_is_named(key: str) -> None:
+    with pytest.raises(BadConfig, match=f"read {key}: the VF will have a network interface"):
+        plane(**{key: {"vfioOwner": "1:1", "crypto": "auto"}[key]})
+
+
+def test_a_check_without_the_word_of_the_device_plugin_is_none_of_that() -> None:
+    assert netconf.parse(conf(vfioOwner="1:1", master=None), {}, adding=False).plane.owner == (1, 1)
 
 
 @pytest.mark.parametrize("key", NETDEV_ONLY)

@@ -8,7 +8,7 @@ import pytest
 
 from cni_sriov.words.plane import VFIO, DataPlane
 
-FULL = DataPlane(VFIO, "vfio-pci", "igbvf", {"/dev/vfio/7": [0, 0]}, ["/run/x"], {"tap": 3})
+FULL = DataPlane(VFIO, "vfio-pci", "igbvf", {"/dev/vfio/7": [0, 0]}, ["/run/x"], "0000:85:01.0", {"tap": 3})
 
 
 @pytest.mark.parametrize("plane", [DataPlane(VFIO), FULL])
