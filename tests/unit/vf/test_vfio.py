@@ -3,57 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cni_sriov.vf import vfio
 from tests.unit import one_port
+from tests.unit.dpdk import VF, ahead, driver, furnish, hold
+from tests.unit.dpdk import conf as dpdk
 from tests.unit.one_port import MINE, OTHERS, link_of, vf_of
 from tests.world import World
 
-VF = "0000:01:10.0"
 MAC = "02:00:00:00:aa:01"
 
 
 @pytest.fixture
 def card(tmp_path: Path) -> World:
     """One VF, an IOMMU, and the modules loaded."""
-    return furnished(one_port.a_world(tmp_path))
-
-
-def furnished(world: World) -> World:
-    world.kernel.tree.add_iommu()
-    for driver in ("vfio-pci", "uio_pci_generic"):
-        world.kernel.tree.add_driver(driver)
-    return world
-
-
-def driver(world: World, address: str = VF) -> str:
-    """As sysfs says."""
-    link = world.kernel.tree.device(address) / "driver"
-    return link.readlink().name if link.is_symlink() else ""
-
-
-def ahead(world: World) -> None:
-    """The operator, or a device plugin, has bound it."""
-    world.kernel.set_driver(vf_of(world), "vfio-pci")
-    world.kernel.sysfs.set_override(VF, "vfio-pci")
-
-
-def hold(world: World, address: str = VF, pid: int = 77, name: str = "dpdk-testpmd") -> Path:
-    """A process that has its node open; the answer is that descriptor."""
-    group = (world.kernel.tree.device(address) / "iommu_group").readlink().name
-    process = world.kernel.root / f"proc/{pid}"
-    (process / "fd").mkdir(parents=True, exist_ok=True)
-    (process / "comm").write_text(f"{name}\n")
-    descriptor = process / "fd/9"
-    descriptor.symlink_to(f"/dev/vfio/{group}")
-    return descriptor
-
-
-def dpdk(world: World, **keys: Any) -> dict[str, Any]:
-    return world.conf(driver="vfio-pci", ipam=world.ipam(routes=[{"dst": "10.99.0.0/16"}])) | keys
+    return furnish(one_port.a_world(tmp_path))
 
 
 # there and back -------------------------------------------------------------------------------------------------------
@@ -94,7 +60,7 @@ def test_the_admin_mac_is_there_before_the_driver_changes(card: World) -> None:
 
 
 def test_a_vf_that_is_on_its_driver_is_used_as_it_is_and_left_so(card: World) -> None:
-    ahead(card)
+    ahead(card, vf_of(card))
     netlink = card.kernel.netlink
     netlink.set_vf_mac(netlink.ifindex("enp1s0f0"), 0, "02:00:00:00:bb:01")
     before = card.settled()
@@ -110,7 +76,7 @@ def test_a_vf_that_is_on_its_driver_is_used_as_it_is_and_left_so(card: World) ->
 
 
 def test_a_vf_without_an_address_gets_one_that_the_result_can_tell(card: World) -> None:
-    ahead(card)
+    ahead(card, vf_of(card))
     vf_of(card).state.mac = ""
     before = card.snapshot()
 
