@@ -45,6 +45,8 @@ class FakeHost(Host):
         request: Request | None = None,
     ) -> None:
         super().__init__(ledger, log, kernel.sysfs, allow_own_netns, request)
+        self.nodes = kernel.nodes
+        self.cdi_dir = str(Path(ledger.run_dir).with_name("cdi"))
         self.kernel = kernel
         self.plugins = plugins
 
@@ -102,11 +104,12 @@ class World:
         self.state_dir = root / "state"
         self.data_dir = root / "data"
         self.devinfo_dir = root / "devinfo"
+        self.cdi_dir = root / "cdi"
         self.boot_id = boot_id
         self.log_file = root / "log"
         self.plugins: PluginRunner = _no_plugin
         self.cni_path = "/opt/cni/bin"
-        self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir, self.devinfo_dir]
+        self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir, self.devinfo_dir, self.cdi_dir]
 
     def conf(self, **keys: Any) -> dict[str, Any]:
         """A good configuration of the first PF, with `keys` over it; None leaves a key out."""
@@ -186,7 +189,7 @@ class World:
             self.state_dir,
             self.data_dir,
         )
-        for directory in (*state, self.devinfo_dir):
+        for directory in (*state, self.devinfo_dir, self.cdi_dir):
             found += [
                 str(p.relative_to(self.root)) for p in directory.rglob("*") if p.is_file() or p.is_symlink()
             ]
