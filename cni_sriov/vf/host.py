@@ -71,6 +71,11 @@ class Host:
         return self._own
 
     @property
+    def files(self) -> Files:
+        """The node's, for what only drivers for user space need."""
+        return Files()
+
+    @property
     def addresses(self) -> list[Address]:
         """Of the host netns, asked once in a call: an ADD wants to know which VFs have one, and which prefixes they take."""
         if self._addresses is None:

@@ -193,10 +193,13 @@ class FakeKernel(Effects):
         return {
             "host": self.host.snapshot(),
             "pods": {path: pod.snapshot() for path, pod in self.pods.items()},
-            "vfs": {vf.pci_address: vf.snapshot() for pf in self.pfs for vf in pf.vfs},
+            "vfs": {vf.pci_address: self._snapshot_of(vf) for pf in self.pfs for vf in pf.vfs},
             "numvfs": {pf.pci_address: len(pf.vfs) for pf in self.pfs},
             "nodes": self.nodes.snapshot(),
         }
+
+    def _snapshot_of(self, vf: FakeVf) -> dict[str, Any]:
+        return vf.snapshot() | {"override": self.tree.override(vf.pci_address)}
 
     # -- faces --------------------------------------------------------------------------------------------------------
 
