@@ -15,6 +15,7 @@ from cni_sriov.doors import cni
 from cni_sriov.kernel.files import Files
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.kernel.netns import OWN, Netns
+from cni_sriov.kernel.nodes import Nodes
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
 from cni_sriov.words.domain import Request
@@ -46,7 +47,6 @@ class FakeHost(Host):
         request: Request | None = None,
     ) -> None:
         super().__init__(ledger, log, kernel.sysfs, allow_own_netns, request)
-        self.nodes = kernel.nodes
         self.cdi_dir = str(Path(ledger.run_dir).with_name("cdi"))
         self.kernel = kernel
         self.plugins = plugins
@@ -61,6 +61,10 @@ class FakeHost(Host):
     @property
     def files(self) -> Files:
         return Files(str(self.kernel.root))
+
+    @property
+    def nodes(self) -> Nodes:
+        return self.kernel.nodes
 
     @property
     def own_netns(self) -> Netns:

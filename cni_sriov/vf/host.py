@@ -30,7 +30,6 @@ class Host:
         "golden",
         "ledger",
         "log",
-        "nodes",
         "request",
         "sysfs",
     )
@@ -47,7 +46,6 @@ class Host:
         self.ledger = ledger
         self.log = log
         self.sysfs = sysfs or Sysfs()
-        self.nodes = Nodes(Files())
         self.cdi_dir = cdi.DIRECTORY
         self.allow_own_netns = allow_own_netns
         self.request = request or Request()
@@ -74,6 +72,10 @@ class Host:
     def files(self) -> Files:
         """The node's, for what only drivers for user space need."""
         return Files()
+
+    @property
+    def nodes(self) -> Nodes:
+        return Nodes(self.files)
 
     @property
     def addresses(self) -> list[Address]:
