@@ -20,7 +20,7 @@ def leave(put: Callable[[Record], None], record: Record, root: str, path: str) -
 
     `root`: the directory of the operator's that `path` is below.
     """
-    _check_directories(root, path)
+    check_directories(root, path)
     found = files.read(path)
     if found is None:
         # a name too long for that could be recorded and never removed
@@ -62,7 +62,7 @@ def _names(text: str, vf: str) -> bool:
         return False
 
 
-def _check_directories(root: str, path: str) -> None:
+def check_directories(root: str, path: str) -> None:
     """From `root` down each one is a real directory that we alone may write to, looked at before what is in it: so nobody
     else can put a symlink there, then or later. Where `root` itself is found, also by symlinks (/var/run), is the
     system's. What is missing is made, as the specification asks.
