@@ -12,6 +12,7 @@ from typing import Any
 
 from cni_sriov.conf.netconf import STATE_DIR, NetConf
 from cni_sriov.doors import cni
+from cni_sriov.kernel.files import Files
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.kernel.netns import OWN, Netns
 from cni_sriov.state.ledger import Ledger
@@ -54,6 +55,10 @@ class FakeHost(Host):
     @property
     def netlink(self) -> Netlink:
         return self.kernel.netlink
+
+    @property
+    def files(self) -> Files:
+        return Files(str(self.kernel.root))
 
     @property
     def own_netns(self) -> Netns:

@@ -19,11 +19,12 @@ from ..kernel.files import Files
 from ..state import bound
 from ..state.bound import Bound
 from ..state.lock import Lock
+from ..vf import unbound
 from ..vf.host import Host
 from ..words.device import NETWORK
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.pci import is_userspace, parse_pci_address
-from . import drivers, rebound, unbound, vfs
+from . import drivers, rebound, vfs
 
 _DIGITS = 5  # of a VF's index, which has 16 bits
 

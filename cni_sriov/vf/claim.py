@@ -99,6 +99,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
             list(netns.identity),
             host.ledger.boot_id,
             driver=vf.driver,
+            plane=vf.plane,
             settings=conf.settings,
             vf_inode=host.sysfs.inode(vf.pci_address),
             netns_cookie=netns.cookie,
@@ -147,7 +148,7 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
                 vf = host.sysfs.vf(index, pci_address)
                 vf.busy = (
                     vf.busy
-                    or handover.wanted(conf, vf.driver).busy(host, vf, with_address)
+                    or handover.wanted(conf, vf.driver).busy(host, conf, vf, with_address)
                     or _held_otherwise(host, pf, vf)
                     or golden.trouble(host, pci_address)
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..kernel import devlink, living, process
+from ..kernel.files import Files
 from ..kernel.netlink import Netlink
 from ..kernel.netns import OWN, Netns, inside, proc_net
 from ..kernel.replies import Address
@@ -62,6 +63,11 @@ class Host:
         if self._own is None:
             self._own = Netns(OWN)
         return self._own
+
+    @property
+    def files(self) -> Files:
+        """The node's, for what only drivers for user space need."""
+        return Files()
 
     @property
     def addresses(self) -> list[Address]:
