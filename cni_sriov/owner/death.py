@@ -29,7 +29,7 @@ def proof(host: Host, record: Record) -> str:
     if record.status == "in-progress":
         return "its ADD died"
     if handover.of(record).is_home(host, record):
-        return "the VF is back in the host"
+        return "the VF is back in the host" if record.vf else "its network namespace is gone"
     if record.status == "released":
         return "its DEL gave it up"
     # its driver was taken off (stacked.make_anew), and who did that died

@@ -12,7 +12,7 @@ from ..kernel.replies import Address
 from ..kernel.sysfs import Sysfs
 from ..state.ledger import Ledger
 from ..words.domain import Request
-from ..words.errors import BadNetns
+from ..words.errors import BadNetns, VppAway
 from ..words.log import Log
 
 
@@ -24,6 +24,7 @@ class Host:
         "_netlink",
         "_own",
         "allow_own_netns",
+        "away",
         "golden",
         "ledger",
         "log",
@@ -44,6 +45,7 @@ class Host:
         self.log = log
         self.sysfs = sysfs or Sysfs()
         self.allow_own_netns = allow_own_netns
+        self.away: dict[str, VppAway] = {}  # by socket: who was asked in vain in this call
         self.request = request or Request()
         # the VF that was judged last, and vf/golden.py's word for it, between its choice and its claim
         self.golden: tuple[str, object] = "", None
