@@ -88,8 +88,9 @@ class Tree:
         return (self.device(pci_address) / "iommu_group").is_symlink()
 
     def override(self, pci_address: str) -> str:
-        said = (self.device(pci_address) / "driver_override").read_text().strip()
-        return "" if said == "(null)" else said
+        said = self.device(pci_address) / "driver_override"
+        word = said.read_text().strip() if said.exists() else ""
+        return "" if word == "(null)" else word
 
     def publish(self, link: FakeLink, ifindex: int) -> None:
         directory = self.netdev(link.name)
