@@ -173,10 +173,14 @@ def test_a_living_one_keeps_its_vf(card: World, old: SriovCni, why: str) -> None
 
 
 def test_its_network_driver_given_back_by_the_operator_ends_it(card: World, old: SriovCni) -> None:
-    """No program can have the VF any more; its VLAN is still the container's."""
+    """By another tool: ours keeps it from that. No program can have the VF any more; its VLAN is still the container's."""
+    mac = card.kernel.pfs[0].vfs[0].state.mac
     conf = old.add(**SETTINGS)
-    assert sriovctl(card, "bind", VF, "kernel").status == 0
-    mac = card.kernel.pfs[0].vfs[0].link.mac  # type: ignore[union-attr] # igbvf makes one
+    refused = sriovctl(card, "--state-dir", str(card.state_dir), "unbind", VF)
+    assert (refused.status, driver(card)) == (1, "vfio-pci")
+    assert "c1/net1" in refused.err
+    (card.kernel.tree.device(VF) / "driver_override").write_text("(null)\n")
+    card.kernel.set_driver(card.kernel.pfs[0].vfs[0], "igbvf")
 
     assert card.call("DEL", conf).code == 0
 
