@@ -211,7 +211,7 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -
         netconf.requests.refuse_guid()
         netconf.requests.refuse_forbidden(conf, told)
         _check_device_info(netconf, told["deviceInfoDirs"])
-    if adding and not (netconf.device or netconf.master or netconf.pf):
+    if adding and not (netconf.device or netconf.master or netconf.pf or netconf.plane.is_vpp_host):
         raise BadConfig(
             "read configuration: no VF or PF is named",
             details='give "master" (a PF), "pf", or "deviceID" (a VF)',
@@ -220,6 +220,8 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -
     _check_vlan(told, netconf.settings.vlan)  # which may be a pod's
     _check_rates(netconf.settings)
     planeconf.refuse_netdev_keys(conf, netconf.plane)
+    if adding:
+        planeconf.refuse_program_keys(conf, netconf.plane, bool(netconf.device))
     if netconf.ipam and not (isinstance(netconf.ipam.get("type"), str) and netconf.ipam["type"]):
         raise BadConfig(
             "read ipam.type: must name an IPAM plugin", 'like "host-subnet"; no "ipam" = layer 2 only'

@@ -15,7 +15,7 @@ from ..words.errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeV
 from ..words.failures import Failures
 from ..words.gone import is_passing
 from ..words.record import Record
-from . import cachefiles, golden, handover, lone, macs, netdev
+from . import cachefiles, crypto, golden, handover, lone, macs, netdev
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
@@ -105,6 +105,7 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
             netns_cookie=netns.cookie,
             origin=origin.packed(int(time.time()), reason, request.args, conf.log_file),
         )
+        crypto.reserve(host, conf, record)
         host.ledger.claim(record)
     return record
 

@@ -22,7 +22,7 @@ from ..words.pci import is_userspace
 from ..words.plane import VFIO as KIND
 from ..words.plane import DataPlane
 from ..words.record import Record
-from . import admin, driverfacts, netdev, netnslife, nodes, unbound
+from . import admin, crypto, driverfacts, netdev, netnslife, nodes, unbound
 from .card import Card, NotYet, in_host, poll
 from .host import Host
 from .pod import InPod
@@ -197,7 +197,7 @@ def configure(_given: InPod, _record: Record, _conf: NetConf, found: IpamResult 
     return found.routes if found is not None else []
 
 
-def add_late(_given: InPod, _conf: NetConf, found: IpamResult) -> list[Route]:
+def add_late(_given: InPod, _record: Record, _conf: NetConf, found: IpamResult) -> list[Route]:
     return found.routes
 
 
@@ -211,7 +211,7 @@ def differences(host: Host, record: Record, conf: NetConf, _netns: Netns, _pod: 
     now = host.sysfs.driver(record.vf)
     if now != plane.driver:
         return [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
-    return nodes.differences(host, record, conf.plane.owner)
+    return nodes.differences(host, record, conf.plane.owner) + crypto.differences(host, record)
 
 
 # and back -------------------------------------------------------------------------------------------------------------
