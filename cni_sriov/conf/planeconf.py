@@ -87,6 +87,27 @@ def of(told: dict[str, Any]) -> PlaneConf:
     )
 
 
+_PROGRAM_ONLY = ("vfioOwner", "crypto")
+
+
+def refuse_program_keys(conf: dict[str, Any], plane: PlaneConf, is_named: bool) -> None:
+    """BadConfig for what only a program in user space has use for, where the VF will have a netdev. `is_named`: the VF may
+    be on a user-space driver already.
+    """
+    if plane.driver == "kernel" and plane.vpp is not None:
+        raise BadConfig(
+            "read driver kernel: VPP drives the VF itself", "leave it out, or give one for user space"
+        )
+    if plane.driver not in {"", "kernel"} or plane.is_vpp_host or (is_named and not plane.driver):
+        return
+    for key in _PROGRAM_ONLY:
+        if key in conf:
+            raise BadConfig(
+                f"read {key}: the VF will have a network interface, and no program in user space",
+                'give "driver", like "vfio-pci"',
+            )
+
+
 # what only a netdev can carry
 _NETDEV_ONLY = ("mtu", "txqueuelen", "promisc", "allmulti", "acceptRA", "announceWait")
 

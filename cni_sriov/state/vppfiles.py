@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from ..words.errors import InputOutput
 from ..words.gone import is_gone
-from . import deviceinfo, files
+from . import files, public
 
 _NOT_OURS = frozenset((errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.EPERM))
 
@@ -56,7 +56,7 @@ def remove(directory: str, root: str, names: tuple[str, ...]) -> None:
 def _make(directory: str, root: str) -> None:
     """The last one may have any owner and mode: the container may be its root."""
     if directory != root:
-        deviceinfo.check_directories(root, directory)
+        public.check_directories(root, directory)
     mask = os.umask(0o022)  # ours is 077, and the VPP of a container may have any uid
     try:
         if not os.path.lexists(directory):

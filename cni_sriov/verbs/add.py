@@ -13,7 +13,7 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..vf import admin, baseline, claim, handover, vppcontainer
+from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer
 from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Request, Result, Route
@@ -101,7 +101,7 @@ def _attach(
 
 def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
     """Of others' things only what is provably nobody's is changed; the error says who has what is in the way."""
-    pfs = claim.eligible_pfs(host, conf)
+    pfs = hugepages.with_enough(host, conf, claim.eligible_pfs(host, conf))
     try:
         return reclaim.then_again(
             partial(claim.take, host, request, conf, netns, pfs),
@@ -132,6 +132,7 @@ def _tell(host: Host, record: Record) -> None:
         "pf": record.pf,
         "reason": origin.reason,
         "set": asked,
+        "crypto": record.plane.crypto if record.plane is not None else "",
         "addresses": ", ".join(record.addresses),
     }
     host.log.info("attached", **{key: value for key, value in told.items() if value})

@@ -83,7 +83,7 @@ def _part(
         vppplan.routes_of(routes, found.leases if found is not None else []),
         queues=vpp.get("rxQueues", 0),
         options={key: vpp[key] for key in vppconf.OPTIONS if key in vpp},
-        crypto="software" if conf.plane.crypto else "",
+        crypto=record.plane.crypto if record.plane is not None else "",
     )
 
 
