@@ -18,6 +18,7 @@ from cni_sriov.vf.pod import InPod
 from cni_sriov.words.domain import Attachment, IpamResult, IPConfig, Link, Request
 from cni_sriov.words.lease import Lease
 from cni_sriov.words.log import Log
+from tests.pages import ROOT, blocks
 from tests.unit import dpdk
 from tests.vppcli import Vpp
 from tests.vppgrammar import Startup
@@ -336,3 +337,20 @@ def test_a_claim_that_cannot_be_read_is_not_in_the_way(node: World) -> None:
 
     assert node.call("ADD", conf(node), ifname="net2").code == 0
     assert list(addresses(started(files_of(node)))) == ["net1", "net2"]
+
+
+def test_the_files_of_the_page_are_those_that_are_written(node: World) -> None:
+    page = blocks("docs/vpp.md")
+    sample = (ROOT / "conf/60-sriov-vpp.conflist").read_text()
+    plugin = json.loads(sample)["plugins"][0]
+    where = plugin["vpp"]["directory"].replace("/run/vpp-of", str(node.vpp_dir))
+    asked = plugin | {"vpp": plugin["vpp"] | {"directory": where}, "hugepages": None}
+    asked["ipam"]["dataDir"] = str(node.data_dir)
+
+    assert node.call("ADD", node.conf(**asked), args=POD).code == 0
+
+    files = files_of(node, "default/web-0")
+    assert next(block.text for block in page if block.language == "json") == sample
+    texts = [block.text for block in page if block.language == "text"]
+    assert texts[:2] == [files["startup.conf"], files["start.exec"]]
+    assert "route replace 10.10.0.0/16 via 10.10.0.2 dev net1\n" in files["tap.ip"]
