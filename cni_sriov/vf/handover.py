@@ -78,6 +78,6 @@ def wanted(conf: NetConf, driver: str) -> Handover:
     return vfio if vfio.is_wanted(conf, driver) else netdev
 
 
-def used(record: Record) -> list[HostUse]:
+def used(host: Host, record: Record) -> list[HostUse]:
     """What no lease of that kind may overlap, besides what the host uses."""
-    return vpphost.used(record) if of(record) is vpphost else []
+    return vpphost.used(host, record) if of(record) is vpphost else []
