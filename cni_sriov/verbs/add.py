@@ -13,7 +13,7 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..vf import admin, baseline, claim, handover, vpphost, vpptap
+from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer, vpphost, vpptap
 from ..vf.call import Call
 from ..vf.card import Card
 from ..vf.host import Host
@@ -36,6 +36,7 @@ def run(call: Call) -> Result:
     request, conf, ipam_conf, host = call.request, call.conf, call.ipam, call.host
     if ipam_conf is not None:
         own.read_dns(ipam_conf)
+    vppcontainer.judge(request, conf)
     with host.open_netns(request.netns) as netns, host.netlink_in(netns) as inside_pod:
         host.ledger.open()
         with records.held(host, request.attachment, "ADD"):
@@ -86,6 +87,7 @@ def _attach(
         late = ipam.of(record).add(host, record, conf)
         if late is not None:
             found, routes = late, kind.add_late(given, record, conf, late)
+        vppcontainer.leave(given, record, conf, found, routes)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
         if host.log.is_kept:
@@ -102,7 +104,7 @@ def _claim(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Ho
     """Of others' things only what is provably nobody's is changed; the error says who has what is in the way."""
     if conf.plane.is_vpp_host:
         return vpphost.take(host, request, conf, ipam_conf, netns)
-    pfs = claim.eligible_pfs(host, conf)
+    pfs = hugepages.with_enough(host, conf, claim.eligible_pfs(host, conf))
     try:
         return reclaim.then_again(
             partial(claim.take, host, request, conf, netns, pfs),
@@ -142,6 +144,7 @@ def _tell(host: Host, record: Record) -> None:
         "pf": record.pf,
         "reason": origin.reason,
         "set": asked,
+        "crypto": record.plane.crypto if record.plane is not None else "",
         "addresses": ", ".join(record.addresses),
     }
     host.log.info("attached", **{key: value for key, value in told.items() if value})

@@ -11,6 +11,7 @@ import os
 
 from ..conf.netconf import NetConf
 from ..decide import knobs, planner
+from ..decide.planner import Facts
 from ..kernel import binding, holders, modules
 from ..kernel.netlink import ZERO_MAC, Netlink
 from ..kernel.netns import Netns
@@ -21,7 +22,7 @@ from ..words.pci import is_userspace
 from ..words.plane import VFIO as KIND
 from ..words.plane import DataPlane
 from ..words.record import Record
-from . import admin, driverfacts, netdev, netnslife, unbound
+from . import admin, crypto, driverfacts, netdev, netnslife, nodes, unbound
 from .card import Card, NotYet, in_host, poll
 from .host import Host
 from .pod import InPod
@@ -50,7 +51,7 @@ def is_wanted(conf: NetConf, driver: str) -> bool:
 
 def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
     """By the planner of `sriovctl bind`. What it says of a free VF is noted in that: the driver, or why there is none."""
-    why = _netdev_busy(host, conf, vf, addressed)
+    why = netdev.busy(host, conf, vf, addressed) if _makes_netdev(vf.driver) else ""
     if why:
         return why
     _refuse_netdev_settings(conf, vf)
@@ -60,15 +61,22 @@ def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
     except PfUnusable as refused:
         vf.refused = refused
         return refused.msg
+    vf.lasting = False
+    vf.plane = DataPlane(KIND, plan.driver, facts.device.override)
+    return _others_use(host, facts, plan.driver)
+
+
+def _makes_netdev(driver: str) -> bool:
+    return bool(driver) and not is_userspace(driver)
+
+
+def _others_use(host: Host, facts: Facts, driver: str) -> str:
+    """A group is opened as a whole, by one process: what else is in it must not be another container's."""
     if facts.holders:
         return f"it is open in {', '.join(facts.holders)}"
-    vf.busy, vf.lasting = "", False
-    vf.plane = DataPlane(KIND, plan.driver, facts.device.override)
-    return ""
-
-
-def _netdev_busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
-    return "" if is_userspace(vf.driver) else netdev.busy(host, conf, vf, addressed)
+    claimed = host.ledger.claimed() if facts.members and driver not in UIO else {}
+    theirs = [member.address for member in facts.members if member.address in claimed]
+    return f"IOMMU group {facts.device.group} has {', '.join(theirs)}, which is claimed" if theirs else ""
 
 
 def _refuse_netdev_settings(conf: NetConf, vf: VF) -> None:
@@ -86,7 +94,7 @@ def _refuse_netdev_settings(conf: NetConf, vf: VF) -> None:
 
 def find(host: Host, record: Record) -> Link | None:
     """Its netdev, if it is on its network driver."""
-    return None if is_userspace(record.driver) else netdev.find(host, record)
+    return netdev.find(host, record) if _makes_netdev(record.driver) else None
 
 
 def hand_over(card: Card, netns: Netns, netlink: Netlink, conf: NetConf) -> InPod:
@@ -98,7 +106,14 @@ def hand_over(card: Card, netns: Netns, netlink: Netlink, conf: NetConf) -> InPo
     _bind(card)
     _read_back(card, conf)
     record = card.record
-    return InPod(card.host, netns, netlink, Link(0, record.attachment.ifname, mac=record.settings.mac or ""))
+    nodes.give(card.host, record, conf.plane.owner)
+    nodes.publish(card.host, record)
+    return InPod(card.host, netns, netlink, Link(0, record.attachment.ifname, mac=_mac(record)))
+
+
+def _mac(record: Record) -> str:
+    """That of its netdev where nobody can set one; "" if that cannot be known."""
+    return record.settings.mac or (record.baseline.own_mac if record.baseline is not None else "")
 
 
 def _choose_mac(card: Card) -> None:
@@ -107,6 +122,11 @@ def _choose_mac(card: Card) -> None:
     """
     record = card.record
     if record.settings.mac is not None:
+        if card.pf is None:
+            raise PfUnusable(
+                f"set mac on VF {record.vf}: only its PF can, which is not visible here",
+                "set it on the machine that has the PF, and leave it out here",
+            )
         return
     shown = card.admin.mac if card.admin is not None else None
     if card.link is not None:
@@ -115,8 +135,10 @@ def _choose_mac(card: Card) -> None:
         mac = shown
     else:
         mac = _random_mac()
+    if card.admin is None:  # nobody can set one
+        return
     record.settings = record.settings.copy()
-    record.settings.mac = mac if card.admin is not None else None
+    record.settings.mac = mac
     card.host.ledger.put(record)
 
 
@@ -183,11 +205,13 @@ def announce(given: InPod, found: IpamResult | None, wait_ms: int) -> None:
     """There is nobody yet who could."""
 
 
-def differences(host: Host, record: Record, _conf: NetConf, _netns: Netns, _pod: Netlink) -> list[str]:
+def differences(host: Host, record: Record, conf: NetConf, _netns: Netns, _pod: Netlink) -> list[str]:
     plane = record.plane
     assert plane is not None
     now = host.sysfs.driver(record.vf)
-    return [] if now == plane.driver else [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
+    if now != plane.driver:
+        return [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
+    return nodes.differences(host, record, conf.plane.owner) + crypto.differences(host, record)
 
 
 # and back -------------------------------------------------------------------------------------------------------------
@@ -199,32 +223,34 @@ def take_home(host: Host, record: Record) -> None:
     if held:
         raise NotYet(f"it is open in {', '.join(held)}")
     assert record.plane is not None
+    nodes.take_back(host, record)
     now = host.sysfs.driver(record.vf)
     if now not in {"", record.plane.driver, record.driver}:
         host.log.warning("the VF has got another driver; it stays there", vf=record.vf, driver=now)
         return
     if now != record.driver:
-        binding.leave(host.sysfs, record.vf, record.driver)
-        now = binding.enter(host.sysfs, record.vf, record.driver, record.plane.override)
-    elif _override(host, record.vf) != record.plane.override:
+        now = _rebind(host, record, record.plane.override)
+    elif driverfacts.override(host.files, record.vf) != record.plane.override:  # it was cut off
         host.sysfs.set_override(record.vf, record.plane.override)
     if now != record.driver:
         raise NotYet(f"driver {record.driver} does not take it back; dmesg says why")
-    if not is_userspace(now):
+    if _makes_netdev(now):
         _await_netdev(host, record)
+
+
+def _rebind(host: Host, record: Record, override: str) -> str:
+    """The driver that it has then. It may have had none."""
+    if not record.driver:
+        binding.leave(host.sysfs, record.vf, override)
+        return host.sysfs.driver(record.vf)
+    binding.leave(host.sysfs, record.vf, record.driver)
+    return binding.enter(host.sysfs, record.vf, record.driver, override)
 
 
 def _held(host: Host, record: Record) -> list[str]:
     """Who ends just now gets the time for it, but not from everybody who comes by."""
-    held = holders.holders(host.files, record.vf)
-    if held and record.status != "released":
-        poll(lambda: holders.holders(host.files, record.vf), LET_GO_S)
-        held = holders.holders(host.files, record.vf)
-    return held
-
-
-def _override(host: Host, vf: str) -> str:
-    return driverfacts.override(host.files, vf)
+    timeout_s = 0 if record.status == "released" else LET_GO_S
+    return poll(lambda: holders.holders(host.files, record.vf), timeout_s, 0.1)
 
 
 def _await_netdev(host: Host, record: Record) -> None:

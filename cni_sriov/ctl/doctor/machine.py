@@ -6,13 +6,13 @@ import re
 from itertools import pairwise
 
 from ...decide.facts_machine import Group, Machine
-from ...kernel import modprobe, modules
+from ...kernel import hugepages, modprobe, modules
 from ...kernel.files import Files
 from ...vf import driverfacts
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
 from ...words.modules import UIO, VFIO
-from . import hugepages
+from . import hugefiles
 from .processes import Process
 
 ACPI_TABLES = "/sys/firmware/acpi/tables"
@@ -50,7 +50,7 @@ def look(
         found.options = modprobe.options(files)
     with failures.of(what="huge pages"):
         found.hugepages = hugepages.pages(files)
-        found.hugefiles = hugepages.kept(files, hugetlbfs, processes)
+        found.hugefiles = hugefiles.kept(files, hugetlbfs, processes)
     with failures.of(what="VPP"):
         found.vpp_conf = VPP_CONF if _takes_all(files.text(VPP_CONF)) else ""
     found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]
