@@ -8,8 +8,10 @@ from ..kernel import devlink, living, process
 from ..kernel.files import Files
 from ..kernel.netlink import Netlink
 from ..kernel.netns import OWN, Netns, inside, proc_net
+from ..kernel.nodes import Nodes
 from ..kernel.replies import Address
 from ..kernel.sysfs import Sysfs
+from ..state import cdi
 from ..state.ledger import Ledger
 from ..words.domain import Request
 from ..words.errors import BadNetns
@@ -17,13 +19,14 @@ from ..words.log import Log
 
 
 class Host:
-    """What an act may touch: `sysfs`, `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
+    """What an act may touch: `sysfs`, `nodes` (in /dev), `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
 
     __slots__ = (
         "_addresses",
         "_netlink",
         "_own",
         "allow_own_netns",
+        "cdi_dir",
         "golden",
         "ledger",
         "log",
@@ -43,6 +46,7 @@ class Host:
         self.ledger = ledger
         self.log = log
         self.sysfs = sysfs or Sysfs()
+        self.cdi_dir = cdi.DIRECTORY
         self.allow_own_netns = allow_own_netns
         self.request = request or Request()
         # the VF that was judged last, and vf/golden.py's word for it, between its choice and its claim
@@ -68,6 +72,10 @@ class Host:
     def files(self) -> Files:
         """The node's, for what only drivers for user space need."""
         return Files()
+
+    @property
+    def nodes(self) -> Nodes:
+        return Nodes(self.files)
 
     @property
     def addresses(self) -> list[Address]:

@@ -22,7 +22,7 @@ from ..words.pci import is_userspace
 from ..words.plane import VFIO as KIND
 from ..words.plane import DataPlane
 from ..words.record import Record
-from . import admin, crypto, driverfacts, netdev, netnslife, unbound
+from . import admin, crypto, driverfacts, netdev, netnslife, nodes, unbound
 from .card import Card, NotYet, in_host, poll
 from .host import Host
 from .pod import InPod
@@ -106,6 +106,8 @@ def hand_over(card: Card, netns: Netns, netlink: Netlink, conf: NetConf) -> InPo
     _bind(card)
     _read_back(card, conf)
     record = card.record
+    nodes.give(card.host, record, conf.plane.owner)
+    nodes.publish(card.host, record)
     return InPod(card.host, netns, netlink, Link(0, record.attachment.ifname, mac=_mac(record)))
 
 
@@ -203,12 +205,13 @@ def announce(given: InPod, found: IpamResult | None, wait_ms: int) -> None:
     """There is nobody yet who could."""
 
 
-def differences(host: Host, record: Record, _conf: NetConf, _netns: Netns, _pod: Netlink) -> list[str]:
+def differences(host: Host, record: Record, conf: NetConf, _netns: Netns, _pod: Netlink) -> list[str]:
     plane = record.plane
     assert plane is not None
     now = host.sysfs.driver(record.vf)
-    wrong = [] if now == plane.driver else [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
-    return wrong + crypto.differences(host, record)
+    if now != plane.driver:
+        return [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
+    return nodes.differences(host, record, conf.plane.owner) + crypto.differences(host, record)
 
 
 # and back -------------------------------------------------------------------------------------------------------------
@@ -220,6 +223,7 @@ def take_home(host: Host, record: Record) -> None:
     if held:
         raise NotYet(f"it is open in {', '.join(held)}")
     assert record.plane is not None
+    nodes.take_back(host, record)
     now = host.sysfs.driver(record.vf)
     if now not in {"", record.plane.driver, record.driver}:
         host.log.warning("the VF has got another driver; it stays there", vf=record.vf, driver=now)

@@ -73,7 +73,8 @@ def full_conf(world: World, way: Way) -> dict[str, Any]:
 
 
 def plain_conf(world: World, way: Way, **keys: Any) -> dict[str, Any]:
-    return world.conf(driver=None if way is Way.NETDEV else "vfio-pci", **keys)
+    own = {} if way is Way.NETDEV else {"driver": "vfio-pci", "vfioOwner": "1000:36"}
+    return world.conf(**own, **keys)
 
 
 def soil(world: World) -> None:
