@@ -73,6 +73,10 @@ def of(told: dict[str, Any]) -> PlaneConf:
     driver = told.get("driver") or legacy.get("dpdk_driver", "")
     if vpp is not None and not driver and vpp["mode"] == "container":
         driver = "auto"
+    if driver == "kernel" and vpp is not None and vpp["mode"] == "container":
+        raise BadConfig(
+            "read driver kernel: the VPP of a container drives the VF itself", 'leave "driver" out'
+        )
     counts = HUGEPAGES.read(told.get("hugepages", {}), "read hugepages.")
     return PlaneConf(
         driver,

@@ -101,7 +101,22 @@ def read(raw: dict[str, Any]) -> dict[str, Any]:
             "read vpp: no directory is named",
             'give "directory", the host\'s side of what the container mounts, like /run/vpp-of/{namespace}/{pod}',
         )
+    _check_cores(told)
     return told
+
+
+def _check_cores(told: dict[str, Any]) -> None:
+    """VPP ends where its main thread has a worker's core, and by itself it takes the one that it runs on."""
+    if "workerCores" not in told:
+        return
+    if "mainCore" not in told:
+        raise BadConfig("read vpp.workerCores: needs a mainCore")
+    for part in told["workerCores"].split(","):
+        first, _, last = part.partition("-")
+        if int(first) <= told["mainCore"] <= int(last or first) or int(last or first) < int(first):
+            raise BadConfig(
+                f"read vpp.workerCores {told['workerCores']}: must go upwards, without mainCore {told['mainCore']}"
+            )
 
 
 def place(template: str, given: dict[str, str]) -> tuple[str, str]:

@@ -12,15 +12,8 @@ from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
 from ..words.failures import Failures
-from ..words.plane import VFIO, VPP_HOST
 from ..words.record import Record
 from . import observer, records
-
-_HOME = {  # by DataPlane.kind
-    "": "the VF is back in the host",
-    VFIO: "its netns is dead, and nobody has it open",
-    VPP_HOST: "its network namespace is gone",
-}
 
 
 def proof(host: Host, record: Record) -> str:
@@ -36,7 +29,9 @@ def proof(host: Host, record: Record) -> str:
     if record.status == "in-progress":
         return "its ADD died"
     if handover.of(record).is_home(host, record):
-        return _HOME[record.plane.kind if record.plane is not None else ""]
+        if record.plane is None:
+            return "the VF is back in the host"
+        return "its netns is dead, and nobody has it open" if record.vf else "its netns is dead"
     if record.status == "released":
         return "its DEL gave it up"
     # its driver was taken off (stacked.make_anew), and who did that died

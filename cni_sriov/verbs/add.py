@@ -13,7 +13,7 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..vf import admin, baseline, claim, handover, hugepages, vpphost, vpptap
+from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer, vpphost, vpptap
 from ..vf.call import Call
 from ..vf.card import Card
 from ..vf.host import Host
@@ -36,6 +36,7 @@ def run(call: Call) -> Result:
     request, conf, ipam_conf, host = call.request, call.conf, call.ipam, call.host
     if ipam_conf is not None:
         own.read_dns(ipam_conf)
+    vppcontainer.judge(request, conf)
     with host.open_netns(request.netns) as netns, host.netlink_in(netns) as inside_pod:
         host.ledger.open()
         with records.held(host, request.attachment, "ADD"):
@@ -86,6 +87,7 @@ def _attach(
         late = ipam.of(record).add(host, record, conf)
         if late is not None:
             found, routes = late, kind.add_late(given, record, conf, late)
+        vppcontainer.leave(given, record, conf, found, routes)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
         if host.log.is_kept:

@@ -30,7 +30,7 @@ class Tap(Stored):
 class VppPart(Stored):
     """`directory`: where the files are, in the host; what is in it and below `root` is made and removed with them.
     `mounted`: where the container has it. `name`: of the VF in VPP. `routes`: (destination, gateway), "" = on link.
-    `options`: what the conf says of VPP as a whole. `crypto`: "" = not asked for, "software", or a QAT VF. `gone`: DEL has
+    `queues`: how many for receiving, 0 = VPP's own choice. `options`: what the conf says of VPP as a whole. `crypto`: "" = not asked for, "software", or a QAT VF. `gone`: DEL has
     begun, and nobody writes it any more.
     """
 
@@ -43,6 +43,7 @@ class VppPart(Stored):
     addresses: list[str]
     routes: list[list[str]]
     tap: Tap | None = None
+    queues: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     crypto: str = ""
     gone: bool = False

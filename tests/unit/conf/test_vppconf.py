@@ -31,7 +31,6 @@ GOOD: dict[str, list[Any]] = {
     "mountedAt": ["/etc/vpp", "/" + "a" * 199],
     "tap": [{}, {"name": "eth0"}, {"name": "a" * 15}, {"defaultRoute": True}],
     "mainCore": [0, 1023],
-    "workerCores": ["2", "2-3", "2-3,7,9-10"],
     "buffers": [1024, 16384],
     "mainHeap": ["256M", "1G"],
     "hugepages": [True, False],
@@ -68,6 +67,28 @@ def test_a_containers_vpp_needs_a_directory_and_the_hosts_does_not() -> None:
     with pytest.raises(BadConfig, match="no directory"):
         vppconf.read({})
     assert vppconf.read({"mode": "host"})["socket"] == "/run/vpp/api.sock"
+
+
+@pytest.mark.parametrize("cores", ["2", "2-3", "2-3,7,9-10"])
+def test_worker_cores(cores: str) -> None:
+    assert (
+        vppconf.read({"directory": "/a", "mainCore": 1, "workerCores": cores}).items()
+        >= {"workerCores": cores}.items()
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"workerCores": "2"},
+        {"mainCore": 2, "workerCores": "2"},
+        {"mainCore": 3, "workerCores": "1,2-4"},
+        {"mainCore": 0, "workerCores": "4-2"},
+    ],
+)
+def test_no_worker_has_the_main_core(told: dict[str, Any]) -> None:
+    with pytest.raises(BadConfig, match=r"vpp\.workerCores"):
+        vppconf.read({"directory": "/a"} | told)
 
 
 @pytest.mark.parametrize(
