@@ -22,6 +22,7 @@ def test_defaults() -> None:
         "mountedAt": "/etc/vpp/cni-sriov",
         "hugepages": True,
         "socket": "/run/vpp/api.sock",
+        "table": 0,
     }
 
 
