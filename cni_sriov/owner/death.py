@@ -29,7 +29,7 @@ def proof(host: Host, record: Record) -> str:
     if record.status == "in-progress":
         return "its ADD died"
     if handover.of(record).is_home(host, record):
-        return _why_home(record)
+        return _home(record)
     if record.status == "released":
         return "its DEL gave it up"
     # its driver was taken off (stacked.make_anew), and who did that died
@@ -37,7 +37,7 @@ def proof(host: Host, record: Record) -> str:
     return "it has no netdev" if is_cut_off else ""
 
 
-def _why_home(record: Record) -> str:
+def _home(record: Record) -> str:
     if record.plane is None:
         return "the VF is back in the host"
     return "its netns is dead, and nobody has it open" if record.vf else "its netns is dead"
