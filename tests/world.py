@@ -12,8 +12,10 @@ from typing import Any
 
 from cni_sriov.conf.netconf import STATE_DIR, NetConf
 from cni_sriov.doors import cni
+from cni_sriov.kernel.files import Files
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.kernel.netns import OWN, Netns
+from cni_sriov.kernel.nodes import Nodes
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
 from cni_sriov.words.domain import Request
@@ -45,6 +47,7 @@ class FakeHost(Host):
         request: Request | None = None,
     ) -> None:
         super().__init__(ledger, log, kernel.sysfs, allow_own_netns, request)
+        self.cdi_dir = str(Path(ledger.run_dir).with_name("cdi"))
         self.kernel = kernel
         self.plugins = plugins
 
@@ -54,6 +57,14 @@ class FakeHost(Host):
     @property
     def netlink(self) -> Netlink:
         return self.kernel.netlink
+
+    @property
+    def files(self) -> Files:
+        return Files(str(self.kernel.root))
+
+    @property
+    def nodes(self) -> Nodes:
+        return self.kernel.nodes
 
     @property
     def own_netns(self) -> Netns:
@@ -102,11 +113,12 @@ class World:
         self.state_dir = root / "state"
         self.data_dir = root / "data"
         self.devinfo_dir = root / "devinfo"
+        self.cdi_dir = root / "cdi"
         self.boot_id = boot_id
         self.log_file = root / "log"
         self.plugins: PluginRunner = _no_plugin
         self.cni_path = "/opt/cni/bin"
-        self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir, self.devinfo_dir]
+        self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir, self.devinfo_dir, self.cdi_dir]
 
     def conf(self, **keys: Any) -> dict[str, Any]:
         """A good configuration of the first PF, with `keys` over it; None leaves a key out."""
@@ -186,7 +198,7 @@ class World:
             self.state_dir,
             self.data_dir,
         )
-        for directory in (*state, self.devinfo_dir):
+        for directory in (*state, self.devinfo_dir, self.cdi_dir):
             found += [
                 str(p.relative_to(self.root)) for p in directory.rglob("*") if p.is_file() or p.is_symlink()
             ]

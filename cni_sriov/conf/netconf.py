@@ -220,6 +220,8 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -
     _check_vlan(told, netconf.settings.vlan)  # which may be a pod's
     _check_rates(netconf.settings)
     planeconf.refuse_netdev_keys(conf, netconf.plane)
+    if adding:
+        planeconf.refuse_program_keys(conf, netconf.plane, bool(netconf.device))
     if netconf.ipam and not (isinstance(netconf.ipam.get("type"), str) and netconf.ipam["type"]):
         raise BadConfig(
             "read ipam.type: must name an IPAM plugin", 'like "host-subnet"; no "ipam" = layer 2 only'

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..words.errors import BadConfig
-from . import values
+from . import values, vppconf
 from .values import Key, Table
+from .vppconf import VPP
 
 DRIVERS = ("kernel", "vfio-pci", "uio_pci_generic", "igb_uio", "auto")
 _ID_MOST = (1 << 32) - 2  # uid_t; the last one means "leave it"
@@ -26,13 +27,6 @@ LEGACY = Table(
         "vfid": values.whole,
     },
     may_be_blank=True,
-)
-VPP = Table(
-    {
-        "mode": Key(values.one_of("container", "host"), "container"),
-        "directory": values.string,
-        "socket": Key(values.directory, "/run/vpp/api.sock"),
-    }
 )
 
 
@@ -75,10 +69,14 @@ class PlaneConf:
 def of(told: dict[str, Any]) -> PlaneConf:
     """`told`: the conf's values by ROWS. BadConfig where one of them is wrong inside."""
     legacy = LEGACY.read(told.get("dpdk", {}), "read dpdk.")
-    vpp = VPP.read(told["vpp"], "read vpp.") if "vpp" in told else None
+    vpp = vppconf.read(told["vpp"]) if "vpp" in told else None
     driver = told.get("driver") or legacy.get("dpdk_driver", "")
     if vpp is not None and not driver and vpp["mode"] == "container":
         driver = "auto"
+    if driver == "kernel" and vpp is not None and vpp["mode"] == "container":
+        raise BadConfig(
+            "read driver kernel: the VPP of a container drives the VF itself", 'leave "driver" out'
+        )
     counts = HUGEPAGES.read(told.get("hugepages", {}), "read hugepages.")
     return PlaneConf(
         driver,
@@ -87,6 +85,27 @@ def of(told: dict[str, Any]) -> PlaneConf:
         "crypto" in told,
         vpp,
     )
+
+
+_PROGRAM_ONLY = ("vfioOwner", "crypto")
+
+
+def refuse_program_keys(conf: dict[str, Any], plane: PlaneConf, is_named: bool) -> None:
+    """BadConfig for what only a program in user space has use for, where the VF will have a netdev. `is_named`: the VF may
+    be on a user-space driver already.
+    """
+    if plane.driver == "kernel" and plane.vpp is not None:
+        raise BadConfig(
+            "read driver kernel: VPP drives the VF itself", "leave it out, or give one for user space"
+        )
+    if plane.driver not in {"", "kernel"} or plane.is_vpp_host or (is_named and not plane.driver):
+        return
+    for key in _PROGRAM_ONLY:
+        if key in conf:
+            raise BadConfig(
+                f"read {key}: the VF will have a network interface, and no program in user space",
+                'give "driver", like "vfio-pci"',
+            )
 
 
 # what only a netdev can carry

@@ -16,14 +16,16 @@ from ..decide import planner
 from ..decide.planner import NONE, Facts, Plan
 from ..kernel import binding, modules
 from ..kernel.files import Files
-from ..state import bound
+from ..state import bound, cdi
 from ..state.bound import Bound
 from ..state.lock import Lock
+from ..vf import nodes, unbound
 from ..vf.host import Host
 from ..words.device import NETWORK
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
+from ..words.failures import Failures
 from ..words.pci import is_userspace, parse_pci_address
-from . import drivers, rebound, unbound, vfs
+from . import drivers, rebound, vfs
 
 _DIGITS = 5  # of a VF's index, which has 16 bits
 
@@ -164,6 +166,7 @@ def _go(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | None) 
     if not host.sysfs.exists(device.address):  # nor has it a driver then, which is no success of unbind's
         raise unbound.vanished(device.address, plan.driver)
     driver = host.sysfs.driver(device.address)
+    notes += _publish(host, device.address)
     return Outcome(
         device.address,
         device.driver,
@@ -181,6 +184,7 @@ def _change(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | No
     given = "" if is_kernels else rebound.given_mac(host, device)
     with host.ledger.node_lock("sriovctl bind") if is_kernels else nullcontext():
         _refuse_in_use(host, files, known, plan)
+        cdi.remove(host.cdi_dir, device.address)  # no container gets it any more
         if kept is None:
             kept = rebound.seen(host, device)
             bound.keep(host.ledger.run_dir, device.address, kept)
@@ -196,6 +200,14 @@ def _change(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | No
                 rebound.wait_named(host, device.address)
             return []
         return _as_before(host, known, kept, given)
+
+
+def _publish(host: Host, address: str) -> list[str]:
+    """As a CDI device, or not any more. It has its driver, whatever becomes of that."""
+    failures = Failures()
+    with failures.of():
+        nodes.settle(host, address)
+    return [f"its CDI specification is not as it should be: {why}" for why in failures.told]
 
 
 def _refuse_in_use(host: Host, files: Files, known: Facts, plan: Plan) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..kernel.files import Files
 from ..kernel.holders import holders
+from ..vf import nodes
 from ..vf.host import Host
 from ..words.domain import PF, VF
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
@@ -123,6 +124,7 @@ def change(host: Host, files: Files, pf: PF, count: int) -> list[str]:
     if pf.numvfs:
         _refuse_in_use(host, files, pf, name, count)
         _set(host, files, pf, 0)
+        nodes.sweep(host)
     if count:
         try:
             _set(host, files, pf, count)

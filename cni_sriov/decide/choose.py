@@ -61,6 +61,7 @@ def free_vf(
     """
     seen: list[tuple[str, str, str]] = []
     lasting, without_vfs = True, []
+    refused: list[CniError] = []
     for pf, vfs in candidates:
         before = len(seen)
         for vf in vfs:
@@ -70,11 +71,12 @@ def free_vf(
             where = f"{pf.ifname} vf {vf.index} ({vf.pci_address})".strip()
             seen.append((where, vf.pci_address, CLAIMED if taken else vf.busy))
             lasting = lasting and vf.lasting and not taken
+            refused += [vf.refused] if vf.refused is not None and not taken else []
         if len(seen) == before:
             seen.append((pf.ifname, "", f"has no VFs that match (numvfs is {pf.numvfs})"))
             lasting = lasting and not any(has_index(selector, index) for index in range(pf.numvfs))
             without_vfs += [] if pf.numvfs else [pf.ifname]
-    raise _nothing_free(seen, lasting, without_vfs)
+    raise refused[0] if len(refused) == len(seen) > 0 else _nothing_free(seen, lasting, without_vfs)
 
 
 # why that VF, for people (`sriovctl explain`)

@@ -5,18 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..words.device import Device
+from ..words.hugepages import HugePages
 from ..words.modules import ModuleOption
-
-
-@dataclass(slots=True)
-class HugePages:
-    """Of one size (KiB), on one NUMA node (-1: the kernel knows no nodes). `where` is their directory in sysfs."""
-
-    node: int
-    size: int
-    total: int
-    free: int
-    where: str
 
 
 @dataclass(slots=True)

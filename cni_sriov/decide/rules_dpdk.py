@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..words.hugepages import HugePages
 from .facts import Facts, Rule
-from .facts_machine import HugePages
 from .trouble import Evidence, Severity, Trouble, by_hand, quoted
 
 _ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had

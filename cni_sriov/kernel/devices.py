@@ -32,7 +32,7 @@ def device(files: Files, address: str) -> Device:
         numvfs=_number(files, f"{where}/sriov_numvfs"),
         group=group,
         members=files.names(f"/sys/kernel/iommu_groups/{group}/devices") if group else [],
-        numa_node=_number(files, f"{where}/numa_node", absent=-1),
+        numa_node=numa_node(files, address),
         modalias=files.text(f"{where}/modalias") or "",
     )
 
@@ -43,6 +43,17 @@ def netdevs(files: Files, address: str) -> list[str]:
     inner = [name for name in files.names(where) if name.startswith("virtio")]
     below = [netdev for name in inner for netdev in files.names(f"{where}/{name}/net")]
     return files.names(f"{where}/net") + below
+
+
+def ids(files: Files, address: str) -> tuple[int, int]:
+    """(vendor, device), 0 where there is none."""
+    where = f"{DEVICES}/{address}"
+    return _number(files, f"{where}/vendor"), _number(files, f"{where}/device")
+
+
+def numa_node(files: Files, address: str) -> int:
+    """-1 = not known, or there is no such device."""
+    return _number(files, f"{DEVICES}/{address}/numa_node", absent=-1)
 
 
 def _number(files: Files, path: str, absent: int = 0) -> int:

@@ -50,6 +50,11 @@ class Files:
         """What a symbolic link says; "" for what is none."""
         return self._look(os.readlink, path, EINVAL) or ""
 
+    def number(self, path: str) -> int:
+        """Of a character device (st_rdev), 0 for what is none."""
+        found = self._look(os.stat, path)
+        return found.st_rdev if found is not None and stat.S_ISCHR(found.st_mode) else 0
+
     def real(self, path: str) -> str:
         """Without symbolic links, as the node sees it; "" if nothing is there."""
         found = self._look(_real, path) or ""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 from .devices import DEVICES
 from .files import Files
+
+_DEVICE = "anon_inode:[vfio-device]"  # what VFIO_GROUP_GET_DEVICE_FD gives (drivers/vfio/vfio_main.c)
+_GROUP = re.compile(r"/dev/vfio/(noiommu-)?[0-9]+|/dev/vfio/devices/")
 
 
 def holders(files: Files, address: str) -> list[str]:
@@ -11,7 +17,8 @@ def holders(files: Files, address: str) -> list[str]:
     nodes = nodes_of(files, address)
     if not nodes:
         return []
-    pids = [name for name in files.names("/proc") if name.isdigit() and _holds(files, name, nodes)]
+    numbers = {files.number(node) for node in nodes} - {0}
+    pids = [name for name in files.names("/proc") if name.isdigit() and _holds(files, name, nodes, numbers)]
     return [named(files, pid) for pid in sorted(pids, key=int)]
 
 
@@ -28,6 +35,18 @@ def nodes_of(files: Files, address: str) -> set[str]:
     return nodes | ({f"/dev/vfio/{group}", f"/dev/vfio/noiommu-{group}"} if group else set())
 
 
-def _holds(files: Files, pid: str, nodes: set[str]) -> bool:
+def _holds(files: Files, pid: str, nodes: set[str], numbers: set[int]) -> bool:
+    """A container's name for a node may be another one; its number is the same."""
     where = f"/proc/{pid}/fd"
-    return any(files.target(f"{where}/{name}") in nodes for name in files.names(where))
+    targets = {name: files.target(f"{where}/{name}") for name in files.names(where)}
+    if not nodes.isdisjoint(targets.values()) or _holds_some(targets.values()):
+        return True
+    return bool(numbers) and any(
+        target.startswith("/dev/") and files.number(f"{where}/{name}") in numbers
+        for name, target in targets.items()
+    )
+
+
+def _holds_some(targets: Collection[str]) -> bool:
+    """A vfio device, and no group to tell which: it has closed that since, and any may be the one."""
+    return _DEVICE in targets and not any(_GROUP.match(target) for target in targets)

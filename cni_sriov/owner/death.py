@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..kernel.netns import Netns
 from ..leases.holding import Holding
-from ..vf import card, handover
+from ..vf import card, handover, netnslife
 from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
@@ -29,11 +29,16 @@ def proof(host: Host, record: Record) -> str:
     if record.status == "in-progress":
         return "its ADD died"
     if handover.of(record).is_home(host, record):
-        return "the VF is back in the host"
+        return (
+            "the VF is back in the host"
+            if record.plane is None
+            else "its netns is dead, and nobody has it open"
+        )
     if record.status == "released":
         return "its DEL gave it up"
     # its driver was taken off (stacked.make_anew), and who did that died
-    return "it has no netdev" if record.anew and not host.sysfs.has_netdev(record.vf) else ""
+    is_cut_off = record.plane is None and record.anew and not host.sysfs.has_netdev(record.vf)
+    return "it has no netdev" if is_cut_off else ""
 
 
 @dataclass(slots=True)
@@ -87,7 +92,7 @@ class DeathProof:
         inode = holding.netns_identity[-1]
         live = live_netns.get(inode, [])
         # its own path first: it may be younger than our look
-        netns = self._open([holding.netns, *live], inode)
+        netns = netnslife.opened(self.host, [holding.netns, *live], inode)
         if netns is None:
             return not live and 0 not in live_netns
         with netns:
@@ -115,17 +120,6 @@ class DeathProof:
         if holding.netns_cookie and netns.cookie:
             return netns.cookie != holding.netns_cookie
         return not self._leads_to(holding, netns) and not self._has_address(holding, netns)
-
-    def _open(self, paths: list[str], inode: int) -> Netns | None:
-        for path in paths:
-            try:
-                netns = self.host.open_path(path)
-            except BadNetns:
-                continue
-            if netns.identity[-1] == inode:
-                return netns
-            netns.close()
-        return None
 
     def _leads_to(self, holding: Holding, netns: Netns) -> bool:
         """For kernels that tell no cookie, and leases that have none: the path that ADD was given leads there still."""

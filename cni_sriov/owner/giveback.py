@@ -10,7 +10,7 @@ from __future__ import annotations
 from .. import ipam
 from ..ipam import delegate
 from ..state import deviceinfo
-from ..vf import handover, restore
+from ..vf import handover, nodes, restore, vppcontainer
 from ..vf.card import NotYet
 from ..vf.host import Host
 from ..words.failures import Failures
@@ -27,6 +27,10 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     failures = Failures()
     with failures.of():
         _forget_device_info(record)
+    with failures.of():
+        nodes.withdraw(host, record)
+    with failures.of():
+        vppcontainer.forget(host, record)
     early = _is_to_be_told_first(host, record)
     is_free = early and _free(host, record, failures)  # dhcp says its goodbye through the interface
     before = len(failures.reasons)

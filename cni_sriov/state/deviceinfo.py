@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..words import jsontext
 from ..words.errors import BadConfig, BadJson, InputOutput
 from ..words.record import Record
-from . import files
+from . import files, public
 
 
 def leave(put: Callable[[Record], None], record: Record, root: str, path: str) -> None:
@@ -20,7 +20,7 @@ def leave(put: Callable[[Record], None], record: Record, root: str, path: str) -
 
     `root`: the directory of the operator's that `path` is below.
     """
-    _check_directories(root, path)
+    public.check_directories(root, path)
     found = files.read(path)
     if found is None:
         # a name too long for that could be recorded and never removed
@@ -60,31 +60,6 @@ def _names(text: str, vf: str) -> bool:
         return bool(told[told["type"]]["pci-address"] == vf)
     except (BadJson, KeyError, TypeError):
         return False
-
-
-def _check_directories(root: str, path: str) -> None:
-    """From `root` down each one is a real directory that we alone may write to, looked at before what is in it: so nobody
-    else can put a symlink there, then or later. Where `root` itself is found, also by symlinks (/var/run), is the
-    system's. What is missing is made, as the specification asks.
-    """
-    parts = path.rpartition("/")[0].removeprefix(root).split("/")
-    for count in range(1, len(parts) + 1):
-        _check_directory(root + "/".join(parts[:count]))
-
-
-def _check_directory(path: str) -> None:
-    try:
-        if not os.path.lexists(path):
-            mask = os.umask(0o022)  # ours is 077; the runtime and its tools read there
-            try:
-                files.makedirs(path, 0o755)
-            finally:
-                os.umask(mask)
-        found = files.real_directory(path)
-    except OSError as error:
-        raise InputOutput(f"make directory {path}: {error.strerror}") from error
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise InputOutput(f"use directory {path}: others may write to it", "chmod 755 it, with our owner")
 
 
 def _write(path: str, text: str) -> str:

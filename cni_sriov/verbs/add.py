@@ -13,7 +13,7 @@ from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..vf import admin, baseline, claim, handover
+from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer
 from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Request, Result, Route
@@ -35,6 +35,7 @@ def run(call: Call) -> Result:
     request, conf, ipam_conf, host = call.request, call.conf, call.ipam, call.host
     if ipam_conf is not None:
         own.read_dns(ipam_conf)
+    vppcontainer.judge(request, conf)
     with host.open_netns(request.netns) as netns, host.netlink_in(netns) as inside_pod:
         host.ledger.open()
         with records.held(host, request.attachment, "ADD"):
@@ -85,6 +86,7 @@ def _attach(
         late = ipam.of(record).add(host, record, conf)
         if late is not None:
             found, routes = late, kind.add_late(given, conf, late)
+        vppcontainer.leave(given, record, conf, found, routes)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
         if host.log.is_kept:
@@ -99,7 +101,7 @@ def _attach(
 
 def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
     """Of others' things only what is provably nobody's is changed; the error says who has what is in the way."""
-    pfs = claim.eligible_pfs(host, conf)
+    pfs = hugepages.with_enough(host, conf, claim.eligible_pfs(host, conf))
     try:
         return reclaim.then_again(
             partial(claim.take, host, request, conf, netns, pfs),
@@ -130,6 +132,7 @@ def _tell(host: Host, record: Record) -> None:
         "pf": record.pf,
         "reason": origin.reason,
         "set": asked,
+        "crypto": record.plane.crypto if record.plane is not None else "",
         "addresses": ", ".join(record.addresses),
     }
     host.log.info("attached", **{key: value for key, value in told.items() if value})

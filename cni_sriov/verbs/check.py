@@ -7,7 +7,7 @@ from ..conf.netconf import NetConf
 from ..decide import knobs
 from ..kernel.netns import Netns
 from ..owner import records
-from ..vf import card, drift, handover
+from ..vf import card, drift, handover, vppcontainer
 from ..vf.call import Call
 from ..vf.host import Host
 from ..words.errors import BadConfig, Drift, KernelRefused
@@ -26,7 +26,7 @@ def run(call: Call) -> None:
         with host.open_netns(request.netns) as netns, host.netlink_in(netns) as pod:
             wrong = _identity(record, netns)
             wrong += handover.of(record).differences(host, record, conf, netns, pod)
-            wrong += _admin(host, record, conf)
+            wrong += _admin(host, record, conf) + vppcontainer.differences(host, record)
         wrong = ipam.of(record).check(host, record, wrong)
     if wrong:
         raise Drift(

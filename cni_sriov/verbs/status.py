@@ -11,11 +11,11 @@ from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import delegate, own
 from ..owner import reclaim
-from ..vf import card, claim
+from ..vf import card, claim, hugepages
 from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import PF
-from ..words.errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted
+from ..words.errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted, TryAgain
 from ..words.failures import Failures
 
 
@@ -98,10 +98,13 @@ def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
     """That all VFs are taken is an error only where `statusOnFull` says so; that none can ever be taken is always one."""
     full_is_error = conf.status_on_full == "error"
     try:
-        claim.check_room(host, conf, pfs, now=full_is_error)
+        claim.check_room(host, conf, hugepages.with_enough(host, conf, pfs), now=full_is_error)
     except NoFreeVf as error:
         if full_is_error:
             told = reclaim.with_holders(host, error)
             raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
     except (PfUnusable, BadConfig) as error:
         raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error
+    except TryAgain as error:
+        if full_is_error:
+            raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error

@@ -64,11 +64,11 @@ def set_mac(card: Card) -> None:
         return
     with refusal(card, "mac"):
         try:
-            _set_by_pf(card, ZERO_MAC)
+            set_by_pf(card, ZERO_MAC)
         except KernelRefused as refused:
             card.host.log.debug("admin MAC not cleared", vf=card.record.vf, reason=refused)
         _set_own(card, link, mac)  # whoever has a PF that is not visible may refuse it
-        _set_by_pf(card, mac)
+        set_by_pf(card, mac)
 
 
 def restore_mac(card: Card) -> None:
@@ -87,7 +87,7 @@ def restore_mac(card: Card) -> None:
         return
     if admin is not None and admin.mac is not None:
         try:
-            _set_by_pf(card, ZERO_MAC)
+            set_by_pf(card, ZERO_MAC)
             if link.mac == base.own_mac:
                 _put_off_mac(card, link)
         except KernelRefused as refused:
@@ -96,12 +96,12 @@ def restore_mac(card: Card) -> None:
             card.host.log.warning(
                 "admin MAC cannot be cleared; the VF's own becomes it", vf=card.record.vf, reason=refused
             )
-            _set_by_pf(card, base.own_mac)
+            set_by_pf(card, base.own_mac)
     _set_own(card, link, base.own_mac)
-    _set_by_pf(card, base.mac or "")
+    set_by_pf(card, base.mac or "")
 
 
-def _set_by_pf(card: Card, mac: str) -> None:
+def set_by_pf(card: Card, mac: str) -> None:
     """The admin MAC, if there is one to set and a PF to set it."""
     card.stale = True
     if mac and card.pf is not None:
@@ -126,7 +126,7 @@ def _restore_admin_mac_alone(card: Card, base: VfState) -> None:
     if card.host.sysfs.has_netdev(card.record.vf) or admin is None:
         return
     if asked is not None and admin.mac != base.mac:
-        _set_by_pf(card, base.mac or ZERO_MAC)
+        set_by_pf(card, base.mac or ZERO_MAC)
 
 
 def _shown(admin: VfState | None, link: Link) -> str | None:

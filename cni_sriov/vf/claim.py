@@ -15,7 +15,7 @@ from ..words.errors import BadConfig, CniError, KernelRefused, MacInUse, NoFreeV
 from ..words.failures import Failures
 from ..words.gone import is_passing
 from ..words.record import Record
-from . import cachefiles, golden, handover, lone, macs
+from . import cachefiles, crypto, golden, handover, lone, macs, netdev
 from .host import Host
 
 NAMING_S = 2.0  # kernels.md 6.14: udev is through with a VF that came home in 0.3 to 0.6 s
@@ -99,11 +99,13 @@ def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF
             list(netns.identity),
             host.ledger.boot_id,
             driver=vf.driver,
+            plane=vf.plane,
             settings=conf.settings,
             vf_inode=host.sysfs.inode(vf.pci_address),
             netns_cookie=netns.cookie,
             origin=origin.packed(int(time.time()), reason, request.args, conf.log_file),
         )
+        crypto.reserve(host, conf, record)
         host.ledger.claim(record)
     return record
 
@@ -145,15 +147,18 @@ def _vfs(host: Host, conf: NetConf, pf: PF, claimed: dict[str, str], with_addres
             failures = Failures()
             with failures.of():
                 vf = host.sysfs.vf(index, pci_address)
+                kind = handover.wanted(conf, vf.driver)
                 vf.busy = (
-                    vf.busy
-                    or handover.wanted(conf, vf.driver).busy(host, vf, with_address)
+                    (vf.busy if vf.driver or kind is netdev else "")
+                    or kind.busy(host, conf, vf, with_address)
                     or _held_otherwise(host, pf, vf)
                     or golden.trouble(host, pci_address)
                 )
             for reason in failures.reasons:
-                if isinstance(reason, KernelRefused) and is_passing(reason):
-                    raise reason  # of the machine, and no VF's own
+                if isinstance(reason, BadConfig) or (
+                    isinstance(reason, KernelRefused) and is_passing(reason)
+                ):
+                    raise reason  # the conf's or the machine's, and no VF's own
                 vf.busy = f"it cannot be looked at: {reason}"
             yield vf
         if conf.device:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from ..kernel.traits import differing
-from ..state import files
+from ..state import bound, files
 from ..words import jsontext
 from ..words.errors import InputOutput, Unreadable
 from ..words.record import VfState
@@ -146,7 +146,16 @@ def seen(found: Card) -> Golden:
         base.mac = admin.mac_by_pf(base, link) if found.pf is not None else None
         base.own_mac, base.mtu, base.txqueuelen = link.mac, link.mtu, link.txqueuelen
         base.modes = link.modes
+    elif base.mac and base.mac == _before_bind(found):
+        base.mac = ""
     return Golden(found.host.sysfs.inode(found.record.vf), base, found.traits())
+
+
+def _before_bind(found: Card) -> str:
+    """The address that its netdev had, which the PF still shows, before `sriovctl bind`."""
+    host, vf = found.host, found.record.vf
+    kept = bound.of(host.ledger.run_dir, vf, host.sysfs.inode(vf))
+    return kept.state.own_mac if kept is not None and kept.state is not None else ""
 
 
 def first(found: Card) -> Golden:

@@ -8,8 +8,11 @@ from ..conf.netconf import NetConf
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..words.domain import VF, IpamResult, Link, Route
+from ..words.errors import TryAgain
+from ..words.jsontext import words
+from ..words.plane import VFIO
 from ..words.record import Record
-from . import netdev
+from . import netdev, vfio
 from .card import Card
 from .host import Host
 from .pod import InPod
@@ -18,7 +21,7 @@ from .pod import InPod
 class Handover(Protocol):
     """A module of this folder with these acts. Whatever is set by the PF, and the Record, is the same for every kind."""
 
-    def busy(self, host: Host, vf: VF, addressed: set[int]) -> str:
+    def busy(self, host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
         """What keeps a VF from a container, besides what sysfs told. `addressed`: interfaces with a global address."""
 
     def find(self, host: Host, record: Record) -> Link | None:
@@ -54,14 +57,22 @@ class Handover(Protocol):
         """Where it could not be returned: whether its container may still use it."""
 
 
-_KINDS: dict[str, Handover] = {}
+_KINDS: dict[str, Handover] = {VFIO: vfio}
 
 
 def of(record: Record) -> Handover:
     """By what ADD decided, which the Record says."""
-    return netdev if record.plane is None else _KINDS[record.plane.kind]
+    if record.plane is None:
+        return netdev
+    kind = _KINDS.get(record.plane.kind)
+    if kind is None:
+        raise TryAgain(
+            f"handle VF {record.vf}: it was attached as {words(record.plane.kind)}, which this version does not know",
+            "a later version of cni-sriov did that; put it back",
+        )
+    return kind
 
 
 def wanted(conf: NetConf, driver: str) -> Handover:
     """What the conf asks for, of a VF that has that driver now."""
-    return _KINDS.get(f"{conf.plane.driver} {driver}", netdev)  # issue 12: vf/vfio.py decides
+    return vfio if vfio.is_wanted(conf, driver) else netdev

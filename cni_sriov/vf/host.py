@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 from ..kernel import devlink, living, process
+from ..kernel.files import Files
 from ..kernel.netlink import Netlink
 from ..kernel.netns import OWN, Netns, inside, proc_net
+from ..kernel.nodes import Nodes
 from ..kernel.replies import Address
 from ..kernel.sysfs import Sysfs
+from ..state import cdi
 from ..state.ledger import Ledger
 from ..words.domain import Request
 from ..words.errors import BadNetns
@@ -16,13 +19,14 @@ from ..words.log import Log
 
 
 class Host:
-    """What an act may touch: `sysfs`, `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
+    """What an act may touch: `sysfs`, `nodes` (in /dev), `netlink` (host netns), `ledger`, `log`, and pods through `open_netns`."""
 
     __slots__ = (
         "_addresses",
         "_netlink",
         "_own",
         "allow_own_netns",
+        "cdi_dir",
         "golden",
         "ledger",
         "log",
@@ -42,6 +46,7 @@ class Host:
         self.ledger = ledger
         self.log = log
         self.sysfs = sysfs or Sysfs()
+        self.cdi_dir = cdi.DIRECTORY
         self.allow_own_netns = allow_own_netns
         self.request = request or Request()
         # the VF that was judged last, and vf/golden.py's word for it, between its choice and its claim
@@ -62,6 +67,15 @@ class Host:
         if self._own is None:
             self._own = Netns(OWN)
         return self._own
+
+    @property
+    def files(self) -> Files:
+        """The node's, for what only drivers for user space need."""
+        return Files()
+
+    @property
+    def nodes(self) -> Nodes:
+        return Nodes(self.files)
 
     @property
     def addresses(self) -> list[Address]:

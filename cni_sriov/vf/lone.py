@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from ..conf.netconf import NetConf
 from ..decide import knobs
+from ..kernel import devices, modules
 from ..words.domain import PF, VF
 from ..words.errors import PfUnusable
+from ..words.modules import UIO, VFIO
 from ..words.record import VfState
 from .host import Host
 
@@ -33,6 +35,7 @@ DRIVERS = frozenset(
         ),
     )
 )
+_TAKEN = frozenset((VFIO, *UIO))  # from the machine already, on purpose
 _DEFAULT = {"0.0.0.0/0", "::/0"}
 
 
@@ -45,7 +48,7 @@ def pf_of(host: Host, conf: NetConf) -> PF:
             "list the node's VFs with `sriovctl status`",
         )
     driver = sysfs.driver(where)
-    if sysfs.pf_by_pci(where) is not None or driver not in DRIVERS:
+    if sysfs.pf_by_pci(where) is not None or not _is_vfs(host, where, driver):
         what = (
             "it is a PF itself"
             if sysfs.pf_by_pci(where)
@@ -63,9 +66,16 @@ def pf_of(host: Host, conf: NetConf) -> PF:
     return PF("", "", 0, driver, 1, 0)
 
 
+def _is_vfs(host: Host, where: str, driver: str) -> bool:
+    """One that has a driver for user space already is a VF by what the kernel has for it."""
+    if driver not in _TAKEN:
+        return driver in DRIVERS
+    return not DRIVERS.isdisjoint(modules.knowing(host.files, devices.device(host.files, where)))
+
+
 def use(host: Host, vf: VF) -> str:
     """What the machine itself needs it for, besides what makes any VF busy; "" if nothing."""
-    ifindex = host.netlink.ifindex(vf.ifname)
+    ifindex = host.netlink.ifindex(vf.ifname) if vf.ifname else 0
     routes = host.netlink.routes(ifindex, table=0) if ifindex else []
     is_default = any(route.route.dst in _DEFAULT for route in routes)
     return f"{vf.ifname} has a default route of the host" if is_default else ""

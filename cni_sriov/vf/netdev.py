@@ -25,10 +25,11 @@ is_in_pod = homecoming.is_in_pod
 is_out = homecoming.is_out
 
 
-def busy(host: Host, vf: VF, addressed: set[int]) -> str:
+def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
     """UP or link-local alone does not keep it: NetworkManager does that."""
     if not vf.ifname:
-        return f"driver {vf.driver} makes no netdev"
+        asked = f', and "driver": "{conf.plane.driver}" wants one' if conf.plane.driver else ""
+        return f"driver {vf.driver} makes no netdev{asked}: `sriovctl bind {vf.pci_address} kernel`"
     ifindex = host.netlink.ifindex(vf.ifname)
     if ifindex in addressed:
         return f"{vf.ifname} has a global address in the host"

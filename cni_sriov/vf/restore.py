@@ -32,8 +32,8 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     failed: list[str] = []
     by_pf: list[str] = []  # of these only, the PF may be the reason
     away = _try(failed, handover.of(record).take_home, host, record)
-    if failed and handover.of(record).is_out(host, record):  # who has it stays in his VLAN
-        raise _unfinished(host, record, "; ".join(failed), may_be_pf=False)
+    if (failed or away) and handover.of(record).is_out(host, record):  # who has it stays in his VLAN
+        raise away or _unfinished(host, record, "; ".join(failed), may_be_pf=False)
     found = _at_rest(failed, by_pf, host, record, first)
     is_new = _must_be_new(found, first)
     if is_new:
@@ -66,7 +66,9 @@ def _must_be_new(found: Card, first: Golden | None) -> bool:
 
 
 def _odd(found: Card, first: Golden | None) -> list[str]:
-    return first.unlike(found.traits(first.traits)) if first is not None else []
+    if first is None or found.link is None:
+        return []
+    return first.unlike(found.traits(first.traits))
 
 
 def _accept(found: Card, first: Golden | None, but: Collection[str] = ()) -> None:
@@ -245,7 +247,8 @@ def before_use(found: Card, conf: NetConf, wrong: list[str]) -> Card:
     except NotYet as reason:
         raise TryAgain(f"use VF {record.vf}: {why}, and {reason}") from reason
     now = card.look(host, record)
-    if now.link is None:
+    if now.link is None and found.link is not None:
         raise PfUnusable(f"use VF {record.vf}: its netdev vanished when it was put right")
-    record.parent_dev, now.port = now.link.parent_dev, found.port
+    now.port = found.port
+    record.parent_dev = now.link.parent_dev if now.link is not None else ""
     return now

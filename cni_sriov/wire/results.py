@@ -81,9 +81,10 @@ def _render_by_family(result: Result, version: str, prev: dict[str, Any]) -> str
 
 
 def _interface(entry: Interface, new: bool) -> dict[str, Any]:
+    """What no netdev has (a VF for a program in user space) is not told."""
     document: dict[str, Any] = {"name": entry.name, "mac": entry.mac, "sandbox": entry.sandbox}
     if new:
-        document |= {"mtu": entry.mtu, "pciID": entry.pci_id}
+        document |= {"mtu": entry.mtu, "pciID": entry.pci_id} if entry.mtu else {"pciID": entry.pci_id}
     return document
 
 

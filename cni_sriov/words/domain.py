@@ -11,6 +11,7 @@ from typing import Any, Literal
 from .errors import CniError
 from .inet import Prefix
 from .lease import Lease
+from .plane import DataPlane
 from .stored import Stored, stored
 
 PROMISC, ALLMULTI = 0x100, 0x200  # IFF_PROMISC, IFF_ALLMULTI: linux/if.h
@@ -81,7 +82,8 @@ class VF:
     """A virtual function as found: `ifname` is "" while its netdev is elsewhere, unnamed, or missing.
 
     `busy` says in words why it cannot be taken ("" = free by sysfs; claims are the ledger's to know).
-    `lasting`: no waiting changes that, only the operator.
+    `lasting`: no waiting changes that, only the operator. `refused`: why it can have no driver for user space, the error
+    that an ADD ends with where that is so of all. `plane`: how a program in user space gets it, None for a netdev.
     """
 
     index: int
@@ -90,6 +92,8 @@ class VF:
     ifname: str
     busy: str = ""
     lasting: bool = False
+    refused: CniError | None = None
+    plane: DataPlane | None = None
 
 
 @dataclass(slots=True)

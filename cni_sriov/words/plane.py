@@ -7,15 +7,17 @@ from typing import Any
 
 from .stored import Stored, stored
 
+SOFTWARE = "software"  # DataPlane.crypto
 VFIO, VPP_HOST = "vfio", "vpp-host"  # vf/handover.py has one kind for each
 
 
-@stored()
+@stored(crypto="")
 @dataclass(slots=True)
 class DataPlane(Stored):
     """`kind`: which Handover it is. `driver`: the user-space driver that ADD wants on the VF; what it had is
     Record.driver, and `override` what driver_override said. `owners`: uid and gid as found, by device node. `files`: what
-    ADD wrote for it and takes away again. `vpp`: VPP's part, {} without it.
+    ADD wrote for it and takes away again. `crypto`: the QAT VF that goes with it, "software" where none was free, "" where
+    none was asked for. `vpp`: VPP's part, {} without it.
     """
 
     kind: str
@@ -23,4 +25,5 @@ class DataPlane(Stored):
     override: str = ""
     owners: dict[str, list[int]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    crypto: str = ""
     vpp: dict[str, Any] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from .effects import Crash
 from .kernel import FakeKernel
 from .netlink import FakeNetlink
 from .netns import FakeNetns
+from .nodes import FakeNodes
 from .sysfs import FakeSysfs
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "FakeLink",
     "FakeNetlink",
     "FakeNetns",
+    "FakeNodes",
     "FakePf",
     "FakeSysfs",
     "FakeVf",

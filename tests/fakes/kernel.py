@@ -21,6 +21,7 @@ from .card import FakeLink, FakePf, FakeVf, Namespace
 from .effects import Effects, Refused
 from .netlink import FakeNetlink
 from .netns import FakeNetns
+from .nodes import FakeNodes
 from .sysfs import FakeSysfs, Tree
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class FakeKernel(Effects):
         self._add_link(self.host, FakeLink("lo", ZERO_MAC, kind=""))
         self.sysfs = FakeSysfs(self)
         self.netlink = FakeNetlink(self, self.host)
+        self.nodes = FakeNodes(self)
 
     # -- furnishing ---------------------------------------------------------------------------------------------------
 
@@ -146,6 +148,7 @@ class FakeKernel(Effects):
             device.link = None
         device.driver = driver
         self.tree.write_device(device.pci_address, driver, {})
+        self.nodes.settle()
         if driver and not is_userspace(driver):
             self._new_vf_link(device)
 
@@ -190,9 +193,13 @@ class FakeKernel(Effects):
         return {
             "host": self.host.snapshot(),
             "pods": {path: pod.snapshot() for path, pod in self.pods.items()},
-            "vfs": {vf.pci_address: vf.snapshot() for pf in self.pfs for vf in pf.vfs},
+            "vfs": {vf.pci_address: self._snapshot_of(vf) for pf in self.pfs for vf in pf.vfs},
             "numvfs": {pf.pci_address: len(pf.vfs) for pf in self.pfs},
+            "nodes": self.nodes.snapshot(),
         }
+
+    def _snapshot_of(self, vf: FakeVf) -> dict[str, Any]:
+        return vf.snapshot() | {"override": self.tree.override(vf.pci_address)}
 
     # -- faces --------------------------------------------------------------------------------------------------------
 

@@ -48,11 +48,16 @@ class Tree:
             self.add_to_group(pci_address)
         (device / "driver").unlink(missing_ok=True)
         shutil.rmtree(device / "net", ignore_errors=True)
+        shutil.rmtree(device / "uio", ignore_errors=True)
         if driver:
             self.add_driver(driver)
             (device / "driver").symlink_to(f"../../drivers/{driver}")
             if not is_userspace(driver):
                 (device / "net").mkdir()
+            elif "uio" in driver:
+                numbers = {path.name for path in self.root.glob("sys/bus/pci/devices/*/uio/*")}
+                free = next(n for n in range(len(numbers) + 1) if f"uio{n}" not in numbers)
+                (device / "uio" / f"uio{free}").mkdir(parents=True)
 
     def add_driver(self, driver: str) -> None:
         """Its module is loaded."""
@@ -83,8 +88,9 @@ class Tree:
         return (self.device(pci_address) / "iommu_group").is_symlink()
 
     def override(self, pci_address: str) -> str:
-        said = (self.device(pci_address) / "driver_override").read_text().strip()
-        return "" if said == "(null)" else said
+        said = self.device(pci_address) / "driver_override"
+        word = said.read_text().strip() if said.exists() else ""
+        return "" if word == "(null)" else word
 
     def publish(self, link: FakeLink, ifindex: int) -> None:
         directory = self.netdev(link.name)

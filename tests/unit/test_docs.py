@@ -52,6 +52,9 @@ def known_keys() -> set[str]:
     ours = schema["sriov"]["properties"]
     keys = set(netconf.SRIOV.keys) | {"cniVersion", "name", "type"}
     keys |= {f"pf.{key}" for key in netconf.PF.keys}
+    keys |= {f"hugepages.{key}" for key in ours["hugepages"]["properties"]}
+    keys |= {f"{part}.{key}" for part in ("vpp", "dpdk") for key in properties(part)}
+    keys |= {f"vpp.tap.{key}" for key in schema["vpp"]["properties"]["tap"]["properties"]}
     keys |= {f"ipam.{key}" for key in properties("hostSubnet")}
     keys |= {f"ipam.dns.{key}" for key in schema["dns"]["properties"]}
     keys |= {f"ipam.pools[].{key}" for key in properties("pool")}

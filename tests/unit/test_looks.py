@@ -58,7 +58,7 @@ REASONED = {
     "leases/transaction.py:_finish_what_was_begun": TRIED_AGAIN,
     "owner/death.py:DeathProof._has_address": WORSE,
     "owner/death.py:DeathProof.forget_locks": NOTHING_TAKEN,
-    "state/deviceinfo.py:_check_directory": TRIED_AGAIN,
+    "state/public.py:_check_directory": TRIED_AGAIN,
     "state/lock.py:Lock._sign": NOTHING_TAKEN,
     "state/lock.py:Lock.held_for": TRIED_AGAIN,
     "state/files.py:makedirs": TRIED_AGAIN,

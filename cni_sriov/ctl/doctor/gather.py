@@ -9,7 +9,7 @@ from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.device import Device
 from ...words.failures import Failures
-from . import cards, hearing, hostplan, hugepages, machine, processes, runtimes, state
+from . import cards, hearing, hostplan, hugefiles, machine, processes, runtimes, state
 
 
 def gather(
@@ -33,7 +33,7 @@ def gather(
     mounts: list[str] = []
     running: list[processes.Process] = []
     with failures.of(what="mounts"):
-        mounts = hugepages.mounts(files)
+        mounts = hugefiles.mounts(files)
     with failures.of(what="processes"):
         running = processes.scan(files, failures, mounts)
     found: list[Device] = []

@@ -6,13 +6,13 @@ import re
 from itertools import pairwise
 
 from ...decide.facts_machine import Group, Machine
-from ...kernel import modprobe, modules
+from ...kernel import hugepages, modprobe, modules
 from ...kernel.files import Files
+from ...vf import driverfacts
 from ...words.device import NETWORK, Device
 from ...words.failures import Failures
 from ...words.modules import UIO, VFIO
-from .. import drivers
-from . import hugepages
+from . import hugefiles
 from .processes import Process
 
 ACPI_TABLES = "/sys/firmware/acpi/tables"
@@ -34,23 +34,23 @@ def look(
         found.cmdline = files.text("/proc/cmdline") or ""
     with failures.of(what="the IOMMU"):
         found.groups = sum(
-            drivers.group_name(files, name) != drivers.STANDS_IN for name in files.names(GROUPS)
+            driverfacts.group_name(files, name) != driverfacts.STANDS_IN for name in files.names(GROUPS)
         )
         found.iommus = files.names("/sys/class/iommu")
         found.iommu_tables = [name for name in files.names(ACPI_TABLES) if name in IOMMU_TABLES]
     with failures.of(what="vfio's no-IOMMU mode"):
-        found.noiommu = files.text(drivers.NOIOMMU) == "Y"
+        found.noiommu = files.text(driverfacts.NOIOMMU) == "Y"
     with failures.of(what="the kernel's lockdown"):
-        found.lockdown = drivers.lockdown(files)
+        found.lockdown = driverfacts.lockdown(files)
     with failures.of(what="secure boot"):
-        found.secure_boot = drivers.secure_boot(files)
+        found.secure_boot = driverfacts.secure_boot(files)
     with failures.of(what="kernel modules"):
         found.modules = modules.states(files, (VFIO, *UIO))
     with failures.of(what="modprobe.d"):
         found.options = modprobe.options(files)
     with failures.of(what="huge pages"):
         found.hugepages = hugepages.pages(files)
-        found.hugefiles = hugepages.kept(files, hugetlbfs, processes)
+        found.hugefiles = hugefiles.kept(files, hugetlbfs, processes)
     with failures.of(what="VPP"):
         found.vpp_conf = VPP_CONF if _takes_all(files.text(VPP_CONF)) else ""
     found.accelerators = [one for one in known if (one.vendor, one.kind) == QAT]

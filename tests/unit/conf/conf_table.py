@@ -119,7 +119,6 @@ KNOBS: list[Row] = [
     ("min above max", conf(min_tx_rate=20, max_tx_rate=10), COMPARE),
     ("min equals max", conf(min_tx_rate=10, max_tx_rate=10), GOOD),
     ("min with unlimited max", conf(min_tx_rate=20, max_tx_rate=0), GOOD),
-    *rows("driver", ["kernel"], ["vfio-pci", "", 1]),
     *rows("pfUp", [True, False], ["true", 1, "on"]),
     *rows("acceptRA", [True, False], [0, "off"]),
     *rows("announceWait", [0, 200], [-1, 201, "5", True]),
@@ -161,6 +160,75 @@ KNOBS: list[Row] = [
     ("a mac beside the conf's", conf(mac="02:00:00:00:00:01", args={"cni": {"mac": "02:00:00:00:00:02"}}), COMPARE),
     ("a request that is not allowed", conf(args={"cni": {"vlan": 5}}), COMPARE),
     ("unknown keys", conf(vlanQoSs=5, ipMasq=True, _comment={"any": []}), GOOD),
+]  # fmt: skip
+
+NETDEV_ONLY: Json = {"mtu": 1500, "txqueuelen": 1, "promisc": True, "allmulti": False, "acceptRA": False, "announceWait": 0}  # fmt: skip
+PROGRAMS: list[tuple[Json, str]] = [
+    ({}, BAD),
+    ({"driver": "kernel"}, BAD),
+    ({"driver": "kernel", "deviceID": "0000:01:10.0"}, BAD),
+    ({"deviceID": "0000:01:10.0"}, GOOD),  # it may be on a user-space driver
+    ({"pciBusID": "0000:01:10.0"}, GOOD),
+    ({"runtimeConfig": {"deviceID": "0000:01:10.0"}}, GOOD),
+    ({"driver": "auto"}, GOOD),
+    ({"dpdk": {"dpdk_driver": "igb_uio"}}, GOOD),
+    ({"dpdk": {"kernel_driver": "igbvf"}}, BAD),
+    ({"vpp": {"directory": "/run/vpp"}}, GOOD),
+]
+GOOD_VPP: dict[str, list[Any]] = {
+    "directory": ["/a", "/run/vpp/{containerID}", "/run/{namespace}.{pod}/x", "/A_z0/.+@=,~-/v"],
+    "mountedAt": ["/etc/vpp", "/" + "a" * 199, None],
+    "tap": [
+        {},
+        {"name": "eth0"},
+        {"name": "A.b_c-d"},
+        {"name": "a" * 15},
+        {"defaultRoute": False},
+        {"more": 1},
+    ],
+    "mainCore": [1, 1023],
+    "workerCores": ["2", "2-3", "2-3,7,9-10"],
+    "buffers": [1024, 16777216],
+    "mainHeap": ["256M", "1G", "999999M"],
+    "hugepages": [True, False],
+    "rxQueues": [1, 64],
+}
+BAD_VPP: dict[str, list[Any]] = {
+    "directory": ["", "run/vpp", "/", "/run/../etc", "/run/./x", "/run//x", "/run/", "/run/{pid}", "/run/{pod", "/run/}", "/run/{POD}",
+                  "/run/a b", "/run/a\n", "/run/$x", "/run/#", "/run/\u0430", "/run/{}", "/run/{{pod}}", 5],
+    "mountedAt": ["/etc/{pod}", "/etc/v pp", "/etc/#", "etc", "/", "/" + "a" * 200, "/..", 5],
+    "tap": [True, [], "eth0", {"name": ""}, {"name": "a" * 16}, {"name": "a b"}, {"name": "."}, {"name": "-a"}, {"name": "x/y"}, {"defaultRoute": 1}],
+    "mainCore": [-1, 1024, "0", True],
+    "workerCores": ["", "2-", "-3", "2,,3", "2 3", "a", 2, "2-3\n"],
+    "buffers": [1023, 0, "16384", 16777217],
+    "mainHeap": ["", "0M", "256", "256m", "1T", "-1G", 256, "1.5G", "1000000M"],
+    "hugepages": ["no", 0],
+    "rxQueues": [0, 65],
+}  # fmt: skip
+PLANE: list[Row] = [
+    *rows("driver", ["kernel", "vfio-pci", "uio_pci_generic", "igb_uio", "auto"], ["", 1, "igbvf", "VFIO-PCI", ["auto"], True]),
+    *rows("vfioOwner", ["0:0", "1000:1000", "4294967294:4294967294", "0001:2"],
+          ["", "1000", "1000:", ":1000", "root:root", "1000:1000:1", "-1:0", " 1:1", "1:1\n", "4294967295:0", "0:4294967295",
+           "10000000000:0", "\u0661:1", 1000, [1000, 1000]], driver="vfio-pci"),
+    *rows("hugepages", [{}, {"2Mi": 1}, {"1Gi": 1073741824, "2Mi": 512}, {"2mi": 5}, {"2Mi": None}, {"64Ki": 1, "32Mi": 1, "512Mi": 1, "16Gi": 1}, {"2M": "x"}],
+          [[], "2Mi", 512, {"2Mi": 0}, {"2Mi": -1}, {"2Mi": 1073741825}, {"2Mi": "512"}, {"1Gi": True}, {"1GI": 0}]),
+    *rows("crypto", ["auto"], ["", "qat", True, {}], driver="auto"),
+    *[(f"{key} {where!r}", conf(**{key: value}, **where), verdict) for key, value in (("vfioOwner", "1:1"), ("crypto", "auto")) for where, verdict in PROGRAMS],
+    ("driver kernel with a VPP", conf(driver="kernel", vpp={"directory": "/run/vpp"}), BAD),
+    ("another driver with a VPP", conf(driver="igb_uio", vpp={"directory": "/run/vpp"}), GOOD),
+    *rows("dpdk", [{}, {"dpdk_driver": "igb_uio"}, {"kernel_driver": "igbvf", "dpdk_tool": "/opt/dpdk-devbind.py", "ifname": "net1", "vfid": 0},
+                   {"dpdk_driver": "", "kernel_driver": None, "vfid": ""}, {"DPDK_Driver": "vfio-pci"}, {"more": 1}],
+          [[], "vfio-pci", {"dpdk_driver": "kernel"}, {"dpdk_driver": "auto"}, {"dpdk_driver": 1}, {"kernel_driver": 5}, {"dpdk_tool": []}, {"vfid": "0"}, {"vfid": True}]),
+    *rows("vpp", [{"directory": "/run/vpp"}, {"mode": "host"}, {"mode": "host", "socket": "/run/vpp/api.sock"}],
+          [{}, [], True, "host", {"mode": "x"}, {"mode": None, "directory": 5}, {"mode": "container"}, {"mode": "host", "socket": "api.sock"}]),
+    *[(f"vpp.{key} {value!r}", conf(vpp={"directory": "/run/vpp", "mainCore": 0} | {key: value}), verdict)
+      for verdict, values in ((GOOD, GOOD_VPP), (BAD, BAD_VPP)) for key in values for value in values[key]],
+    ("vpp in another case", conf(VPP={"Directory": "/run/vpp", "MountedAt": "/x", "Tap": {"Name": "eth0", "defaultroute": True}}), GOOD),
+    *[(f"{key} without a netdev", conf(driver="vfio-pci", **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
+    *[(f"{key} with dpdk_driver", conf(dpdk={"dpdk_driver": "igb_uio"}, **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
+    *[(f"{key} with driver kernel", conf(driver="kernel", dpdk={"dpdk_driver": "igb_uio"}, **{key: value}), GOOD) for key, value in NETDEV_ONLY.items()],
+    *[(f"{key} with a VPP", conf(vpp={"directory": "/run/vpp"}, **{key: value}), BAD) for key, value in NETDEV_ONLY.items() if key != "mtu"],
+    ("mtu with a VPP", conf(vpp={"directory": "/run/vpp"}, mtu=1500), GOOD),
 ]  # fmt: skip
 
 POOLS: list[Row] = [
@@ -312,4 +380,4 @@ IPAM: list[Row] = [
     ("foreign without pools", foreign(pools=[]), BAD),
 ]  # fmt: skip
 
-TABLE: list[Row] = [*ENVELOPE, *DEVICE, *KNOBS, *POOLS, *IPAM]
+TABLE: list[Row] = [*ENVELOPE, *DEVICE, *KNOBS, *PLANE, *POOLS, *IPAM]

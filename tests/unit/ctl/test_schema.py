@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf import hostsubnet, netconf, planeconf, vppconf
 from cni_sriov.conf.keycase import Folded, Known
 from cni_sriov.ctl import schema, validate
 from cni_sriov.words import versions
@@ -61,6 +61,10 @@ def test_samples_are_good(path: Path) -> None:
 def test_every_key_of_the_plugin_is_in_the_schema() -> None:
     assert set(DEFS["sriov"]["properties"]) == set(netconf.SRIOV.keys) | {"cniVersion", "name", "type"}
     assert set(DEFS["pf"]["properties"]) == set(netconf.PF.keys)
+    assert set(DEFS["sriov"]["properties"]["hugepages"]["properties"]) == set(planeconf.HUGEPAGES.keys)
+    assert set(DEFS["vpp"]["properties"]) == set(vppconf.VPP.keys)
+    assert set(DEFS["vpp"]["properties"]["tap"]["properties"]) == set(vppconf.TAP.keys)
+    assert set(DEFS["dpdk"]["properties"]) == set(planeconf.LEGACY.keys)
     assert DEFS["cniVersion"]["enum"] == [*versions.VERSIONS, "", None]
 
 
@@ -78,6 +82,10 @@ def test_the_tree_of_known_keys_is_the_schemas() -> None:
 
     assert names(tree) == set(sriov)
     assert names(tree, "pf") == set(DEFS["pf"]["properties"])
+    assert names(tree, "hugepages") == set(sriov["hugepages"]["properties"])
+    assert names(tree, "vpp") == set(DEFS["vpp"]["properties"])
+    assert names(tree, "vpp", "tap") == set(DEFS["vpp"]["properties"]["tap"]["properties"])
+    assert names(tree, "dpdk") == set(DEFS["dpdk"]["properties"])
     assert names(tree, "dns") == names(tree, "ipam", "dns") == set(DEFS["dns"]["properties"])
     assert names(tree, "runtimeConfig") == set(runtime)
     assert names(tree, "runtimeConfig", "bandwidth") == set(runtime["bandwidth"]["properties"])
@@ -127,6 +135,12 @@ def constants(nodes: list[ast.expr]) -> set[str]:
 
 def test_every_key_is_described() -> None:
     lists = [DEFS["sriov"], DEFS["hostSubnet"], DEFS["pool"], DEFS["route"], DEFS["pf"], DEFS["list"]]
+    lists += [
+        DEFS["sriov"]["properties"]["hugepages"],
+        DEFS["vpp"],
+        DEFS["vpp"]["properties"]["tap"],
+        DEFS["dpdk"],
+    ]
     for properties in (one["properties"] for one in lists):
         bare = [key for key, rule in properties.items() if "description" not in described(rule)]
         assert set(bare) <= {"type"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from cni_sriov.decide.facts import Facts, Rule
 from cni_sriov.decide.facts_card import Card, CardVf
-from cni_sriov.decide.facts_machine import HugePages, Machine
+from cni_sriov.decide.facts_machine import Machine
 from cni_sriov.decide.slot import Slot
 from cni_sriov.decide.trouble import Trouble
 from cni_sriov.words.device import Device
+from cni_sriov.words.hugepages import HugePages
 from cni_sriov.words.pcispace import Space, Sriov
 
 PF0, PF1 = "0000:01:00.0", "0000:01:00.1"

@@ -9,8 +9,9 @@ import pytest
 
 from cni_sriov.decide import rules_dpdk as rules
 from cni_sriov.decide.facts import Facts, Rule
-from cni_sriov.decide.facts_machine import HugeFile, HugePages
+from cni_sriov.decide.facts_machine import HugeFile
 from cni_sriov.words.device import Device
+from cni_sriov.words.hugepages import HugePages
 from tests.unit.decide.patient import NODE0, NODE1, healthy, ill, one, said
 
 BIG = NODE0.replace("2048kB", "1048576kB")

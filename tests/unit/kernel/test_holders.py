@@ -47,6 +47,22 @@ def test_each_by_name_and_pid_in_order(files: Files) -> None:
     assert holders(files, "0000:01:10.2") == []
 
 
+def test_a_container_may_call_the_node_otherwise(files: Files) -> None:
+    """`podman run --device /dev/vfio/10:/dev/nic`; tests make no nodes, so /dev/null stands for one."""
+    (Path(files.root) / "dev/vfio").mkdir(parents=True)
+    (Path(files.root) / "dev/vfio/10").symlink_to("/dev/null")
+    has_open(files, 9, "testpmd", "/dev/null")
+    has_open(files, 10, "cat", "/dev/zero")
+
+    assert holders(files, VF) == ["testpmd (pid 9)"]
+
+
+def test_who_has_a_device_of_no_group_that_is_told_may_have_this_one(files: Files) -> None:
+    has_open(files, 9, "testpmd", "anon_inode:[vfio-device]", "/dev/vfio/vfio")
+
+    assert holders(files, VF) == ["testpmd (pid 9)"]
+
+
 def test_a_process_that_ends_meanwhile_holds_nothing(files: Files) -> None:
     (Path(files.root) / "proc/7").mkdir(parents=True)
 

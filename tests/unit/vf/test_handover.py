@@ -6,21 +6,24 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.vf import admin, handover, netdev
+from cni_sriov.conf import netconf
+from cni_sriov.vf import admin, handover, netdev, vfio
 from cni_sriov.vf.pod import InPod
-from cni_sriov.words.domain import Link
+from cni_sriov.words.domain import Attachment, Link
+from cni_sriov.words.errors import TryAgain
+from cni_sriov.words.plane import DataPlane
+from cni_sriov.words.record import Record
 from tests.world import World
 
 VF = "0000:01:10.0"
 
 
 class Device:
-    """A kind whose container gets no netdev, as one for vfio-pci would be. It notes who asked it what."""
+    """A kind whose container gets no netdev. It notes who asked it what."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.answers: dict[str, Any] = {
-            "busy": "",
             "configure": [],
             "differences": [],
             "is_home": False,
@@ -34,6 +37,9 @@ class Device:
         return noted
 
     def _answer(self, act: str, *args: Any) -> Any:
+        if act == "busy" and not self.answers.get("busy"):
+            args[2].plane = DataPlane("device")  # of a VF that is to be had: what the Record says of it
+            return ""
         if act == "hand_over":
             card, netns, netlink, _ = args
             admin.set_knobs(card)
@@ -46,13 +52,48 @@ def device(world: World, monkeypatch: pytest.MonkeyPatch) -> Device:
     kind = Device()
     vf = world.kernel.pfs[0].vfs[0]
     world.kernel.set_driver(vf, "vfio-pci")
-    for driver in ("kernel", "vfio-pci"):  # the conf's word; on the way back the Record's
-        monkeypatch.setitem(handover._KINDS, driver, kind)  # noqa: SLF001
+    monkeypatch.setitem(handover._KINDS, "device", kind)  # noqa: SLF001 # on the way back, by the Record
+    monkeypatch.setattr(handover, "wanted", lambda *_: kind)
     return kind
 
 
-def test_network_drivers_hand_over_their_netdev() -> None:
-    assert [handover.of(driver) for driver in ("kernel", "igbvf", "")] == [netdev] * 3
+def a_record(plane: DataPlane | None) -> Record:
+    return Record(Attachment("c1", "net1"), "fast", "0000:01:00.0", VF, 0, "/n", [4, 1], "boot", plane=plane)
+
+
+def test_the_record_says_which() -> None:
+    assert (handover.of(a_record(None)), handover.of(a_record(DataPlane("vfio")))) == (netdev, vfio)
+
+
+def test_a_later_versions_kind_is_refused_in_words() -> None:
+    with pytest.raises(TryAgain, match='attached as "quantum", which this version does not know'):
+        handover.of(a_record(DataPlane("quantum")))
+
+
+NAMED = {"deviceID": VF}
+
+
+@pytest.mark.parametrize(
+    ("keys", "driver", "wanted"),
+    [
+        ({}, "igbvf", netdev),
+        (NAMED, "igbvf", netdev),
+        (NAMED, "vfio-pci", vfio),  # as sriov-cni and host-device do
+        (NAMED, "uio_pci_generic", vfio),
+        (NAMED, "pci-stub", netdev),
+        ({}, "vfio-pci", netdev),  # nobody named it
+        (NAMED | {"driver": "kernel"}, "vfio-pci", netdev),
+        ({"driver": "vfio-pci"}, "igbvf", vfio),
+        ({"driver": "auto"}, "igbvf", vfio),
+        ({"driver": "auto"}, "mlx5_core", netdev),  # DPDK drives it beside that driver
+    ],
+)
+def test_the_conf_says_which_of_a_vf_before_it_is_claimed(
+    keys: dict[str, Any], driver: str, wanted: object
+) -> None:
+    conf = netconf.parse({"cniVersion": "1.0.0", "name": "n", "type": "sriov", "master": "x"} | keys, {})
+
+    assert handover.wanted(conf, driver) is wanted
 
 
 def test_a_kind_without_a_netdev_needs_no_line_elsewhere(world: World, device: Device) -> None:

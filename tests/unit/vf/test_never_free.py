@@ -87,7 +87,9 @@ FILTERED: dict[str, Any] = {"master": None, "pf": {"names": ["enp1s0f0"], "vfs":
 
 CASES = [
     pytest.param(bind("vfio-pci"), {}, 7, "driver vfio-pci makes no netdev", id="vfio-pci"),
-    pytest.param(bind("vfio-pci"), {"deviceID": VF}, 7, "driver vfio-pci", id="the device on vfio-pci"),
+    pytest.param(
+        bind("vfio-pci"), {"deviceID": VF, "driver": "kernel"}, 7, "driver vfio-pci", id="the device on vfio-pci"
+    ),
     pytest.param(bind("pci-stub"), {}, 7, "driver pci-stub makes no netdev", id="pci-stub"),
     pytest.param(bind(""), {}, 7, "no driver is bound", id="no driver"),
     pytest.param(nothing, FILTERED, 7, "has no VFs that match (numvfs is 2)", id="index filter"),

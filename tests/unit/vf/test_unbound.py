@@ -6,8 +6,8 @@ import errno
 
 import pytest
 
-from cni_sriov.ctl import unbound
 from cni_sriov.decide.planner import Facts
+from cni_sriov.vf import unbound
 from cni_sriov.words.device import Device
 from cni_sriov.words.errors import KernelRefused
 from tests.unit.ctl.tool import host

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 
 from ..decide.planner import Facts
-from ..vf.host import Host
 from ..words.errors import CniError, KernelRefused, PfUnusable
 from ..words.modules import VFIO
 from ..words.pci import is_userspace
+from .host import Host
 
 _DMESG = "dmesg says what the driver thinks"
 

@@ -1,0 +1,64 @@
+"""What the planner (decide/planner.py) asks of a device, gathered. Looks only."""
+
+from __future__ import annotations
+
+from ..decide.planner import Facts
+from ..kernel import devices, holders, modules
+from ..kernel.files import Files
+from ..state import bound
+from ..words.device import Device
+from ..words.modules import UIO, VFIO
+from ..words.pci import is_userspace
+from .host import Host
+
+_SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"  # UEFI 2.10, 3.3
+NOIOMMU = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+STANDS_IN = "vfio-noiommu"  # the name of the group that vfio makes in that mode (drivers/vfio/group.c)
+
+
+def gather(host: Host, files: Files, address: str, wanted: str = "") -> Facts:
+    """`wanted`: a driver that the planner may not know, whose module is looked for too. What uses it is not among them."""
+    device = devices.device(files, address)
+    kernels = _kernels(host, files, device)
+    drivers = filter(None, dict.fromkeys((VFIO, *UIO, *kernels, wanted)))
+    is_held = is_userspace(device.driver)
+    return Facts(
+        device,
+        [devices.device(files, member) for member in device.members if member != address],
+        bool(device.group) and group_name(files, device.group) != STANDS_IN,
+        files.text(NOIOMMU) == "Y",
+        lockdown(files),
+        secure_boot(files),
+        modules.states(files, drivers),
+        holders.holders(files, address) if is_held else [],
+        kernels,
+        release=modules.release(files),
+    )
+
+
+def override(files: Files, address: str) -> str:
+    """What driver_override says."""
+    return devices.device(files, address).override
+
+
+def group_name(files: Files, group: str) -> str:
+    return files.text(f"/sys/kernel/iommu_groups/{group}/name") or ""
+
+
+def lockdown(files: Files) -> str:
+    """The word in brackets; "" where this kernel has no lockdown, or securityfs is not mounted."""
+    said = files.text("/sys/kernel/security/lockdown") or ""
+    return said.partition("[")[2].partition("]")[0]
+
+
+def secure_boot(files: Files) -> bool | None:
+    """None where no firmware tells of it. Four bytes of attributes, then the value (Documentation/filesystems/efivarfs.rst)."""
+    said = files.data(_SECURE_BOOT)
+    return None if said is None or len(said) < 5 else said[4] == 1
+
+
+def _kernels(host: Host, files: Files, device: Device) -> list[str]:
+    """The one that it has or had comes first."""
+    kept = bound.of(host.ledger.run_dir, device.address, host.sysfs.inode(device.address))
+    names = [device.driver, kept.driver if kept is not None else "", *modules.knowing(files, device)]
+    return [name for name in dict.fromkeys(names) if name and not is_userspace(name)]
