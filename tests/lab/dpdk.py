@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .guest import Done, Running
+from .guest import Running
 from .vm import Vm
 
 # three testpmd and what one that died has left; 2 MiB each
