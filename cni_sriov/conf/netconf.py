@@ -211,7 +211,7 @@ def parse(conf: dict[str, Any], cni_args: dict[str, str], adding: bool = True) -
         netconf.requests.refuse_guid()
         netconf.requests.refuse_forbidden(conf, told)
         _check_device_info(netconf, told["deviceInfoDirs"])
-    if adding and not (netconf.device or netconf.master or netconf.pf):
+    if adding and not (netconf.device or netconf.master or netconf.pf or netconf.plane.is_vpp_host):
         raise BadConfig(
             "read configuration: no VF or PF is named",
             details='give "master" (a PF), "pf", or "deviceID" (a VF)',

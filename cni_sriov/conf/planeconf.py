@@ -114,6 +114,9 @@ _NETDEV_ONLY = ("mtu", "txqueuelen", "promisc", "allmulti", "acceptRA", "announc
 
 def refuse_netdev_keys(conf: dict[str, Any], plane: PlaneConf) -> None:
     """BadConfig for what needs a netdev where the conf asks for none. VPP takes an MTU."""
+    if plane.is_vpp_host:
+        _refuse_vf_keys(conf)
+        return
     if plane.driver in {"", "kernel"}:
         return
     for key in _NETDEV_ONLY:
@@ -121,4 +124,21 @@ def refuse_netdev_keys(conf: dict[str, Any], plane: PlaneConf) -> None:
             raise BadConfig(
                 f"read {key}: only a netdev can carry it, and with driver {plane.driver} there is none",
                 "leave it out; the program that drives the VF sets it itself",
+            )
+
+
+# what only a VF of ours can carry: the host's VPP has its card from its start, and ADD makes a tap
+_VF_ONLY = (
+    *("master", "pf", "deviceID", "pciBusID", "driver", "vfioOwner", "hugepages", "crypto", "dpdk"),
+    *("vlan", "vlanQoS", "vlanProto", "spoofchk", "trust", "link_state", "min_tx_rate", "max_tx_rate"),
+    *("txqueuelen", "promisc", "allmulti"),
+)
+
+
+def _refuse_vf_keys(conf: dict[str, Any]) -> None:
+    for key in _VF_ONLY:
+        if key in conf:
+            raise BadConfig(
+                f'read {key}: with "vpp" in mode "host" no VF is used, and the tap has no such thing',
+                "leave it out; what VPP's own card does is configured in VPP",
             )

@@ -84,6 +84,7 @@ VPP = Table(
         "hugepages": Key(values.boolean, True),
         "rxQueues": values.integer(1, 64),
         "socket": Key(values.directory, "/run/vpp/api.sock"),
+        "table": Key(values.integer(0, (1 << 32) - 2), 0),  # of VPP's FIB; ~0 means none
     }
 )
 # of VPP as a whole: what one network of a container says, another may not say otherwise

@@ -23,7 +23,7 @@ def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
     choice = Choice([], {})
     taken: list[Prefix] = []
     for pool, wanted in zip(conf.pools, conf.wanted, strict=True):
-        used = [] if conf.allow_host_overlap else _host_use_that_counts(pool, host_use)
+        used = _host_use_that_counts(conf, pool, host_use)
         subnet, address = (
             _granted(wanted, view, used, taken) or _kept(pool, view, used, taken) or (None, None)
         )
@@ -35,12 +35,23 @@ def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
     return choice
 
 
-def _host_use_that_counts(pool: Pool, host_use: list[HostUse]) -> list[HostUse]:
-    """What contains the whole pool (a summary route, the LAN the pool was cut from) does not speak against it."""
-    return [
+def _host_use_that_counts(conf: IpamConf, pool: Pool, host_use: list[HostUse]) -> list[HostUse]:
+    """What contains the whole pool (a summary route, the LAN the pool was cut from) does not speak against it, unless it is
+    firm: then no lease of the pool can ever be had.
+    """
+    firm = [use for use in host_use if use.is_firm]
+    for use in firm:
+        if all(use.prefix.contains(prefix) for prefix in pool.prefixes):
+            raise SubnetConflict(
+                f"lease a /{pool.length} of {pool.prefixes[0]}: overlaps {use.what}", "use another pool"
+            )
+    if conf.allow_host_overlap:
+        return firm
+    return firm + [
         use
         for use in host_use
-        if any(prefix.overlaps(use.prefix) and not use.prefix.contains(prefix) for prefix in pool.prefixes)
+        if not use.is_firm
+        and any(prefix.overlaps(use.prefix) and not use.prefix.contains(prefix) for prefix in pool.prefixes)
     ]
 
 

@@ -76,7 +76,10 @@ def _return_vf(host: Host, record: Record, verify_timeout_ms: int, failures: Fai
     with failures.of():
         try:
             if _is_its(host, record):
-                restore.return_vf(host, record, verify_timeout_ms)
+                if record.vf:
+                    restore.return_vf(host, record, verify_timeout_ms)
+                else:
+                    handover.of(record).take_home(host, record)
         except NotYet as reason:
             return reason
     return None
@@ -87,7 +90,12 @@ def _keep(host: Host, record: Record, reason: NotYet, is_free: bool) -> None:
     if is_free:
         record.leases, record.addresses, record.ipam = [], [], {}
     host.ledger.put(record)
-    host.log.warning("the VF is not back yet", vf=record.vf, attachment=record.attachment, reason=reason)
+    host.log.warning(
+        f"{'the VF' if record.vf else record.device} is not back yet",
+        vf=record.vf,
+        attachment=record.attachment,
+        reason=reason,
+    )
 
 
 def _forget_device_info(record: Record) -> None:

@@ -179,6 +179,15 @@ def sweep(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> bool:
     return taken
 
 
+def finish(host: Host, is_left: Callable[[Record], bool], verify_timeout_ms: int) -> None:
+    """Give back, if its owner is dead or gave it up, what `is_left` says waits for that."""
+    failures = Failures(host.log.warning, "reclaim failed")
+    for record in host.ledger.claims():
+        with failures.of(attachment=record.attachment):
+            if is_left(record):
+                _of_claim(host, record, verify_timeout_ms, 0)
+
+
 def of_vf(host: Host, vf: str, claimed: bool, verify_timeout_ms: int, until: float) -> bool:
     """Give that VF back, if whoever has it is provably dead; until then (time.monotonic), wait for who is doing it.
     True: look again. `claimed`: so it was seen.
@@ -204,7 +213,7 @@ def of_attachment(host: Host, attachment: Attachment, verify_timeout_ms: int, un
 
 def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -> bool:
     def look() -> Record | None:
-        record = host.ledger.claim_of(claim.pf, claim.vf)
+        record = host.ledger.claim_again(claim)
         if record is None or record.attachment != claim.attachment:
             return None
         found = host.ledger.find(claim.attachment)
@@ -213,7 +222,7 @@ def _of_claim(host: Host, claim: Record, verify_timeout_ms: int, until: float) -
     if take_back(host, claim.attachment, look, verify_timeout_ms, until):
         return True
     # a DEL, or the undo of an ADD, may have been quicker than we
-    now = host.ledger.claim_of(claim.pf, claim.vf)  # Unreadable where it is not what it was just now
+    now = host.ledger.claim_again(claim)  # Unreadable where it is not what it was just now
     return now is None or now.attachment != claim.attachment
 
 

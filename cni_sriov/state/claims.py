@@ -13,6 +13,7 @@ from ..words.domain import Attachment
 from ..words.errors import BadJson, InputOutput, Unreadable
 from ..words.log import Log
 from ..words.pci import parse_pci_address
+from ..words.plane import VPP_HOST
 from ..words.record import Record
 from ..words.stored import parsed, rendered
 from . import files
@@ -32,8 +33,8 @@ class Claims:
         self.complained: set[str] = set()
 
     def claimed(self) -> dict[str, str]:
-        """VF address -> PF address of every claim, by file name alone."""
-        pairs = (name.split("+", 1) for name in files.names(f"{self.run_dir}/claims"))
+        """VF address -> PF address of every claim on a VF, by file name alone."""
+        pairs = (name.split("+", 1) for name in files.names(f"{self.run_dir}/claims") if "@" not in name)
         return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
 
     def claim(self, record: Record) -> None:
@@ -43,6 +44,13 @@ class Claims:
     def claim_of(self, pf: str, vf: str) -> Record | None:
         """The claim on that VF; Unreadable if it is there and does not say whose it is."""
         found = self.parse_claim(f"{self.run_dir}/claims/{pf}+{vf}")
+        if isinstance(found, Unreadable):
+            raise found
+        return found
+
+    def claim_again(self, claim: Record) -> Record | None:
+        """What is there now; errors as of `claim_of`."""
+        found = self.parse_claim(self.claim_path(claim))
         if isinstance(found, Unreadable):
             raise found
         return found
@@ -87,7 +95,8 @@ class Claims:
                 raise error
 
     def claim_path(self, record: Record) -> str:
-        return f"{self.run_dir}/claims/{record.pf}+{record.vf}"
+        """An attachment without a VF (vf/vpphost.py) has its copy of the Record there as well, under its own name."""
+        return f"{self.run_dir}/claims/{record.pf}+{record.vf or record.attachment.filename}"
 
     def _write(self, record: Record, *paths: str) -> None:
         raw = record.to_json()
@@ -168,7 +177,8 @@ def text_in(error: Unreadable, key: str) -> str:
 
 def _judged(raw: dict[str, Any]) -> Record:
     record = Record.from_json(raw)
-    _check_addresses(record.pf, record.vf)
+    if record.vf or record.pf or record.plane is None or record.plane.kind != VPP_HOST:
+        _check_addresses(record.pf, record.vf)
     return record
 
 

@@ -125,7 +125,8 @@ class Ledger(Claims):
             self.complain(claim)
             if claim.passing:
                 raise claim
-            return attachment_in(claim) or self._recorded_on(record.vf, record.attachment)
+            owner = self._recorded_on(record.vf, record.attachment) if record.vf else record.attachment
+            return attachment_in(claim) or owner
         return None if claim is None else claim.attachment
 
     def _recorded_on(self, vf: str, ours: Attachment) -> Attachment:

@@ -7,14 +7,15 @@ from functools import partial
 
 from .. import ipam
 from ..conf.hostsubnet import IpamConf
-from ..conf.netconf import NetConf
+from ..conf.netconf import VERIFY_TIMEOUT_MS, NetConf
 from ..ipam import own
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
 from ..owner import death, giveback, reclaim, records
 from ..state import deviceinfo
-from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer
+from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer, vpphost, vpptap
 from ..vf.call import Call
+from ..vf.card import Card
 from ..vf.host import Host
 from ..words.domain import Interface, IpamResult, IPConfig, Link, Request, Result, Route
 from ..words.errors import (
@@ -57,12 +58,12 @@ def _take_back_dead(request: Request, conf: NetConf, host: Host) -> None:
         return
     if record.status == "done" and not death.proof(host, record):
         raise AttachedAlready(
-            f"add {request.attachment}: it is attached already, to VF {record.vf}",
+            f"add {request.attachment}: it is attached already, to {record.device}",
             "DEL it before it is added again",
         )
     if not giveback.give_back(host, record, conf.verify_timeout_ms):
         raise TryAgain(
-            f"add {request.attachment}: its former VF {record.vf} cannot be returned yet",
+            f"add {request.attachment}: its former {record.device} cannot be returned yet",
             "its driver does not let go of it, or its PF is down, without carrier or in another netns; see the log",
         )
     host.log.warning("took back what a former ADD left", attachment=request.attachment, vf=record.vf)
@@ -73,19 +74,19 @@ def _attach(
 ) -> Result:
     record = None
     try:
-        record = _claim(request, conf, host, netns)
+        record = _claim(request, conf, ipam_conf, host, netns)
         kind = handover.of(record)
         record.ipam = ipam.to_store(host, ipam_conf)
         card = baseline.find(host, record, conf)
         if conf.device_info_file:
             deviceinfo.leave(host.ledger.put, record, conf.device_info_dir, conf.device_info_file)
-        found = reclaim.reserve(host, own.asked_for(host, ipam_conf, record, card.pf)) if ipam_conf else None
+        found = _reserve(host, ipam_conf, card) if ipam_conf else None
         admin.bring_pf_up(card, conf)
         given = kind.hand_over(card, netns, inside_pod, conf)
         routes = kind.configure(given, record, conf, found)
         late = ipam.of(record).add(host, record, conf)
         if late is not None:
-            found, routes = late, kind.add_late(given, conf, late)
+            found, routes = late, kind.add_late(given, record, conf, late)
         vppcontainer.leave(given, record, conf, found, routes)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
@@ -99,8 +100,10 @@ def _attach(
         raise
 
 
-def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
+def _claim(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Host, netns: Netns) -> Record:
     """Of others' things only what is provably nobody's is changed; the error says who has what is in the way."""
+    if conf.plane.is_vpp_host:
+        return vpphost.take(host, request, conf, ipam_conf, netns)
     pfs = hugepages.with_enough(host, conf, claim.eligible_pfs(host, conf))
     try:
         return reclaim.then_again(
@@ -111,6 +114,15 @@ def _claim(request: Request, conf: NetConf, host: Host, netns: Netns) -> Record:
         )
     except (NoFreeVf, MacInUse) as error:
         raise reclaim.with_holders(host, error) from None
+
+
+def _reserve(host: Host, conf: IpamConf, card: Card) -> IpamResult:
+    """What VPP still has of attachments that are given up goes first: it would keep that from everybody."""
+    asked = own.asked_for(host, conf, card.record, card.pf)
+    if not card.record.vf:
+        reclaim.finish(host, partial(vpptap.is_left, by=card.record), VERIFY_TIMEOUT_MS)
+        asked.look = partial(handover.used, card.record)
+    return reclaim.reserve(host, asked)
 
 
 def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:

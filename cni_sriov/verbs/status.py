@@ -11,7 +11,7 @@ from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import delegate, own
 from ..owner import reclaim
-from ..vf import card, claim, hugepages
+from ..vf import card, claim, hugepages, vpptap
 from ..vf.call import Call
 from ..vf.host import Host
 from ..words.domain import PF
@@ -23,12 +23,20 @@ def run(call: Call) -> None:
     """NotAvailable (50, or 51 where running attachments suffer too) says which and the remedy."""
     conf, host = call.conf, call.host
     _check_directory(conf.name, conf.state_dir)
-    if conf.device or conf.master or conf.pf:
+    if conf.plane.is_vpp_host:
+        _check_vpp(conf, host)
+    elif conf.device or conf.master or conf.pf:
         pfs = _usable_pfs(conf, host)
         _check_room(conf, host, pfs)
     if call.ipam is not None:
         check_ipam(conf.name, call.ipam, host, conf.status_on_full == "error")
     delegate.forward(host)
+
+
+def _check_vpp(conf: NetConf, host: Host) -> None:
+    problem = vpptap.trouble((conf.plane.vpp or {})["socket"])
+    if problem:
+        raise _unavailable(conf, host, None, problem, "")
 
 
 def check_ipam(network: str, conf: IpamConf, host: Host, full_is_error: bool = False) -> None:

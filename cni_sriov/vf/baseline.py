@@ -15,6 +15,9 @@ from .host import Host
 
 def find(host: Host, record: Record, conf: NetConf) -> Card:
     """Read all that the VF is, judge what only the hardware can judge, and put the Record: nothing is changed yet."""
+    if not record.vf:
+        host.ledger.put(record)
+        return Card(host, record)
     link = handover.of(record).find(host, record)
     pf = card.pf_of(host, record)
     port = _port(host, record, pf)

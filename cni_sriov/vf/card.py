@@ -110,6 +110,8 @@ def lost(host: Host, record: Record) -> str:
     """Why the VF that ADD took is no more, "" if it is there. numvfs to 0 and back makes a new one at its address, which
     is not the attachment's and must not be touched for it (kernels.md 6.11). KernelRefused if that cannot be seen.
     """
+    if not record.vf:
+        return ""  # it never had one
     inode = host.sysfs.inode(record.vf)
     if not inode:
         host.sysfs.must_show_all()

@@ -24,16 +24,20 @@ def differences(host: Host, record: Record, conf: NetConf, netns: Netns, pod: Ne
     link = pod.link(record.attachment.ifname)
     if link is None:
         return [f"interface {record.attachment.ifname} is missing"]
-    wrong = _link(record, link, conf) + _traits(host, record, pod, link)
-    wrong += _addresses(pod, record, conf, link) + _routes(pod, conf)
+    wrong = promised(record, conf, pod, link) + _traits(host, record, pod, link)
     return wrong + _stacked(host, netns, pod, link)
+
+
+def promised(record: Record, conf: NetConf, pod: Netlink, link: Link) -> list[str]:
+    """Of the interface itself, its addresses and routes."""
+    return _link(record, link, conf) + _addresses(pod, record, conf, link) + _routes(pod, conf)
 
 
 def _link(record: Record, link: Link, conf: NetConf) -> list[str]:
     name = record.attachment.ifname
     wrong = []
     if link.parent_dev not in {record.vf, record.parent_dev}:
-        wrong.append(f"interface {name} is not VF {record.vf} but {link.parent_dev or 'virtual'}")
+        wrong.append(f"interface {name} is not {record.device} but {link.parent_dev or 'virtual'}")
     if not link.is_up:
         wrong.append(f"interface {name} is down")
     # a chained `tuning` may set another MTU, and results do not tell it: only one that was asked of us can be held

@@ -7,12 +7,12 @@ from typing import Protocol
 from ..conf.netconf import NetConf
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import VF, IpamResult, Link, Route
+from ..words.domain import VF, HostUse, IpamResult, Link, Route
 from ..words.errors import TryAgain
 from ..words.jsontext import words
-from ..words.plane import VFIO
+from ..words.plane import VFIO, VPP_HOST
 from ..words.record import Record
-from . import netdev, vfio
+from . import netdev, vfio, vpphost
 from .card import Card
 from .host import Host
 from .pod import InPod
@@ -33,7 +33,7 @@ class Handover(Protocol):
     def configure(self, given: InPod, record: Record, conf: NetConf, found: IpamResult | None) -> list[Route]:
         """The container's side, with what an IPAM of ours gave; the answer is the routes as they were added."""
 
-    def add_late(self, given: InPod, conf: NetConf, found: IpamResult) -> list[Route]:
+    def add_late(self, given: InPod, record: Record, conf: NetConf, found: IpamResult) -> list[Route]:
         """What an IPAM gave that wanted to see the interface first."""
 
     def announce(self, given: InPod, found: IpamResult | None, wait_ms: int) -> None:
@@ -57,7 +57,7 @@ class Handover(Protocol):
         """Where it could not be returned: whether its container may still use it."""
 
 
-_KINDS: dict[str, Handover] = {VFIO: vfio}
+_KINDS: dict[str, Handover] = {VFIO: vfio, VPP_HOST: vpphost}
 
 
 def of(record: Record) -> Handover:
@@ -67,7 +67,7 @@ def of(record: Record) -> Handover:
     kind = _KINDS.get(record.plane.kind)
     if kind is None:
         raise TryAgain(
-            f"handle VF {record.vf}: it was attached as {words(record.plane.kind)}, which this version does not know",
+            f"handle {record.device}: it was attached as {words(record.plane.kind)}, which this version does not know",
             "a later version of cni-sriov did that; put it back",
         )
     return kind
@@ -76,3 +76,8 @@ def of(record: Record) -> Handover:
 def wanted(conf: NetConf, driver: str) -> Handover:
     """What the conf asks for, of a VF that has that driver now."""
     return vfio if vfio.is_wanted(conf, driver) else netdev
+
+
+def used(record: Record) -> list[HostUse]:
+    """What no lease of that kind may overlap, besides what the host uses."""
+    return vpphost.used(record) if of(record) is vpphost else []

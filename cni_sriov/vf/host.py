@@ -14,7 +14,7 @@ from ..kernel.sysfs import Sysfs
 from ..state import cdi
 from ..state.ledger import Ledger
 from ..words.domain import Request
-from ..words.errors import BadNetns
+from ..words.errors import BadNetns, VppAway
 from ..words.log import Log
 
 
@@ -26,6 +26,7 @@ class Host:
         "_netlink",
         "_own",
         "allow_own_netns",
+        "away",
         "cdi_dir",
         "golden",
         "ledger",
@@ -48,6 +49,7 @@ class Host:
         self.sysfs = sysfs or Sysfs()
         self.cdi_dir = cdi.DIRECTORY
         self.allow_own_netns = allow_own_netns
+        self.away: dict[str, VppAway] = {}  # by socket: who was asked in vain in this call
         self.request = request or Request()
         # the VF that was judged last, and vf/golden.py's word for it, between its choice and its claim
         self.golden: tuple[str, object] = "", None

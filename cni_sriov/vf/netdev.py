@@ -16,7 +16,6 @@ from .card import Card, in_host, poll
 from .host import Host
 from .pod import InPod
 
-add_late = pod.add_late
 announce = pod.announce
 differences = drift.differences
 take_home = homecoming.take_home
@@ -114,6 +113,10 @@ def _unlike(card: Card, link: Link) -> list[str]:
         if settings.mac not in {None, now.mac}:
             wrong.append(f"admin MAC {now.mac}, not {settings.mac}")
     return list(dict.fromkeys(wrong))
+
+
+def add_late(given: InPod, _record: Record, conf: NetConf, found: IpamResult) -> list[Route]:
+    return pod.add_late(given, conf, found)
 
 
 def configure(given: InPod, record: Record, conf: NetConf, found: IpamResult | None) -> list[Route]:

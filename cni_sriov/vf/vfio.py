@@ -197,7 +197,7 @@ def configure(_given: InPod, _record: Record, _conf: NetConf, found: IpamResult 
     return found.routes if found is not None else []
 
 
-def add_late(_given: InPod, _conf: NetConf, found: IpamResult) -> list[Route]:
+def add_late(_given: InPod, _record: Record, _conf: NetConf, found: IpamResult) -> list[Route]:
     return found.routes
 
 

@@ -168,10 +168,13 @@ class IpamResult:
 
 @dataclass(slots=True)
 class HostUse:
-    """Prefixes that the host itself uses (addresses, connected routes), each with the words that name it."""
+    """Prefixes that the host itself uses (addresses, connected routes), each with the words that name it. `is_firm`: no pool
+    and no allowHostOverlap sees past it.
+    """
 
     prefix: Prefix
     what: str
+    is_firm: bool = False
 
 
 @dataclass(slots=True)

@@ -173,6 +173,22 @@ class SubnetConflict(CniError):
         self.wanted = wanted
 
 
+class VppAway(CniError):
+    """VPP cannot be asked: it is down or hangs (11), or what listens there does not speak as we do (5)."""
+
+    code = 11
+
+
+class VppRefused(CniError):
+    """VPP said no, by a `retval` of its API (api_errno.h)."""
+
+    code = 5
+
+    def __init__(self, msg: str, details: str = "", retval: int = 0) -> None:
+        super().__init__(msg, details)
+        self.retval = retval
+
+
 class NotRealRoot(CniError):
     code = 105
 

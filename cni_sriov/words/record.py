@@ -131,6 +131,11 @@ class Record(Stored):
     origin: str = ""
     plane: DataPlane | None = None
 
+    @property
+    def device(self) -> str:
+        """What the attachment has, for people."""
+        return f"VF {self.vf}" if self.vf else "VPP's tap"
+
     def expected(self) -> VfSettings:
         """What the PF should show of the VF now: what was asked, for the rest the baseline."""
         asked, base = self.settings, self.baseline or VfState()

@@ -17,6 +17,10 @@ from .errors import LabError
 Message = dict[str, Any]
 
 
+class NoAnswer(LabError):
+    """In the time that it was given."""
+
+
 class Monitor:
     """QMP, one command at a time; events are of no interest here."""
 
@@ -36,6 +40,14 @@ class Monitor:
 
     def call(self, command: str, **arguments: object) -> Message:
         """Execute one command and return what it returns."""
+        found: Message = self._return(command, arguments)
+        return found
+
+    def say(self, line: str) -> str:
+        """A command of the human monitor."""
+        return str(self._return("human-monitor-command", {"command-line": line}))
+
+    def _return(self, command: str, arguments: Message) -> Any:
         request = {"execute": command, "arguments": arguments}
         self._connection.sendall(json.dumps(request).encode() + b"\n")
         while True:
@@ -43,8 +55,7 @@ class Monitor:
             if "error" in answer:
                 raise LabError(f"QEMU refused {command}", answer["error"]["desc"])
             if "return" in answer:
-                result: Message = answer["return"]
-                return result
+                return answer["return"]
 
     def close(self) -> None:
         """Hang up."""
@@ -114,7 +125,7 @@ class Agent:
         try:
             answer = future.result(timeout_s)
         except FutureTimeout:
-            raise LabError(f"the guest did not answer within {timeout_s:g} s") from None
+            raise NoAnswer(f"the guest did not answer within {timeout_s:g} s") from None
         if "error" in answer:
             raise LabError(answer["error"], answer.get("trace", ""))
         return answer

@@ -15,6 +15,7 @@ import pytest
 
 from tests import bundle
 
+from . import again
 from .errors import LabError
 from .node import Node, changes
 from .ready import Lab, find, prepare
@@ -28,6 +29,10 @@ PROBLEM = pytest.StashKey[Exception]()
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(again)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

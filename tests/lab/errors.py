@@ -14,3 +14,7 @@ class LabError(Exception):
 
 class CommandFailed(LabError):
     """A command in the guest ended with a status other than 0 although the caller required 0."""
+
+
+class GuestStalled(LabError):
+    """The emulator's fault: a processor of the guest gets no timer interrupts any more, or all of it stands still."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shlex
 import socket
@@ -11,10 +12,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from .channel import Agent, Message
-from .errors import CommandFailed, LabError
+from .channel import Agent, Message, NoAnswer
+from .errors import CommandFailed, GuestStalled, LabError
 
 GRACE_S = 15  # an emulated guest may be slow to say that a command timed out
+AWAKE_S = 20  # each processor sleeps for a millisecond
 Command = str | Sequence[str]
 
 
@@ -59,6 +61,7 @@ class Guest:
     def __init__(self) -> None:
         self._agent: Agent | None = None
         self._shell: socket.socket | None = None
+        self.stalled = False
 
     def console(self, lines: int = 30) -> str:
         """The end of what the guest said on its serial console."""
@@ -125,15 +128,35 @@ class Guest:
         return LabError(what, "\n".join(part for part in parts if part))
 
     def answer_to(self, what: str, future: Future[Message], timeout_s: float) -> Message:
-        """Wait for the guest's answer."""
+        """Wait for the guest's answer. GuestStalled if there is none because the guest does not go on."""
         try:
             return Agent.wait(future, timeout_s)
+        except NoAnswer as problem:
+            if self.is_stalled():
+                raise GuestStalled(
+                    f"{what}: {problem.what}", f"{self.processors()}\n{self.console()}"
+                ) from None
+            raise self.error(f"{what}: {problem.what}, but goes on", self.processors()) from None
         except LabError as problem:
             raise self.error(f"{what}: {problem.what}", problem.detail) from None
+
+    def is_stalled(self) -> bool:
+        """Whether a processor does not wake up whom it put to sleep. Who runs forever, or waits in the kernel, is no stall."""
+        with contextlib.suppress(LabError):
+            self._live_agent().call("sleep", AWAKE_S)
+            return False
+        self.stalled = True
+        return True
+
+    def processors(self) -> str:
+        """What the emulator says of each."""
+        raise NotImplementedError
 
     def _live_agent(self) -> Agent:
         if self._agent is None:
             raise LabError("the VM is not running")
+        if self.stalled:
+            raise GuestStalled("the guest stands still")
         return self._agent
 
     def _ask(self, op: str, timeout_s: float = 60, **arguments: object) -> Message:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from . import machine
-from .errors import CommandFailed, LabError
+from . import guest, machine
+from .errors import CommandFailed, GuestStalled, LabError
+from .guest import Running
 from .ready import Lab
 from .vm import PORTS, Vm
 
@@ -185,6 +186,86 @@ class TestTalk:
             "command -v cnitool ip ethtool tcpdump lspci python3 nsenter && ls /usr/lib/cni/host-local"
         )
         assert "cnitool add" in lab_module.run("cnitool 2>&1", check=False).stdout
+
+
+def test_a_guest_that_stands_still_is_told_from_one_that_has_work(
+    saved_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guest, "GRACE_S", 0.5)
+    monkeypatch.setattr(guest, "AWAKE_S", 5)
+    with saved_lab.restore() as vm:
+        # as one that is not to be killed: the agent is not asked to
+        slow = Running(vm, "sleep 5", vm.spawn("sleep 5")._future, 0, check=True)  # noqa: SLF001
+        with pytest.raises(LabError, match=r"did not answer within .* but goes on") as at_work:
+            slow.wait()
+        assert not isinstance(at_work.value, GuestStalled)
+        assert vm.run("echo on").stdout == "on\n"
+
+        vm.pause()
+        with pytest.raises(GuestStalled, match="CPU#1"):
+            Running(vm, "true", vm.spawn("true")._future, 0, check=True).wait()  # noqa: SLF001
+        with pytest.raises(GuestStalled, match="stands still"):
+            vm.run("true")
+
+
+_FORGIVEN = """
+import pytest
+from tests.lab.errors import GuestStalled, LabError
+pytestmark = pytest.mark.lab
+runs = []
+
+@pytest.fixture(scope="module")
+def guest():
+    runs.append("guest")
+
+@pytest.mark.parametrize("number", range(5))
+def test_stalled_at_first(guest, number):
+    runs.append(number)
+    if runs.count(number) == 1:
+        raise GuestStalled(f"stalled {number}", "CPU#0 HLT=1")
+
+def test_always_stalled(guest):
+    raise GuestStalled("stalled for ever")
+
+def test_another_error(guest):
+    runs.append("another")
+    raise LabError("something else")
+
+def test_the_end(guest):
+    assert (runs.count("another"), runs.count("guest")) == (1, 4)
+"""
+
+
+def test_a_test_whose_guest_was_stalled_runs_again_a_few_times_and_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(_FORGIVEN)
+    argv = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.lab.again",
+        "-c",
+        os.devnull,
+    ]
+    done = subprocess.run(
+        [*argv, "-o", "markers=lab: .", tmp_path],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert "4 failed, 4 passed" in done.stdout, done.stdout
+    assert "3 run again: the emulator let the guest down" in done.stdout
+    assert "CPU#0 HLT=1" in done.stdout
+    failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
+    assert [line.split("::")[1].split(" ")[0] for line in failed] == [
+        "test_stalled_at_first[3]",
+        "test_stalled_at_first[4]",
+        "test_always_stalled",
+        "test_another_error",
+    ]
 
 
 def test_the_share_is_seen_and_read_only(saved_lab: Lab, tmp_path: Path) -> None:

@@ -95,6 +95,10 @@ class Vm(Guest):
         self._call_monitor("quit")
         self.power_off()
 
+    def pause(self) -> None:
+        """Its processors stand still."""
+        self._call_monitor("stop")
+
     def power_cycle(self) -> None:
         """Pull the plug, then boot for real with the same state disk: what was not synced is lost."""
         self.power_off()
@@ -129,6 +133,24 @@ class Vm(Guest):
         said = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(said.splitlines()[-lines:])
 
+    def processors(self) -> str:
+        """Where each stands, and its local APIC: which interrupts it has, and when its timer is to come."""
+        told = [
+            line
+            for line in self._ask_qemu("info registers -a").splitlines()
+            if line.startswith(("CPU#", "RIP=", "EIP="))
+        ]
+        return "\n".join([*told, *(self._ask_qemu(f"info lapic {number}") for number in range(machine.CPUS))])
+
+    def _ask_qemu(self, command: str) -> str:
+        """As a person at its monitor would."""
+        if self._monitor is None:
+            return "the VM is not running"
+        try:
+            return self._monitor.say(command)
+        except (LabError, OSError) as problem:
+            return f"{command}: {problem}"
+
     def _call_monitor(self, command: str, **arguments: object) -> Message:
         if self._monitor is None:
             raise LabError("the VM is not running")
@@ -144,6 +166,7 @@ class Vm(Guest):
     def _start(self, extra: list[str], timeout_s: float = 30) -> None:
         if self._qemu is not None:
             raise LabError("the VM is running already")
+        self.stalled = False
         pairs = [socket.socketpair() for _ in range(3)]
         theirs = [pair[1] for pair in pairs]
         fds = (theirs[0].fileno(), theirs[1].fileno(), theirs[2].fileno())
