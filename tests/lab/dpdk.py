@@ -35,10 +35,14 @@ def reserve_hugepages(vm: Vm) -> None:
     vm.run("modprobe vfio-pci")
 
 
+def number(vm: Vm, pci_address: str) -> str:
+    """Of its IOMMU group."""
+    return Path(vm.run(f"readlink /sys/bus/pci/devices/{pci_address}/iommu_group").stdout.strip()).name
+
+
 def group_of(vm: Vm, pci_address: str) -> str:
     """The node that a container needs for it."""
-    link = vm.run(f"readlink /sys/bus/pci/devices/{pci_address}/iommu_group").stdout.strip()
-    return f"/dev/vfio/{Path(link).name}"
+    return f"/dev/vfio/{number(vm, pci_address)}"
 
 
 def contained(netns: str, nodes: tuple[str, ...], argv: list[str]) -> list[str]:
@@ -62,7 +66,7 @@ def contained(netns: str, nodes: tuple[str, ...], argv: list[str]) -> list[str]:
 
 def testpmd(netns: str, pci_address: str, *mode: str) -> list[str]:
     memory = ("-l", "0-1", "-m", "64", "--huge-unlink=always", f"--file-prefix={netns}")
-    few = ("--nb-cores=1", "--total-num-mbufs=4096", "--no-lsc-interrupt", "--stats-period=60")
+    few = ("--nb-cores=1", "--total-num-mbufs=4096", "--no-lsc-interrupt")
     return ["dpdk-testpmd", *memory, "-a", pci_address, "--", *few, *mode]
 
 
@@ -94,9 +98,9 @@ class Testpmd:
         (stats,) = self.ask("/ethdev/stats,0")
         return stats["ipackets"], stats["opackets"]
 
-    def info(self) -> dict[str, Any]:
+    def mac(self) -> str:
         (found,) = self.ask("/ethdev/info,0")
-        return dict(found)
+        return str(found["mac_addr"]).lower()
 
     def said(self) -> str:
         return self.vm.run(f"cat /run/of-{self.netns}/log").stdout
@@ -114,7 +118,16 @@ class Testpmd:
 
 
 def start(vm: Vm, netns: str, pci_address: str, *mode: str) -> Testpmd:
-    argv = contained(netns, (group_of(vm, pci_address),), testpmd(netns, pci_address, *mode))
+    argv = contained(
+        netns, (group_of(vm, pci_address),), testpmd(netns, pci_address, "--stats-period=60", *mode)
+    )
     vm.run(f"mkdir -p /run/of-{netns}")
     shell = f'exec "$@" > /run/of-{netns}/log 2>&1'
     return Testpmd(vm, netns, vm.spawn(["sh", "-c", shell, "sh", *argv], check=False, timeout=300))
+
+
+def refusal(vm: Vm, netns: str, own: str, pci_address: str) -> str:
+    """What DPDK says of that VF in the container that has its own one; the prompt ends with its input."""
+    argv = contained(netns, (group_of(vm, own),), testpmd(f"{netns}-more", pci_address, "--interactive"))
+    said = vm.run(argv, check=False).stderr
+    return next((line.removeprefix("EAL: ") for line in said.splitlines() if "VFIO group" in line), said)
