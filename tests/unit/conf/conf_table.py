@@ -163,6 +163,11 @@ KNOBS: list[Row] = [
 ]  # fmt: skip
 
 NETDEV_ONLY: Json = {"mtu": 1500, "txqueuelen": 1, "promisc": True, "allmulti": False, "acceptRA": False, "announceWait": 0}  # fmt: skip
+VF_ONLY: Json = {
+    "master": "enp1s0f0", "pf": {"names": ["a"]}, "deviceID": "0000:01:10.0", "pciBusID": "0000:01:10.0", "driver": "auto", "vfioOwner": "1:1",
+    "hugepages": {}, "crypto": "auto", "dpdk": {}, "vlan": 5, "spoofchk": "on", "trust": "off", "link_state": "auto", "min_tx_rate": 0,
+    "max_tx_rate": 5, "txqueuelen": 5, "promisc": True, "allmulti": False,
+}  # fmt: skip
 PROGRAMS: list[tuple[Json, str]] = [
     ({}, BAD),
     ({"driver": "kernel"}, BAD),
@@ -223,10 +228,14 @@ PLANE: list[Row] = [
            {"pci_addr": "enp1s0f0v0"}, {"pci_addr": 5}]),
     ("a VF by the dpdk block alone", conf(master=None, dpdk={"pci_addr": "0000:01:10.0"}), GOOD),
     ("a dpdk block that names no VF", conf(master=None, dpdk={"dpdk_driver": "igb_uio"}), BAD),
-    *rows("vpp", [{"directory": "/run/vpp"}, {"mode": "host"}, {"mode": "host", "socket": "/run/vpp/api.sock"}],
+    *rows("vpp", [{"directory": "/run/vpp"}],
           [{}, [], True, "host", {"mode": "x"}, {"mode": None, "directory": 5}, {"mode": "container"}, {"mode": "host", "socket": "api.sock"}]),
     *[(f"vpp.{key} {value!r}", conf(vpp={"directory": "/run/vpp", "mainCore": 0} | {key: value}), verdict)
       for verdict, values in ((GOOD, GOOD_VPP), (BAD, BAD_VPP)) for key in values for value in values[key]],
+    *[(f"vpp.{key} {value!r} on the host", conf(master=None, vpp={"mode": "host", key: value}), verdict)
+      for verdict, key, values in ((GOOD, "socket", ["/run/vpp/api.sock"]), (BAD, "socket", ["", "api.sock", "/a/../b", 5]), (GOOD, "table", [0, 4294967294]), (BAD, "table", [-1, 4294967295, "0", True]), (GOOD, "directory", ["/a"])) for value in values],
+    *[(f"{key} with the host's VPP", conf(**({"master": None, "vpp": {"mode": "host"}} | {key: value})), BAD) for key, value in VF_ONLY.items()],
+    *[(f"{key} with the host's VPP", conf(master=None, vpp={"mode": "host"}, **{key: value}), GOOD) for key, value in {"mtu": 1400, "mac": "02:00:00:00:00:01", "acceptRA": True, "announceWait": 5, "pfUp": False}.items()],
     ("vpp in another case", conf(VPP={"Directory": "/run/vpp", "MountedAt": "/x", "Tap": {"Name": "eth0", "defaultroute": True}}), GOOD),
     *[(f"{key} without a netdev", conf(driver="vfio-pci", **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
     *[(f"{key} with dpdk_driver", conf(dpdk={"dpdk_driver": "igb_uio"}, **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],

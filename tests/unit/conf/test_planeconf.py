@@ -30,7 +30,7 @@ def test_nothing_is_asked_by_itself() -> None:
         ({"dpdk": {"kernel_driver": "igbvf"}}, ""),
         ({"vpp": {"directory": "/run/vpp"}}, "auto"),
         ({"vpp": {"directory": "/run/vpp"}, "driver": "vfio-pci"}, "vfio-pci"),
-        ({"vpp": {"mode": "host"}}, ""),
+        ({"vpp": {"mode": "host"}, "master": None}, ""),
     ],
 )
 def test_which_driver(keys: dict[str, Any], driver: str) -> None:
@@ -65,7 +65,9 @@ def test_huge_pages_by_their_size_in_kib(size: str, kib: int) -> None:
 
 @pytest.mark.parametrize(("mode", "is_host"), [("host", True), ("container", False)])
 def test_whose_vpp_it_is(mode: str, is_host: bool) -> None:
-    assert plane(vpp={"mode": mode, "directory": "/run/vpp"}).is_vpp_host is is_host
+    master = None if is_host else "enp1s0f0"
+
+    assert plane(master=master, vpp={"mode": mode, "directory": "/run/vpp"}).is_vpp_host is is_host
 
 
 def test_crypto_is_asked_for() -> None:
