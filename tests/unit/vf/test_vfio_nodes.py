@@ -192,6 +192,11 @@ def test_the_device_info_file_says_which_one_it_is(card: World) -> None:
 
     told = {"pci-address": VF, "pf-pci-address": "0000:01:00.0"}
     assert json.loads(path.read_text()) == {"type": "pci", "version": "1.1.0", "pci": told}
+    assert card.call("CHECK", asked).code == 0
+    path.rename(path.with_name("elsewhere"))
+    checked = card.call("CHECK", asked)
+    assert (checked.code, str(path) in checked.text) == (107, True)
+    path.with_name("elsewhere").rename(path)
     assert card.call("DEL", asked).code == 0
     assert not path.exists()
 
