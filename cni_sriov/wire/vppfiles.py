@@ -17,7 +17,7 @@ from ..words.vpp import Tap, VppPart
 
 STARTUP, START, AGAIN, KERNEL_SIDE = "startup.conf", "start.exec", "again.exec", "tap.ip"
 NAMES = (STARTUP, START, AGAIN, KERNEL_SIDE)
-CLI = "/run/vpp/cli.sock"
+RUNTIME_DIR = "/run/vpp"  # where vppctl looks
 _SOFTWARE = (
     "# crypto: no QAT VF is free. VPP takes its software engines by itself;",
     "# other DPDK programs have OpenSSL's with --vdev crypto_openssl0",
@@ -48,12 +48,21 @@ def _startup(parts: list[VppPart]) -> list[str]:
     cpu = {"main-core": options.get("mainCore"), "corelist-workers": options.get("workerCores")}
     buffers = {"page-size": "4K" if plain else None, "buffers-per-numa": options.get("buffers")}
     return [
-        *_section("unix", ["nodaemon", f"cli-listen {CLI}", f"exec {parts[0].mounted}/{START}"]),
+        *_section("unix", _unix(parts[0].mounted, options.get("runtimeDir", RUNTIME_DIR))),
         *_section("cpu", _given(cpu)),
         *_section("memory", _given({"main-heap-size": options.get("mainHeap")})),
         *_section("buffers", _given(buffers)),
         *_section("dpdk", [*_devices(parts), *(["no-hugetlb"] if plain else [])]),
         *(_SOFTWARE if any(part.crypto == "software" for part in parts) else ()),
+    ]
+
+
+def _unix(mounted: str, runtime_dir: str) -> list[str]:
+    return [
+        "nodaemon",
+        f"runtime-dir {runtime_dir}",
+        f"cli-listen {runtime_dir}/cli.sock",
+        f"exec {mounted}/{START}",
     ]
 
 

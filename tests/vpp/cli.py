@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.vppgrammar import Refused, Startup
+from tests.vpp.grammar import Refused, Startup
 
 Address = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
