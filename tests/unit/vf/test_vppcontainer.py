@@ -333,12 +333,37 @@ def test_who_is_on_the_way_out_is_in_nobodys_file_any_more(node: World) -> None:
     assert left_over(node) == []
 
 
-def test_a_claim_that_cannot_be_read_is_not_in_the_way(node: World) -> None:
+def test_two_networks_with_state_of_their_own_are_one_vpp(node: World, tmp_path: Path) -> None:
+    other = conf(node, name="slow", stateDir=str(tmp_path / "other"))
+    assert [node.call("ADD", conf(node)).code, node.call("ADD", other, ifname="net2").code] == [0, 0]
+
+    assert list(addresses(started(files_of(node)))) == ["net1", "net2"]
+    assert [node.call("DEL", conf(node), netns="").code, node.call("DEL", other, ifname="net2").code] == [
+        0,
+        0,
+    ]
+    assert left_over(node) == []
+
+
+def test_another_containers_claim_that_cannot_be_read_is_not_in_the_way(node: World) -> None:
     assert node.call("ADD", conf(node)).code == 0
     (node.run_dir / "claims/0000:01:00.0+0000:01:10.4").write_text("{")
 
     assert node.call("ADD", conf(node), ifname="net2").code == 0
     assert list(addresses(started(files_of(node)))) == ["net1", "net2"]
+
+
+def test_a_claim_of_the_container_that_cannot_be_read_is(node: World) -> None:
+    """VPP would lose that VF at its next start."""
+    assert node.call("ADD", conf(node)).code == 0
+    path = node.run_dir / "claims/0000:01:00.0+0000:01:10.0"
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps(raw | {"format": 2}))
+    before = files_of(node)
+
+    reply = node.call("ADD", conf(node), ifname="net2")
+
+    assert (reply.code, files_of(node)) == (11, before), reply.text
 
 
 def test_the_files_of_the_page_are_those_that_are_written(node: World) -> None:
