@@ -12,8 +12,16 @@ from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
 from ..words.failures import Failures
+from ..words.plane import VFIO, VPP_HOST
 from ..words.record import Record
 from . import observer, records
+
+# by DataPlane.kind
+_AT_HOME = {
+    "": "the VF is back in the host",
+    VFIO: "its netns is dead, and nobody has it open",
+    VPP_HOST: "its netns is dead",
+}
 
 
 def proof(host: Host, record: Record) -> str:
@@ -29,9 +37,7 @@ def proof(host: Host, record: Record) -> str:
     if record.status == "in-progress":
         return "its ADD died"
     if handover.of(record).is_home(host, record):
-        if record.plane is None:
-            return "the VF is back in the host"
-        return "its netns is dead, and nobody has it open" if record.vf else "its netns is dead"
+        return _AT_HOME["" if record.plane is None else record.plane.kind]
     if record.status == "released":
         return "its DEL gave it up"
     # its driver was taken off (stacked.make_anew), and who did that died
