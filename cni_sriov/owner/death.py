@@ -12,16 +12,8 @@ from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.errors import BadNetns, KernelRefused
 from ..words.failures import Failures
-from ..words.plane import VFIO, VPP_HOST
 from ..words.record import Record
 from . import observer, records
-
-# by DataPlane.kind
-_AT_HOME = {
-    "": "the VF is back in the host",
-    VFIO: "its netns is dead, and nobody has it open",
-    VPP_HOST: "its netns is dead",
-}
 
 
 def proof(host: Host, record: Record) -> str:
@@ -37,12 +29,18 @@ def proof(host: Host, record: Record) -> str:
     if record.status == "in-progress":
         return "its ADD died"
     if handover.of(record).is_home(host, record):
-        return _AT_HOME["" if record.plane is None else record.plane.kind]
+        return _home(record)
     if record.status == "released":
         return "its DEL gave it up"
     # its driver was taken off (stacked.make_anew), and who did that died
     is_cut_off = record.plane is None and record.anew and not host.sysfs.has_netdev(record.vf)
     return "it has no netdev" if is_cut_off else ""
+
+
+def _home(record: Record) -> str:
+    if record.plane is None:
+        return "the VF is back in the host"
+    return "its netns is dead, and nobody has it open" if record.vf else "its netns is dead"
 
 
 @dataclass(slots=True)
