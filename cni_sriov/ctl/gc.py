@@ -82,7 +82,7 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Verdict]:
 
 
 def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:
-    what = f"{_pf_name(host, record)} vf {record.vf_index}" if record.pf else f"VF {record.vf}"
+    what = f"{_pf_name(host, record)} vf {record.vf_index}" if record.pf else record.device
 
     def judge() -> Judgement | None:
         now = records.record_of(host, record.attachment)
@@ -116,13 +116,17 @@ def _alone(
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = death.proof(host, record)
     if not proof:
-        return False, "the VF is in a pod"
+        return False, "the VF is in a pod" if record.vf else "it is in a pod"
     if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
-        stuck = (
-            _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
-        )
-        return False, restore.pf_out_of_reach(host, record) or stuck
+        return False, _stuck(host, record)
     return True, proof
+
+
+def _stuck(host: Host, record: Record) -> str:
+    if not record.vf:
+        return "; ".join(map(str, host.away.values()))
+    stuck = _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
+    return restore.pf_out_of_reach(host, record) or stuck
 
 
 _STUCK = "no move brings its netdev home, and its driver does not let go of it"
