@@ -1,5 +1,5 @@
-"""A CDI specification as the text of the Container Device Interface asks for it (SPEC.md 1.1.0 of
-tags.cncf.io/container-device-interface): what a runtime refuses must not be written.
+"""A CDI specification as the text of the Container Device Interface, version 1.1.0, asks for it: what a runtime refuses must
+not be written.
 
 Of versions: what a field or a name needs at least is in "Released versions" there. An unknown field makes a runtime refuse
 the whole file.

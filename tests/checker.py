@@ -53,11 +53,21 @@ def look(pods: list[str]) -> Facts:
         done = subprocess.run(["ip", *where, "-j", "-d", "link"], stdout=subprocess.PIPE, check=True)
         return json.loads(done.stdout.decode("utf-8", "replace") or "[]")
 
+    drivers = {}
+    devices = "/sys/bus/pci/devices"
+    for address in os.listdir(devices) if os.path.isdir(devices) else []:
+        try:
+            with open(f"{devices}/{address}/driver_override") as said:
+                override = said.read().strip()
+            bound = os.path.realpath(f"{devices}/{address}/driver").rpartition("/")[2]
+        except OSError:  # it went just now
+            continue
+        drivers[address] = f"{bound}, override {override}"
     there = [pod for pod in pods if os.path.exists(pod)]
     with open("/proc/sys/kernel/random/boot_id", "rb") as file:
         boot = file.read().decode().strip()
     inside = {pod: links(["-n", pod.rpartition("/")[2]]) for pod in there}
-    return {"files": files, "host": links([]), "pods": inside, "boot": boot}
+    return {"files": files, "host": links([]), "pods": inside, "boot": boot, "drivers": drivers}
 
 
 def program(pods: list[str]) -> str:
@@ -145,7 +155,7 @@ def missing(before: Facts, now: Facts, live: dict[Owner, str]) -> list[str]:
     found = []
     for who, link in vfs_and_pfs(before["host"]).items():
         name = link["ifname"]
-        if who in host:
+        if who in host or any(claim.get("plane") and claim.get("vf") == who for claim in claimed.values()):
             continue
         if who not in pods:
             found.append(f"{name} is neither in the host nor in a pod")
@@ -257,7 +267,13 @@ def changed(before: Facts, now: Facts) -> list[str]:
                 if then.get(key) != today.get(key)
             ]
     new = there.keys() - vfs_and_pfs(before["host"]).keys()
-    return found + [f"{there[who]['ifname']} is new in the host" for who in sorted(new)]
+    found += [f"{there[who]['ifname']} is new in the host" for who in sorted(new)]
+    driven, drives = before["drivers"], now["drivers"]
+    return found + [
+        f"{who}: driver {driven[who]} -> {drives[who]}"
+        for who in sorted(driven.keys() & drives.keys())
+        if driven[who] != drives[who]
+    ]
 
 
 def settled(link: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,8 @@ def cache_text(
         key: conf[key] for key in ("spoofchk", "trust", "link_state", "logLevel", "logFile") if key in conf
     }
     if version == "oldest":
-        return json.dumps(written | {"DPDKMode": False, "ContIFNames": ifname}, separators=(",", ":"))
+        mode = {"DPDKMode": not orig["HostIFName"], "ContIFNames": ifname}
+        return json.dumps(written | mode, separators=(",", ":"))
     if version != "before VlanProto":
         written["vlanProto"] = conf.get("vlanProto", "802.1q" if "vlan" in conf else None)
     if version == "newest":
@@ -110,7 +111,8 @@ class SriovCni:
         for knob in ("spoofchk", "trust"):
             if knob in conf:
                 getattr(kernel.netlink, f"set_vf_{knob}")(pf, index, conf[knob] == "on")
-        self.move(vf, netns, ifname, conf.get("mac", ""))
+        if vf.link is not None:  # else in DPDK mode
+            self.move(vf, netns, ifname, conf.get("mac", ""))
         (self.directory / "pci/vf_lock").mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory.chmod(0o700)
         (self.directory / f"pci/vf_lock/{vf.pci_address}.lock").touch()
@@ -122,8 +124,8 @@ class SriovCni:
         return conf
 
     def state(self, vf: FakeVf) -> dict[str, Any]:
-        assert vf.link is not None
-        return vf.state.to_json() | {"ifname": vf.link.name, "own_mac": vf.link.mac, "mtu": vf.link.mtu}
+        has = (vf.link.name, vf.link.mac, vf.link.mtu) if vf.link is not None else ("", "", 0)
+        return vf.state.to_json() | dict(zip(("ifname", "own_mac", "mtu"), has, strict=True))
 
     def move(self, vf: FakeVf, netns: str, ifname: str, mac: str) -> None:
         netlink = self.world.kernel.netlink

@@ -86,7 +86,7 @@ AT_EXIT = {"read", "pread64", "recvfrom", "recvmsg", "getdents64", "poll", "fsta
 BEGINS = re.compile(
     r'"(/run/netns/|/run/cni-sriov|/proc/thread-self/ns/net|/proc/self/ns/net|/proc/[0-9]+/ns/net)|^socket\('
 )
-FILES = re.compile(r"/proc/sys/|/run/cni-sriov|/var/lib/cni")
+FILES = re.compile(r"/proc/sys/|/run/cni-sriov|/var/lib/cni|/sys/bus/pci/")
 
 
 class Point(NamedTuple):

@@ -114,11 +114,13 @@ class World:
         self.data_dir = root / "data"
         self.devinfo_dir = root / "devinfo"
         self.cdi_dir = root / "cdi"
+        self.vpp_dir = root / "vpp-of"
         self.boot_id = boot_id
         self.log_file = root / "log"
         self.plugins: PluginRunner = _no_plugin
         self.cni_path = "/opt/cni/bin"
         self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir, self.devinfo_dir, self.cdi_dir]
+        self.kernel.durable.append(self.vpp_dir)
 
     def conf(self, **keys: Any) -> dict[str, Any]:
         """A good configuration of the first PF, with `keys` over it; None leaves a key out."""
@@ -138,6 +140,10 @@ class World:
     def ipam(self, **keys: Any) -> dict[str, Any]:
         pools = [{"subnet": "10.10.0.0/16", "prefixLength": 24}]
         return {"type": "host-subnet", "dataDir": str(self.data_dir), "pools": pools} | keys
+
+    def vpp(self, **keys: Any) -> dict[str, Any]:
+        """That of the container, with a tap."""
+        return {"directory": f"{self.vpp_dir}/{{containerID}}", "tap": {}} | keys
 
     def call(
         self,
@@ -198,7 +204,7 @@ class World:
             self.state_dir,
             self.data_dir,
         )
-        for directory in (*state, self.devinfo_dir, self.cdi_dir):
+        for directory in (*state, self.devinfo_dir, self.cdi_dir, self.vpp_dir):
             found += [
                 str(p.relative_to(self.root)) for p in directory.rglob("*") if p.is_file() or p.is_symlink()
             ]

@@ -173,7 +173,7 @@ class NetConf:
         told = own | asked
         self.version: str = conf["cniVersion"]
         self.name: str = conf["name"]
-        self.device: str = told.get("deviceID") or told.get("pciBusID", "")
+        self.device: str = told.get("deviceID") or told.get("pciBusID") or planeconf.legacy_device(told)
         self.device_info_file: str = told.get("CNIDeviceInfoFile", "")
         below = [root for root in told["deviceInfoDirs"] if self.device_info_file.startswith(f"{root}/")]
         self.device_info_dir: str = below[0] if below else ""

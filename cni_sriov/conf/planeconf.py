@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..words.errors import BadConfig
+from ..words.pci import parse_pci_address
 from . import values, vppconf
 from .values import Key, Table
 from .vppconf import VPP
@@ -22,7 +23,7 @@ LEGACY = Table(
         "kernel_driver": values.string,
         "dpdk_driver": values.one_of(*DRIVERS[1:4]),
         "dpdk_tool": values.string,
-        "pci_addr": values.string,
+        "pci_addr": parse_pci_address,
         "ifname": values.string,
         "vfid": values.whole,
     },
@@ -66,6 +67,11 @@ class PlaneConf:
         return self.vpp is not None and self.vpp["mode"] == "host"
 
 
+def legacy_device(told: dict[str, Any]) -> str:
+    """The VF by that block, "" if it names none."""
+    return str(LEGACY.read(told.get("dpdk", {}), "read dpdk.").get("pci_addr", ""))
+
+
 def of(told: dict[str, Any]) -> PlaneConf:
     """`told`: the conf's values by ROWS. BadConfig where one of them is wrong inside."""
     legacy = LEGACY.read(told.get("dpdk", {}), "read dpdk.")
@@ -73,10 +79,6 @@ def of(told: dict[str, Any]) -> PlaneConf:
     driver = told.get("driver") or legacy.get("dpdk_driver", "")
     if vpp is not None and not driver and vpp["mode"] == "container":
         driver = "auto"
-    if driver == "kernel" and vpp is not None and vpp["mode"] == "container":
-        raise BadConfig(
-            "read driver kernel: the VPP of a container drives the VF itself", 'leave "driver" out'
-        )
     counts = HUGEPAGES.read(told.get("hugepages", {}), "read hugepages.")
     return PlaneConf(
         driver,

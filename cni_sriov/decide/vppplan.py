@@ -55,11 +55,7 @@ def tap(wanted: dict[str, Any], ifname: str, leases: list[Lease], routes: list[R
     families = [parse_prefix(subnet).version for subnet in found]
     small = [subnet for subnet, pair in found.items() if pair is None]
     if small or not leases or len(set(families)) < len(families):
-        raise BadConfig(
-            f"use vpp.tap: there is no address for it in {', '.join(small) or 'the leases'}",
-            'ordinary programs get one of the lease: it needs "ipam": {"type": "host-subnet"} with one pool of a family'
-            " and a prefixLength of at most 29, or 125 for IPv6",
-        )
+        raise no_room(", ".join(small) or "the leases")
     pairs = [pair for pair in found.values() if pair is not None]
     own = {4 if "." in gateway else 6: gateway for _, gateway in pairs}
     dsts = [*found, *(route.dst for route in routes if not _is_default(route.dst))]
@@ -72,6 +68,14 @@ def tap(wanted: dict[str, Any], ifname: str, leases: list[Lease], routes: list[R
         [gateway for _, gateway in pairs],
         [own[version] for version in own if version in defaults and asked is not False],
         [[dst, own[_version(dst)]] for dst in dict.fromkeys(dsts) if _version(dst) in own],
+    )
+
+
+def no_room(where: str) -> BadConfig:
+    return BadConfig(
+        f"use vpp.tap: there is no address for it in {where}",
+        'ordinary programs get one of the lease: it needs "ipam": {"type": "host-subnet"} with one pool of a family'
+        " and a prefixLength of at most 29, or 125 for IPv6",
     )
 
 

@@ -2,7 +2,9 @@
 
 Lazy: its file stays the record until a DEL, GC or reclaim gives the VF back, and goes last (Ledger.forget); until then
 sriov-cni can be put back. A file of an earlier boot, and one whose VF a newer file
-names too, say nothing of the VF any more: then only the addresses are given back.
+names too, say nothing of the VF any more: then only the addresses are given back. What it attached in DPDK mode was on a
+driver for user space already, and is a Record with a plane; if the operator gave the VF its network driver since, it is
+one of a VF that is home.
 """
 
 from __future__ import annotations
@@ -13,32 +15,29 @@ from ..conf import hostsubnet
 from ..ipam import delegate, own
 from ..kernel.netns import Netns
 from ..state.sriovcni import marked_netns, name_of
-from ..vf import cachefiles
+from ..vf import cachefiles, driverfacts
 from ..vf.cachefiles import CacheFile
 from ..vf.card import in_host
 from ..vf.host import Host
 from ..wire import sriovcni
 from ..wire.sriovcni import BadCache, Cache
 from ..words.domain import Attachment, Link
-from ..words.errors import BadConfig, BadNetns, CniError, KernelRefused
+from ..words.errors import BadNetns, CniError, KernelRefused, PfUnusable
 from ..words.failures import Failures
 from ..words.gone import is_gone
+from ..words.pci import is_userspace
+from ..words.plane import VFIO, DataPlane
 from ..words.record import Record, VfState
 
 
 def find(host: Host, attachment: Attachment) -> Record | None:
     """The Record of an attachment that has none of ours; the caller holds its lock. None, and logged, if its file cannot
-    be trusted. BadConfig in DPDK mode.
+    be trusted. PfUnusable where only the operator can go on.
     """
     name = name_of(attachment)
     found = next((file for file in cachefiles.all_files(host, name) if file.name == name), None)
     if found is None:
         return None
-    if found.cache.is_dpdk:
-        raise BadConfig(
-            f"use VF {found.cache.vf}: sriov-cni attached it in DPDK mode, which is not supported yet; it is left alone",
-            f"delete the container with sriov-cni, or give the VF back by hand and remove {found.path}",
-        )
     try:
         return _record(host, attachment, found)
     except BadCache as error:
@@ -64,15 +63,13 @@ def _unknown(host: Host, found: CacheFile) -> set[Attachment]:
     attachment = attachment_of(host, found)
     if attachment is None:
         host.log.warning("left alone: container and interface cannot be told apart", file=found.path)
-    elif found.cache.is_dpdk:
-        host.log.warning("left alone: DPDK mode is not supported yet", file=found.path)
     else:
         return {attachment}
     return set()
 
 
 def records(host: Host) -> list[Record]:
-    """For the operator: whoever has a VF by sriov-cni's files, also in DPDK mode. Changes nothing."""
+    """For the operator: whoever has a VF by sriov-cni's files. Changes nothing."""
     made = []
     failures = Failures(host.log.error, cachefiles.UNUSABLE)
     for found in cachefiles.all_files(host):
@@ -135,9 +132,14 @@ def _record(host: Host, attachment: Attachment, found: CacheFile) -> Record:
         adopted=found.directory,
     )
     marked = marked_netns(found.directory, cache.vf)
-    if is_its and not cache.is_dpdk:
+    if is_its:
         record.baseline = cache.baseline
-        _look_where_it_is(host, record, cache.baseline, marked)
+        if cache.is_dpdk and is_userspace(record.driver):
+            _note_user_space(host, record, marked)
+        else:
+            if cache.is_dpdk and cache.baseline.mac:  # whoever's it was, the VF had it
+                cache.baseline.own_mac, cache.baseline.mac = cache.baseline.mac, ""
+            _look_where_it_is(host, record, cache.baseline, marked)
         _leave_out_unreported(host, record, cache.baseline)
     elif found.outdated in {"", cachefiles.EARLIER_BOOT}:  # then the VF's mark is its own, and goes with it
         record.netns = marked or record.netns
@@ -148,6 +150,17 @@ def _told_netns(host: Host, attachment: Attachment) -> str:
     """CNI_NETNS, if the call is for that container: versions without pci/ recorded none."""
     env = host.request.environment
     return env.get("CNI_NETNS", "") if env.get("CNI_CONTAINERID") == attachment.container_id else ""
+
+
+def _note_user_space(host: Host, record: Record, marked: str) -> None:
+    """DPDK mode: the VF was on that driver before, and stays there. Of its container nothing is seen but the netns."""
+    record.plane = DataPlane(VFIO, record.driver, driverfacts.override(host.files, record.vf))
+    record.netns = marked or record.netns
+    try:
+        with host.open_path(record.netns) as netns:
+            record.netns_identity, record.netns_cookie = list(netns.identity), netns.cookie
+    except BadNetns:
+        pass  # it is gone, or was never told
 
 
 def _look_where_it_is(host: Host, record: Record, base: VfState, marked: str) -> None:
@@ -162,10 +175,16 @@ def _look_where_it_is(host: Host, record: Record, base: VfState, marked: str) ->
         netns.close()
     if link is not None:
         record.parent_dev = link.parent_dev
+        base.ifname = base.ifname or (link.ifname if netns is None else "")
         base.own_mac = base.own_mac or link.mac
         base.mtu = base.mtu or link.mtu
         ours = {base.ifname, record.attachment.ifname}
         base.altnames = [name for name in link.altnames if name not in ours]
+    if not (record.driver or base.ifname):
+        raise PfUnusable(
+            f"use VF {record.vf}: sriov-cni attached it in DPDK mode, and it has no driver now",
+            f"give it one, then again: sriovctl bind {record.vf} vfio-pci (or kernel)",
+        )
     if not base.own_mac:
         raise BadCache("it has no EffectiveMAC, and the VF cannot be seen")
 

@@ -29,14 +29,18 @@ def proof(host: Host, record: Record) -> str:
     if record.status == "in-progress":
         return "its ADD died"
     if handover.of(record).is_home(host, record):
-        if record.plane is not None:
-            return "its netns is dead, and nobody has it open" if record.vf else "its netns is dead"
-        return "the VF is back in the host"
+        return _home(record)
     if record.status == "released":
         return "its DEL gave it up"
     # its driver was taken off (stacked.make_anew), and who did that died
     is_cut_off = record.plane is None and record.anew and not host.sysfs.has_netdev(record.vf)
     return "it has no netdev" if is_cut_off else ""
+
+
+def _home(record: Record) -> str:
+    if record.plane is None:
+        return "the VF is back in the host"
+    return "its netns is dead, and nobody has it open" if record.vf else "its netns is dead"
 
 
 @dataclass(slots=True)

@@ -230,7 +230,7 @@ def _of_file(
     host: Host, found: CacheFile, pfs: set[str] | None, verify_timeout_ms: int, until: float = 0
 ) -> bool:
     """What sriov-cni attached, by its file: an orphan's VLAN must not become the next one's baseline."""
-    attachment = None if found.cache.is_dpdk else adopt.attachment_of(host, found)
+    attachment = adopt.attachment_of(host, found)
     if attachment is None:
         return False
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..decide.planner import Facts
+from collections.abc import Iterable
+
+from ..decide.planner import AUTO, Facts
 from ..kernel import devices, holders, modules
 from ..kernel.files import Files
 from ..state import bound
@@ -20,8 +22,20 @@ def gather(host: Host, files: Files, address: str, wanted: str = "") -> Facts:
     """`wanted`: a driver that the planner may not know, whose module is looked for too. What uses it is not among them."""
     device = devices.device(files, address)
     kernels = _kernels(host, files, device)
-    drivers = filter(None, dict.fromkeys((VFIO, *UIO, *kernels, wanted)))
-    is_held = is_userspace(device.driver)
+    return _facts(files, device, kernels, filter(None, dict.fromkeys((VFIO, *UIO, *kernels, wanted))))
+
+
+def of_vf(files: Files, address: str, wanted: str) -> Facts:
+    """Of a VF that `wanted`, a driver for user space or "auto", is to have: depmod's lists, of two megabytes, are read only
+    where that is not loaded.
+    """
+    device = devices.device(files, address)
+    kernels = [device.driver] if device.driver and not is_userspace(device.driver) else []
+    return _facts(files, device, kernels, [VFIO if wanted == AUTO else wanted])
+
+
+def _facts(files: Files, device: Device, kernels: list[str], drivers: Iterable[str]) -> Facts:
+    address, is_held = device.address, is_userspace(device.driver)
     return Facts(
         device,
         [devices.device(files, member) for member in device.members if member != address],

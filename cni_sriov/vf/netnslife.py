@@ -24,9 +24,11 @@ def opened(host: Host, paths: Iterable[str], inode: int) -> Netns | None:
 
 
 def is_over(host: Host, record: Record) -> bool:
-    """What cannot be seen is no proof; nor, without cookies, is a netns that has the number."""
+    """What cannot be seen is no proof; nor, without cookies, is a netns that has the number. Of what sriov-cni attached the
+    path may be all that is known, and that it leads nowhere is its own proof.
+    """
     if not record.netns_identity:
-        return False
+        return bool(record.adopted and record.netns) and not _leads_anywhere(host, record.netns)
     inode, live_netns = record.netns_identity[-1], host.live_netns()
     live = live_netns.get(inode, [])
     netns = opened(host, [record.netns, *live], inode)
@@ -34,3 +36,11 @@ def is_over(host: Host, record: Record) -> bool:
         return not live and 0 not in live_netns
     with netns:
         return bool(record.netns_cookie and netns.cookie) and netns.cookie != record.netns_cookie
+
+
+def _leads_anywhere(host: Host, path: str) -> bool:
+    try:
+        host.open_path(path).close()
+    except BadNetns:
+        return False
+    return True

@@ -55,9 +55,10 @@ def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
     if why:
         return why
     _refuse_netdev_settings(conf, vf)
-    facts = driverfacts.gather(host, host.files, vf.pci_address)
+    wanted = conf.plane.driver or vf.driver
+    facts = driverfacts.of_vf(host.files, vf.pci_address, wanted)
     try:
-        plan = planner.plan(facts, conf.plane.driver or vf.driver)
+        plan = planner.plan(facts, wanted)
     except PfUnusable as refused:
         vf.refused = refused
         return refused.msg
@@ -159,7 +160,7 @@ def _bind(card: Card) -> None:
     assert plane is not None
     if host.sysfs.driver(record.vf) == plane.driver:
         return
-    facts = driverfacts.gather(host, host.files, record.vf)
+    facts = driverfacts.of_vf(host.files, record.vf, plane.driver)
     plan = planner.plan(facts, plane.driver)  # what may have changed since the VF was chosen
     for driver in plan.loads:
         modules.load(host.files, driver)

@@ -7,8 +7,9 @@ the node's lock; a Record says first that it is in them (ADD), or not any more (
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from ..conf import vppconf
+from ..conf import hostsubnet, vppconf
 from ..conf.netconf import NetConf
 from ..decide import vppplan
 from ..state import vppfiles
@@ -31,6 +32,8 @@ def judge(request: Request, conf: NetConf) -> None:
     if is_asked(conf):
         vppconf.vpp_name(request.attachment.ifname)
         _place(request, conf)
+        if _tap_of(conf) is not None and not hostsubnet.is_asked(conf.ipam):
+            raise vppplan.no_room("the leases")
 
 
 def _place(request: Request, conf: NetConf) -> tuple[str, str]:
@@ -83,7 +86,7 @@ def _part(
         vppplan.routes_of(routes, found.leases if found is not None else []),
         queues=vpp.get("rxQueues", 0),
         options={key: vpp[key] for key in vppconf.OPTIONS if key in vpp},
-        crypto="software" if conf.plane.crypto else "",
+        crypto=record.plane.crypto if record.plane is not None else "",
     )
 
 
@@ -96,7 +99,7 @@ def _plan_tap(
     others: dict[str, VppPart],
 ) -> None:
     """VPP would make a second queue of an interface that is there. It cannot give an address of IPv6 where that is off."""
-    wanted = (conf.plane.vpp or {}).get("tap")
+    wanted = _tap_of(conf)
     if wanted is None:
         return
     ids = {other.tap.id for other in others.values() if other.tap is not None}
@@ -109,6 +112,10 @@ def _plan_tap(
     if any(":" in address for address in part.tap.addresses):
         for refused in given.netns.set_sysctls([(("net", "ipv6", "conf", "default", "disable_ipv6"), "0")]):
             given.host.log.warning("sysctl not set", reason=refused)
+
+
+def _tap_of(conf: NetConf) -> dict[str, Any] | None:
+    return (conf.plane.vpp or {}).get("tap")
 
 
 def _others(host: Host, record: Record, directory: str) -> Iterator[tuple[str, VppPart]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from .stored import Stored, stored
+from .stored import Stored, checked, stored
 
 
 @stored()
@@ -55,7 +55,10 @@ class VppPart(Stored):
 
     @classmethod
     def from_json(cls, raw: dict[str, Any]) -> Self:
-        part = super().from_json(raw)
-        if isinstance(part.tap, dict):
-            part.tap = Tap.from_json(part.tap)
+        raw = cls.absent | raw
+        fields = checked(raw, cls.shape)
+        if fields["tap"] is not None:
+            fields["tap"] = Tap.from_json(fields["tap"])
+        part = cls(**fields)
+        part.keep(raw)
         return part

@@ -37,6 +37,20 @@ def test_which_driver(keys: dict[str, Any], driver: str) -> None:
     assert plane(**keys).driver == driver
 
 
+@pytest.mark.parametrize(
+    ("keys", "device"),
+    [
+        ({"dpdk": {"pci_addr": "01:10.0"}}, "0000:01:10.0"),
+        ({"dpdk": {"pci_addr": "01:10.0"}, "pciBusID": "0000:01:10.2"}, "0000:01:10.2"),
+        ({"dpdk": {"dpdk_driver": "igb_uio"}}, ""),
+    ],
+)
+def test_the_vf_by_the_block_of_early_plugins(keys: dict[str, Any], device: str) -> None:
+    asked = netconf.parse(conf(**keys), {})
+
+    assert (asked.device, asked.master) == (device, "" if device else "enp1s0f0")
+
+
 def test_an_owner_is_two_numbers() -> None:
     assert plane(driver="auto", vfioOwner="1000:0050").owner == (1000, 50)
 

@@ -94,19 +94,6 @@ def test_what_is_no_file_is_left_alone(world: World, old: SriovCni, kind: str) -
     assert kernel(world) == there
 
 
-def test_dpdk_is_told_and_left_alone(world: World, old: SriovCni) -> None:
-    conf = old.add(vlan=5)
-    spoil(world.state_dir / "c1-net1", {"OrigVfState.HostIFName": ""})
-    there, files = kernel(world), old.files()
-
-    replies = [world.call(verb, conf) for verb in ("CHECK", "DEL")]
-    gc = world.call("GC", world.conf(cniVersion="1.1.0", **{"cni.dev/valid-attachments": []}))
-
-    assert [reply.code for reply in replies] == [7, 7]
-    assert "DPDK mode, which is not supported yet" in replies[1].text
-    assert (gc.code, kernel(world), old.files()) == (0, there, files)
-
-
 def collect(world: World, *keep: tuple[str, str], **keys: Any) -> Reply:
     kept = [{"containerID": container, "ifname": ifname} for container, ifname in keep]
     return world.call(
