@@ -6,8 +6,8 @@ the leases are (hostsubnet.parse_lease_dir), so that it goes through whatever el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..conf.hostsubnet import IpamConf
@@ -32,7 +32,7 @@ from ..words.record import Record
 @dataclass(slots=True)
 class Asked:
     """One lease per pool of `conf` for an attachment that has none yet; its netns as Holding has it. `used` is what the
-    host uses itself, `look` tells what else is used, asked anew for each try; `foreign`: the main plugin is not ours.
+    host uses itself; `foreign`: the main plugin is not ours.
     """
 
     conf: IpamConf
@@ -43,8 +43,6 @@ class Asked:
     netns_cookie: int
     used: list[HostUse]
     foreign: bool = False
-    look: Callable[[], list[HostUse]] | None = None
-    more: list[HostUse] = field(default_factory=list)
 
     @property
     def prefixes(self) -> list[Prefix]:
@@ -92,7 +90,6 @@ def reserve(host: Host, asked: Asked, is_dead: Judge) -> IpamResult:
     subnets.check_main_plugin(conf, asked.foreign)
     if conf.wants_sticky and not conf.sticky:
         host.log.warning("lease is not sticky: CNI_ARGS has no K8S_POD_NAME", attachment=asked.attachment)
-    asked.more = asked.look() if asked.look is not None else []
     leases = lease(store(host, conf.lease_dir), asked, is_dead)
     ips = [IPConfig(lease.address, lease.gateway, None) for lease in leases]
     return IpamResult(ips, subnets.routes(conf, leases, asked.foreign), conf.dns, leases)
@@ -121,7 +118,7 @@ def lease(there: Store, asked: Asked, is_dead: Judge | None = None) -> list[Leas
 def _choose(asked: Asked, transaction: Transaction) -> Choice:
     while True:
         try:
-            return subnets.choose(asked.conf, transaction, asked.used + asked.more)
+            return subnets.choose(asked.conf, transaction, asked.used)
         except PoolExhausted:
             if not sticky.give_up(transaction, asked.prefixes, asked.conf.sticky_lifetime > 0):
                 raise

@@ -121,7 +121,7 @@ def _reserve(host: Host, conf: IpamConf, card: Card) -> IpamResult:
     asked = own.asked_for(host, conf, card.record, card.pf)
     if not card.record.vf:
         reclaim.finish(host, partial(vpptap.is_left, by=card.record), VERIFY_TIMEOUT_MS)
-        asked.look = partial(handover.used, card.record)
+        asked.used += vpphost.used(host, card.record)
     return reclaim.reserve(host, asked)
 
 

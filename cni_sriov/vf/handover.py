@@ -7,7 +7,7 @@ from typing import Protocol
 from ..conf.netconf import NetConf
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..words.domain import VF, HostUse, IpamResult, Link, Route
+from ..words.domain import VF, IpamResult, Link, Route
 from ..words.errors import TryAgain
 from ..words.jsontext import words
 from ..words.plane import VFIO, VPP_HOST
@@ -76,8 +76,3 @@ def of(record: Record) -> Handover:
 def wanted(conf: NetConf, driver: str) -> Handover:
     """What the conf asks for, of a VF that has that driver now."""
     return vfio if vfio.is_wanted(conf, driver) else netdev
-
-
-def used(record: Record) -> list[HostUse]:
-    """What no lease of that kind may overlap, besides what the host uses."""
-    return vpphost.used(record) if of(record) is vpphost else []

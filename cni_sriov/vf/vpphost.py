@@ -48,7 +48,7 @@ def take(host: Host, request: Request, conf: NetConf, ipam: IpamConf | None, net
         "table": asked.get("table", 0),
         "tag": f"cni-sriov/{who.container_id[:24]}/{who.ifname}/{os.urandom(6).hex()}",  # 63 bytes are kept
     }
-    record = Record(
+    return Record(
         who,
         conf.name,
         "",
@@ -62,8 +62,6 @@ def take(host: Host, request: Request, conf: NetConf, ipam: IpamConf | None, net
         origin=origin.packed(int(time.time()), f"VPP at {asked['socket']}", request.args, conf.log_file),
         plane=DataPlane(VPP_HOST, vpp=told),
     )
-    host.ledger.claim(record)
-    return record
 
 
 def _refuse_pools(ipam: IpamConf | None) -> None:
@@ -75,11 +73,14 @@ def _refuse_pools(ipam: IpamConf | None) -> None:
             )
 
 
-def used(record: Record) -> list[HostUse]:
-    """Every address that VPP has in the table: it refuses what overlaps one, on whatever interface (retval -105, -127)."""
+def used(host: Host, record: Record) -> list[HostUse]:
+    """Every address that VPP has in the table: it refuses what overlaps one, on whatever interface (retval -105, -127).
+    Those of leases that stand are left out: the lease says whose it is, and may be taken back.
+    """
     told = told_of(record)
+    leased = vpptap.leased(host.ledger.claims())
     with Vpp(told["socket"]) as vpp:
-        names = {found.index: found.name for found in vpp.interfaces()}
+        names = {found.index: found.name for found in vpp.interfaces() if found.tag not in leased}
         held = vpp.addresses(list(names), told["table"])
     return [
         HostUse(parse_interface(address)[0], f"{address} of {names[index]} in VPP", is_firm=True)

@@ -7,6 +7,7 @@ from typing import Any
 from ..kernel.vpp import Vpp
 from ..words.errors import CniError, VppAway, VppRefused
 from ..words.jsontext import words
+from ..words.plane import VPP_HOST
 from ..words.record import Record
 
 MTU = 1500  # where the conf has none: VPP's own default for a tap is 9000, and the container's is this
@@ -25,6 +26,12 @@ def is_left(record: Record, by: Record) -> bool:
     """Whether a DEL or a dead ADD left it to whoever finds VPP there again: the one who makes a tap."""
     left = not record.vf and record.status != "done" and record.attachment != by.attachment
     return left and told_of(record)["socket"] == told_of(by)["socket"]
+
+
+def leased(records: list[Record]) -> set[str]:
+    """The tags of those whose leases stand."""
+    planes = [record.plane for record in records if record.leases]
+    return {str(plane.vpp.get("tag")) for plane in planes if plane is not None and plane.kind == VPP_HOST}
 
 
 def differences(record: Record) -> list[str]:
