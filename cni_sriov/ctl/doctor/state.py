@@ -122,6 +122,8 @@ def _held(host: Host, records: list[Record], verdicts: list[Verdict], failures: 
             mounts=_mounts(record, living),
         )
         with failures.of(attachment=owner):
+            if record.plane is not None and record.vf:
+                held.open_in = places.open_in(host, record.vf)
             held.is_vf_gone = bool(card.lost(host, record))
             held.unleased = _unleased(host, record)
         found.append(held)
