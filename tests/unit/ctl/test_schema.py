@@ -55,7 +55,8 @@ def test_little_is_left_to_the_parser_alone() -> None:
 def test_samples_are_good(path: Path) -> None:
     sample = json.loads(path.read_text())
 
-    assert (sample["cniVersion"], validate.judge(sample)) == ("1.0.0", [])
+    found = [finding for finding in validate.judge(sample) if finding.severity != "note"]
+    assert (sample["cniVersion"], found) == ("1.0.0", [])
 
 
 def test_every_key_of_the_plugin_is_in_the_schema() -> None:
