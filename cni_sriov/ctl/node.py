@@ -21,6 +21,7 @@ from ..words.errors import KernelRefused
 from ..words.failures import Failures
 from ..words.lease import Lease
 from ..words.pci import is_userspace
+from ..words.plane import SOFTWARE
 from ..words.record import Record, VfState
 from . import places
 from .status.facts import PfFacts, VfFacts
@@ -133,7 +134,7 @@ def look(host: Host) -> list[PfRow]:
         {found.ifindex for found in host.netlink.addresses() if found.is_global and found.is_lasting}
     )
     rows = [_pf_row(host, pf, owned, held, around) for pf in host.sysfs.pfs()]
-    alone = [record for record in owned.values() if not record.pf and record.boot_id]
+    alone = [record for vf, record in owned.items() if record.vf == vf and not record.pf and record.boot_id]
     return rows + ([_without_pf(host, alone, held, around)] if alone else [])
 
 
@@ -161,7 +162,8 @@ def _pf_row(
     rows = []
     for vf in host.sysfs.vfs(pf):
         record = owners.get(vf.pci_address)
-        leases = held.get(record.attachment, []) if record else []
+        is_own = record is not None and record.vf == vf.pci_address  # else it is its accelerator
+        leases = held.get(record.attachment, []) if record is not None and is_own else []
         rows.append(_vf_row(vf, admin.get(vf.index), record, leases, _seen(host, vf, record, around)))
     return PfRow(pf, link is not None and link.is_up, rows, link)
 
@@ -192,7 +194,8 @@ def _vf_row(vf: VF, admin: VfState | None, record: Record | None, leases: list[L
         name, mac = netdev.ifname, netdev.mac
     else:
         name = record.attachment.ifname if record and record.plane is None else ""
-        mac = (admin.mac if admin else "") or _recorded_mac(record)
+        is_own = record is not None and record.vf == vf.pci_address
+        mac = (admin.mac if admin else "") or (_recorded_mac(record) if is_own else "")
     vlan = admin.vlan if admin else None
     return VfRow(
         vf, mac, name, vlan, record, leases, seen.state, seen.reason, netdev, admin, open_in=seen.open_in
@@ -248,8 +251,12 @@ def ledgers(host: Host) -> list[Ledger]:
 
 
 def owners(host: Host) -> dict[str, Record]:
-    """`records`, by their VFs; those without one are left out."""
-    return {record.vf: record for record in records(host) if record.vf}
+    """`records`, by their VFs and by the QAT VFs that go with these; those without one are left out."""
+    found: dict[str, Record] = {}
+    for record in records(host):
+        crypto = record.plane.crypto if record.plane is not None else ""
+        found |= dict.fromkeys({record.vf, crypto} - {"", SOFTWARE}, record)
+    return found
 
 
 def holder(owned: dict[str, Record], claimed: Container[str], vf: str) -> str:
