@@ -32,7 +32,7 @@ def test_an_accelerator_goes_with_the_vf_of_its_attachment(world: World) -> None
     assert (rows["qat0"]["state"], rows["qat0"]["owner"]["containerID"]) == ("attached", "c1")
     assert (rows["qat0"]["leases"], rows["qat0"]["mac"]) == ([], "")
     for argv in (
-        ("bind", accelerator.pci_address, "igbvf"),
+        ("bind", accelerator.pci_address, "uio_pci_generic"),
         ("vfs", "qat0", "0"),
     ):
         run = sriovctl(world, *argv)
