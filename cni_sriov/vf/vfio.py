@@ -251,7 +251,12 @@ def _rebind(host: Host, record: Record, override: str) -> str:
 def _held(host: Host, record: Record) -> list[str]:
     """Who ends just now gets the time for it, but not from everybody who comes by."""
     timeout_s = 0 if record.status == "released" else LET_GO_S
-    return poll(lambda: holders.holders(host.files, record.vf), timeout_s, 0.1)
+    return poll(lambda: _open_in(host, record), timeout_s, 0.1)
+
+
+def _open_in(host: Host, record: Record) -> list[str]:
+    """Processes. One that has another device of its group open has nothing of what a network driver has."""
+    return holders.holders(host.files, record.vf) if is_userspace(host.sysfs.driver(record.vf)) else []
 
 
 def _await_netdev(host: Host, record: Record) -> None:
@@ -267,7 +272,7 @@ def _await_netdev(host: Host, record: Record) -> None:
 
 def is_home(host: Host, record: Record) -> bool:
     """No process has it open, and the container's netns is dead (rule 10 of the design)."""
-    return not host.blind_spot() and not _is_open(host, record) and netnslife.is_over(host, record)
+    return not host.blind_spot() and not _open_in(host, record) and netnslife.is_over(host, record)
 
 
 def is_in_pod(_host: Host, _record: Record) -> bool:
@@ -275,8 +280,4 @@ def is_in_pod(_host: Host, _record: Record) -> bool:
 
 
 def is_out(host: Host, record: Record) -> bool:
-    return _is_open(host, record)
-
-
-def _is_open(host: Host, record: Record) -> bool:
-    return bool(holders.holders(host.files, record.vf))
+    return bool(_open_in(host, record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from cni_sriov.kernel import holders
 from cni_sriov.vf import vfio
+from cni_sriov.words.errors import KernelRefused
 from tests.unit import one_port
 from tests.unit.ctl.tool import sriovctl
 from tests.unit.dpdk import VF, ahead, driver, furnish, hold
@@ -342,6 +344,30 @@ def test_a_pre_bound_vf_that_is_open_keeps_its_vlan_too(card: World, monkeypatch
     assert card.call("DEL", dpdk(card), netns="").code == 0
 
     assert (vf_of(card).state.vlan, driver(card)) == (0, "vfio-pci")
+
+
+def test_who_has_another_device_of_its_group_has_nothing_of_one_that_is_home(
+    card: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ADD fails before it binds, and its undo must not wait for the other."""
+    monkeypatch.setattr(vfio, "LET_GO_S", 0)
+    before = card.snapshot()
+    hold(card)
+    card.kernel.before("set_vf_vlan", refuse)
+
+    assert card.call("ADD", dpdk(card, vlan=100)).code == 100
+    assert card.settled() == settled(before)
+
+
+def refuse(*_: object) -> None:
+    raise KernelRefused("set it", EIO)
+
+
+def settled(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """As World.settled has it."""
+    for vf in snapshot["kernel"]["vfs"].values():
+        vf["mac"] = vf["mac"] if vf["admin_mac"] else ""
+    return snapshot
 
 
 def test_a_program_that_ends_just_now_is_waited_for(card: World, monkeypatch: pytest.MonkeyPatch) -> None:
