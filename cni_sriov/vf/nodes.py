@@ -49,11 +49,14 @@ def take_back(host: Host, record: Record) -> None:
 
 
 def differences(host: Host, record: Record, owner: tuple[int, int] | None) -> list[str]:
-    """For CHECK: what is not as `give` left it."""
-    if owner is None:
-        return []
-    found = {path: host.nodes.owner(path) for path in _plane(record).owners}
-    return [f"{path} is {_told(has)}, not {_told(owner)}" for path, has in found.items() if has != owner]
+    """For CHECK: what is not as `give` and `publish` left it."""
+    plane = _plane(record)
+    found = {path: host.nodes.owner(path) for path in plane.owners} if owner is not None else {}
+    wrong = [f"{path} is {_told(has)}, not {_told(owner)}" for path, has in found.items() if has != owner]
+    spec = cdi.path_of(host.cdi_dir, record.vf)
+    if spec in plane.files and not cdi.is_there(host.cdi_dir, record.vf, _shown(host, record.vf)):
+        wrong.append(f"{spec} is not there, or not as ADD wrote it")
+    return wrong
 
 
 def _set(host: Host, path: str, owner: tuple[int, int]) -> None:

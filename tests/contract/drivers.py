@@ -78,8 +78,30 @@ def uio_takes_a_vf_although_that_has_no_interrupt_line(card: Card) -> None:
     give(card, VF_PCI, "uio_pci_generic")
 
     assert card.sysfs.driver(VF_PCI) == "uio_pci_generic"
+    (node,) = card.nodes.of(VF_PCI)
+    assert (node, card.nodes.owner(node)) == ("/dev/uio0", (0, 0))
     give(card, VF_PCI, "")
+    assert card.nodes.owner(node) is None
     assert (card.sysfs.driver(VF_PCI), vf_of(card).mtu) == ("igbvf", 1500)
+
+
+def a_groups_node_is_roots_and_goes_with_the_driver(card: Card) -> None:
+    """The next one of the same number is another one."""
+    nodes = card.nodes
+    card.load("vfio-pci")
+    assert (nodes.of(VF_PCI), nodes.owner("/dev/vfio/vfio")) == ([], (0, 0))
+
+    give(card, VF_PCI, "vfio-pci")
+
+    node = next(path for path in nodes.of(VF_PCI) if "/devices/" not in path)
+    assert nodes.owner(node) == (0, 0)
+    nodes.set_owner(node, 1000, 36)
+    assert nodes.owner(node) == (1000, 36)
+    give(card, VF_PCI, "")
+    assert (nodes.owner(node), refusal(lambda: nodes.set_owner(node, 0, 0))) == (None, ENOENT)
+    give(card, VF_PCI, "vfio-pci")
+    assert nodes.owner(node) == (0, 0)
+    give(card, VF_PCI, "")
 
 
 def a_probe_that_binds_nothing_succeeds(card: Card) -> None:
@@ -139,6 +161,7 @@ FACTS = (
     a_driver_that_comes_finds_the_admin_mac_that_stands,
     a_driver_that_lets_go_leaves_what_driver_override_says,
     uio_takes_a_vf_although_that_has_no_interrupt_line,
+    a_groups_node_is_roots_and_goes_with_the_driver,
     a_probe_that_binds_nothing_succeeds,
     a_probe_leaves_what_is_bound,
     a_device_that_is_gone_has_no_override_and_is_not_probed,

@@ -39,7 +39,7 @@ def node(tmp_path: Path) -> World:
 
 def conf(node: World, **keys: Any) -> dict[str, Any]:
     """`vpp` alone asks for a driver for user space."""
-    keys.setdefault("vpp", node.vpp())
+    keys.setdefault("vpp", node.vpp_block())
     return node.conf(ipam=node.ipam(onlink=True, routes=[{"dst": "0.0.0.0/0"}]), **keys)
 
 
@@ -88,7 +88,7 @@ def test_vpp_has_the_vf_and_its_lease_and_delete_leaves_nothing(node: World) -> 
 
 
 def test_the_file_path_is_of_the_pods_names(node: World) -> None:
-    where = node.vpp(directory=f"{node.vpp_dir}/{{namespace}}/{{pod}}")
+    where = node.vpp_block(directory=f"{node.vpp_dir}/{{namespace}}/{{pod}}")
 
     assert node.call("ADD", conf(node, vpp=where), args=POD).code == 0
     assert set(files_of(node, "default/web-0")) == {"startup.conf", "start.exec", "again.exec", "tap.ip"}
@@ -102,7 +102,9 @@ def test_the_file_path_is_of_the_pods_names(node: World) -> None:
 def test_no_word_of_a_pod_leads_out_of_it(node: World, args: str) -> None:
     before = node.settled()
 
-    reply = node.call("ADD", conf(node, vpp=node.vpp(directory=f"{node.vpp_dir}/{{namespace}}")), args=args)
+    reply = node.call(
+        "ADD", conf(node, vpp=node.vpp_block(directory=f"{node.vpp_dir}/{{namespace}}")), args=args
+    )
 
     assert (reply.code, node.settled()) == (7, before), reply.text
 
@@ -136,11 +138,11 @@ def test_two_vfs_of_one_container_have_one_vpp_and_two_disjoint_subnets(node: Wo
 
 
 def test_two_networks_of_one_container_that_differ_about_its_vpp_are_refused(node: World) -> None:
-    assert node.call("ADD", conf(node, vpp=node.vpp(mainCore=1))).code == 0
+    assert node.call("ADD", conf(node, vpp=node.vpp_block(mainCore=1))).code == 0
     before = node.settled()
 
-    cores = node.call("ADD", conf(node, vpp=node.vpp(mainCore=2)), ifname="net2")
-    taps = node.call("ADD", conf(node, vpp=node.vpp(tap={"name": "net1"})), ifname="net2")
+    cores = node.call("ADD", conf(node, vpp=node.vpp_block(mainCore=2)), ifname="net2")
+    taps = node.call("ADD", conf(node, vpp=node.vpp_block(tap={"name": "net1"})), ifname="net2")
 
     assert (cores.code, taps.code) == (7, 102), taps.text
     assert "mainCore 2" in cores.text
@@ -150,7 +152,7 @@ def test_two_networks_of_one_container_that_differ_about_its_vpp_are_refused(nod
 
 def test_a_directory_of_another_container_is_refused_until_that_is_gone(node: World) -> None:
     """One VPP would take the VFs of both."""
-    shared = conf(node, vpp=node.vpp(directory=str(node.vpp_dir)))
+    shared = conf(node, vpp=node.vpp_block(directory=str(node.vpp_dir)))
     assert node.call("ADD", shared).code == 0
     before = node.settled()
 
@@ -166,7 +168,7 @@ def test_an_interface_that_is_there_is_no_name_for_a_tap(node: World) -> None:
     """VPP would make a second queue of it."""
     node.kernel.add_link(node.kernel.pods["/run/netns/pod1"], "eth0")
 
-    reply = node.call("ADD", conf(node, vpp=node.vpp(tap={"name": "eth0"})))
+    reply = node.call("ADD", conf(node, vpp=node.vpp_block(tap={"name": "eth0"})))
 
     assert (reply.code, files_of(node)) == (102, {}), reply.text
 
