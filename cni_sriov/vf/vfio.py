@@ -1,8 +1,8 @@
 """The Handover of a VF to a program in user space, by vfio-pci or UIO (vf/handover.py says what each act is for): nothing of
 it is in the container's netns, and the program opens the device's node.
 
-The admin MAC is set before the driver changes: the program gets what the PF has then. A write to driver/unbind waits for
-whoever has the device open, without a limit: so nothing is written there while somebody has.
+The admin MAC is set before the driver changes: the program gets what the PF has then (kernels.md 3.5). A write to
+driver/unbind waits for whoever has the device open, without a limit (3.6): so nothing is written there while somebody has.
 """
 
 from __future__ import annotations

@@ -519,3 +519,15 @@ def test_what_stood_in_driver_override_stands_there_again(card: World) -> None:
     assert card.call("DEL", dpdk(card)).code == 0
 
     assert (driver(card), card.kernel.tree.override(VF)) == ("igbvf", "igbvf")
+
+
+def test_a_netdev_that_it_did_not_have_is_nobodys_to_restore(card: World) -> None:
+    """By driverctl, say: sriovctl refuses a VF that a container has."""
+    ahead(card, vf_of(card))
+    assert card.call("ADD", dpdk(card, vlan=100)).code == 0
+    card.kernel.set_driver(vf_of(card), "igbvf")
+    mac = link_of(card).mac
+
+    deleted = card.call("DEL", dpdk(card))
+
+    assert (deleted.code, vf_of(card).state.vlan, link_of(card).mac) == (0, 0, mac), deleted.text
