@@ -7,7 +7,7 @@ from ..state import cdi
 from ..words.errors import InputOutput, KernelRefused, PfUnusable
 from ..words.failures import Failures
 from ..words.gone import is_gone
-from ..words.plane import DataPlane
+from ..words.plane import SOFTWARE, DataPlane
 from ..words.record import Record
 from .host import Host
 
@@ -24,6 +24,7 @@ def give(host: Host, record: Record, owner: tuple[int, int] | None) -> None:
             f"give VF {record.vf} to {owner[0]}:{owner[1]}: driver {host.sysfs.driver(record.vf)} made no device node",
             "is /dev the host's own, and devtmpfs mounted on it?",
         )
+    found += _of_accelerator(host, plane)
     for path in found:
         has = host.nodes.owner(path)
         if has is not None:
@@ -39,7 +40,8 @@ def give(host: Host, record: Record, owner: tuple[int, int] | None) -> None:
 def take_back(host: Host, record: Record) -> None:
     """As they were found: those that are the VF's still. KernelRefused where one stays another's, after all were tried."""
     owners, failures = _plane(record).owners, Failures()
-    for path in _mine(host, record.vf) if owners else ():
+    mine = [*_mine(host, record.vf), *_of_accelerator(host, _plane(record))] if owners else []
+    for path in mine:
         if path in owners:
             uid, gid = owners[path]
             with failures.of():
@@ -138,6 +140,10 @@ def _shown(host: Host, address: str) -> list[str]:
     ways = {CONTAINER: groups, IOMMUFD: [path for path in mine if path.startswith(OF_DEVICES)]}
     through, found = next(((way, paths) for way, paths in ways.items() if paths), ("", mine))
     return [*([through] if through and host.nodes.owner(through) is not None else []), *found]
+
+
+def _of_accelerator(host: Host, plane: DataPlane) -> list[str]:
+    return _mine(host, plane.crypto) if plane.crypto not in {"", SOFTWARE} else []
 
 
 def _mine(host: Host, address: str) -> list[str]:
