@@ -101,7 +101,8 @@ def publish(host: Host, record: Record) -> None:
 
 def withdraw(host: Host, record: Record) -> None:
     """What `publish` wrote, before the VF changes its driver; the caller puts the Record."""
-    path = cdi.path_of(host.cdi_dir, record.vf) if record.plane is not None and record.plane.files else ""
+    has_files = record.plane is not None and record.vf and record.plane.files
+    path = cdi.path_of(host.cdi_dir, record.vf) if has_files else ""
     if record.plane is not None and path in record.plane.files:
         cdi.remove(host.cdi_dir, record.vf)
         record.plane.files.remove(path)

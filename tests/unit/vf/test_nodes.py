@@ -253,6 +253,15 @@ def test_what_others_have_among_the_files_is_not_taken(world: World, host: Host,
     assert Path(world.root, "startup.conf").exists()
 
 
+def test_an_attachment_without_a_vf_has_none(world: World, host: Host, record: Record) -> None:
+    """Of the host's VPP; what files it has are others'."""
+    record.vf, plane(record).files = "", [str(world.root / "startup.conf")]
+
+    nodes.withdraw(host, record)
+
+    assert plane(record).files == [str(world.root / "startup.conf")]
+
+
 @pytest.mark.parametrize(
     ("driver", "shown"),
     [("uio_pci_generic", ["/dev/uio0"]), ("igbvf", None), ("", None), ("pci-stub", None)],
