@@ -175,6 +175,7 @@ PROGRAMS: list[tuple[Json, str]] = [
     ({"deviceID": "0000:01:10.0"}, GOOD),  # it may be on a user-space driver
     ({"pciBusID": "0000:01:10.0"}, GOOD),
     ({"runtimeConfig": {"deviceID": "0000:01:10.0"}}, GOOD),
+    ({"master": None, "dpdk": {"pci_addr": "0000:01:10.0"}}, GOOD),
     ({"driver": "auto"}, GOOD),
     ({"dpdk": {"dpdk_driver": "igb_uio"}}, GOOD),
     ({"dpdk": {"kernel_driver": "igbvf"}}, BAD),
@@ -238,6 +239,8 @@ PLANE: list[Row] = [
       for verdict, key, values in ((GOOD, "socket", ["/run/vpp/api.sock"]), (BAD, "socket", ["", "api.sock", "/a/../b", 5]), (GOOD, "table", [0, 4294967294]), (BAD, "table", [-1, 4294967295, "0", True]), (GOOD, "directory", ["/a"])) for value in values],
     *[(f"{key} with the host's VPP", conf(**({"master": None, "vpp": {"mode": "host"}} | {key: value})), BAD) for key, value in VF_ONLY.items()],
     *[(f"{key} with the host's VPP", conf(master=None, vpp={"mode": "host"}, **{key: value}), GOOD) for key, value in {"mtu": 1400, "mac": "02:00:00:00:00:01", "acceptRA": True, "announceWait": 5, "pfUp": False}.items()],
+    ("vpp.workerCores without a mainCore", conf(vpp={"directory": "/run/vpp", "workerCores": "2"}), BAD),
+    ("vpp.workerCores with the mainCore", conf(vpp={"directory": "/run/vpp", "mainCore": 3, "workerCores": "2-4"}), COMPARE),
     ("vpp in another case", conf(VPP={"Directory": "/run/vpp", "MountedAt": "/x", "Tap": {"Name": "eth0", "defaultroute": True}}), GOOD),
     *[(f"{key} without a netdev", conf(driver="vfio-pci", **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
     *[(f"{key} with dpdk_driver", conf(dpdk={"dpdk_driver": "igb_uio"}, **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
