@@ -85,16 +85,16 @@ FAMILIES: list[Any] = ["address_family", ["ADDRESS_IP4", 0], ["ADDRESS_IP6", 1],
 
 def write(path: Path) -> str:
     """As a file of VPP's; the answer is its name."""
-    messages, services = [], {}
+    messages: list[Any] = []
+    services: dict[str, dict[str, Any]] = {}
     for name, (crc, fields, answer_crc, answer) in MESSAGES.items():
         messages += [_request(name, crc, fields), _answer(f"{name}_reply", answer_crc, answer)]
         services[name] = {"reply": f"{name}_reply"}
     for name, (crc, fields, details, details_crc, answer) in DUMPS.items():
         messages += [_request(name, crc, fields), _answer(details, details_crc, answer)]
         services[name] = {"reply": details, "stream": True}
-    empty: dict[str, Any] = dict.fromkeys(("types", "unions", "enums", "enumflags"), [])
-    told = {"aliases": {}, "enums": [FAMILIES], "messages": messages, "services": services}
-    path.write_text(json.dumps(empty | told))
+    told = {"types": [], "unions": [], "enums": [FAMILIES], "enumflags": [], "aliases": {}}
+    path.write_text(json.dumps(told | {"messages": messages, "services": services}))
     return str(path)
 
 
