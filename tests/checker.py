@@ -16,6 +16,7 @@ from typing import Any
 
 RUN, RECORDS, DATA = "/run/cni-sriov", "/var/lib/cni/sriov", "/var/lib/cni/host-subnet"
 DEVICE_INFO = "/run/k8s.cni.cncf.io"
+CDI = "/run/cdi/cni-sriov.dev-vf_"
 CLAIMS, LOCKS, SUBNETS = f"{RUN}/claims/", f"{RUN}/locks/", f"{RUN}/subnets/"
 # what moves by itself, and permaddr: igbvf keeps there whatever its last reset was told
 MOVING = {
@@ -39,7 +40,7 @@ Owner = str  # <container>@<interface>
 def look(pods: list[str]) -> Facts:
     """All state files, and the links of the host and of these netns (paths below /run/netns)."""
     files = {}
-    for top in ("/run/cni-sriov", "/run/k8s.cni.cncf.io", "/var/lib/cni"):
+    for top in ("/run/cni-sriov", "/run/k8s.cni.cncf.io", "/run/cdi", "/var/lib/cni"):
         for directory, below, names in os.walk(top):
             for name in names + below:
                 path = f"{directory}/{name}"
@@ -219,8 +220,14 @@ def is_bounded(path: str) -> bool:
     """A temporary file whose name does not depend on the attachment: the next writer takes it away."""
     directory, _, name = path.rpartition("/")
     return (directory.endswith(("/owners", "/subnets")) and name.endswith(".tmp")) or path.startswith(
-        (f"{CLAIMS}.tmp-", f"{RUN}/golden/.tmp-")
+        (f"{CLAIMS}.tmp-", f"{RUN}/golden/.tmp-", "/run/cdi/.tmp-")
     )
+
+
+def is_for_user_space(now: Facts, spec: str) -> bool:
+    """Whether the VF of a CDI specification has a driver by which a container can have it."""
+    driver = now["drivers"].get(spec.removeprefix(CDI).removesuffix(".json"), "")
+    return bool(driver.startswith(("vfio-pci,", "uio_pci_generic,", "igb_uio,")))
 
 
 def stale(now: Facts, live: dict[Owner, str]) -> list[str]:
@@ -228,6 +235,9 @@ def stale(now: Facts, live: dict[Owner, str]) -> list[str]:
     stray = [path for path in sorted(now["files"]) if is_stray(path, set(live)) and not is_bounded(path)]
     known = {record.get("device_info") for owner, record in records(now).items() if owner in live}
     stray += [path for path in sorted(now["files"]) if path.startswith(DEVICE_INFO) and path not in known]
+    stray += [
+        path for path in sorted(now["files"]) if path.startswith(CDI) and not is_for_user_space(now, path)
+    ]
     found = [f"{path} is left" for path in dict.fromkeys(stray)]
     inodes = {inode: name for name, inode in shelf(now, "owners").values()}
     for path, (_, inode) in shelf(now, "leases").items():

@@ -19,6 +19,7 @@ FILES = (
     ("/var/lib/cni/sriov", "stateDir: a Record for each attachment"),
     ("/var/lib/cni/host-subnet", "dataDir: the leases"),
     ("/run/cni-sriov", "claims, locks, what each VF was at first; gone with the boot"),
+    ("/var/run/cdi", "a CDI specification for each VF that is on a driver for user space"),
     ("/var/log/cni-sriov.log", "the log, where a configuration's logFile says so"),
 )
 ENVIRONMENT = (

@@ -20,13 +20,13 @@ from ..leases.holding import Holding
 from ..leases.store import Store
 from ..leases.transaction import Judge
 from ..owner import adopt, death, giveback, observer, records
-from ..vf import homename, restore
+from ..vf import homename
 from ..vf.host import Host
 from ..words.domain import Attachment
 from ..words.failures import Failures
 from ..words.lease import LeaseDir
 from ..words.record import Record
-from . import node
+from . import node, places, unreadable
 
 Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
 
@@ -77,12 +77,12 @@ def _vfs(host: Host, dry_run: bool) -> Iterator[Verdict]:
     for record in host.ledger.claims():
         if record.attachment not in seen:
             yield from _vf(host, record, dry_run)
-    for one in node.unreadable(host):
+    for one in unreadable.look(host):
         yield Verdict("file", one["file"], "", False, f"it cannot be read: {one['reason']}; {one['remedy']}")
 
 
 def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:
-    what = f"{_pf_name(host, record)} vf {record.vf_index}" if record.pf else record.device
+    what = places.of(host, record)
 
     def judge() -> Judgement | None:
         now = records.record_of(host, record.attachment)
@@ -116,25 +116,10 @@ def _alone(
 def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
     proof = death.proof(host, record)
     if not proof:
-        return False, "the VF is in a pod" if record.vf else "it is in a pod"
+        return False, places.living(record)
     if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
-        return False, _stuck(host, record)
+        return False, places.stuck(host, record)
     return True, proof
-
-
-def _stuck(host: Host, record: Record) -> str:
-    if not record.vf:
-        return "; ".join(map(str, host.away.values()))
-    stuck = _STUCK if host.sysfs.has_netdev(record.vf) else f"driver {record.driver} makes no netdev of it"
-    return restore.pf_out_of_reach(host, record) or stuck
-
-
-_STUCK = "no move brings its netdev home, and its driver does not let go of it"
-
-
-def _pf_name(host: Host, record: Record) -> str:
-    pf = host.sysfs.pf_by_pci(record.pf)
-    return pf.ifname if pf is not None and pf.ifname else record.pf
 
 
 # leases --------------------------------------------------------------------------------------------------------------

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..ipam import own
-from ..leases.holding import Holding
-from ..leases.store import Store
+from ..kernel import holders
 from ..owner import adopt, death
 from ..state.ledger import Ledger
 from ..vf.card import in_host
@@ -20,9 +19,11 @@ from ..vf.host import Host
 from ..words.domain import PF, VF, Attachment, Link
 from ..words.errors import KernelRefused
 from ..words.failures import Failures
-from ..words.inet import parse_prefix
 from ..words.lease import Lease
+from ..words.pci import is_userspace
+from ..words.plane import SOFTWARE
 from ..words.record import Record, VfState
+from . import places
 from .status.facts import PfFacts, VfFacts
 
 # dead: its container is provably gone, and gc takes it back; unknown: it could not be looked at
@@ -33,7 +34,9 @@ _RELEASED: tuple[State, str] = "released", "released, not restored yet"
 
 @dataclass(slots=True)
 class VfRow:
-    """One VF. `reason` says in words why it is neither free nor attached; `more` is what only `status` looks at."""
+    """One VF. `reason` says in words why it is neither free nor attached; `more` is what only `status` looks at. `open_in`:
+    processes that have it open, of a VF for user space.
+    """
 
     vf: VF
     mac: str
@@ -46,6 +49,7 @@ class VfRow:
     link: Link | None = None
     admin: VfState | None = None
     more: VfFacts | None = None
+    open_in: list[str] = field(default_factory=list)
 
     @property
     def told(self) -> str:
@@ -60,13 +64,15 @@ class VfRow:
             "netdev": self.netdev,
             "mac": self.mac,
             "vlan": self.vlan,
-            "owner": _owner(self.record) if self.record else None,
+            "owner": owner(self.record) if self.record else None,
             "leases": [
                 {"subnet": lease.subnet, "address": lease.address, "gateway": lease.gateway}
                 for lease in self.leases
             ],
             "state": self.state,
             "reason": self.reason,
+            "openIn": self.open_in,
+            "userspace": places.to_json(self.record) if self.record else None,
         } | (self.more.to_json() if self.more else {})
 
 
@@ -92,13 +98,29 @@ class PfRow:
         } | (self.more.to_json() if self.more else {})
 
 
-def _owner(record: Record) -> dict[str, str]:
+def owner(record: Record) -> dict[str, str]:
     return {
         "containerID": record.attachment.container_id,
         "ifname": record.attachment.ifname,
         "network": record.network,
         "netns": record.netns,
     }
+
+
+@dataclass(slots=True)
+class _Around:
+    """What is asked once for all VFs. `addressed`: interfaces with a global address."""
+
+    addressed: set[int]
+    _held: dict[str, list[str]] | None = None
+
+    def open_in(self, host: Host, vf: VF) -> list[str]:
+        if not is_userspace(vf.driver):
+            return []
+        if self._held is None:
+            self._held = holders.by_node(host.files)
+        nodes = holders.nodes_of(host.files, vf.pci_address)
+        return list(dict.fromkeys(who for node in sorted(nodes) for who in self._held.get(node, [])))
 
 
 def look(host: Host) -> list[PfRow]:
@@ -108,21 +130,23 @@ def look(host: Host) -> list[PfRow]:
     for _, holding in own.all_holdings(host):
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
-    addressed = {found.ifindex for found in host.netlink.addresses() if found.is_global and found.is_lasting}
-    rows = [_pf_row(host, pf, owned, held, addressed) for pf in host.sysfs.pfs()]
-    alone = [record for record in owned.values() if not record.pf and record.boot_id]
-    return rows + ([_without_pf(host, alone, held, addressed)] if alone else [])
+    around = _Around(
+        {found.ifindex for found in host.netlink.addresses() if found.is_global and found.is_lasting}
+    )
+    rows = [_pf_row(host, pf, owned, held, around) for pf in host.sysfs.pfs()]
+    alone = [record for vf, record in owned.items() if record.vf == vf and not record.pf and record.boot_id]
+    return rows + ([_without_pf(host, alone, held, around)] if alone else [])
 
 
 def _without_pf(
-    host: Host, records: list[Record], held: dict[Attachment, list[Lease]], addressed: set[int]
+    host: Host, records: list[Record], held: dict[Attachment, list[Lease]], around: _Around
 ) -> PfRow:
     """Attached VFs whose PF is not visible, as those of one without name; free ones cannot be told from other cards."""
     rows = []
     for record in records:
         vf = host.sysfs.vf(record.vf_index, record.vf)
-        netdev, state, reason = _seen(host, vf, record, addressed)
-        rows.append(_vf_row(vf, netdev, None, record, held.get(record.attachment, []), state, reason))
+        seen = _seen(host, vf, record, around)
+        rows.append(_vf_row(vf, None, record, held.get(record.attachment, []), seen))
     return PfRow(PF("", "", 0, "", len(rows), len(rows)), True, rows)
 
 
@@ -131,45 +155,51 @@ def _pf_row(
     pf: PF,
     owners: dict[str, Record],
     held: dict[Attachment, list[Lease]],
-    addressed: set[int],
+    around: _Around,
 ) -> PfRow:
     link = host.netlink.link(pf.ifname) if pf.ifname else None
     admin = _admin_states(host, link)
     rows = []
     for vf in host.sysfs.vfs(pf):
         record = owners.get(vf.pci_address)
-        leases = held.get(record.attachment, []) if record else []
-        netdev, state, reason = _seen(host, vf, record, addressed)
-        rows.append(_vf_row(vf, netdev, admin.get(vf.index), record, leases, state, reason))
+        is_own = record is not None and record.vf == vf.pci_address  # else it is its accelerator
+        leases = held.get(record.attachment, []) if record is not None and is_own else []
+        rows.append(_vf_row(vf, admin.get(vf.index), record, leases, _seen(host, vf, record, around)))
     return PfRow(pf, link is not None and link.is_up, rows, link)
 
 
-def _seen(host: Host, vf: VF, record: Record | None, addressed: set[int]) -> tuple[Link | None, State, str]:
-    """Its netdev if that is in the host, and its state. What is wrong with one hides no other."""
+@dataclass(slots=True)
+class _Seen:
+    """Its netdev if that is in the host, its state, and who has it open."""
+
+    netdev: Link | None
+    state: State
+    reason: str
+    open_in: list[str] = field(default_factory=list)
+
+
+def _seen(host: Host, vf: VF, record: Record | None, around: _Around) -> _Seen:
+    """What is wrong with one hides no other."""
     failures = Failures()
     with failures.of():
-        netdev = in_host(host, vf.pci_address)
-        return netdev, *_state(host, vf, netdev, record, addressed)
-    return None, "unknown", f"it cannot be looked at: {failures.told[0]}"
+        netdev, open_in = in_host(host, vf.pci_address), around.open_in(host, vf)
+        return _Seen(netdev, *_state(host, vf, netdev, record, around.addressed, open_in), open_in)
+    return _Seen(None, "unknown", f"it cannot be looked at: {failures.told[0]}")
 
 
-def _vf_row(
-    vf: VF,
-    netdev: Link | None,
-    admin: VfState | None,
-    record: Record | None,
-    leases: list[Lease],
-    state: State,
-    reason: str,
-) -> VfRow:
+def _vf_row(vf: VF, admin: VfState | None, record: Record | None, leases: list[Lease], seen: _Seen) -> VfRow:
     """In a pod: the name that ADD gave it, and the MAC that the PF sees (what the VF itself last set counts there)."""
+    netdev = seen.netdev
     if netdev is not None:
         name, mac = netdev.ifname, netdev.mac
     else:
-        name = record.attachment.ifname if record else ""
-        mac = (admin.mac if admin else "") or _recorded_mac(record)
+        name = record.attachment.ifname if record and record.plane is None else ""
+        is_own = record is not None and record.vf == vf.pci_address
+        mac = (admin.mac if admin else "") or (_recorded_mac(record) if is_own else "")
     vlan = admin.vlan if admin else None
-    return VfRow(vf, mac, name, vlan, record, leases, state, reason, netdev, admin)
+    return VfRow(
+        vf, mac, name, vlan, record, leases, seen.state, seen.reason, netdev, admin, open_in=seen.open_in
+    )
 
 
 def _recorded_mac(record: Record | None) -> str:
@@ -179,21 +209,25 @@ def _recorded_mac(record: Record | None) -> str:
 
 
 def _state(
-    host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int]
+    host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int], open_in: list[str]
 ) -> tuple[State, str]:
-    if record is not None and record.status == "done":
-        # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
-        dead = death.proof(host, record)
-        return ("dead", dead) if dead else ("attached", "")
     if record is not None:
-        return ("claimed", "ADD in progress") if record.status == "in-progress" else _RELEASED
+        return state_of(host, record)
     if vf.pci_address in host.ledger.claimed():
         return "claimed", UNREADABLE_CLAIM
-    if vf.busy:
-        return "busy", vf.busy
+    if vf.busy or open_in:
+        return "busy", vf.busy or f"it is open in {', '.join(open_in)}"
     if netdev is not None and netdev.ifindex in addressed:
         return "busy", f"{netdev.ifname} has an address"
     return "free", ""
+
+
+def state_of(host: Host, record: Record) -> tuple[State, str]:
+    if record.status == "done":
+        # the caller holds no lock here, but a finished ADD's VF is not in the host unless its pod is gone
+        dead = death.proof(host, record)
+        return ("dead", dead) if dead else ("attached", "")
+    return ("claimed", "ADD in progress") if record.status == "in-progress" else _RELEASED
 
 
 def _admin_states(host: Host, link: Link | None) -> dict[int, VfState]:
@@ -203,28 +237,7 @@ def _admin_states(host: Host, link: Link | None) -> dict[int, VfState]:
         return {}  # the PF went meanwhile
 
 
-def unreadable(host: Host) -> list[dict[str, str]]:
-    """State files that say nothing that we know. The `vf` of a claim is its name, and taken."""
-    claims, found = f"{host.ledger.run_dir}/claims/", host.ledger.unreadable_claims()
-    for ledger in ledgers(host):
-        found += ledger.unreadable_records()
-    failures = Failures(host.log.error, "leases are left out")
-    for store in own.stores(host):
-        with failures.of(directory=store.where.path):
-            found += store.unreadable()
-    return [
-        {
-            "file": error.path,
-            "reason": error.why,
-            "writtenBy": error.by,
-            "vf": error.path.rpartition("+")[2] if error.path.startswith(claims) else "",
-            "remedy": error.details,
-        }
-        for error in found
-    ]
-
-
-# records and leases --------------------------------------------------------------------------------------------------
+# records ---------------------------------------------------------------------------------------------------------
 
 
 def ledgers(host: Host) -> list[Ledger]:
@@ -238,8 +251,12 @@ def ledgers(host: Host) -> list[Ledger]:
 
 
 def owners(host: Host) -> dict[str, Record]:
-    """`records`, by their VFs."""
-    return {record.vf: record for record in records(host)}
+    """`records`, by their VFs and by the QAT VFs that go with these; those without one are left out."""
+    found: dict[str, Record] = {}
+    for record in records(host):
+        crypto = record.plane.crypto if record.plane is not None else ""
+        found |= dict.fromkeys({record.vf, crypto} - {"", SOFTWARE}, record)
+    return found
 
 
 def holder(owned: dict[str, Record], claimed: Container[str], vf: str) -> str:
@@ -251,15 +268,20 @@ def holder(owned: dict[str, Record], claimed: Container[str], vf: str) -> str:
 
 
 def records(host: Host) -> list[Record]:
-    """Every VF's owner in this boot: its claim, or where that is damaged, the Record of a stateDir."""
-    found = {record.vf: record for record in host.ledger.claims()}
+    """Every owner in this boot: its claim, or where that is damaged, the Record of a stateDir."""
+    found = {_key(record): record for record in host.ledger.claims()}
     for ledger in ledgers(host):
         for record in ledger.records():
             if record.boot_id == host.ledger.boot_id:
-                found.setdefault(record.vf, record)
+                found.setdefault(_key(record), record)
     for record in adopted(host):
-        found.setdefault(record.vf, record)
+        found.setdefault(_key(record), record)
     return list(found.values())
+
+
+def _key(record: Record) -> str:
+    """A VF has one owner."""
+    return record.vf or record.attachment.filename
 
 
 def adopted(host: Host) -> Iterator[Record]:
@@ -272,31 +294,3 @@ def with_ledger(host: Host, ledger: Ledger) -> Host:
     of_directory = copy.copy(host)
     of_directory.ledger = ledger
     return of_directory
-
-
-def leases(host: Host) -> list[dict[str, Any]]:
-    """All leases of all data directories, by scope and subnet."""
-    everything = own.all_holdings(host)
-    found = [_lease(store, holding, lease) for store, holding in everything for lease in holding.leases]
-    return sorted(found, key=_by_subnet)
-
-
-def _lease(store: Store, holding: Holding, lease: Lease) -> dict[str, Any]:
-    """`containerID` "" = it waits for its pod, whose key is `sticky`."""
-    who = holding.attachment
-    return {
-        "scope": lease.scope,
-        "subnet": lease.subnet,
-        "address": lease.address,
-        "gateway": lease.gateway,
-        "network": holding.network,
-        "containerID": who.container_id if who else "",
-        "ifname": who.ifname if who else "",
-        "sticky": lease.sticky,
-        "dataDir": store.where.data_dir,
-    }
-
-
-def _by_subnet(lease: dict[str, Any]) -> tuple[str, int, int, int]:
-    prefix = parse_prefix(lease["subnet"])
-    return lease["scope"], prefix.version, prefix.value, prefix.length

@@ -20,7 +20,7 @@ from ..decide import subnets
 from ..wire import cni, results
 from ..words import versions
 from ..words.errors import BadConfig, BadJson, CniError, InputOutput
-from . import libcni, netfiles, schema
+from . import advice, libcni, netfiles, schema
 from .finding import Finding, error, note, warning
 
 Json = dict[str, Any]
@@ -152,6 +152,9 @@ def judge(
     document = _document(conf, listed) if as_list else listed[0].conf
     found = _all_errors(document, listed, refused) + _warnings(document, listed, alone)
     found += [*(libcni.news(conf, bool(more)) if as_list else ()), *notes]
+    found += [
+        finding for plugin in listed if plugin.is_sriov for finding in advice.of(plugin.path, plugin.conf)
+    ]
     return _placed(found, conf, more)
 
 

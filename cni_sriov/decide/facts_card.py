@@ -12,13 +12,15 @@ from .slot import Slot
 class Holder:
     """A process that has a device open from user space. `kind`: what it is by its maps, "" = neither.
 
-    `by`: what of its was found, each a path and what is there: /proc/12/fd/9, /dev/vfio/3.
+    `by`: what of its was found, each a path and what is there: /proc/12/fd/9, /dev/vfio/3. `memlock`: how many bytes of memory
+    it may lock, None = any number.
     """
 
     pid: int
     name: str
     kind: str = ""
     by: list[tuple[str, str]] = field(default_factory=list)
+    memlock: int | None = None
 
     def __str__(self) -> str:
         return f"{self.name} (pid {self.pid})"

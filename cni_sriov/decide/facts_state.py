@@ -30,7 +30,7 @@ class Nic:
 
 @dataclass(slots=True)
 class Held:
-    """An attachment with a VF. `file` tells of it. `is_vf_gone`: the VF that it took is no more; `dead`: why nobody can
+    """An attachment. `vf` "" = it has a tap of VPP's. `open_in`: processes that drive its VF. `file` tells of it. `is_vf_gone`: the VF that it took is no more; `dead`: why nobody can
     own it any more, "" = somebody may. `mounts`: what keeps its netns while no process is in there. `unleased`: subnets
     that it was given and that nobody has reserved for it by now.
     """
@@ -45,6 +45,11 @@ class Held:
     dead: str = ""
     mounts: list[str] = field(default_factory=list)
     unleased: list[str] = field(default_factory=list)
+    open_in: list[str] = field(default_factory=list)
+
+    @property
+    def subject(self) -> str:
+        return self.vf or self.owner
 
 
 @dataclass(slots=True)

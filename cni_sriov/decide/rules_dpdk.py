@@ -10,6 +10,7 @@ from .trouble import Evidence, Severity, Trouble, by_hand, quoted
 
 _ENOUGH = 512 << 10  # KiB: 256 pages of 2 MiB, what two testpmd with 4096 buffers each had
 _USUAL = 2048
+_LOCKED = 64 << 20  # bytes: VPP had 12 MiB locked for one VF, and 8 MiB carried nothing
 _SYSCTL = "# for good: vm.nr_hugepages in /etc/sysctl.d, or hugepages=N on the kernel's command line"
 
 
@@ -132,6 +133,34 @@ def vpp_takes_pf(facts: Facts) -> Iterator[Trouble]:
             )
 
 
+# memory ----------------------------------------------------------------------------------------------------------------
+
+
+def memlock_low(facts: Facts) -> Iterator[Trouble]:
+    """A program that drives a device by vfio may lock too little memory: its interface appears and carries no traffic.
+
+    warning: a higher limit for its container: `--ulimit memlock=-1:-1`, or LimitMEMLOCK=infinity of the runtime's service
+    """
+    holders = [one for card in facts.cards for one in card.holders]
+    holders += [one for card in facts.cards for vf in card.vfs for one in vf.holders]
+    for holder in {holder.pid: holder for holder in holders}.values():
+        by_vfio = any(path.startswith("/dev/vfio/") for _, path in holder.by)
+        if by_vfio and holder.memlock is not None and holder.memlock < _LOCKED:
+            yield Trouble(
+                "memlock-low",
+                "warning",
+                str(holder),
+                f"{holder} drives a device by vfio, and may lock {holder.memlock >> 10} KiB of memory: where that is too"
+                " little, its interface is there and carries no traffic",
+                "# podman: --ulimit memlock=-1:-1; Kubernetes: LimitMEMLOCK=infinity in the runtime's service."
+                " Then start the container anew",
+                [
+                    Evidence(f"/proc/{holder.pid}/limits", f"Max locked memory {holder.memlock}"),
+                    *(Evidence(source, path) for source, path in holder.by),
+                ],
+            )
+
+
 # crypto --------------------------------------------------------------------------------------------------------------
 
 
@@ -169,5 +198,6 @@ RULES: tuple[Rule, ...] = (
     hugepages_used_up,
     hugetlbfs_missing,
     vpp_takes_pf,
+    memlock_low,
     crypto_accelerator,
 )

@@ -99,7 +99,7 @@ def dead_attachment(facts: Facts) -> Iterator[Trouble]:
     for held in facts.state.held:
         if held.dead and not held.is_vf_gone and held.status != "released":
             why = f"nobody has {held.where} any more, which {held.owner} was given: {held.dead}"
-            yield Trouble("dead-attachment", "note", held.vf, why, "sriovctl gc", [_told(held)])
+            yield Trouble("dead-attachment", "note", held.subject, why, "sriovctl gc", [_told(held)])
 
 
 def not_restored(facts: Facts) -> Iterator[Trouble]:
@@ -109,9 +109,15 @@ def not_restored(facts: Facts) -> Iterator[Trouble]:
     """
     for held in facts.state.held:
         if held.status == "released" and not held.is_vf_gone:
+            who = ", ".join(held.open_in)
             why = f"{held.where} of {held.owner} was given up by a DEL and is not restored yet"
-            remedy = "sriovctl gc\n# says why not, where it cannot"
-            yield Trouble("not-restored", "warning", held.vf, why, remedy, [_told(held)])
+            why += f": it is open in {who}" if who else ""
+            remedy = (
+                f"{by_hand(f'end {who}')}\nsriovctl gc"
+                if who
+                else "sriovctl gc\n# says why not, where it cannot"
+            )
+            yield Trouble("not-restored", "warning", held.subject, why, remedy, [_told(held)])
 
 
 def _told(held: Held) -> Evidence:
@@ -130,7 +136,9 @@ def netns_without_process(facts: Facts) -> Iterator[Trouble]:
             lines = ["# if the container is no more (a runtime that was killed tells nobody):"]
             lines += [_unmount(path) for path in held.mounts]
             remedy = "\n".join([*lines, "sriovctl gc"])
-            yield Trouble("netns-without-process", "note", held.vf, why, remedy, [_told(held), *evidence])
+            yield Trouble(
+                "netns-without-process", "note", held.subject, why, remedy, [_told(held), *evidence]
+            )
 
 
 def _unmount(path: str) -> str:

@@ -22,6 +22,17 @@ def holders(files: Files, address: str) -> list[str]:
     return [named(files, pid) for pid in sorted(pids, key=int)]
 
 
+def by_node(files: Files) -> dict[str, list[str]]:
+    """All of them, by the node that they have open: for who asks about many devices."""
+    found: dict[str, list[str]] = {}
+    for pid in sorted((name for name in files.names("/proc") if name.isdigit()), key=int):
+        where = f"/proc/{pid}/fd"
+        for node in {files.target(f"{where}/{name}") for name in files.names(where)}:
+            if node.startswith(("/dev/vfio/", "/dev/uio")):
+                found.setdefault(node, []).append(named(files, pid))
+    return found
+
+
 def named(files: Files, pid: str) -> str:
     return f"{files.text(f'/proc/{pid}/comm') or '?'} (pid {pid})"
 

@@ -37,6 +37,14 @@ def leave(put: Callable[[Record], None], record: Record, root: str, path: str) -
         )
 
 
+def differences(record: Record) -> list[str]:
+    """For CHECK. One of a device plugin's is not ours to promise."""
+    path = record.device_info
+    return (
+        [f"{path} is not there, or not as ADD wrote it"] if path and files.read(path) != _text(record) else []
+    )
+
+
 def remove(record: Record) -> None:
     """The inverse: what we wrote, and what a killed writer left of it. Not if somebody has written it anew since."""
     path = record.device_info

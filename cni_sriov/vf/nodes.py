@@ -7,7 +7,7 @@ from ..state import cdi
 from ..words.errors import InputOutput, KernelRefused, PfUnusable
 from ..words.failures import Failures
 from ..words.gone import is_gone
-from ..words.plane import DataPlane
+from ..words.plane import SOFTWARE, DataPlane
 from ..words.record import Record
 from .host import Host
 
@@ -24,6 +24,7 @@ def give(host: Host, record: Record, owner: tuple[int, int] | None) -> None:
             f"give VF {record.vf} to {owner[0]}:{owner[1]}: driver {host.sysfs.driver(record.vf)} made no device node",
             "is /dev the host's own, and devtmpfs mounted on it?",
         )
+    found += _of_accelerator(host, plane)
     for path in found:
         has = host.nodes.owner(path)
         if has is not None:
@@ -39,7 +40,8 @@ def give(host: Host, record: Record, owner: tuple[int, int] | None) -> None:
 def take_back(host: Host, record: Record) -> None:
     """As they were found: those that are the VF's still. KernelRefused where one stays another's, after all were tried."""
     owners, failures = _plane(record).owners, Failures()
-    for path in _mine(host, record.vf) if owners else ():
+    mine = [*_mine(host, record.vf), *_of_accelerator(host, _plane(record))] if owners else []
+    for path in mine:
         if path in owners:
             uid, gid = owners[path]
             with failures.of():
@@ -49,11 +51,14 @@ def take_back(host: Host, record: Record) -> None:
 
 
 def differences(host: Host, record: Record, owner: tuple[int, int] | None) -> list[str]:
-    """For CHECK: what is not as `give` left it."""
-    if owner is None:
-        return []
-    found = {path: host.nodes.owner(path) for path in _plane(record).owners}
-    return [f"{path} is {_told(has)}, not {_told(owner)}" for path, has in found.items() if has != owner]
+    """For CHECK: what is not as `give` and `publish` left it."""
+    plane = _plane(record)
+    found = {path: host.nodes.owner(path) for path in plane.owners} if owner is not None else {}
+    wrong = [f"{path} is {_told(has)}, not {_told(owner)}" for path, has in found.items() if has != owner]
+    spec = cdi.path_of(host.cdi_dir, record.vf)
+    if spec in plane.files and not cdi.is_there(host.cdi_dir, record.vf, _shown(host, record.vf)):
+        wrong.append(f"{spec} is not there, or not as ADD wrote it")
+    return wrong
 
 
 def _set(host: Host, path: str, owner: tuple[int, int]) -> None:
@@ -135,6 +140,10 @@ def _shown(host: Host, address: str) -> list[str]:
     ways = {CONTAINER: groups, IOMMUFD: [path for path in mine if path.startswith(OF_DEVICES)]}
     through, found = next(((way, paths) for way, paths in ways.items() if paths), ("", mine))
     return [*([through] if through and host.nodes.owner(through) is not None else []), *found]
+
+
+def _of_accelerator(host: Host, plane: DataPlane) -> list[str]:
+    return _mine(host, plane.crypto) if plane.crypto not in {"", SOFTWARE} else []
 
 
 def _mine(host: Host, address: str) -> list[str]:

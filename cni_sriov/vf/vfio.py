@@ -15,6 +15,7 @@ from ..decide.planner import Facts
 from ..kernel import binding, holders, modules
 from ..kernel.netlink import ZERO_MAC, Netlink
 from ..kernel.netns import Netns
+from ..state import deviceinfo
 from ..words.domain import VF, IpamResult, Link, Route
 from ..words.errors import BadConfig, DriverRefused, KernelRefused, PfUnusable
 from ..words.modules import UIO, VFIO
@@ -212,7 +213,8 @@ def differences(host: Host, record: Record, conf: NetConf, _netns: Netns, _pod: 
     now = host.sysfs.driver(record.vf)
     if now != plane.driver:
         return [f"VF {record.vf} is on {now or 'no driver'}, not {plane.driver}"]
-    return nodes.differences(host, record, conf.plane.owner) + crypto.differences(host, record)
+    wrong = nodes.differences(host, record, conf.plane.owner) + crypto.differences(host, record)
+    return wrong + deviceinfo.differences(record)
 
 
 # and back -------------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cni_sriov.kernel.netlink import Netlink
     from cni_sriov.kernel.netns import Netns
+    from cni_sriov.kernel.nodes import Nodes
     from cni_sriov.kernel.sysfs import Sysfs
     from cni_sriov.words.domain import Link
 
@@ -34,6 +35,7 @@ class Card(Protocol):
 
     host: Netlink
     sysfs: Sysfs
+    nodes: Nodes
 
     def open_netns(self, path: str) -> Netns: ...
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 from errno import ENODEV, ENOENT
 from typing import TYPE_CHECKING
 
-from .card import PF, VF, VF_PCI, refusal, vf_of
+from cni_sriov.kernel.netlink import ZERO_MAC
+
+from .card import MAC, OWN_MAC, PF, VF, VF_PCI, refusal, vf_of
 
 if TYPE_CHECKING:
     from .card import Card
@@ -42,14 +44,64 @@ def vfio_takes_the_vf_and_leaves_what_the_pf_has(card: Card) -> None:
     assert link.mac != was  # it is random: nobody gave it an admin MAC
 
 
+def a_driver_that_comes_finds_the_admin_mac_that_stands(card: Card) -> None:
+    """Whoever has the VF meanwhile hears of none of it."""
+    pf = card.host.ifindex(PF)
+    card.load("vfio-pci")
+    give(card, VF_PCI, "vfio-pci")
+
+    card.host.set_vf_mac(pf, 0, MAC)
+    assert card.host.vf_state(pf, 0).mac == MAC
+
+    give(card, VF_PCI, "")
+    assert vf_of(card).mac == MAC
+    card.host.set_vf_mac(pf, 0, ZERO_MAC)
+    card.host.set_mac(vf_of(card).ifindex, OWN_MAC)
+    assert (vf_of(card).mac, card.host.vf_state(pf, 0).mac) == (OWN_MAC, OWN_MAC)
+
+
+def a_driver_that_lets_go_leaves_what_driver_override_says(card: Card) -> None:
+    card.load("vfio-pci")
+    card.sysfs.set_override(VF_PCI, "vfio-pci")
+
+    card.sysfs.unbind(VF_PCI)
+
+    assert (card.sysfs.driver(VF_PCI), card.sysfs.has_netdev(VF_PCI)) == ("", False)
+    card.sysfs.probe(VF_PCI)
+    assert card.sysfs.driver(VF_PCI) == "vfio-pci"
+    give(card, VF_PCI, "")
+
+
 def uio_takes_a_vf_although_that_has_no_interrupt_line(card: Card) -> None:
     card.load("uio_pci_generic")
 
     give(card, VF_PCI, "uio_pci_generic")
 
     assert card.sysfs.driver(VF_PCI) == "uio_pci_generic"
+    (node,) = card.nodes.of(VF_PCI)
+    assert (node, card.nodes.owner(node)) == ("/dev/uio0", (0, 0))
     give(card, VF_PCI, "")
+    assert card.nodes.owner(node) is None
     assert (card.sysfs.driver(VF_PCI), vf_of(card).mtu) == ("igbvf", 1500)
+
+
+def a_groups_node_is_roots_and_goes_with_the_driver(card: Card) -> None:
+    """The next one of the same number is another one."""
+    nodes = card.nodes
+    card.load("vfio-pci")
+    assert (nodes.of(VF_PCI), nodes.owner("/dev/vfio/vfio")) == ([], (0, 0))
+
+    give(card, VF_PCI, "vfio-pci")
+
+    node = next(path for path in nodes.of(VF_PCI) if "/devices/" not in path)
+    assert nodes.owner(node) == (0, 0)
+    nodes.set_owner(node, 1000, 36)
+    assert nodes.owner(node) == (1000, 36)
+    give(card, VF_PCI, "")
+    assert (nodes.owner(node), refusal(lambda: nodes.set_owner(node, 0, 0))) == (None, ENOENT)
+    give(card, VF_PCI, "vfio-pci")
+    assert nodes.owner(node) == (0, 0)
+    give(card, VF_PCI, "")
 
 
 def a_probe_that_binds_nothing_succeeds(card: Card) -> None:
@@ -106,7 +158,10 @@ def pf_without_its_driver_has_no_vfs_and_comes_back_down_with_its_mac(card: Card
 
 FACTS = (
     vfio_takes_the_vf_and_leaves_what_the_pf_has,
+    a_driver_that_comes_finds_the_admin_mac_that_stands,
+    a_driver_that_lets_go_leaves_what_driver_override_says,
     uio_takes_a_vf_although_that_has_no_interrupt_line,
+    a_groups_node_is_roots_and_goes_with_the_driver,
     a_probe_that_binds_nothing_succeeds,
     a_probe_leaves_what_is_bound,
     a_device_that_is_gone_has_no_override_and_is_not_probed,

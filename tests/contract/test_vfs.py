@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cni_sriov.kernel.netlink import Netlink
     from cni_sriov.kernel.netns import Netns
+    from cni_sriov.kernel.nodes import Nodes
     from cni_sriov.kernel.sysfs import Sysfs
 
     from .node import Node
@@ -31,6 +32,7 @@ class FakeCard:
         self.world.tree.add_iommu()
         self.host: Netlink = self.world.netlink
         self.sysfs: Sysfs = self.world.sysfs
+        self.nodes: Nodes = self.world.nodes
         self.open_netns, self.pod_netlink = self.world.open_netns, self.world.pod_netlink
 
     def add_pod(self) -> Netns:

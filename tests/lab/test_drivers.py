@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests import bundle
+from tests.cdi import check
 
 from .ctl import document, sriovctl
 from .node import CONF, Node, changes
@@ -18,6 +19,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 VF, PF = "0000:01:10.0", "0000:01:00.0"
 NAME = f"{PORTS[0]}v0"
+CDI = f"/var/run/cdi/cni-sriov.dev-vf_{VF}.json"
 # a group and its device, as DPDK does it (Documentation/driver-api/vfio.rst)
 HOLD = """
 import fcntl, os, signal, struct, sys
@@ -66,13 +68,35 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
     vf = node.vf(PORTS[0], 0)
     assert (vf["vlan_list"][0]["vlan"], vf["spoofchk"], vf["trust"]) == (100, False, True)
     assert outcome(node.vm, f"bind {VF} auto")["changed"] is False
+    cdi_device = json.loads(node.vm.run(f"cat {CDI}").stdout)
+    check(cdi_device)
+    group = node.vm.run(f"basename $(readlink /sys/bus/pci/devices/{VF}/iommu_group)").stdout.strip()
+    shown = [given["path"] for given in cdi_device["devices"][0]["containerEdits"]["deviceNodes"]]
+    assert (cdi_device["devices"][0]["name"], shown) == (VF, ["/dev/vfio/vfio", f"/dev/vfio/{group}"])
+    node.vm.run(" && ".join(f"test -c {path}" for path in shown))
+    use_and_leave(node)
     home = outcome(node.vm, f"restore {PORTS[0]}:0")
 
     assert (home["changed"], home["netdev"], home["notes"]) == (True, NAME, [])
     assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
     assert changes(before, node.card()) == []
+    node.vm.run(f"! test -e {CDI}")
     undo = f"ip link set {PORTS[0]} vf 0 vlan 0 spoofchk on trust off; ip link set {NAME} down mtu 1500"
     node.vm.run(f"{undo}; ip link property del dev {NAME} altname first-of-them")
+
+
+def use_and_leave(node: Node) -> None:
+    """An ADD that names the VF has it as it is, with the MAC that its program will get; after DEL it is as it was."""
+    conf = {"cniVersion": "1.1.0", "name": "fast", "type": "sriov", "deviceID": VF, "vlan": 200}
+    found, cdi = node.vf(PORTS[0], 0), node.vm.get(CDI)
+    node.add_netns("c1")
+    added = node.cni("ADD", conf, "c1")
+    (interface,) = added.document["interfaces"]
+    vf = node.vf(PORTS[0], 0)
+    assert (interface["pciID"], interface["mac"], vf["vlan_list"][0]["vlan"]) == (VF, vf["address"], 200)
+    assert node.cni("DEL", conf, "c1").code == 0
+    assert (driver(node.vm), override(node.vm), node.vm.get(CDI)) == ("vfio-pci", "vfio-pci", cdi)
+    assert node.vf(PORTS[0], 0) == found
 
 
 def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) -> None:

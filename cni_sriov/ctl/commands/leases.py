@@ -13,9 +13,9 @@ def arguments(_: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
-    from .. import node
+    from .. import leased
 
-    leases = node.leases(tool.make_host(options.state_dir))
+    leases = leased.leases(tool.make_host(options.state_dir))
     if options.json:
         write_json(tool, {"leases": leases})
     else:

@@ -16,6 +16,7 @@ from ...words.device import Device
 from ...words.failures import Failures
 
 _DEVICES = ("/dev/vfio/", "/dev/uio", "/sys/devices/", "/sys/bus/pci/devices/")
+_CAP_IPC_LOCK = 1 << 14  # linux/capability.h
 # its huge pages, which a container may have elsewhere: eal_get_hugefile_path
 _OF_DPDK = re.compile(r"map_\d+$")
 _VPP = ("/vpp_plugins/", "/libvlib.so", "/bin/vpp")
@@ -25,12 +26,15 @@ _DPDK = ("/librte_eal.so", "/rtemap_", "/dpdk/rte/", "/fbarray_")
 
 @dataclass(slots=True)
 class Process:
-    """`has`: what it has open or mapped, each as (the file in /proc, what that says)."""
+    """`has`: what it has open or mapped, each as (the file in /proc, what that says). `memlock`: how many bytes it may lock,
+    None = any number.
+    """
 
     pid: int
     name: str
     kind: str = ""
     has: list[tuple[str, str]] = field(default_factory=list)
+    memlock: int | None = None
 
 
 def scan(files: Files, failures: Failures, hugetlbfs: list[str]) -> list[Process]:
@@ -56,7 +60,18 @@ def _look(files: Files, pid: int, interest: tuple[str, ...]) -> Process:
     if process.has:
         process.name = files.text(f"{proc}/comm") or "?"
         process.kind = _kind(process.name, [path for _, path in said])
+        process.memlock = _memlock(files, proc)
     return process
+
+
+def _memlock(files: Files, proc: str) -> int | None:
+    """The soft limit of proc_pid_limits(5), which does not count for CAP_IPC_LOCK (vfio_lock_acct in vfio_iommu_type1.c)."""
+    status, limits = files.text(f"{proc}/status") or "", files.text(f"{proc}/limits") or ""
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    if effective and int(effective[1], 16) & _CAP_IPC_LOCK:
+        return None
+    limit = re.search(r"^Max locked memory\s+(\d+)", limits, re.MULTILINE)
+    return int(limit[1]) if limit else None
 
 
 def _path_of(line: str) -> str:
@@ -78,5 +93,5 @@ def holders(files: Files, found: list[Process], device: Device) -> list[Holder]:
     for process in found:
         by = [(source, path) for source, path in process.has if path in nodes or below in path]
         if by:
-            held.append(Holder(process.pid, process.name, process.kind, by))
+            held.append(Holder(process.pid, process.name, process.kind, by, process.memlock))
     return held

@@ -19,7 +19,7 @@ from ...words.failures import Failures
 from ...words.lease import LeaseDir
 from ...words.pci import is_userspace
 from ...words.record import Record
-from .. import baseline, gc, node
+from .. import baseline, gc, node, places, unreadable
 from ..gc import Verdict
 from ..node import PfRow, VfRow
 from . import away
@@ -114,7 +114,7 @@ def _held(host: Host, records: list[Record], verdicts: list[Verdict], failures: 
         held = Held(
             owner,
             record.vf,
-            _where(host, record),
+            places.of(host, record),
             record.netns,
             record.status,
             _file(host, record, claimed),
@@ -122,6 +122,8 @@ def _held(host: Host, records: list[Record], verdicts: list[Verdict], failures: 
             mounts=_mounts(record, living),
         )
         with failures.of(attachment=owner):
+            if record.plane is not None and record.vf:
+                held.open_in = places.open_in(host, record.vf)
             held.is_vf_gone = bool(card.lost(host, record))
             held.unleased = _unleased(host, record)
         found.append(held)
@@ -134,16 +136,10 @@ def _leases(verdicts: list[Verdict]) -> list[DeadLease]:
     return [DeadLease(one.what, one.owner, one.reason) for one in dead]
 
 
-def _where(host: Host, record: Record) -> str:
-    pf = host.sysfs.pf_by_pci(record.pf) if record.pf else None
-    name = pf.ifname if pf is not None and pf.ifname else record.pf
-    return f"{name} vf {record.vf_index}" if name else f"VF {record.vf}"
-
-
 def _file(host: Host, record: Record, claimed: dict[str, str]) -> str:
     if record.adopted:
         return record.adopted
-    if record.vf in claimed:
+    if record.vf in claimed or not record.vf:
         return host.ledger.claim_path(record)
     return f"{host.ledger.state_dir}/{record.attachment.filename}"
 
@@ -203,7 +199,7 @@ def _drifted(host: Host, rows: list[PfRow]) -> list[Drifted]:
 
 def _unread(host: Host, rows: list[PfRow], wanted: str) -> list[Unread]:
     found = []
-    for one in [] if wanted else node.unreadable(host):
+    for one in [] if wanted else unreadable.look(host):
         command = f"sriovctl gc --forget {quoted(one['file'])}"
         told = one["remedy"].partition(", or give it up")[0]
         gives_up = "gc --forget" in one["remedy"]

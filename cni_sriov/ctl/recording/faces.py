@@ -40,6 +40,9 @@ class RecordedFiles(Files):
     def target(self, path: str) -> str:
         return self._told(self.tree.target, path, EINVAL) or ""
 
+    def number(self, path: str) -> int:
+        raise InputOutput(f"look at {path}: it is not in the recording", AGAIN)
+
     def real(self, path: str) -> str:
         return self._told(self.tree.real, path) or ""
 

@@ -56,10 +56,11 @@ class SpyFiles(Files):
 class SpyHost(Host):
     """The real one behind it; it changes nothing."""
 
-    __slots__ = ("real", "recording", "spy")
+    __slots__ = ("camera", "real", "recording", "spy")
 
-    def __init__(self, real: Host, kept: Recording) -> None:
+    def __init__(self, real: Host, kept: Recording, camera: Camera) -> None:
         super().__init__(real.ledger, real.log, real.sysfs)
+        self.camera = camera
         self.real = real
         self.recording = kept
         self.spy = SpyNetlink(real.netlink, kept.told)
@@ -67,6 +68,10 @@ class SpyHost(Host):
     @property
     def netlink(self) -> Netlink:
         return self.spy
+
+    @property
+    def files(self) -> Files:
+        return SpyFiles(self.real.files.root, self.camera)
 
     @property
     def own_netns(self) -> Netns:
@@ -124,16 +129,23 @@ class RecordedNetns(Netns):
 class RecordedHost(Host):
     """`recording` instead of a node. What would change something is refused, what was not asked is an error."""
 
-    __slots__ = ("recording", "told")
+    __slots__ = ("of_node", "recording", "told")
 
-    def __init__(self, ledger: Ledger, log: Log, sysfs: RecordedSysfs, kept: Recording) -> None:
+    def __init__(
+        self, ledger: Ledger, log: Log, sysfs: RecordedSysfs, kept: Recording, of_node: Files
+    ) -> None:
         super().__init__(ledger, log, sysfs)
         self.recording = kept
+        self.of_node = of_node
         self.told = RecordedNetlink(kept.told)
 
     @property
     def netlink(self) -> Netlink:
         return self.told
+
+    @property
+    def files(self) -> Files:
+        return self.of_node
 
     @property
     def own_netns(self) -> Netns:

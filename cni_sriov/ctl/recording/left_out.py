@@ -123,6 +123,11 @@ def _first_cpu(text: str) -> str:
     return text.partition("\n\n")[0] + "\n"
 
 
+def _status(text: str) -> str:
+    """Of /proc/PID/status: what it may do."""
+    return "".join(f"{line}\n" for line in text.splitlines() if line.startswith("CapEff:"))
+
+
 def _modules(text: str) -> str:
     return "".join(f"{line}\n" for line in text.splitlines() if _MODULES.search(line))
 
@@ -134,6 +139,7 @@ def _cmdline(text: str) -> str:
 
 _EDITS: tuple[tuple[str, Callable[[str], str]], ...] = (
     (r"^/proc/\d+/maps$", _maps),
+    (r"^/proc/\d+/status$", _status),
     (r"^/proc/mounts$|^/proc/\d+/mounts$", _mounts),
     (r"^/proc/(\d+|self)/mountinfo$", _mountinfo),
     (r"^/proc/cpuinfo$", _first_cpu),

@@ -79,7 +79,7 @@ def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures:
     camera = Camera(tool.files.root)
     recording = Recording(__version__, tree=camera.tree, node=_node(real, tool, failures))
     scope.take(camera, progress, failures)
-    _take_links(real, SpyHost(real, recording), recording, failures)
+    _take_links(real, SpyHost(real, recording, camera), recording, failures)
     ours = Camera("", camera.tree)  # a Ledger's directories are this machine's, wherever the other files are
     for directory in state.directories(real, tool.data_dir):
         progress(f"state in {directory}")
@@ -87,7 +87,7 @@ def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures:
             state.take(ours, directory)
     spying = replace(
         tool,
-        make_host=lambda named: SpyHost(tool.make_host(named), recording),
+        make_host=lambda named: SpyHost(tool.make_host(named), recording, camera),
         files=SpyFiles(tool.files.root, camera),
     )
     attachments: list[str] = []

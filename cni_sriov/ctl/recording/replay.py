@@ -49,7 +49,7 @@ def replayed(tool: Tool, recording: Recording, root: str) -> Tool:
         log = Log("none")
         ledger = Ledger(root + node.state_dir, log, root + node.run_dir, node.boot_id or "none")
         sysfs = RecordedSysfs(tree=tree, inodes=node.inodes, kind=node.sysfs)
-        return RecordedHost(ledger, log, sysfs, recording)
+        return RecordedHost(ledger, log, sysfs, recording, files)
 
     return replace(
         tool,

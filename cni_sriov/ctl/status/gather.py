@@ -23,12 +23,13 @@ from ...words.failures import Failures
 from ...words.lease import Lease
 from ...words.pci import is_userspace
 from ...words.record import Record
-from .. import node
+from .. import node, unreadable
 from ..node import PfRow, VfRow
-from . import sections
+from . import sections, taps
 from .facts import PfFacts, VfFacts
 from .naming import Naming
 from .sections import Bound
+from .taps import Tap
 
 _HOSTNAME = "/proc/sys/kernel/hostname"
 _COUNTERS = "read counters"
@@ -43,6 +44,7 @@ class Status:
     unreadable: list[dict[str, str]]
     unseen: list[str] = field(default_factory=list)
     node: str = ""
+    taps: list[Tap] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """A contract: conf/status.schema.json."""
@@ -51,6 +53,7 @@ class Status:
             "devices": [row.to_json() for row in self.devices],
             "unreadable": self.unreadable,
             "unseen": self.unseen,
+            "taps": [tap.to_json() for tap in self.taps],
         }
 
 
@@ -68,7 +71,8 @@ def look(host: Host, files: Files, naming: Naming | None = None) -> Status:
     name = ""
     with failures.of():
         name = files.text(_HOSTNAME) or ""
-    return Status(pfs, rows, node.unreadable(host), failures.told, name)
+    found_taps = taps.look(host, failures)
+    return Status(pfs, rows, unreadable.look(host), failures.told, name, found_taps)
 
 
 def leases(host: Host, found: Status) -> list[Lease]:

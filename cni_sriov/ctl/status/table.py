@@ -14,6 +14,7 @@ from ...words.record import VfState
 from ..node import PfRow, VfRow
 from ..screen import Column, Screen, amount, cell, clean, short_id
 from .gather import Status
+from .taps import Tap
 
 _STATES = {"free": "green", "attached": ""}
 _PLAIN = (
@@ -48,6 +49,8 @@ def show(screen: Screen, found: Status, is_wide: bool = False) -> None:
         screen.table(_WIDE if is_wide else _PLAIN, rows)
     for pf in found.pfs:
         screen.line(pf_line(pf, is_wide))
+    for tap in found.taps:
+        screen.line(tap_line(tap))
     for one in found.unreadable:
         screen.line(f"{one['file']} cannot be read: {one['reason']}; {one['remedy']}", "red")
     for sentence in found.unseen:
@@ -128,6 +131,16 @@ def container(vf: VfRow) -> Text:
         return cell(vf.told, style)
     who = f"{short_id(vf.record.attachment.container_id)}/{vf.record.attachment.ifname}"
     return cell(who if vf.state == "attached" else f"{who} ({vf.told})", style)
+
+
+def tap_line(tap: Tap) -> Text:
+    """An attachment without a VF has no row."""
+    who = f"{short_id(tap.record.attachment.container_id)}/{tap.record.attachment.ifname}"
+    subnets = ", ".join(lease.subnet for lease in tap.leases)
+    line = Text(clean(f"{who}: a tap of VPP at {tap.socket}, {subnets or 'without a subnet'}"))
+    if tap.state != "attached":
+        line.append(clean(f"; {tap.reason or tap.state}"), style="yellow")
+    return line
 
 
 def pf_line(row: PfRow, is_wide: bool = False) -> Text:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...words.origin import Origin
+from ...words.plane import SOFTWARE, DataPlane
 from ...words.record import Record, VfState
 from .lines import Line
 
@@ -65,14 +66,18 @@ def _of_record(record: Record, place: str) -> Iterator[Event]:
     who = f"pod {origin.pod}" if origin.pod else f"container {record.attachment.container_id}"
     uid = f" (UID {origin.uid})" if origin.uid else ""
     yield Event(time, "asked", f"{who}{uid}", f"{record.attachment.ifname} on network {record.network}")
-    yield Event(time, "claimed", f"VF {record.vf} ({place})", origin.reason or _UNKNOWN)
+    what = f"VF {record.vf} ({place})" if record.vf else place
+    yield Event(time, "claimed", what, origin.reason or _UNKNOWN)
     base = record.baseline
-    if base is None:
+    if base is None and record.vf:
         yield Event("", "found", "nothing yet", "its ADD died before it had looked at the VF, or runs")
         return
-    yield Event("", "found", _found(base), "what DEL puts back")
+    if base is not None and record.vf:
+        yield Event("", "found", _found(base) or "no interface", "what DEL puts back")
     for name, value in record.settings.asked().items():
-        yield Event("", "set", f"{_KEYS.get(name, name)} {_word(value)}", _was(base, name))
+        yield Event("", "set", f"{_KEYS.get(name, name)} {_word(value)}", _was(base or VfState(), name))
+    if record.plane is not None:
+        yield from _of_plane(record, record.plane)
     for lease in record.leases:
         beyond = f", gateway {lease.gateway}" if lease.gateway else ""
         yield Event("", "leased", lease.subnet, f"address {lease.address}{beyond}")
@@ -80,11 +85,33 @@ def _of_record(record: Record, place: str) -> Iterator[Event]:
         yield Event("", "address", address, f"of IPAM plugin {record.ipam.get('type', '')}".rstrip())
 
 
+def _of_plane(record: Record, plane: DataPlane) -> Iterator[Event]:
+    """What was done for a program in user space."""
+    if plane.driver:
+        is_same = plane.driver == record.driver
+        was = "it was on that before, and stays there" if is_same else f"was {record.driver or 'none'}"
+        yield Event("", "driver", plane.driver, was)
+    for path, owner in sorted(plane.owners.items()):
+        yield Event("", "owner", path, f"was {':'.join(map(str, owner))}")
+    if plane.crypto:
+        is_software = plane.crypto == SOFTWARE
+        yield Event(
+            "", "crypto", plane.crypto, "no QAT VF was free" if is_software else "a QAT VF, until DEL"
+        )
+    for path in plane.files:
+        yield Event("", "wrote", path, "DEL removes it")
+    tag, directory = plane.vpp.get("tag"), plane.vpp.get("directory")
+    if isinstance(directory, str):
+        yield Event("", "wrote", directory, "files for the container's VPP")
+    if isinstance(tag, str):
+        yield Event("", "tap", f"tag {tag}", f"sw_if_index {plane.vpp.get('index', 'not known yet')}")
+
+
 def _found(base: VfState) -> str:
     facts = {
         "": base.ifname,
         "MAC": base.own_mac,
-        "MTU": base.mtu,
+        "MTU": base.mtu or None,
         "vlan": base.vlan,
         "spoofchk": base.spoofchk,
         "trust": base.trust,
@@ -112,7 +139,7 @@ def _of_line(line: Line, record: Record | None) -> Event:
     """Without what the Record has said before it."""
     known = set() if record is None else {str(record.attachment), record.vf}
     fields = {key: value for key, value in line.fields.items() if value not in known}
-    if record is not None and (line.message, line.fields.get("vf")) == ("attached", record.vf):
+    if record is not None and (line.message, line.fields.get("vf", "")) == ("attached", record.vf):
         fields = {}
     told = "; ".join(f"{key} {value}" for key, value in fields.items())
     is_bad = line.level in {"warning", "error", "panic", "fatal"}

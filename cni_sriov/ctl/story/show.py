@@ -44,6 +44,8 @@ def _title(story: Story) -> str:
     if who is None:
         return f"VF {story.subject.vf} ({story.place}): nobody has it"
     has = "on" if story.subject.record is not None else "finished; it was on"
+    if story.subject.record is not None and not story.subject.vf:
+        return f"{who}: on {story.place}"
     return f"{who}: {has} VF {story.subject.vf} ({story.place})" if story.subject.vf else f"{who}: finished"
 
 

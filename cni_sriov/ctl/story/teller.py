@@ -9,7 +9,7 @@ from ...vf.host import Host
 from ...words.failures import Failures
 from ...words.origin import Origin
 from ...words.record import Record
-from .. import node
+from .. import node, places
 from ..tool import Tool
 from . import events, logs, subjects
 from .lines import Line
@@ -87,10 +87,14 @@ def run(tool: Tool, host: Host, target: str, more_logs: list[str]) -> Told:
 
 def _story(host: Host, subject: Subject, lines: list[Line], states: dict[str, str]) -> Story:
     own = [line for line in lines if subject.has(line)]
-    vf = subject.vf or next((line.fields["vf"] for line in reversed(own) if "vf" in line.fields), "")
+    vf = subject.vf
+    if subject.record is None:
+        vf = vf or next((line.fields["vf"] for line in reversed(own) if "vf" in line.fields), "")
     subject.vf = vf
-    place = _place(host, subject.record, vf) if vf else ""
+    place = _place(host, subject.record, vf)
     state = states.get(vf, "") if subject.record is not None or subject.whole else ""
+    if subject.record is not None and not vf:
+        state = node.state_of(host, subject.record)[0]
     return Story(subject, place, events.timeline(subject.record, own, place, state))
 
 
@@ -102,7 +106,9 @@ def _states(host: Host) -> dict[str, str]:
 
 
 def _place(host: Host, record: Record | None, vf: str) -> str:
-    """Like enp1s0f0 vf 3; the address where its PF is not visible."""
+    """Like enp1s0f0 vf 3; the address where its PF is not visible, or what it has instead of a VF."""
+    if not vf:
+        return places.of(host, record) if record is not None else ""
     found = vf
     with Failures().of():
         pf, index = host.sysfs.pf_of_vf(vf), host.sysfs.vf_index(vf)

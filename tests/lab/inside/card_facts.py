@@ -8,8 +8,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from cni_sriov.kernel.files import Files
 from cni_sriov.kernel.netlink import Netlink
 from cni_sriov.kernel.netns import Netns, inside
+from cni_sriov.kernel.nodes import Nodes
 from cni_sriov.kernel.sysfs import Sysfs
 from tests.contract import card, drivers
 
@@ -24,6 +26,7 @@ class GuestCard:
     def __init__(self) -> None:
         self.host = Netlink()
         self.sysfs = Sysfs()
+        self.nodes = Nodes(Files())
         run("udevadm", "control", "--stop-exec-queue")
 
     def open_netns(self, path: str) -> Netns:

@@ -175,6 +175,7 @@ PROGRAMS: list[tuple[Json, str]] = [
     ({"deviceID": "0000:01:10.0"}, GOOD),  # it may be on a user-space driver
     ({"pciBusID": "0000:01:10.0"}, GOOD),
     ({"runtimeConfig": {"deviceID": "0000:01:10.0"}}, GOOD),
+    ({"master": None, "dpdk": {"pci_addr": "0000:01:10.0"}}, GOOD),
     ({"driver": "auto"}, GOOD),
     ({"dpdk": {"dpdk_driver": "igb_uio"}}, GOOD),
     ({"dpdk": {"kernel_driver": "igbvf"}}, BAD),
@@ -183,6 +184,7 @@ PROGRAMS: list[tuple[Json, str]] = [
 GOOD_VPP: dict[str, list[Any]] = {
     "directory": ["/a", "/run/vpp/{containerID}", "/run/{namespace}.{pod}/x", "/A_z0/.+@=,~-/v"],
     "mountedAt": ["/etc/vpp", "/" + "a" * 199, None],
+    "runtimeDir": ["/run/vpp", "/" + "a" * 89, None],
     "tap": [
         {},
         {"name": "eth0"},
@@ -202,6 +204,7 @@ BAD_VPP: dict[str, list[Any]] = {
     "directory": ["", "run/vpp", "/", "/run/../etc", "/run/./x", "/run//x", "/run/", "/run/{pid}", "/run/{pod", "/run/}", "/run/{POD}",
                   "/run/a b", "/run/a\n", "/run/$x", "/run/#", "/run/\u0430", "/run/{}", "/run/{{pod}}", 5],
     "mountedAt": ["/etc/{pod}", "/etc/v pp", "/etc/#", "etc", "/", "/" + "a" * 200, "/..", 5],
+    "runtimeDir": ["/run/{pod}", "/run/v pp", "run", "/", "/" + "a" * 90, "/..", 5],
     "tap": [True, [], "eth0", {"name": ""}, {"name": "a" * 16}, {"name": "a b"}, {"name": "."}, {"name": "-a"}, {"name": "x/y"}, {"defaultRoute": 1}],
     "mainCore": [-1, 1024, "0", True],
     "workerCores": ["", "2-", "-3", "2,,3", "2 3", "a", 2, "2-3\n"],
@@ -236,6 +239,8 @@ PLANE: list[Row] = [
       for verdict, key, values in ((GOOD, "socket", ["/run/vpp/api.sock"]), (BAD, "socket", ["", "api.sock", "/a/../b", 5]), (GOOD, "table", [0, 4294967294]), (BAD, "table", [-1, 4294967295, "0", True]), (GOOD, "directory", ["/a"])) for value in values],
     *[(f"{key} with the host's VPP", conf(**({"master": None, "vpp": {"mode": "host"}} | {key: value})), BAD) for key, value in VF_ONLY.items()],
     *[(f"{key} with the host's VPP", conf(master=None, vpp={"mode": "host"}, **{key: value}), GOOD) for key, value in {"mtu": 1400, "mac": "02:00:00:00:00:01", "acceptRA": True, "announceWait": 5, "pfUp": False}.items()],
+    ("vpp.workerCores without a mainCore", conf(vpp={"directory": "/run/vpp", "workerCores": "2"}), BAD),
+    ("vpp.workerCores with the mainCore", conf(vpp={"directory": "/run/vpp", "mainCore": 3, "workerCores": "2-4"}), COMPARE),
     ("vpp in another case", conf(VPP={"Directory": "/run/vpp", "MountedAt": "/x", "Tap": {"Name": "eth0", "defaultroute": True}}), GOOD),
     *[(f"{key} without a netdev", conf(driver="vfio-pci", **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],
     *[(f"{key} with dpdk_driver", conf(dpdk={"dpdk_driver": "igb_uio"}, **{key: value}), BAD) for key, value in NETDEV_ONLY.items()],

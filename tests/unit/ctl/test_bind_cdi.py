@@ -108,3 +108,15 @@ def test_refused_before_it_lets_go_it_is_as_it_was(card: World) -> None:
     assert sriovctl(card, "restore", VF).status == 1
 
     assert shown(card) == before
+
+
+@pytest.mark.parametrize("argv", [("restore", VF), ("unbind", VF), ("bind", VF, "uio_pci_generic")])
+def test_it_is_gone_before_the_driver_lets_go(card: World, argv: tuple[str, ...]) -> None:
+    """No container may be given a group that is another VF's when it starts."""
+    assert sriovctl(card, "bind", VF, "vfio-pci").status == 0
+    seen = []
+    card.kernel.before("unbind", lambda *_: seen.append(shown(card)))
+
+    assert sriovctl(card, *argv).status == 0
+
+    assert seen == [{}]

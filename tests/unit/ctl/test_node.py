@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.unit import dpdk
 from tests.unit.ctl.tool import attach, sriovctl
 from tests.world import World
 
@@ -16,29 +17,23 @@ def test_a_damaged_claim_hides_no_owner(world: World) -> None:
     assert pf["vfs"][0]["owner"]["containerID"] == "c1"
 
 
-def test_leases_of_all_data_directories(world: World) -> None:
-    attach(world)
-    world.kernel.add_pod("/run/netns/pod2")
-    other = world.ipam(
-        dataDir=str(world.root / "data2"), scope="b", pools=[{"subnet": "fd00::/48", "prefixLength": 64}]
-    )
-    assert (
-        world.call("ADD", world.conf(ipam=other, name="six"), container="c2", netns="/run/netns/pod2").code
-        == 0
-    )
+def test_an_accelerator_goes_with_the_vf_of_its_attachment(world: World) -> None:
+    """Nobody rebinds it, or takes the VFs of its card away."""
+    dpdk.furnish(world)
+    card = world.kernel.add_pf("qat0", "0000:02:00.0", numvfs=2)
+    accelerator = card.vfs[0]
+    dpdk.ahead(world, accelerator)
+    (world.kernel.tree.device(accelerator.pci_address) / "device").write_text("0x4941\n")
+    attach(world, driver="vfio-pci", crypto="auto")
 
-    run = sriovctl(world, "leases", "--json")
+    rows = {pf["name"]: pf["vfs"][0] for pf in sriovctl(world, "status", "--json").document["pfs"]}
 
-    assert run.document["leases"] == [
-        {
-            "scope": "b", "subnet": "fd00::/64", "address": "fd00::2/64", "gateway": "fd00::1", "network": "six",
-            "containerID": "c2", "ifname": "net1", "sticky": "", "dataDir": str(world.root / "data2"),
-        },
-        {
-            "scope": "default", "subnet": "10.10.0.0/24", "address": "10.10.0.2/24", "gateway": "10.10.0.1",
-            "network": "fast", "containerID": "c1", "ifname": "net1", "sticky": "", "dataDir": str(world.data_dir),
-        },
-    ]  # fmt: skip
-    table = sriovctl(world, "leases").out.splitlines()
-    assert table[0].split() == ["subnet", "address", "gateway", "network", "container", "scope"]
-    assert table[1].split() == ["fd00::/64", "fd00::2", "fd00::1", "six", "c2/net1", "b"]
+    assert rows["enp1s0f0"]["userspace"]["crypto"] == accelerator.pci_address
+    assert (rows["qat0"]["state"], rows["qat0"]["owner"]["containerID"]) == ("attached", "c1")
+    assert (rows["qat0"]["leases"], rows["qat0"]["mac"]) == ([], "")
+    for argv in (
+        ("bind", accelerator.pci_address, "uio_pci_generic"),
+        ("vfs", "qat0", "0"),
+    ):
+        run = sriovctl(world, *argv)
+        assert (run.status, "attached to c1/net1" in run.out + run.err) == (1, True), run.err

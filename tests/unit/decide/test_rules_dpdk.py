@@ -9,6 +9,7 @@ import pytest
 
 from cni_sriov.decide import rules_dpdk as rules
 from cni_sriov.decide.facts import Facts, Rule
+from cni_sriov.decide.facts_card import Holder
 from cni_sriov.decide.facts_machine import HugeFile
 from cni_sriov.words.device import Device
 from cni_sriov.words.hugepages import HugePages
@@ -155,3 +156,27 @@ def test_crypto_has_a_qat_or_software_and_only_who_wants_dpdk_hears_of_the_latte
     assert (without.severity, "--vdev crypto_openssl" in without.remedy) == ("note", True)
     assert said(present) == {"/sys/bus/pci/devices/0000:3d:00.0/driver": "c6xx"}
     assert "openssl" not in present.remedy
+
+
+def driven(memlock: int | None, path: str = "/dev/vfio/13") -> Facts:
+    facts = healthy()
+    holder = Holder(12, "vpp_main", "VPP", [("/proc/12/fd/9", path)], memlock)
+    facts.cards[0].vfs[0].holders = facts.cards[0].vfs[1].holders = [holder]
+    return facts
+
+
+def test_too_little_memory_to_lock_is_told_once_for_a_process() -> None:
+    """vpp.md of the lab: with 8 MiB the interface appears and carries no traffic."""
+    trouble = one(rules.memlock_low, driven(8 << 20))
+
+    assert (trouble.severity, trouble.subject) == ("warning", "vpp_main (pid 12)")
+    assert "may lock 8192 KiB of memory" in trouble.why
+    assert said(trouble) == {
+        "/proc/12/limits": "Max locked memory 8388608",
+        "/proc/12/fd/9": "/dev/vfio/13",
+    }
+
+
+@pytest.mark.parametrize("facts", [driven(None), driven(64 << 20), driven(8 << 20, "/dev/uio3")])
+def test_enough_of_it_or_a_driver_that_locks_none_is_no_trouble(facts: Facts) -> None:
+    assert ill(rules.memlock_low, facts) == []

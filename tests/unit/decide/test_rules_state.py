@@ -124,6 +124,24 @@ def test_one_that_is_dead_with_its_vf_there() -> None:
     assert "the VF is back in the host" in found.why
 
 
+def test_a_vf_that_a_program_does_not_let_go_of_names_it() -> None:
+    held = replace(HELD, status="released", open_in=["dpdk-testpmd (pid 77)"])
+
+    (found,) = told(held=[held])
+
+    assert found.why.endswith("is not restored yet: it is open in dpdk-testpmd (pid 77)")
+    assert found.remedy == "# end dpdk-testpmd (pid 77)\nsriovctl gc"
+
+
+def test_a_tap_is_known_by_its_owner() -> None:
+    held = replace(HELD, vf="", where="a tap of VPP at /run/vpp/api.sock", status="released")
+
+    (found,) = told(held=[held])
+
+    assert (found.subject, found.rule) == ("c1/net1", "not-restored")
+    assert found.why.startswith("a tap of VPP at /run/vpp/api.sock of c1/net1 was given up")
+
+
 def test_one_that_a_del_gave_up() -> None:
     (found,) = told(held=[replace(HELD, status="released", dead="its DEL gave it up")])
 

@@ -1,5 +1,5 @@
 """What sriov-cni attached in DPDK mode: on a VF that the operator had put on vfio-pci it set what its PF can set, and took
-addresses. It is ours from the exchange on, like any other; sriov-cni's own DEL of one never succeeds at first (peers.md 1.3).
+addresses. It is ours from the exchange on, like any other; sriov-cni's own DEL of one never succeeds at first.
 """
 
 from __future__ import annotations

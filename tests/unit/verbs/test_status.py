@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cni_sriov.state.lock import Lock
+from tests.unit import dpdk
 from tests.unit.verbs.calls import NEW, attach
 from tests.world import World
 
@@ -98,3 +99,39 @@ def test_an_exhausted_pool_too(world: World) -> None:
     full = status(world, ipam=tiny, statusOnFull="error")
     assert (full.code, "no free subnet" in full.text) == (50, True)
     assert status(world, ipam=tiny).code == 0
+
+
+def test_status_of_a_driver_for_user_space_that_can_be_had(world: World) -> None:
+    dpdk.furnish(world)
+
+    assert status(world, driver="vfio-pci").code == 0
+    assert status(world, driver="auto").code == 0
+
+
+@pytest.mark.parametrize("full", ["ok", "error"])
+def test_status_without_an_iommu_has_the_planners_sentence(world: World, full: str) -> None:
+    """No waiting makes one: it is an error whatever `statusOnFull` says."""
+    world.kernel.tree.add_driver("vfio-pci")
+
+    reply = status(world, driver="auto", statusOnFull=full)
+
+    assert (reply.code, "it is in no IOMMU group, and vfio-pci wants one" in reply.text) == (50, True)
+    assert "intel_iommu=on" in reply.text
+
+
+def test_status_of_vfs_that_are_all_open_is_that_of_a_full_node(world: World) -> None:
+    dpdk.furnish(world)
+    for number, vf in enumerate(world.kernel.pfs[0].vfs):
+        dpdk.ahead(world, vf)
+        dpdk.hold(world, vf.pci_address, pid=70 + number)
+
+    assert status(world, driver="vfio-pci").code == 0
+    reply = status(world, driver="vfio-pci", statusOnFull="error")
+    assert (reply.code, "it is open in dpdk-testpmd (pid 70)" in reply.text) == (50, True)
+
+
+def test_status_with_attachments_that_a_program_has_is_51(world: World) -> None:
+    dpdk.furnish(world)
+    attach(world, "c1", driver="vfio-pci")
+
+    assert status(world, driver="vfio-pci", master="gone0").code == 51

@@ -106,3 +106,18 @@ def test_check_sees_that_it_went(node: World) -> None:
     reply = node.call("CHECK", conf, "c1", "/run/netns/c1")
 
     assert (reply.code, f"crypto accelerator {QAT} is on no driver" in reply.text) == (107, True)
+
+
+def test_its_device_node_is_the_programs_too_and_goes_back(node: World) -> None:
+    before = node.settled()
+    add(node, "c1", vfioOwner="1000:36")
+    group = (node.kernel.tree.device("0000:01:10.0") / "iommu_group").readlink().name
+
+    owners = node.kernel.nodes.snapshot()
+    assert {path for path, owner in owners.items() if owner == (1000, 36)} == {
+        "/dev/vfio/90",
+        f"/dev/vfio/{group}",
+    }
+    node.kernel.pods.pop("/run/netns/c1")
+    assert node.call("DEL", node.conf(), "c1", "").code == 0
+    assert node.settled() == before

@@ -87,6 +87,23 @@ def test_check_tells_a_node_that_is_anothers_by_now(card: World) -> None:
     assert (checked.code, f"{group(card)} is 0:0's, not 1000:36's" in checked.text) == (107, True)
 
 
+@pytest.mark.parametrize("text", ["{}", None])
+def test_check_tells_a_specification_that_is_not_there_any_more(card: World, text: str | None) -> None:
+    """Which container it is of, nobody need know; that it leads nowhere, the operator."""
+    before = card.snapshot()
+    assert card.call("ADD", conf(card)).code == 0
+    (path,) = card.cdi_dir.iterdir()
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+
+    checked = card.call("CHECK", conf(card))
+
+    assert (checked.code, f"{path} is not there" in checked.text) == (107, True), checked.text
+    assert card.call("DEL", conf(card)).code == 0
+    assert card.snapshot() == before
+
+
 def test_while_a_process_has_it_open_the_node_is_its_own(card: World) -> None:
     """DEL is success and waits for it; nobody is told of the VF any more."""
     before = card.snapshot()
@@ -175,6 +192,11 @@ def test_the_device_info_file_says_which_one_it_is(card: World) -> None:
 
     told = {"pci-address": VF, "pf-pci-address": "0000:01:00.0"}
     assert json.loads(path.read_text()) == {"type": "pci", "version": "1.1.0", "pci": told}
+    assert card.call("CHECK", asked).code == 0
+    path.rename(path.with_name("elsewhere"))
+    checked = card.call("CHECK", asked)
+    assert (checked.code, str(path) in checked.text) == (107, True)
+    path.with_name("elsewhere").rename(path)
     assert card.call("DEL", asked).code == 0
     assert not path.exists()
 

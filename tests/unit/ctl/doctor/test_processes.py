@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cni_sriov.ctl.doctor import processes
 from cni_sriov.kernel import devices
 from cni_sriov.words.failures import Failures
@@ -75,3 +77,36 @@ def test_one_process_that_cannot_be_looked_at_hides_no_other(tree: Tree) -> None
 
     assert ([one.pid for one in seen], len(failures.told)) == ([3], 1)
     assert failures.told[0].startswith("2: look at /proc/2/maps: ")
+
+
+LIMITS = (
+    "Limit                     Soft Limit           Hard Limit           Units     \n"
+    "Max processes             7868                 7868                 processes \n"
+    "Max locked memory         {}              unlimited            bytes     \n"
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "capabilities", "memlock"),
+    [
+        ("8388608", "0000000000000000", 8388608),
+        ("unlimited", "0000000000000000", None),
+        ("8388608", "0000000000004000", None),  # CAP_IPC_LOCK
+        ("8388608", "000001ffffffbfff", 8388608),  # all but that
+    ],
+)
+def test_how_much_memory_it_may_lock(tree: Tree, limit: str, capabilities: str, memlock: int | None) -> None:
+    tree.device(VF, "vfio-pci", group="13")
+    tree.process(9, "vpp_main", {3: "/dev/vfio/13"})
+    tree.write("/proc/9/limits", LIMITS.format(limit))
+    tree.write("/proc/9/status", f"Name:\tvpp_main\nCapPrm:\t000001ffffffffff\nCapEff:\t{capabilities}\n")
+
+    (holder,) = processes.holders(tree.files, found(tree), devices.device(tree.files, VF))
+
+    assert holder.memlock == memlock
+
+
+def test_limits_that_are_not_there_are_not_known(tree: Tree) -> None:
+    tree.process(9, "vpp_main", {3: "/dev/vfio/13"})
+
+    assert found(tree)[0].memlock is None

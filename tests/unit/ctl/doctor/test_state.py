@@ -19,6 +19,8 @@ from cni_sriov.kernel.files import Files
 from cni_sriov.leases.holding import Holding
 from cni_sriov.words.errors import KernelRefused
 from cni_sriov.words.failures import Failures
+from tests.unit import dpdk
+from tests.unit.ctl import taps
 from tests.unit.ctl.tool import attach, host, sriovctl
 from tests.unit.one_port import OTHERS, link_of, vf_of
 from tests.world import FakeHost, World
@@ -306,3 +308,18 @@ def test_a_second_network_in_another_directory(world: World, tmp_path: Path) -> 
     assert world.call("ADD", world.conf(name="two", ipam=keys), "c2", OTHERS).code == 0
 
     assert rules(world) == []
+
+
+def test_who_has_a_vf_open_and_a_tap_that_vpp_has_still(world: World) -> None:
+    dpdk.furnish(world)
+    attach(world, driver="vfio-pci")
+    dpdk.hold(world)
+    taps.attach(world, "c2", "released")
+
+    found, unseen = look(world)
+
+    held = {one.owner: one for one in found.held}
+    assert (held["c1/net1"].open_in, held["c1/net1"].where) == (["dpdk-testpmd (pid 77)"], "enp1s0f0 vf 0")
+    assert (held["c2/net1"].vf, held["c2/net1"].where) == ("", f"a tap of VPP at {taps.SOCKET}")
+    assert held["c2/net1"].file == str(world.run_dir / "claims/+c2@net1")
+    assert unseen == []

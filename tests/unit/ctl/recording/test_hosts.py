@@ -26,7 +26,7 @@ POD = "/run/netns/pod1"
 def kept(world: World) -> Recording:
     attach(world)
     recording = Recording(node=Node(boot_id=world.boot_id, run_dir="/r", state_dir="/s", data_dir="/d"))
-    spy = SpyHost(host(world), recording)
+    spy = SpyHost(host(world), recording, Camera("", recording.tree))
     with spy.open_path(POD) as netns, spy.netlink_in(netns) as pod:
         assert pod.link("net1") is not None
     with pytest.raises(BadNetns):
@@ -72,7 +72,7 @@ def test_devlinks_word(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: 
     recording = Recording(node=Node(run_dir="/r", state_dir="/s", data_dir="/d"))
     real = host(world)
     monkeypatch.setattr(Host, "eswitch_mode", lambda *_: "switchdev")
-    assert SpyHost(real, recording).eswitch_mode("0000:01:00.0") == "switchdev"
+    assert SpyHost(real, recording, Camera()).eswitch_mode("0000:01:00.0") == "switchdev"
     monkeypatch.undo()
 
     again = replayed(recording, tmp_path)

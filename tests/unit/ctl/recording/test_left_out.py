@@ -136,6 +136,12 @@ def test_of_processes_only_what_is_about_devices() -> None:
     assert left_out.edited("/proc/mounts", mounts.encode()) == b"x /dev/hugepages hugetlbfs rw 0 0\n"
 
 
+def test_of_a_process_what_it_may_do_and_nothing_else() -> None:
+    status = b"Name:\tvpp_main\nUid:\t1000\t1000\t1000\t1000\nCapPrm:\t0000000000004000\nCapEff:\t0000000000004000\n"
+
+    assert left_out.edited("/proc/12/status", status) == b"CapEff:\t0000000000004000\n"
+
+
 def test_of_a_program_only_what_tells_it_from_another() -> None:
     """doctor compares the first 64 KiB of two, and looks for Go's note there."""
     one, other = b"\x7fELF" + bytes(70_000), b"\x7fELF" + b"\1" + bytes(69_999)

@@ -25,7 +25,7 @@ from tests.fakes.netlink import FakeNetlink
 from tests.unit.ctl.recording import taken
 from tests.world import World
 
-OF_FILES = ("data", "tail", "names", "target", "real", "has")
+OF_FILES = ("data", "tail", "names", "target", "real", "has", "number")
 OF_SYSFS = ("_read", "_list", "_link_name", "exists", "has_netdev")
 Asked = tuple[str, tuple[Any, ...], Any]
 
@@ -150,5 +150,7 @@ def test_what_changes_or_goes_on_is_refused(verb: str, option: dict[str, Any]) -
 
 def test_faces_that_are_heard_are_all_there_are() -> None:
     """Files has no other door, and Netlink no other question."""
-    assert {name for name in vars(Files) if not name.startswith("_")} - {"root", "text"} == {*OF_FILES}
+    assert {name for name in vars(Files) if not name.startswith("_")} - {"root", "text", "number"} == {
+        *OF_FILES
+    }
     assert {*QUESTIONS} <= {*dir(Netlink)}

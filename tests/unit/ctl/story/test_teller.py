@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from tests.pages import table_rows
+from tests.unit import dpdk
+from tests.unit.ctl import taps
+from tests.unit.ctl.doctor.tree import Tree
 from tests.unit.ctl.recording import taken
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
@@ -199,3 +202,50 @@ def test_on_a_recording_nothing_is_profiled(world: World, tmp_path: Path) -> Non
 
     assert run.status == 1
     assert "it needs a node" in run.err
+
+
+def test_what_was_done_for_a_program_in_user_space(world: World) -> None:
+    dpdk.furnish(world)
+    tree = Tree(world.kernel.root)
+    tree.device("0000:85:01.0", "vfio-pci", "90", device="0x4941", class_="0x0b4000")
+    add(world, driver="vfio-pci", vlan=100, crypto="auto")
+
+    (story,) = told(world, "c1", "--log", LOG)["stories"]
+
+    rows = {(event["step"], event["what"]): event["result"] for event in story["events"]}
+    assert rows["claimed", "VF 0000:01:10.0 (enp1s0f0 vf 0)"] == "the first free one of enp1s0f0"
+    assert rows["driver", "vfio-pci"] == "was igbvf"
+    assert rows["crypto", "0000:85:01.0"] == "a QAT VF, until DEL"
+    assert rows["set", "vlan 100"] == "was 0"
+    assert rows["leased", "10.10.0.0/24"]
+    assert rows["now", "attached"] == ""
+    assert ("wrote", str(world.cdi_dir / "cni-sriov.dev-vf_0000:01:10.0.json")) in rows
+
+
+def test_one_that_was_bound_ahead_stays_there_and_without_an_accelerator_it_is_software(world: World) -> None:
+    dpdk.furnish(world)
+    dpdk.ahead(world, world.kernel.pfs[0].vfs[0])
+    add(world, driver="vfio-pci", crypto="auto")
+
+    (story,) = told(world, "c1", "--log", LOG)["stories"]
+
+    rows = {(event["step"], event["what"]): event["result"] for event in story["events"]}
+    assert rows["driver", "vfio-pci"] == "it was on that before, and stays there"
+    assert rows["crypto", "software"] == "no QAT VF was free"
+    assert rows["found", "vlan 0, spoofchk on, trust off"] == "what DEL puts back"
+
+
+def test_a_tap_of_the_hosts_vpp_has_no_vf(world: World) -> None:
+    taps.attach(world)
+
+    (story,) = told(world, "c1/net1")["stories"]
+
+    assert (story["vf"], story["place"]) == ("", f"a tap of VPP at {taps.SOCKET}")
+    assert steps(story)[1:] == [
+        ("claimed", f"a tap of VPP at {taps.SOCKET}"),
+        ("tap", "tag cni-sriov/c1"),
+        ("now", "attached"),
+    ]
+    assert sriovctl(world, "explain", "c1/net1").out.startswith(
+        f"c1/net1: on a tap of VPP at {taps.SOCKET}\n"
+    )
