@@ -161,15 +161,18 @@ def points(log: str) -> list[Point]:
     return found
 
 
-def effects(found: Sequence[Point]) -> list[int]:
-    """Indexes of those that change the node or the kernel: netlink changes, sysctls, state files."""
+def effects(found: Sequence[Point], files: re.Pattern[str] = FILES) -> list[int]:
+    """Indexes of those that change the node or the kernel: netlink changes, sysctls, state files, drivers. With other
+    `files`, only what changes these.
+    """
     opened: dict[str, str] = {}
     result = []
     for index, point in enumerate(found):
         if point.call.startswith("open"):
             opened[point.line.rpartition("= ")[2]] = point.line
         path = opened.get(point.line.partition("(")[2].partition(",")[0], "") if "write" in point.call else ""
-        if is_netlink_change(point.line) or (point.changes and FILES.search(point.line + path)):
+        is_meant = files is FILES and is_netlink_change(point.line)
+        if is_meant or (point.changes and files.search(point.line + path)):
             result.append(index)
     return [index for index in result if not is_idle(found[index])]
 

@@ -141,7 +141,7 @@ class World:
         pools = [{"subnet": "10.10.0.0/16", "prefixLength": 24}]
         return {"type": "host-subnet", "dataDir": str(self.data_dir), "pools": pools} | keys
 
-    def vpp(self, **keys: Any) -> dict[str, Any]:
+    def vpp_conf(self, **keys: Any) -> dict[str, Any]:
         """That of the container, with a tap."""
         return {"directory": f"{self.vpp_dir}/{{containerID}}", "tap": {}} | keys
 

@@ -12,7 +12,7 @@ from ..words.errors import BadConfig
 from ..words.jsontext import words
 from ..words.names import is_ifname, is_name
 from . import values
-from .values import Key, Table
+from .values import Key, Parser, Table
 
 # placeholder: where its word comes from, for the one who misses it
 PLACEHOLDERS = {
@@ -44,11 +44,14 @@ def directory(value: Any) -> str:
     return path
 
 
-def _mounted(value: Any) -> str:
-    path = values.directory(value)
-    if not _PLAIN.fullmatch(path) or len(path) > 200:
-        raise ValueError("must be of letters, digits and _.+@=,~-, at most 200")
-    return path
+def _plain(most: int) -> Parser:
+    def parse(value: Any) -> str:
+        path = values.directory(value)
+        if not _PLAIN.fullmatch(path) or len(path) > most:
+            raise ValueError(f"must be of letters, digits and _.+@=,~-, at most {most}")
+        return path
+
+    return parse
 
 
 def _cores(value: Any) -> str:
@@ -75,7 +78,9 @@ VPP = Table(
     {
         "mode": Key(values.one_of("container", "host"), "container"),
         "directory": directory,
-        "mountedAt": Key(_mounted, "/etc/vpp/cni-sriov"),
+        "mountedAt": Key(_plain(200), "/etc/vpp/cni-sriov"),
+        # with /api.sock it must fit a socket's address (107 bytes): else VPP runs without its API
+        "runtimeDir": Key(_plain(90), "/run/vpp"),
         "tap": Key(values.an_object, below=TAP),
         "mainCore": values.integer(0, 1023),
         "workerCores": _cores,
@@ -88,7 +93,7 @@ VPP = Table(
     }
 )
 # of VPP as a whole: what one network of a container says, another may not say otherwise
-OPTIONS = ("mainCore", "workerCores", "buffers", "mainHeap", "hugepages")
+OPTIONS = ("runtimeDir", "mainCore", "workerCores", "buffers", "mainHeap", "hugepages")
 
 
 def read(raw: dict[str, Any]) -> dict[str, Any]:

@@ -27,10 +27,9 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
     failures = Failures()
     with failures.of():
         _forget_device_info(record)
-    with failures.of():
-        nodes.withdraw(host, record)
-    with failures.of():
-        vppcontainer.forget(host, record)
+    for forget in (nodes.withdraw, vppcontainer.forget) if record.plane is not None else ():
+        with failures.of():
+            forget(host, record)
     early = _is_to_be_told_first(host, record)
     is_free = early and _free(host, record, failures)  # dhcp says its goodbye through the interface
     before = len(failures.reasons)

@@ -91,4 +91,5 @@ def sweep_locks(host: Host) -> None:
             continue
         with failures.of(attachment=attachment), alone(host, attachment, "sweep") as lock:
             if lock is not None and not ledger.has_record(attachment):
+                ledger.forget_half(attachment)
                 lock.forget()

@@ -228,6 +228,10 @@ class Ledger(Claims):
         if record.adopted:
             sriovcni.forget(record)
 
+    def forget_half(self, attachment: Attachment) -> None:
+        """What an ADD without a VF left that was killed before it had a claim; one with a VF leaves it to the next."""
+        files.remove(files.beside(f"{self.run_dir}/claims/+{attachment.filename}", "tmp"))
+
     def records(self) -> list[Record]:
         """All Records of this stateDir that can be read; the others are told in the log, once."""
         for error in self.unreadable_records():

@@ -87,7 +87,8 @@ def _attach(
         late = ipam.of(record).add(host, record, conf)
         if late is not None:
             found, routes = late, kind.add_late(given, record, conf, late)
-        vppcontainer.leave(given, record, conf, found, routes)
+        if vppcontainer.is_asked(conf):
+            vppcontainer.leave(given, record, conf, found, routes)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
         if host.log.is_kept:
@@ -104,7 +105,9 @@ def _claim(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Ho
     """Of others' things only what is provably nobody's is changed; the error says who has what is in the way."""
     if conf.plane.is_vpp_host:
         return vpphost.take(host, request, conf, ipam_conf, netns)
-    pfs = hugepages.with_enough(host, conf, claim.eligible_pfs(host, conf))
+    pfs = claim.eligible_pfs(host, conf)
+    if conf.plane.hugepages:
+        pfs = hugepages.with_enough(host, conf, pfs)
     try:
         return reclaim.then_again(
             partial(claim.take, host, request, conf, netns, pfs),

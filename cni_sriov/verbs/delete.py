@@ -25,6 +25,7 @@ def run(call: Call) -> None:
         record = records.record_of(host, request.attachment)
         if record is None and not lock.is_new:
             host.ledger.refuse_unclear(request.attachment)
+            host.ledger.forget_half(request.attachment)
         # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)
         where = _lease_dir(request) if record is None or ipam.of(record) is delegate else None
         try:

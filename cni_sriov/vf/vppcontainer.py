@@ -13,6 +13,7 @@ from ..conf import hostsubnet, vppconf
 from ..conf.netconf import NetConf
 from ..decide import vppplan
 from ..state import vppfiles
+from ..state.claims import attachment_in
 from ..wire import vppfiles as texts
 from ..words.domain import IpamResult, Request, Route
 from ..words.errors import BadConfig, IfnameExists, TryAgain, Unreadable
@@ -58,6 +59,7 @@ def leave(given: InPod, record: Record, conf: NetConf, found: IpamResult | None,
     host = given.host
     part = _part(host.request, record, conf, found, routes)
     with host.ledger.node_lock("write VPP's files"):
+        _refuse_unclear(host, record)
         others = dict(_others(host, record, part.directory))
         _refuse_strangers(record, part, others)
         _plan_tap(given, part, conf, found, routes, others)
@@ -137,13 +139,22 @@ def _part_of(record: Record) -> VppPart | None:
         raise Unreadable.of(f"plane.vpp in the Record of {record.attachment}", str(error)) from error
 
 
+def _refuse_unclear(host: Host, record: Record) -> None:
+    """Unreadable where a claim of the container does not tell what it has in the files: VPP would lose that VF."""
+    for error in host.ledger.unreadable_claims():
+        who = attachment_in(error)
+        if who is not None and who.container_id == record.attachment.container_id:
+            raise error
+
+
 def _refuse_strangers(record: Record, part: VppPart, others: dict[str, VppPart]) -> None:
     """A VPP takes all the VFs that its file names, also another container's."""
     strangers = [name for name in others if name.partition("/")[0] != record.attachment.container_id]
     if strangers:
         raise TryAgain(
             f"write VPP's files in {part.directory}: they are those of {strangers[0]}",
-            "put {containerID}, or {namespace} and {pod}, into vpp.directory, so that each container has its own",
+            "put {containerID}, or {namespace} and {pod}, into vpp.directory, so that each container has its own; of a"
+            " container that died without its DEL, `sriovctl gc` takes them back",
         )
 
 

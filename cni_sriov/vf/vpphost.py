@@ -48,7 +48,7 @@ def take(host: Host, request: Request, conf: NetConf, ipam: IpamConf | None, net
         "table": asked.get("table", 0),
         "tag": f"cni-sriov/{who.container_id[:24]}/{who.ifname}/{os.urandom(6).hex()}",  # 63 bytes are kept
     }
-    return Record(
+    record = Record(
         who,
         conf.name,
         "",
@@ -62,6 +62,8 @@ def take(host: Host, request: Request, conf: NetConf, ipam: IpamConf | None, net
         origin=origin.packed(int(time.time()), f"VPP at {asked['socket']}", request.args, conf.log_file),
         plane=DataPlane(VPP_HOST, vpp=told),
     )
+    host.ledger.claim(record)  # first in /run: what a killed ADD leaves in stateDir is found by it
+    return record
 
 
 def _refuse_pools(ipam: IpamConf | None) -> None:

@@ -82,7 +82,9 @@ def _render_by_family(result: Result, version: str, prev: dict[str, Any]) -> str
 
 def _interface(entry: Interface, new: bool) -> dict[str, Any]:
     """What no netdev has (a VF for a program in user space) is not told."""
-    document: dict[str, Any] = {"name": entry.name, "mac": entry.mac, "sandbox": entry.sandbox}
+    document: dict[str, Any] = {"name": entry.name}
+    document |= {"mac": entry.mac} if entry.mac else {}
+    document["sandbox"] = entry.sandbox
     if new:
         document |= {"mtu": entry.mtu, "pciID": entry.pci_id} if entry.mtu else {"pciID": entry.pci_id}
     return document

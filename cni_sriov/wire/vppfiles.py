@@ -17,7 +17,7 @@ from ..words.vpp import Tap, VppPart
 
 STARTUP, START, AGAIN, KERNEL_SIDE = "startup.conf", "start.exec", "again.exec", "tap.ip"
 NAMES = (STARTUP, START, AGAIN, KERNEL_SIDE)
-CLI = "/run/vpp/cli.sock"
+RUNTIME_DIR = "/run/vpp"  # where vppctl looks
 _SOFTWARE = (
     "# crypto: no QAT VF is free. VPP takes its software engines by itself;",
     "# other DPDK programs have OpenSSL's with --vdev crypto_openssl0",
@@ -48,12 +48,21 @@ def _startup(parts: list[VppPart]) -> list[str]:
     cpu = {"main-core": options.get("mainCore"), "corelist-workers": options.get("workerCores")}
     buffers = {"page-size": "4K" if plain else None, "buffers-per-numa": options.get("buffers")}
     return [
-        *_section("unix", ["nodaemon", f"cli-listen {CLI}", f"exec {parts[0].mounted}/{START}"]),
+        *_section("unix", _unix(parts[0].mounted, options.get("runtimeDir", RUNTIME_DIR))),
         *_section("cpu", _given(cpu)),
         *_section("memory", _given({"main-heap-size": options.get("mainHeap")})),
         *_section("buffers", _given(buffers)),
         *_section("dpdk", [*_devices(parts), *(["no-hugetlb"] if plain else [])]),
         *(_SOFTWARE if any(part.crypto == "software" for part in parts) else ()),
+    ]
+
+
+def _unix(mounted: str, runtime_dir: str) -> list[str]:
+    return [
+        "nodaemon",
+        f"runtime-dir {runtime_dir}",
+        f"cli-listen {runtime_dir}/cli.sock",
+        f"exec {mounted}/{START}",
     ]
 
 
@@ -88,7 +97,7 @@ def _commands(parts: list[VppPart], is_new: bool) -> list[str]:
         if part.tap is not None:
             lines += [_create(part.tap, part.mtu, defaults)] if is_new else []
             lines += _through(part.tap, part)
-    return lines
+    return lines + _for_neighbours_of_v6(parts, is_new)
 
 
 def _interface(part: VppPart, reached: dict[str, str], is_new: bool) -> list[str]:
@@ -133,15 +142,25 @@ def _through(tap: Tap, part: VppPart) -> list[str]:
         f"set interface mtu packet {part.mtu} {vpp}",
         f"set interface unnumbered {vpp} use {part.name}",
     ]
-    for address in tap.addresses:
-        own = address.partition("/")[0]
-        if ":" in own:
-            lines.append(f"set ip6 nd proxy {vpp} {own}")
-        else:
-            lines.append(f"ip route add {own}/32 via {own} {vpp}")
-            lines.append(f"set arp proxy start {own} end {own}")
-            lines.append(f"set interface proxy-arp {part.name} enable")
+    for own in (address.partition("/")[0] for address in tap.addresses if ":" not in address):
+        lines.append(f"ip route add {own}/32 via {own} {vpp}")
+        lines.append(f"set arp proxy start {own} end {own}")
+        lines.append(f"set interface proxy-arp {part.name} enable")
     return lines
+
+
+def _for_neighbours_of_v6(parts: list[VppPart], is_new: bool) -> list[str]:
+    """Last, and not before the kernel has its address: VPP answers on the tap, too, and that answer is the kernel's proof of a
+    duplicate. It asks within 1 s and waits for 1 s (RFC 4862 5.4.2).
+    """
+    taps = [part.tap for part in parts if part.tap is not None]
+    lines = [
+        f"set ip6 nd proxy tap{tap.id} {address.partition('/')[0]}"
+        for tap in taps
+        for address in tap.addresses
+        if ":" in address
+    ]
+    return ["wait 3", *lines] if lines and is_new else lines
 
 
 # the container's side ---------------------------------------------------------------------------------------------------

@@ -153,7 +153,10 @@ class Record(Stored):
         raw["baseline"] = self.baseline.to_json() if self.baseline is not None else None
         raw["settings"] = self.settings.to_json()
         raw["leases"] = [lease.to_json() for lease in self.leases]
-        raw["plane"] = self.plane.to_json() if self.plane is not None else None
+        if self.plane is None:
+            del raw["plane"]  # as every version has written it
+        else:
+            raw["plane"] = self.plane.to_json()
         raw["later"] = {
             part: {name: raw[part].pop(name) for name in (*_LATER[part], *noun.beyond)}
             for part, noun in (("baseline", self.baseline), ("settings", self.settings))

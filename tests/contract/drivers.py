@@ -7,7 +7,9 @@ from __future__ import annotations
 from errno import ENODEV, ENOENT
 from typing import TYPE_CHECKING
 
-from .card import PF, VF, VF_PCI, refusal, vf_of
+from cni_sriov.kernel.netlink import ZERO_MAC
+
+from .card import MAC, OWN_MAC, PF, VF, VF_PCI, refusal, vf_of
 
 if TYPE_CHECKING:
     from .card import Card
@@ -40,6 +42,34 @@ def vfio_takes_the_vf_and_leaves_what_the_pf_has(card: Card) -> None:
     assert (sysfs.driver(VF_PCI), sysfs.inode(VF_PCI), link.is_up) == ("igbvf", inode, False)
     assert (now.vlan, now.spoofchk, now.trust) == (200, before.spoofchk, before.trust)
     assert link.mac != was  # it is random: nobody gave it an admin MAC
+
+
+def a_driver_that_comes_finds_the_admin_mac_that_stands(card: Card) -> None:
+    """Whoever has the VF meanwhile hears of none of it."""
+    pf = card.host.ifindex(PF)
+    card.load("vfio-pci")
+    give(card, VF_PCI, "vfio-pci")
+
+    card.host.set_vf_mac(pf, 0, MAC)
+    assert card.host.vf_state(pf, 0).mac == MAC
+
+    give(card, VF_PCI, "")
+    assert vf_of(card).mac == MAC
+    card.host.set_vf_mac(pf, 0, ZERO_MAC)
+    card.host.set_mac(vf_of(card).ifindex, OWN_MAC)
+    assert (vf_of(card).mac, card.host.vf_state(pf, 0).mac) == (OWN_MAC, OWN_MAC)
+
+
+def a_driver_that_lets_go_leaves_what_driver_override_says(card: Card) -> None:
+    card.load("vfio-pci")
+    card.sysfs.set_override(VF_PCI, "vfio-pci")
+
+    card.sysfs.unbind(VF_PCI)
+
+    assert (card.sysfs.driver(VF_PCI), card.sysfs.has_netdev(VF_PCI)) == ("", False)
+    card.sysfs.probe(VF_PCI)
+    assert card.sysfs.driver(VF_PCI) == "vfio-pci"
+    give(card, VF_PCI, "")
 
 
 def uio_takes_a_vf_although_that_has_no_interrupt_line(card: Card) -> None:
@@ -128,6 +158,8 @@ def pf_without_its_driver_has_no_vfs_and_comes_back_down_with_its_mac(card: Card
 
 FACTS = (
     vfio_takes_the_vf_and_leaves_what_the_pf_has,
+    a_driver_that_comes_finds_the_admin_mac_that_stands,
+    a_driver_that_lets_go_leaves_what_driver_override_says,
     uio_takes_a_vf_although_that_has_no_interrupt_line,
     a_groups_node_is_roots_and_goes_with_the_driver,
     a_probe_that_binds_nothing_succeeds,

@@ -165,6 +165,12 @@ class Apt:
             return [image[1], f"linux-modules-{release}", f"linux-modules-extra-{release}"]
         return [image[1]]
 
+    def wants(self, package: str, relation: str) -> list[str]:
+        """The packages that it has that relation to, like Depends; of alternatives the last."""
+        listed = self._must("apt-cache", "depends", package).splitlines()
+        lines = (line.strip().partition(": ") for line in listed)
+        return [name for said, _, name in lines if said == relation and not name.startswith("<")]
+
     def closure(self, packages: list[str], prefix: str) -> list[str]:
         """The packages and those of their dependencies whose name starts with `prefix`."""
         flags = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")

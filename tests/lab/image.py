@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from . import kernel, tools
@@ -18,7 +18,10 @@ PACKAGES = (
     *("ethtool", "iproute2", "iputils-ping", "less", "pciutils", "python3", "strace", "tcpdump"),
     "containernetworking-plugins",
     "dpdk",  # its dpdk-devbind.py, the second opinion on `sriovctl status --devices`
+    "bubblewrap",
 )
+# dpdk-testpmd is in the first, which wants the second, headers and all drivers (60 MiB); the driver of VFs is recommended
+TESTPMD, HEADERS, VF_DRIVER = "dpdk-dev", "libdpdk-dev", "librte-net-e1000-"
 GO_PACKAGES = ("golang-go", "golang-github-appc-cni-dev")
 STATE_DISK_MIB = 256
 
@@ -75,7 +78,8 @@ def build_root(apt: Callable[[], Apt], kernel_dir: Path, cnitool: Path, director
     """Make the guest's root file system and what boots it."""
     root = directory / "tree"
     release = (kernel_dir / "release").read_text()
-    bootstrap(apt(), root)
+    bootstrap(apt(), root, testpmd_needs(apt()))
+    take_testpmd(apt(), directory / "debs", root)
     kernel.take_modules(kernel_dir / "root", root, release)
     (root / "usr/local/bin").mkdir(parents=True, exist_ok=True)
     shutil.copy2(cnitool / "cnitool", root / "usr/local/bin/cnitool")
@@ -106,7 +110,21 @@ def format_state_disk(disk: Path) -> None:
     tools.must(("mkfs.ext4", "-q", "-F", "-L", "state", disk))
 
 
-def bootstrap(apt: Apt, root: Path) -> None:
+def testpmd_needs(apt: Apt) -> list[str]:
+    """What dpdk-testpmd runs with; the names have the number of DPDK's ABI in them."""
+    needs = {name for name in apt.wants(TESTPMD, "Depends") if name != HEADERS}
+    return sorted(needs | {name for name in apt.wants("dpdk", "Recommends") if name.startswith(VF_DRIVER)})
+
+
+def take_testpmd(apt: Apt, debs: Path, root: Path) -> None:
+    """Of its package nothing else."""
+    (package,) = apt.download([TESTPMD], debs)
+    tools.must(("dpkg-deb", "-x", package, debs))
+    shutil.copy2(debs / "usr/bin/dpdk-testpmd", root / "usr/bin")
+    shutil.rmtree(debs)
+
+
+def bootstrap(apt: Apt, root: Path, more: Iterable[str]) -> None:
     """Unpack a small distribution. The machine's proxy and other download settings hold here, too."""
     acquire = [
         line for line in tools.output("apt-config", "dump").splitlines() if line.startswith("Acquire::")
@@ -117,7 +135,7 @@ def bootstrap(apt: Apt, root: Path) -> None:
     without = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
     argv = [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=essential", f"--aptopt={options}",
-        f"--include={','.join(PACKAGES)}", *(f"--dpkgopt=path-exclude={path}" for path in without),
+        f"--include={','.join((*PACKAGES, *more))}", *(f"--dpkgopt=path-exclude={path}" for path in without),
         apt.suite.codename, str(root), str(apt.sources),
     ]  # fmt: skip
     tools.must((*tools.CONTAINED, *argv))

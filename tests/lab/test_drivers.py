@@ -74,6 +74,7 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
     shown = [given["path"] for given in cdi_device["devices"][0]["containerEdits"]["deviceNodes"]]
     assert (cdi_device["devices"][0]["name"], shown) == (VF, ["/dev/vfio/vfio", f"/dev/vfio/{group}"])
     node.vm.run(" && ".join(f"test -c {path}" for path in shown))
+    use_and_leave(node)
     home = outcome(node.vm, f"restore {PORTS[0]}:0")
 
     assert (home["changed"], home["netdev"], home["notes"]) == (True, NAME, [])
@@ -82,6 +83,20 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
     node.vm.run(f"! test -e {CDI}")
     undo = f"ip link set {PORTS[0]} vf 0 vlan 0 spoofchk on trust off; ip link set {NAME} down mtu 1500"
     node.vm.run(f"{undo}; ip link property del dev {NAME} altname first-of-them")
+
+
+def use_and_leave(node: Node) -> None:
+    """An ADD that names the VF has it as it is, with the MAC that its program will get; after DEL it is as it was."""
+    conf = {"cniVersion": "1.1.0", "name": "fast", "type": "sriov", "deviceID": VF, "vlan": 200}
+    found, cdi = node.vf(PORTS[0], 0), node.vm.get(CDI)
+    node.add_netns("c1")
+    added = node.cni("ADD", conf, "c1")
+    (interface,) = added.document["interfaces"]
+    vf = node.vf(PORTS[0], 0)
+    assert (interface["pciID"], interface["mac"], vf["vlan_list"][0]["vlan"]) == (VF, vf["address"], 200)
+    assert node.cni("DEL", conf, "c1").code == 0
+    assert (driver(node.vm), override(node.vm), node.vm.get(CDI)) == ("vfio-pci", "vfio-pci", cdi)
+    assert node.vf(PORTS[0], 0) == found
 
 
 def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) -> None:

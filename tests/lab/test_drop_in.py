@@ -11,7 +11,9 @@ import pytest
 
 from tests.drop_in import cache_text
 
-from .node import CONF, Node
+from .ctl import document
+from .node import CONF, Node, changes
+from .test_drivers import driver
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -30,8 +32,9 @@ OLD: dict[str, Any] = CONF | {
 
 
 def orig(node: Node, index: int) -> dict[str, Any]:
-    """OrigVfState, out of `ip`."""
-    vf, link = node.vf(PORTS[0], index), node.links()[address(index)]
+    """OrigVfState, out of `ip`. In DPDK mode there is no netdev."""
+    vf = node.vf(PORTS[0], index)
+    link = node.links().get(address(index), {"ifname": "", "address": "", "mtu": 0})
     return {
         "HostIFName": link["ifname"],
         "SpoofChk": vf["spoofchk"],
@@ -60,10 +63,13 @@ def attach(
     was, pf = orig(node, index), f"ip link set {PORTS[0]} vf {index}"
     name = was["HostIFName"]
     inside = f"ip -n {container} link"
+    handed = (
+        f"ip link set {name} netns {container}; {inside} set {name} name {ifname};"
+        f"{inside} set {ifname} address {conf['mac']}; {inside} set {ifname} up;"
+    )
     node.vm.run(
         f"{pf} vlan {conf['vlan']} qos {conf['vlanQoS']}; {pf} mac {conf['mac']}; {pf} max_tx_rate 100 min_tx_rate 0;"
-        f"{pf} spoofchk off; {pf} trust on; ip link set {name} netns {container};"
-        f"{inside} set {name} name {ifname}; {inside} set {ifname} address {conf['mac']}; {inside} set {ifname} up;"
+        f"{pf} spoofchk off; {pf} trust on; {handed if name else ''}"
         f"mkdir -p -m 700 {DIRECTORY}; mkdir -p {DIRECTORY}/pci/vf_lock; touch {DIRECTORY}/pci/vf_lock/{address(index)}.lock"
     )
     node.vm.put(
@@ -114,6 +120,34 @@ def test_delete_after_the_netns_died(node: Node) -> None:
 
     assert deleted.code == 0, deleted.text
     assert (node.card(), files(node)) == (before, [])
+
+
+def test_dpdk_mode(node: Node) -> None:
+    """Of a VF that the operator had bound: what the PF has for it comes back, and it stays where it is. Then an orphan."""
+    before = node.card()
+    document(node.vm, f"bind {address(0)} vfio-pci")
+    was = node.vf(PORTS[0], 0)
+    for container in ("c1", "c2"):
+        node.add_netns(container)
+    conf = attach(node, "c1")
+    assert (node.vf(PORTS[0], 0)["vlan_list"], node.vf(PORTS[0], 0)["address"]) == (
+        [{"vlan": 100, "qos": 3}],
+        MAC,
+    )
+
+    called = [node.cni(verb, conf).code for verb in ("CHECK", "DEL", "DEL")]
+
+    assert (called, node.vf(PORTS[0], 0), files(node)) == ([0, 0, 0], was, [])
+    assert driver(node.vm) == "vfio-pci"
+    attach(node, "c1")
+    node.vm.run("ip netns del c1")
+    mine = CONF | {"deviceID": address(0)}
+    added = node.cni("ADD", mine, "c2")
+    assert (added.code, node.vf(PORTS[0], 0)["vlan_list"]) == (0, was["vlan_list"]), added.text
+    assert node.cni("DEL", mine, "c2").code == 0
+    assert (node.vf(PORTS[0], 0), files(node), driver(node.vm)) == (was, [], "vfio-pci")
+    document(node.vm, f"restore {address(0)}")
+    assert changes(before, node.card()) == []
 
 
 def test_gc_status_and_an_orphan(node: Node) -> None:

@@ -10,7 +10,7 @@ from tests import bundle
 
 from . import machine
 from .ctl import sriovctl
-from .node import Node, changes
+from .node import CONF, Node, changes
 from .ready import Lab
 from .test_doctor_card import doctor, evidence
 from .test_drivers import VF, driver, override
@@ -58,6 +58,14 @@ def test_without_an_iommu_nothing_unsafe_is_chosen_and_lockdown_forbids_the_rest
     assert (auto.returncode, vfio.returncode, driver(without)) == (1, 1, "igbvf")
     assert f"sriovctl bind {VF} uio_pci_generic" in auto.stderr
     assert "no-IOMMU mode is off" in vfio.stderr
+    node.add_netns("c1")
+    chosen, named = (node.cni("ADD", CONF | {"driver": wanted}, "c1") for wanted in ("auto", "vfio-pci"))
+    assert (chosen.code, named.code, driver(without)) == (101, 101, "igbvf")
+    assert "it is in no IOMMU group, and vfio-pci wants one" in chosen.text
+    assert "boot with intel_iommu=on" in chosen.text
+    assert "no-IOMMU mode is off" in named.text
+    assert (node.state_files(), changes(before, node.card())) == ([], [])
+    node.clear()
     # the look before it says otherwise, and the probe binds nothing: the write itself succeeds
     without.run(
         "modprobe vfio-pci; mkdir -p /run/fake/parameters; echo Y > /run/fake/parameters/enable_unsafe_noiommu_mode"

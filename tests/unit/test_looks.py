@@ -56,6 +56,7 @@ REASONED = {
     "leases/snapshot.py:Snapshot.conflict": TRIED_AGAIN,
     "leases/snapshot.py:Snapshot.first_free": TRIED_AGAIN,
     "leases/transaction.py:_finish_what_was_begun": TRIED_AGAIN,
+    "state/vppfiles.py:_make": TRIED_AGAIN,
     "owner/death.py:DeathProof._has_address": WORSE,
     "owner/death.py:DeathProof.forget_locks": NOTHING_TAKEN,
     "state/public.py:_check_directory": TRIED_AGAIN,

@@ -113,38 +113,41 @@ class StandIn:
     # -- the socket ---------------------------------------------------------------------------------------------------
 
     def _serve(self, listener: socket.socket, stop: int) -> None:
-        clients: dict[socket.socket, bytes] = {}
+        """By poll: select takes no descriptor over 1023, and a process of tests has many."""
+        clients: dict[int, tuple[socket.socket, bytearray]] = {}
         with listener:
             while True:
-                waiting: list[socket.socket | int] = [listener, stop, *clients]
-                ready, _, _ = select.select(waiting, [], [])
+                waiting = select.poll()
+                for fd in (listener.fileno(), stop, *clients):
+                    waiting.register(fd, select.POLLIN)
+                ready = [fd for fd, _ in waiting.poll()]
                 if stop in ready:
                     break
-                for one in ready:
-                    if one is listener:
-                        clients[listener.accept()[0]] = b""
-                    elif isinstance(one, socket.socket):
-                        self._hear(one, clients)
-            for client in clients:
+                for fd in ready:
+                    if fd == listener.fileno():
+                        client = listener.accept()[0]
+                        clients[client.fileno()] = client, bytearray()
+                    elif not self._hear(*clients[fd]):
+                        clients.pop(fd)[0].close()
+            for client, _ in clients.values():
                 client.close()
 
-    def _hear(self, client: socket.socket, clients: dict[socket.socket, bytes]) -> None:
+    def _hear(self, client: socket.socket, unread: bytearray) -> bool:
+        """False if that was the end of it."""
         try:
             data = client.recv(1 << 16)
-            clients[client] += data
-            if not data:
-                raise ConnectionResetError
-            while len(clients[client]) >= 16:
-                _, length, _ = struct.unpack_from(">QII", clients[client])
-                if len(clients[client]) < 16 + length:
+            unread += data
+            while len(unread) >= 16:
+                _, length, _ = struct.unpack_from(">QII", unread)
+                if len(unread) < 16 + length:
                     break
-                message, clients[client] = clients[client][16 : 16 + length], clients[client][16 + length :]
-                if not self.is_silent:
-                    for answer in self._answers(message):
-                        client.sendall(self.mangle(struct.pack(">QII", 0, len(answer), 0) + answer))
+                message = bytes(unread[16 : 16 + length])
+                del unread[: 16 + length]
+                for answer in () if self.is_silent else self._answers(message):
+                    client.sendall(self.mangle(struct.pack(">QII", 0, len(answer), 0) + answer))
         except (OSError, Crash):
-            del clients[client]
-            client.close()
+            return False
+        return bool(data)
 
     def _answers(self, message: bytes) -> Iterator[bytes]:
         (number,) = struct.unpack_from(">H", message)

@@ -22,8 +22,8 @@ class VppWorld(World):
     def __init__(self, root: Path) -> None:
         super().__init__(root)
         self.kernel.add_pod("/run/netns/pod1")
-        self.vpp = Node(FakeTaps(self.kernel), self.kernel.effect)
-        self.server = StandIn(self.vpp, root / "api.sock")
+        self.node = Node(FakeTaps(self.kernel), self.kernel.effect)
+        self.server = StandIn(self.node, root / "api.sock")
 
     def __enter__(self) -> Self:
         self.server.start()
@@ -46,4 +46,4 @@ class VppWorld(World):
         return reply
 
     def snapshot(self) -> dict[str, Any]:
-        return super().snapshot() | {"vpp": self.vpp.snapshot()}
+        return super().snapshot() | {"vpp": self.node.snapshot()}

@@ -1,7 +1,7 @@
 """Runs in the guest: kill one verb at chosen points, let the next call put it right, look. In and out by JSON.
 
-{"verb", "conf", "plugin", "container", "netns", "seed", "effects" (how many, null = all), "others"} on standard
-input; {"points", "effects", "kills", "astray", "faults"} on standard output.
+{"verb", "conf", "plugin", "container", "netns", "seed", "effects" (how many, null = all), "others", "drivers" (how many of
+the writes that change a driver, beside these)} on standard input; {"points", "effects", "kills", "astray", "faults"} on standard output.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from glob import glob
@@ -18,6 +19,7 @@ from tests import checker
 from tests.killing import Point, effects, points, watch
 
 LOG = "/run/strace"
+DRIVERS = re.compile("/sys/bus/pci/")
 
 
 class Bench:
@@ -97,6 +99,8 @@ def choose(found: list[Point], asked: dict[str, Any], chance: random.Random) -> 
     """Indexes of points: each chosen effect before and after, and some others."""
     of_effect = effects(found)
     chosen = of_effect if asked["effects"] is None else chance.sample(of_effect, asked["effects"])
+    of_driver = effects(found, DRIVERS)
+    chosen += chance.sample(of_driver, min(asked["drivers"], len(of_driver)))
     wanted = {index + after for index in chosen for after in (0, 1) if index + after < len(found)}
     rest = [index for index in range(len(found)) if index not in wanted]
     return sorted(wanted | {*chance.sample(rest, asked["others"])}), len(of_effect)

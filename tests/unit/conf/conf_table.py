@@ -184,6 +184,7 @@ PROGRAMS: list[tuple[Json, str]] = [
 GOOD_VPP: dict[str, list[Any]] = {
     "directory": ["/a", "/run/vpp/{containerID}", "/run/{namespace}.{pod}/x", "/A_z0/.+@=,~-/v"],
     "mountedAt": ["/etc/vpp", "/" + "a" * 199, None],
+    "runtimeDir": ["/run/vpp", "/" + "a" * 89, None],
     "tap": [
         {},
         {"name": "eth0"},
@@ -203,6 +204,7 @@ BAD_VPP: dict[str, list[Any]] = {
     "directory": ["", "run/vpp", "/", "/run/../etc", "/run/./x", "/run//x", "/run/", "/run/{pid}", "/run/{pod", "/run/}", "/run/{POD}",
                   "/run/a b", "/run/a\n", "/run/$x", "/run/#", "/run/\u0430", "/run/{}", "/run/{{pod}}", 5],
     "mountedAt": ["/etc/{pod}", "/etc/v pp", "/etc/#", "etc", "/", "/" + "a" * 200, "/..", 5],
+    "runtimeDir": ["/run/{pod}", "/run/v pp", "run", "/", "/" + "a" * 90, "/..", 5],
     "tap": [True, [], "eth0", {"name": ""}, {"name": "a" * 16}, {"name": "a b"}, {"name": "."}, {"name": "-a"}, {"name": "x/y"}, {"defaultRoute": 1}],
     "mainCore": [-1, 1024, "0", True],
     "workerCores": ["", "2-", "-3", "2,,3", "2 3", "a", 2, "2-3\n"],

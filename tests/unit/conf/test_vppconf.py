@@ -28,6 +28,7 @@ def test_defaults() -> None:
 GOOD: dict[str, list[Any]] = {
     "directory": ["/a", "/run/vpp/{containerID}", "/run/{namespace}.{pod}/x", "/A_z0/.+@=,~-/v"],
     "mountedAt": ["/etc/vpp", "/" + "a" * 199],
+    "runtimeDir": ["/run/vpp", "/" + "a" * 89],
     "tap": [{}, {"name": "eth0"}, {"name": "a" * 15}, {"defaultRoute": True}],
     "mainCore": [0, 1023],
     "buffers": [1024, 16384],
@@ -41,6 +42,7 @@ BAD: dict[str, list[Any]] = {
         *("/run/{POD}", "/run/a b", "/run/a\n", "/run/$x", "/run/#", "/run/\u0430", "/run/{}", "/run/{{pod}}", 5, None),
     ],
     "mountedAt": ["/etc/{pod}", "/etc/v pp", "/etc/vpp{", "/etc/#", '/etc/"', "/etc/$x", "etc", "/", "/" + "a" * 200],
+    "runtimeDir": ["", "run", "/run/v pp", "/run/{pod}", "/run/..", "/" + "a" * 90],
     "tap": [True, [], "eth0", {"name": ""}, {"name": "a" * 16}, {"name": "a b"}, {"name": "."}, {"name": "x{"}, {"defaultRoute": 1}],
     "mainCore": [-1, 1024, "0", True],
     "workerCores": ["", "2-", "-3", "2,,3", "2 3", "a", 2, "2-3\n"],

@@ -7,7 +7,7 @@ import pytest
 from cni_sriov.conf.netconf import selector
 from cni_sriov.decide import choose
 from cni_sriov.words.domain import PF, VF
-from cni_sriov.words.errors import BadConfig, NoFreeVf
+from cni_sriov.words.errors import BadConfig, NoFreeVf, PfUnusable
 
 
 def a_pf(n: int, name: str = "", driver: str = "igb") -> PF:
@@ -56,6 +56,16 @@ def test_no_free_vf_gives_the_reason_of_each() -> None:
         "pf1 vf 0 (0000:01:10.0): is busy; pf1 vf 1 (0000:01:10.1): claimed;"
         " pf2: has no VFs that match (numvfs is 2)"
     )
+
+
+def test_where_all_of_them_can_have_no_driver_that_is_the_error() -> None:
+    first, second = vfs(1, "no IOMMU", "no IOMMU")
+    first.refused, second.refused = PfUnusable("no IOMMU of the first"), PfUnusable("no IOMMU of the second")
+
+    with pytest.raises(PfUnusable, match="of the first"):
+        choose.free_vf([(a_pf(1), [first, second])], {})
+    with pytest.raises(NoFreeVf, match="no free VF"):  # time may help
+        choose.free_vf([(a_pf(1), [first, second])], {second.pci_address: "0000:01:00.0"})
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def test_a_tap_is_as_it_was_asked(world: VppWorld) -> None:
 
 def test_addresses_are_those_of_one_table(world: VppWorld) -> None:
     """The card's IPv4 is in table 7, its IPv6 is not."""
-    world.vpp.tables |= {(7, 4), (7, 6)}
-    world.vpp.set_table(1, 4, 7)
+    world.node.tables |= {(7, 4), (7, 6)}
+    world.node.set_table(1, 4, 7)
     with connect(world) as vpp:
         for address in ("192.0.2.1/24", "2001:db8::1/64"):
             vpp.add_address(1, address)
@@ -101,7 +101,7 @@ def test_events_that_nobody_asked_for_are_passed_over(world: VppWorld) -> None:
 
 def test_more_interfaces_than_a_batch(world: VppWorld) -> None:
     for n in range(300):
-        world.vpp._add(f"loop{n}", "loopback")  # noqa: SLF001
+        world.node._add(f"loop{n}", "loopback")  # noqa: SLF001
     with connect(world) as vpp:
         vpp.add_address(301, "10.1.0.1/24")
         found = vpp.interfaces()
@@ -120,7 +120,7 @@ def test_another_crc_is_told_with_its_version(world: VppWorld, name: str) -> Non
     with connect(world) as vpp, pytest.raises(VppAway) as error:
         vpp.make_tap(NETNS, "net1", None, None, "x")
 
-    assert (error.value.code, world.vpp.snapshot()[2:]) == (5, [])
+    assert (error.value.code, world.node.snapshot()[2:]) == (5, [])
     assert error.value.msg == (
         f"speak with VPP 23.06-release at {world.server.path}: it has {name}_0badcafe, and we know {ours}"
     )
@@ -213,7 +213,7 @@ def test_a_flood_ends(world: VppWorld, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_vpp_tells_is_fit_for_a_log(world: VppWorld) -> None:
-    world.vpp.ports[1].name = "a\nb\x1b[31m"
+    world.node.ports[1].name = "a\nb\x1b[31m"
     with connect(world) as vpp:
         assert [found.name for found in vpp.interfaces()] == ["local0", "a b [31m"]
 

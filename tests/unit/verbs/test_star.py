@@ -67,7 +67,7 @@ def full_conf(world: World, way: Way) -> dict[str, Any]:
         trust="on",
         max_tx_rate=100,
         **(own if way is Way.NETDEV else {}),
-        **({"vpp": world.vpp()} if way is Way.BOUND else {}),
+        **({"vpp": world.vpp_conf()} if way is Way.BOUND else {}),
         runtimeConfig={"CNIDeviceInfoFile": f"{world.devinfo_dir}/c1_net1"},
         ipam=world.ipam(pools=pools, routes=ROUTES, onlink=True),
     )

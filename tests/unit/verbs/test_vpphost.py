@@ -38,7 +38,7 @@ def test_add_connects_the_pod_to_vpp_and_del_leaves_no_trace(world: VppWorld) ->
 
     reply = world.call("ADD", conf)
 
-    link, tap = world.pod_link(), world.vpp.port(TAP)
+    link, tap = world.pod_link(), world.node.port(TAP)
     assert reply.document["interfaces"] == [
         {"name": "net1", "mac": link.mac, "mtu": 1400, "sandbox": POD, "pciID": ""}
     ]
@@ -56,7 +56,7 @@ def test_add_connects_the_pod_to_vpp_and_del_leaves_no_trace(world: VppWorld) ->
 def test_without_an_mtu_both_sides_have_the_same(world: VppWorld) -> None:
     """VPP's own default for a tap is 9000."""
     world.add()
-    assert (world.pod_link().mtu, world.vpp.port(TAP).mtu) == (1500, 1500)
+    assert (world.pod_link().mtu, world.node.port(TAP).mtu) == (1500, 1500)
 
 
 def test_the_mac_that_was_asked(world: VppWorld) -> None:
@@ -66,13 +66,13 @@ def test_the_mac_that_was_asked(world: VppWorld) -> None:
 
 def test_layer_2_alone(world: VppWorld) -> None:
     reply = world.add(ipam=None)
-    assert (reply.document["ips"], world.vpp.port(TAP).addresses, world.vpp.port(TAP).up) == ([], [], True)
+    assert (reply.document["ips"], world.node.port(TAP).addresses, world.node.port(TAP).up) == ([], [], True)
 
 
 def test_two_pods_have_disjoint_subnets(world: VppWorld) -> None:
     world.add("c1")
     world.add("c2", "/run/netns/pod2")
-    held = {str(address) for port in world.vpp.ports.values() for address in port.addresses}
+    held = {str(address) for port in world.node.ports.values() for address in port.addresses}
     assert held == {"10.10.0.1/24", "10.10.1.1/24"}
 
 
@@ -82,11 +82,11 @@ def test_a_tag_is_of_its_attachment_alone(world: VppWorld) -> None:
     for n in range(2):
         world.kernel.add_pod(f"/run/netns/long{n}")
         assert world.call("ADD", world.conf(), f"{long}{n}", f"/run/netns/long{n}", name).code == 0
-    tags = [port.tag for port in world.vpp.ports.values() if port.tag]
+    tags = [port.tag for port in world.node.ports.values() if port.tag]
 
     assert (len(set(tags)), max(map(len, tags))) == (2, 63)
     assert world.call("DEL", world.conf(), f"{long}0", ifname=name).code == 0
-    assert [port.tag for port in world.vpp.ports.values() if port.tag] == tags[1:]
+    assert [port.tag for port in world.node.ports.values() if port.tag] == tags[1:]
 
 
 def test_a_netns_path_that_vpp_could_not_take(world: VppWorld) -> None:
@@ -98,9 +98,9 @@ def test_a_netns_path_that_vpp_could_not_take(world: VppWorld) -> None:
 
 
 def test_a_table_of_vpp_s(world: VppWorld) -> None:
-    world.vpp.tables |= {(7, 4), (7, 6)}
+    world.node.tables |= {(7, 4), (7, 6)}
     world.add(vpp=world.host(table=7))
-    assert world.vpp.port(TAP).tables == {4: 7, 6: 7}
+    assert world.node.port(TAP).tables == {4: 7, 6: 7}
 
 
 def test_a_table_that_is_not_there(world: VppWorld) -> None:
@@ -114,7 +114,7 @@ def test_a_table_that_is_not_there(world: VppWorld) -> None:
 def test_a_name_that_is_taken(world: VppWorld, kind: str) -> None:
     """To that of a tap of its own VPP says yes, and makes a second queue of one device."""
     if kind == "tun":
-        world.vpp.make_tap(0xFFFFFFFF, POD, "net1", bytes(6), 0, "somebody's")
+        world.node.make_tap(0xFFFFFFFF, POD, "net1", bytes(6), 0, "somebody's")
     else:
         world.kernel.add_link(world.kernel.pods[POD], "net1", kind)
     before = world.snapshot()
@@ -135,8 +135,8 @@ def test_a_second_add_is_refused(world: VppWorld) -> None:
 def test_vpp_makes_it_elsewhere(world: VppWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a container with paths of its own; its word is not taken for it."""
     world.kernel.add_pod("/run/netns/strange")
-    make = world.vpp.make_tap
-    monkeypatch.setattr(world.vpp, "make_tap", lambda n, _netns, *rest: make(n, "/run/netns/strange", *rest))
+    make = world.node.make_tap
+    monkeypatch.setattr(world.node, "make_tap", lambda n, _netns, *rest: make(n, "/run/netns/strange", *rest))
     before = world.snapshot()
 
     reply = world.call("ADD", world.conf())
@@ -179,10 +179,10 @@ def hold(world: VppWorld, *addresses: str, table: int = 0) -> None:
     from ipaddress import ip_interface
 
     if table:
-        world.vpp.tables |= {(table, 4), (table, 6)}
-        world.vpp.set_table(1, 4, table)
+        world.node.tables |= {(table, 4), (table, 6)}
+        world.node.set_table(1, 4, table)
     for address in addresses:
-        world.vpp.add_address(1, ip_interface(address))
+        world.node.add_address(1, ip_interface(address))
 
 
 @pytest.mark.parametrize("overlap", [False, True])
@@ -191,14 +191,14 @@ def test_what_vpp_has_is_left_out(world: VppWorld, overlap: bool) -> None:
     hold(world, "10.10.0.9/32", "10.10.2.1/23")
     for n in range(2):
         world.add(f"c{n}", f"/run/netns/p{n}", ipam=world.ipam(allowHostOverlap=overlap))
-    leases = [str(port.addresses[0]) for port in world.vpp.ports.values() if port.tag]
+    leases = [str(port.addresses[0]) for port in world.node.ports.values() if port.tag]
     assert leases == ["10.10.1.1/24", "10.10.4.1/24"]
 
 
 def test_another_table_is_no_obstacle(world: VppWorld) -> None:
     hold(world, "10.10.0.1/16", table=7)
     world.add()
-    assert [str(address) for address in world.vpp.port(TAP).addresses] == ["10.10.0.1/24"]
+    assert [str(address) for address in world.node.port(TAP).addresses] == ["10.10.0.1/24"]
 
 
 def test_a_request_for_what_vpp_has(world: VppWorld) -> None:
@@ -220,13 +220,13 @@ def test_vpp_has_all_of_the_pool(world: VppWorld) -> None:
 
 def race(world: VppWorld, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else gives it to the card between our look and our turn."""
-    make = world.vpp.make_tap
+    make = world.node.make_tap
 
     def late(*told: Any) -> int:
         hold(world, address)
         return make(*told)
 
-    monkeypatch.setattr(world.vpp, "make_tap", late)
+    monkeypatch.setattr(world.node, "make_tap", late)
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_conflict_that_came_meanwhile_is_told_in_vpp_s_words(
 
     sentence = f"failed to add {ours} on tap0 which conflicts with {theirs} for interface net1"
     assert (reply.code, sentence in reply.text) == (104, True), reply.text
-    world.vpp.ports[1].addresses.clear()
+    world.node.ports[1].addresses.clear()
     assert world.snapshot() == before
 
 
@@ -266,7 +266,7 @@ def test_the_gateway_of_another_ipam(world: VppWorld, tmp_path: Path) -> None:
     before = world.snapshot()
     conf = foreign(world, tmp_path, {"address": "10.9.0.5/24", "gateway": "10.9.0.1"})
     assert world.call("ADD", conf).code == 0
-    assert [str(address) for address in world.vpp.port(TAP).addresses] == ["10.9.0.1/24"]
+    assert [str(address) for address in world.node.port(TAP).addresses] == ["10.9.0.1/24"]
     assert world.call("DEL", conf, netns="").code == 0
     assert world.snapshot() == before
 
@@ -280,11 +280,11 @@ def test_another_ipam_that_gives_no_gateway(world: VppWorld, tmp_path: Path) -> 
 
 def test_the_stand_in_is_no_better_than_vpp(world: VppWorld) -> None:
     """What the product must not rely on: a name that is taken is no error, and the tap of a dead netns stays."""
-    first = world.vpp.make_tap(0xFFFFFFFF, POD, "eth1", bytes(6), 0, "")
-    second = world.vpp.make_tap(0xFFFFFFFF, POD, "eth1", bytes(6), 0, "")
+    first = world.node.make_tap(0xFFFFFFFF, POD, "eth1", bytes(6), 0, "")
+    second = world.node.make_tap(0xFFFFFFFF, POD, "eth1", bytes(6), 0, "")
     found = world.kernel.pods[POD].find("eth1")
     assert (first, second) == (2, 3)
     assert found is not None
     assert isinstance(found[1], FakeLink)
     die(world, POD)
-    assert sorted(world.vpp.ports) == [0, 1, 2, 3]
+    assert sorted(world.node.ports) == [0, 1, 2, 3]

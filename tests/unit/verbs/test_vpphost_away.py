@@ -75,7 +75,7 @@ def test_what_waits_for_vpp_is_finished_by_whoever_comes(world: VppWorld, verb: 
     else:
         assert world.call("GC", world.conf(**NEW, **NOBODY), "", "", "").code == 0
 
-    tags = [port.tag.split("/")[1] for port in world.vpp.ports.values() if port.tag]
+    tags = [port.tag.split("/")[1] for port in world.node.ports.values() if port.tag]
     assert tags == (["c2"] if verb == "ADD" else [])
     assert "state/c1@net1" not in world.files()
 
@@ -87,11 +87,11 @@ def test_vpp_was_started_anew(world: VppWorld) -> None:
     world.server.die()
     world.server.begin()
     world.kernel.add_pod("/run/netns/other")
-    world.vpp.make_tap(0xFFFFFFFF, "/run/netns/other", "eth0", bytes(6), 0, "somebody's")
+    world.node.make_tap(0xFFFFFFFF, "/run/netns/other", "eth0", bytes(6), 0, "somebody's")
 
     assert world.call("DEL", world.conf(), netns="").code == 0
-    assert [port.tag for port in world.vpp.ports.values()] == ["", "", "somebody's"]
-    world.vpp.delete_tap(2)
+    assert [port.tag for port in world.node.ports.values()] == ["", "", "somebody's"]
+    world.node.delete_tap(2)
     del world.kernel.pods["/run/netns/other"]
     assert world.snapshot() == before
 
@@ -134,7 +134,7 @@ def test_a_tap_by_another_socket_is_not_touched(world: VppWorld) -> None:
     world.add()
     conf = world.conf(vpp={"mode": "host", "socket": "/run/vpp/other.sock"})
     assert world.call("DEL", conf, netns="").code == 0
-    assert [port.tag for port in world.vpp.ports.values() if port.tag] == []
+    assert [port.tag for port in world.node.ports.values() if port.tag] == []
 
 
 # GC, reclaim ----------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_gc_without_a_list_takes_what_is_dead(world: VppWorld) -> None:
     die(world, "/run/netns/pod2")
 
     assert world.call("GC", world.conf(**NEW), "", "", "").code == 0
-    assert [port.tag.split("/")[1] for port in world.vpp.ports.values() if port.tag] == ["c1"]
+    assert [port.tag.split("/")[1] for port in world.node.ports.values() if port.tag] == ["c1"]
 
 
 def test_an_exhausted_pool_takes_back_dead_pods_with_their_taps(world: VppWorld) -> None:
@@ -158,7 +158,7 @@ def test_an_exhausted_pool_takes_back_dead_pods_with_their_taps(world: VppWorld)
 
     world.add("c2", "/run/netns/p2", ipam=ipam)
 
-    assert [port.tag.split("/")[1] for port in world.vpp.ports.values() if port.tag] == ["c1", "c2"]
+    assert [port.tag.split("/")[1] for port in world.node.ports.values() if port.tag] == ["c1", "c2"]
 
 
 def test_a_request_for_what_a_dead_pod_has(world: VppWorld) -> None:
@@ -200,7 +200,7 @@ def test_check_sees_what_is_there(world: VppWorld) -> None:
 
 def test_check_sees_what_differs(world: VppWorld) -> None:
     world.add()
-    tap, link = world.vpp.port(TAP), world.pod_link()
+    tap, link = world.node.port(TAP), world.pod_link()
     tap.up, tap.mtu = False, 9000
     tap.addresses.clear()
     link.addresses.clear()
@@ -224,9 +224,9 @@ def test_check_sees_a_tap_that_went_with_its_vpp(world: VppWorld) -> None:
 def test_check_knows_it_by_the_tag(world: VppWorld) -> None:
     """After a rename the old name is unknown."""
     world.add()
-    world.vpp.port(TAP).name = "uplink"
+    world.node.port(TAP).name = "uplink"
     assert checked(world) == ""
-    world.vpp.port("uplink").tag = ""
+    world.node.port("uplink").tag = ""
     assert "VPP has no interface with the tag" in checked(world)
 
 

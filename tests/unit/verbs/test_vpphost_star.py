@@ -28,7 +28,7 @@ def full(world: VppWorld) -> dict[str, Any]:
 
 def a_world(root: Path) -> VppWorld:
     world = VppWorld(root)
-    world.vpp.tables |= {(7, 4), (7, 6)}
+    world.node.tables |= {(7, 4), (7, 6)}
     return world
 
 
@@ -142,11 +142,11 @@ def test_vpp_dies_during_add(tmp_path: Path, add_effects: int) -> None:
     for k in range(add_effects):
         with a_world(tmp_path / str(k)) as world:
             before = world.snapshot()
-            world.vpp.change = dying(world, k)
+            world.node.change = dying(world, k)
             reply = world.call("ADD", full(world))
             away = world.call("DEL", full(world), netns="")
             world.server.die()
-            world.vpp.change = world.kernel.effect
+            world.node.change = world.kernel.effect
             world.server.begin()
             back = world.call("DEL", full(world), netns="")
 
@@ -182,8 +182,8 @@ def test_the_record_is_there_before_vpp_is_asked(tmp_path: Path, monkeypatch: py
             if "make tap" in what:
                 seen.extend(path.read_text() for path in world.state_dir.iterdir())
             act()
-            seen.append(world.vpp.port("tap0").tag)
+            seen.append(world.node.port("tap0").tag)
 
-        monkeypatch.setattr(world.vpp, "change", change)
+        monkeypatch.setattr(world.node, "change", change)
         assert world.call("ADD", full(world)).code == 0
         assert seen[1] in seen[0]

@@ -12,6 +12,7 @@ import pytest
 from cni_sriov.kernel.replies import Address, KernelRoute
 from cni_sriov.words.domain import Route
 from tests.fakes import FakeLink
+from tests.unit import dpdk
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
@@ -142,3 +143,41 @@ def test_status_takes_it_for_served(machine: World) -> None:
     assert machine.call("STATUS", conf(machine, **new)).code == 0
     assert machine.call("STATUS", conf(machine, deviceID="0000:09:00.0", **new)).code == 50
     assert machine.call("STATUS", conf(machine, vlan=5, **new)).code == 50
+
+
+# passed through, and taken from the machine: for a program in user space -------------------------------------------------
+
+
+def on_vfio(machine: World, alias: str = "pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf") -> None:
+    """And what the kernel has for such a device."""
+    dpdk.furnish(machine)
+    dpdk.ahead(machine, machine.kernel.pfs[0].vfs[0])
+    root = machine.kernel.root
+    (root / "lib/modules/6.1.0").mkdir(parents=True)
+    (root / "lib/modules/6.1.0/modules.alias").write_text(f"alias {alias}\n")
+    (root / "proc/sys/kernel").mkdir(parents=True)
+    (root / "proc/sys/kernel/osrelease").write_text("6.1.0\n")
+    modalias = "pci:v00008086d000010CAsv00008086sd0000A02Bbc02sc00i00"
+    (root / f"sys/bus/pci/devices/{VF}/modalias").write_text(f"{modalias}\n")
+
+
+def test_a_vf_that_has_a_driver_for_user_space_is_given_as_it_is(machine: World) -> None:
+    """Nobody can tell its address, or set one."""
+    on_vfio(machine)
+    before = machine.snapshot()
+
+    added = machine.call("ADD", conf(machine, ipam=machine.ipam(), cniVersion="1.1.0"))
+
+    (interface,) = added.document["interfaces"]
+    assert interface == {"name": "net1", "sandbox": "/run/netns/pod1", "pciID": VF}
+    assert added.document["ips"][0]["address"] == "10.10.0.2/24"
+    assert machine.call("DEL", conf(machine)).code == 0
+    assert machine.snapshot() == before
+
+
+def test_a_whole_card_that_has_one_is_still_refused(machine: World) -> None:
+    on_vfio(machine, "pci:v00008086d000010CAsv*sd*bc*sc*i* igb")
+
+    refused = machine.call("ADD", conf(machine))
+
+    assert (refused.code, "its driver is vfio-pci, which is no VF's" in refused.text) == (101, True)

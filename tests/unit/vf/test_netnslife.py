@@ -44,6 +44,8 @@ def test_the_next_one_with_its_number_is_another_by_its_cookie(world: World) -> 
     assert [*again.identity] == record.netns_identity
 
     assert is_over(world, record)
+    record.netns = "/run/netns/removed"
+    assert is_over(world, record)
     record.netns_cookie = 0  # Linux before 5.14
     assert not is_over(world, record)
 

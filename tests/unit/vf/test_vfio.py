@@ -293,6 +293,19 @@ def test_check_sees_what_differs(card: World, drift: Callable[[World], None], sa
     assert card.call("DEL", conf).code == 0
 
 
+def test_what_its_netdev_had_is_asked_of_no_vf_without_one(card: World) -> None:
+    """What the kernel tells of a netdev only where it is set."""
+    link_of(card).traits["attr 57"] = "01"
+    conf = dpdk(card, master=None, deviceID=VF, driver=None)
+    assert [card.call(verb, conf).code for verb in ("ADD", "DEL")] == [0, 0]
+    ahead(card, vf_of(card))
+    effects = len(card.kernel.effects)
+
+    assert [card.call(verb, conf).code for verb in ("ADD", "DEL")] == [0, 0]
+
+    assert not [effect for effect in card.kernel.effects[effects:] if "bind" in effect]
+
+
 # who has it open ------------------------------------------------------------------------------------------------------
 
 
@@ -366,7 +379,8 @@ def test_a_dead_containers_vf_is_taken_back_once_nobody_has_it_open(card: World)
     assert card.call("ADD", dpdk(card, vlan=100)).code == 0
     card.kernel.kill_netns(MINE)
     descriptor = hold(card)
-    assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 11
+    refused = card.call("ADD", dpdk(card), "c2", OTHERS)
+    assert (refused.code, "claimed by c1/net1 of network fast;" in refused.text) == (11, True), refused.text
     descriptor.unlink()
 
     assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 0

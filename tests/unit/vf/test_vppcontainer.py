@@ -1,4 +1,4 @@
-"""A container's VPP: in through the front door, out by starting a VPP (tests/vppgrammar.py, tests/vppcli.py) on what is there."""
+"""A container's VPP: in through the front door, out by starting a VPP (tests/vpp/grammar.py, tests/vpp/cli.py) on what is there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from cni_sriov.words.lease import Lease
 from cni_sriov.words.log import Log
 from tests.pages import ROOT, blocks
 from tests.unit import dpdk
-from tests.vppcli import Vpp
-from tests.vppgrammar import Startup
+from tests.vpp.cli import Vpp
+from tests.vpp.grammar import Startup
 from tests.world import FakeHost, World
 
 POD = "K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0"
@@ -39,7 +39,7 @@ def node(tmp_path: Path) -> World:
 
 def conf(node: World, **keys: Any) -> dict[str, Any]:
     """`vpp` alone asks for a driver for user space."""
-    keys.setdefault("vpp", node.vpp())
+    keys.setdefault("vpp", node.vpp_conf())
     return node.conf(ipam=node.ipam(onlink=True, routes=[{"dst": "0.0.0.0/0"}]), **keys)
 
 
@@ -88,7 +88,7 @@ def test_vpp_has_the_vf_and_its_lease_and_delete_leaves_nothing(node: World) -> 
 
 
 def test_the_file_path_is_of_the_pods_names(node: World) -> None:
-    where = node.vpp(directory=f"{node.vpp_dir}/{{namespace}}/{{pod}}")
+    where = node.vpp_conf(directory=f"{node.vpp_dir}/{{namespace}}/{{pod}}")
 
     assert node.call("ADD", conf(node, vpp=where), args=POD).code == 0
     assert set(files_of(node, "default/web-0")) == {"startup.conf", "start.exec", "again.exec", "tap.ip"}
@@ -100,24 +100,26 @@ def test_the_file_path_is_of_the_pods_names(node: World) -> None:
     "args", ["", "K8S_POD_NAMESPACE=..;K8S_POD_NAME=x", "K8S_POD_NAMESPACE=a/b;K8S_POD_NAME=x"]
 )
 def test_no_word_of_a_pod_leads_out_of_it(node: World, args: str) -> None:
-    before = node.settled()
+    before = node.settled(), len(node.kernel.effects)
 
-    reply = node.call("ADD", conf(node, vpp=node.vpp(directory=f"{node.vpp_dir}/{{namespace}}")), args=args)
+    reply = node.call(
+        "ADD", conf(node, vpp=node.vpp_conf(directory=f"{node.vpp_dir}/{{namespace}}")), args=args
+    )
 
-    assert (reply.code, node.settled()) == (7, before), reply.text
+    assert (reply.code, (node.settled(), len(node.kernel.effects))) == (7, before), reply.text
 
 
 @pytest.mark.parametrize("ifname", ["tap0", "del", "net1.5"])
 def test_an_interface_that_vpp_would_take_for_a_word_is_refused(node: World, ifname: str) -> None:
-    before = node.settled()
+    before = node.settled(), len(node.kernel.effects)
 
     assert node.call("ADD", conf(node), ifname=ifname).code == 7
-    assert node.settled() == before
+    assert (node.settled(), len(node.kernel.effects)) == before
 
 
 @pytest.mark.parametrize("first", ["net1", "net2"])
 def test_two_vfs_of_one_container_have_one_vpp_and_two_disjoint_subnets(node: World, first: str) -> None:
-    """The notes' "conflicts with": what tests/vppcli.py answers where two subnets overlap."""
+    """The notes' "conflicts with": what tests/vpp/cli.py answers where two subnets overlap."""
     before = node.settled()
     replies = [node.call("ADD", conf(node), ifname=name) for name in ("net1", "net2")]
     assert [reply.code for reply in replies] == [0, 0], replies[1].text
@@ -136,11 +138,11 @@ def test_two_vfs_of_one_container_have_one_vpp_and_two_disjoint_subnets(node: Wo
 
 
 def test_two_networks_of_one_container_that_differ_about_its_vpp_are_refused(node: World) -> None:
-    assert node.call("ADD", conf(node, vpp=node.vpp(mainCore=1))).code == 0
+    assert node.call("ADD", conf(node, vpp=node.vpp_conf(mainCore=1))).code == 0
     before = node.settled()
 
-    cores = node.call("ADD", conf(node, vpp=node.vpp(mainCore=2)), ifname="net2")
-    taps = node.call("ADD", conf(node, vpp=node.vpp(tap={"name": "net1"})), ifname="net2")
+    cores = node.call("ADD", conf(node, vpp=node.vpp_conf(mainCore=2)), ifname="net2")
+    taps = node.call("ADD", conf(node, vpp=node.vpp_conf(tap={"name": "net1"})), ifname="net2")
 
     assert (cores.code, taps.code) == (7, 102), taps.text
     assert "mainCore 2" in cores.text
@@ -150,7 +152,7 @@ def test_two_networks_of_one_container_that_differ_about_its_vpp_are_refused(nod
 
 def test_a_directory_of_another_container_is_refused_until_that_is_gone(node: World) -> None:
     """One VPP would take the VFs of both."""
-    shared = conf(node, vpp=node.vpp(directory=str(node.vpp_dir)))
+    shared = conf(node, vpp=node.vpp_conf(directory=str(node.vpp_dir)))
     assert node.call("ADD", shared).code == 0
     before = node.settled()
 
@@ -166,7 +168,7 @@ def test_an_interface_that_is_there_is_no_name_for_a_tap(node: World) -> None:
     """VPP would make a second queue of it."""
     node.kernel.add_link(node.kernel.pods["/run/netns/pod1"], "eth0")
 
-    reply = node.call("ADD", conf(node, vpp=node.vpp(tap={"name": "eth0"})))
+    reply = node.call("ADD", conf(node, vpp=node.vpp_conf(tap={"name": "eth0"})))
 
     assert (reply.code, files_of(node)) == (102, {}), reply.text
 
@@ -331,12 +333,37 @@ def test_who_is_on_the_way_out_is_in_nobodys_file_any_more(node: World) -> None:
     assert left_over(node) == []
 
 
-def test_a_claim_that_cannot_be_read_is_not_in_the_way(node: World) -> None:
+def test_two_networks_with_state_of_their_own_are_one_vpp(node: World, tmp_path: Path) -> None:
+    other = conf(node, name="slow", stateDir=str(tmp_path / "other"))
+    assert [node.call("ADD", conf(node)).code, node.call("ADD", other, ifname="net2").code] == [0, 0]
+
+    assert list(addresses(started(files_of(node)))) == ["net1", "net2"]
+    assert [node.call("DEL", conf(node), netns="").code, node.call("DEL", other, ifname="net2").code] == [
+        0,
+        0,
+    ]
+    assert left_over(node) == []
+
+
+def test_another_containers_claim_that_cannot_be_read_is_not_in_the_way(node: World) -> None:
     assert node.call("ADD", conf(node)).code == 0
     (node.run_dir / "claims/0000:01:00.0+0000:01:10.4").write_text("{")
 
     assert node.call("ADD", conf(node), ifname="net2").code == 0
     assert list(addresses(started(files_of(node)))) == ["net1", "net2"]
+
+
+def test_a_claim_of_the_container_that_cannot_be_read_is(node: World) -> None:
+    """VPP would lose that VF at its next start."""
+    assert node.call("ADD", conf(node)).code == 0
+    path = node.run_dir / "claims/0000:01:00.0+0000:01:10.0"
+    raw = json.loads(path.read_text())
+    path.write_text(json.dumps(raw | {"format": 2}))
+    before = files_of(node)
+
+    reply = node.call("ADD", conf(node), ifname="net2")
+
+    assert (reply.code, files_of(node)) == (11, before), reply.text
 
 
 def test_the_files_of_the_page_are_those_that_are_written(node: World) -> None:

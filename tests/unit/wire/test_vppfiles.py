@@ -1,4 +1,4 @@
-"""The files for a container's VPP, read and executed by tests/vppgrammar.py and tests/vppcli.py, which know VPP alone."""
+"""The files for a container's VPP, read and executed by tests/vpp/grammar.py and tests/vpp/cli.py, which know VPP alone."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 
 from cni_sriov.wire import vppfiles
 from cni_sriov.words.vpp import Tap, VppPart
-from tests.vppcli import Vpp
-from tests.vppgrammar import Refused, Startup
+from tests.vpp.cli import Vpp
+from tests.vpp.grammar import Refused, Startup
 
 NET1 = VppPart(
     "/run/vpp-of/c1",
@@ -133,6 +133,7 @@ def test_two_vfs_of_one_container_are_in_one_startup_file() -> None:
         {
             "unix": {
                 "nodaemon": "",
+                "runtime-dir": "/run/vpp",
                 "cli-listen": "/run/vpp/cli.sock",
                 "exec": "/etc/vpp/cni-sriov/start.exec",
             },
@@ -206,6 +207,13 @@ def test_what_the_conf_says_of_vpp_as_a_whole(
     files = vppfiles.render([NET1, replace(NET2, options=keys)], "c1")
 
     assert Startup.parse(files["startup.conf"]).sections[section] == told
+
+
+def test_a_vpp_that_is_not_root_has_its_sockets_elsewhere() -> None:
+    files = vppfiles.render([replace(NET1, options={"runtimeDir": "/tmp/vpp"})], "c1")
+
+    unix = Startup.parse(files["startup.conf"]).sections["unix"]
+    assert (unix["runtime-dir"], unix["cli-listen"]) == ("/tmp/vpp", "/tmp/vpp/cli.sock")
 
 
 def test_receive_queues_are_of_one_vf() -> None:

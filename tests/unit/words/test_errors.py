@@ -35,7 +35,7 @@ def test_every_kind_has_a_code_that_is_told(kind: type[CniError]) -> None:
 def test_only_what_waiting_helps_is_try_again() -> None:
     """SPEC 1.1.0: 11, "try again later"; runtimes do."""
     again = {kind.__name__ for kind in kinds() if kind.code == 11}
-    assert again == {"TryAgain", "NoFreeVf", "PoolExhausted", "Unreadable"}
+    assert again == {"TryAgain", "NoFreeVf", "PoolExhausted", "Unreadable", "VppAway"}
     assert errors.TooManyNames.code == 7
 
 

@@ -94,6 +94,8 @@ def places() -> list[tuple[str, ...]]:
 def test_no_value_of_a_known_key_is_told_in_python(world: World, place: tuple[str, ...]) -> None:
     said = []
     for value in BAD:
+        if value is None and place[-1] == "dataDir":
+            continue  # as if it were not given, and the default is this machine's
         given = world.conf(ipam=world.ipam(routes=[{"dst": "10.99.0.0/16"}]))
         inside: Any = given
         for part in place[:-1]:

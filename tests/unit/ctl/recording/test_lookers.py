@@ -25,7 +25,7 @@ from tests.fakes.netlink import FakeNetlink
 from tests.unit.ctl.recording import taken
 from tests.world import World
 
-OF_FILES = ("data", "tail", "names", "target", "real", "has")
+OF_FILES = ("data", "tail", "names", "target", "real", "has", "number")
 OF_SYSFS = ("_read", "_list", "_link_name", "exists", "has_netdev")
 Asked = tuple[str, tuple[Any, ...], Any]
 

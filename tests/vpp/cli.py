@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.vppgrammar import Refused, Startup
+from tests.vpp.grammar import Refused, Startup
 
 Address = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
@@ -25,6 +25,7 @@ class TapSide:
     addresses: list[Address]
     default: list[str]
     mtu: int
+    asks: bool = True  # whether it has its address of IPv6 to itself: 1 s of delay, 1 s of waiting
 
 
 @dataclass
@@ -150,7 +151,13 @@ class Vpp:
 
     def nd_proxy(self, name: str, address: str) -> None:
         self._of(name)
+        if self.taps[name].asks:
+            raise Refused("its answer on the tap makes the kernel's address a duplicate")
         self.nd_proxied.add((name, str(ipaddress.IPv6Address(address))))
+
+    def wait(self, seconds: str) -> None:
+        for tap in self.taps.values():
+            tap.asks = tap.asks and int(seconds) <= 2
 
     def create_tap(self, number: str, rest: str) -> None:
         if f"tap{number}" in self.interfaces:
@@ -217,5 +224,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     r"set arp proxy start (?P<first>[0-9.]+) end (?P<last>[0-9.]+)": Vpp.proxy,
     rf"set interface proxy-arp {_NAME} enable": Vpp.answer,
     rf"set ip6 nd proxy {_NAME} (?P<address>[0-9a-f:]+)": Vpp.nd_proxy,
+    r"wait (?P<seconds>[0-9]+)": Vpp.wait,
     r"create tap id (?P<number>[0-9]+) (?P<rest>.+)": Vpp.create_tap,
 }
