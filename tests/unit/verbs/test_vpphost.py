@@ -173,6 +173,14 @@ def test_what_only_a_vf_has_is_refused(world: VppWorld, key: str) -> None:
     assert (reply.code, reply.text.startswith(f"read {key}: ")) == (7, True)
 
 
+def test_what_a_caller_asks_for_and_a_tap_has_not(world: VppWorld) -> None:
+    before = world.snapshot()
+    bandwidth = {"bandwidth": {"egressRate": 10_000_000, "egressBurst": 1_000_000}}
+    reply = world.call("ADD", world.conf(runtimeConfig=bandwidth))
+    assert (reply.code, "set max_tx_rate as the caller asks" in reply.text) == (7, True)
+    assert world.snapshot() == before
+
+
 @pytest.mark.parametrize("gateway", ["none", "10.11.0.1"])
 def test_a_lease_without_a_gateway_in_it_is_refused(world: VppWorld, gateway: str) -> None:
     pools = [{"subnet": "10.10.0.0/16", "prefixLength": 24, "gateway": gateway}]
