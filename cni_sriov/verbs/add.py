@@ -80,7 +80,7 @@ def _attach(
         card = baseline.find(host, record, conf)
         if conf.device_info_file:
             deviceinfo.leave(host.ledger.put, record, conf.device_info_dir, conf.device_info_file)
-        found = _reserve(host, ipam_conf, card) if ipam_conf else None
+        found = reclaim.reserve(host, _asked(host, ipam_conf, card)) if ipam_conf else None
         admin.bring_pf_up(card, conf)
         given = kind.hand_over(card, netns, inside_pod, conf)
         routes = kind.configure(given, record, conf, found)
@@ -119,13 +119,13 @@ def _claim(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Ho
         raise reclaim.with_holders(host, error) from None
 
 
-def _reserve(host: Host, conf: IpamConf, card: Card) -> IpamResult:
+def _asked(host: Host, conf: IpamConf, card: Card) -> own.Asked:
     """What VPP still has of attachments that are given up goes first: it would keep that from everybody."""
     asked = own.asked_for(host, conf, card.record, card.pf)
     if not card.record.vf:
         reclaim.finish(host, partial(vpptap.is_left, by=card.record), VERIFY_TIMEOUT_MS)
         asked.used += vpphost.used(host, card.record)
-    return reclaim.reserve(host, asked)
+    return asked
 
 
 def _note_done(host: Host, record: Record, found: IpamResult | None) -> None:
