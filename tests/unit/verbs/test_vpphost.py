@@ -64,6 +64,17 @@ def test_the_mac_that_was_asked(world: VppWorld) -> None:
     assert (world.pod_link().mac, reply.document["interfaces"][0]["mac"]) == ("02:00:00:00:aa:01",) * 2
 
 
+def test_there_is_no_pci_device_for_a_device_info_file(world: VppWorld) -> None:
+    """Multus names one for every attachment of such a network; one that says nothing would be taken for an answer."""
+    path = world.devinfo_dir / "cni/fast-c1_net1"
+    before = world.snapshot()
+    conf = world.conf(runtimeConfig={"CNIDeviceInfoFile": str(path)})
+
+    assert [world.call(verb, conf).code for verb in ("ADD", "CHECK", "DEL")] == [0, 0, 0]
+
+    assert (path.parent.exists(), world.snapshot()) == (False, before)
+
+
 def test_layer_2_alone(world: VppWorld) -> None:
     reply = world.add(ipam=None)
     assert (reply.document["ips"], world.node.port(TAP).addresses, world.node.port(TAP).up) == ([], [], True)
