@@ -17,7 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tests.lab.conftest import BUNDLE
+from tests import bundle
 from tests.lab.errors import LabError
 from tests.lab.node import PLUGIN_DIR, Node, changes
 from tests.lab.progress import Progress
@@ -181,7 +181,7 @@ def main() -> int:
     try:
         with Progress(console) as progress:
             lab = prepare(progress)
-        with lab.restore(BUNDLE) as vm:
+        with lab.restore(bundle.directory()) as vm:
             console.print(
                 f"guest: Linux {vm.run('uname -r').stdout.strip()}, card: {_card(vm.run('lspci -d ::0200').stdout)}"
             )

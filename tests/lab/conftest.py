@@ -22,7 +22,6 @@ from .ready import Lab, find, prepare
 from .vm import Vm
 
 FIXTURES = {"lab", "lab_module", "saved_lab"}
-BUNDLE = Path(__file__).parents[2] / "build" / "out"
 FAILED = pytest.StashKey[bool]()
 PROBLEM = pytest.StashKey[Exception]()
 

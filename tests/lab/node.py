@@ -95,15 +95,16 @@ class Node:
         igb may see a VF's reset after its first word, and shows zeros for it from then on: such VFs are made anew.
         """
         wanted = {f"{port}v{index}" for port in ports for index in range(count)}
-        for port in ports:
-            self.vm.run(f"ip link set {port} up")
+        up = "".join(f"ip link set {port} up;" for port in ports)
+        fresh = "".join(
+            f"cd /sys/class/net/{port}/device; echo 0 > sriov_numvfs; echo {count} > sriov_numvfs;"
+            for port in ports
+        )
+        self.vm.run(f"set -e; {up}")
         for _ in range(5):
-            for port in ports:
-                self.vm.run(
-                    f"cd /sys/class/net/{port}/device; echo 0 > sriov_numvfs; echo {count} > sriov_numvfs"
-                )
+            # its events are there when numvfs is written; who asks for the names meanwhile takes udev's processor
+            self.vm.run(f"set -e; {fresh} udevadm settle")
             self.wait_for(lambda: wanted <= self._named(), 30)
-            self.vm.run("udevadm settle")
             if all(vf["address"] != ZERO_MAC for port in ports for vf in self.vfs(port)):
                 return
         raise AssertionError("the PFs never heard from all of their VFs")

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from .conftest import BUNDLE, FAILED
+from tests import bundle
+
+from .conftest import FAILED
 from .node import FULL, IPAM, Node, changes
 from .ready import Lab
 from .test_accidents import PF, PLAIN, VF, attach
@@ -28,7 +30,7 @@ class WornNodes:
 
     def node(self) -> Node:
         if self._vm is None:
-            self._vm = self._saved.restore(BUNDLE)
+            self._vm = self._saved.restore(bundle.directory())
             Node(self._vm).create_vfs(2, (PORTS[0],))
         return Node(self._vm)
 
