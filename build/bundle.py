@@ -35,6 +35,7 @@ FIXED = {
     "LC_ALL": "C.UTF-8",
     "PYINSTALLER_CONFIG_DIR": str(OUT / "cache"),
     "PYTHONHASHSEED": "0",
+    "PYTHONNODEBUGRANGES": "1",  # columns of what has no source: 0.15 MB
     "PYTHONPATH": "",
     "SNAPSHOT": SNAPSHOT,
     "SOURCE_DATE_EPOCH": "315532800",

@@ -219,10 +219,11 @@ def sources(more: dict[str, Path] | None = None) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-STAND_INS = {"inspect": HERE / "no_inspect.py"}
+STAND_INS = {name: HERE / f"no_{name}.py" for name in ("inspect", "typing")}
 IMPORT = """
 import _imp, sys
-sys.modules["inspect"] = type(sys)("inspect")  # of STAND_INS: what it imports is not wanted
+for name in sys.argv.pop(1).split():
+    sys.modules[name] = type(sys)(name)  # of STAND_INS: what they import is not wanted
 for name in sys.argv[1:]:
     __import__(name)
 for name, module in sys.modules.items():
@@ -232,7 +233,7 @@ for name, module in sys.modules.items():
 
 def closure(names: list[str]) -> dict[str, str]:
     """{module: file, "-" = in C or frozen} after these imports in a bare interpreter."""
-    told = run(sys.executable, "-I", "-S", "-B", "-c", IMPORT, *names)
+    told = run(sys.executable, "-I", "-S", "-B", "-c", IMPORT, " ".join(STAND_INS), *names)
     return dict(line.split(" ", 1) for line in told.splitlines())
 
 

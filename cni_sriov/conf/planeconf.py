@@ -69,11 +69,14 @@ class PlaneConf:
 
 def legacy_device(told: dict[str, Any]) -> str:
     """The VF by that block, "" if it names none."""
-    return str(LEGACY.read(told.get("dpdk", {}), "read dpdk.").get("pci_addr", ""))
+    block = told.get("dpdk")
+    return str(LEGACY.read(block, "read dpdk.").get("pci_addr", "")) if block else ""
 
 
 def of(told: dict[str, Any]) -> PlaneConf:
     """`told`: the conf's values by ROWS. BadConfig where one of them is wrong inside."""
+    if told.keys().isdisjoint(ROWS):
+        return PlaneConf()
     legacy = LEGACY.read(told.get("dpdk", {}), "read dpdk.")
     vpp = vppconf.read(told["vpp"]) if "vpp" in told else None
     driver = told.get("driver") or legacy.get("dpdk_driver", "")

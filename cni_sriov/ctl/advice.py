@@ -7,7 +7,6 @@ from typing import Any
 
 from ..conf import netconf
 from ..conf.netconf import NetConf
-from ..words.errors import CniError
 from .finding import Finding, note
 
 _OPEN = (
@@ -21,12 +20,9 @@ _ONE_DIRECTORY = (
 
 
 def of(path: str, plugin: dict[str, Any]) -> list[Finding]:
-    """Of a plugin of type sriov; nothing of one that the parser refuses."""
-    try:
-        conf = netconf.parse(plugin, {})
-    except CniError:
-        return []
-    return [note(f"{path}.{key}".removeprefix("."), said) for key, said in _notes(conf)]
+    """Of a plugin of type sriov that the parser takes."""
+    told = _notes(netconf.parse(plugin, {}))
+    return [note(f"{path}.{key}".removeprefix("."), said) for key, said in told]
 
 
 def _notes(conf: NetConf) -> Iterator[tuple[str, str]]:

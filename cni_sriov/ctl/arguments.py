@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ from ..conf.netconf import STATE_DIR
 from ..words.errors import CniError
 from . import examples
 
-_FORMATTER = argparse.RawDescriptionHelpFormatter
+argparse._ = str  # type: ignore[attr-defined]  # not asked for in eight files for each of sixty words
 EXIT_STATUS = "exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root"
 _EPILOG = f"""{EXIT_STATUS}
 
@@ -29,11 +30,26 @@ class Usage(CniError):
     code = 4
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """One is made for each argument, and by itself it would ask shutil for the width, which imports bz2 and lzma."""
+    return argparse.RawDescriptionHelpFormatter(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:  # no terminal
+        return 80
+
+
 class _Parser(argparse.ArgumentParser):
     """Without abbreviations: a script that has one breaks when an option is added that begins alike."""
 
     def __init__(self, *args: Any, **keys: Any) -> None:
-        super().__init__(*args, **keys | {"allow_abbrev": False})
+        super().__init__(*args, **{"formatter_class": _formatter} | keys | {"allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         raise Usage(message, self.format_usage().strip())
@@ -53,7 +69,7 @@ class Command:
 def parser(commands: Iterable[Command]) -> argparse.ArgumentParser:
     """Usage if it cannot be parsed."""
     about = "Virtual functions and subnets of this node: create, look, clean up."
-    made = _Parser(prog="sriovctl", description=about, epilog=_EPILOG, formatter_class=_FORMATTER)
+    made = _Parser(prog="sriovctl", description=about, epilog=_EPILOG)
     made.add_argument("--version", action="version", version=f"sriovctl {__version__}")
     common = _Parser(add_help=False)
     for target in (made, common):  # before the verb or behind it
@@ -65,7 +81,6 @@ def parser(commands: Iterable[Command]) -> argparse.ArgumentParser:
             help=command.about,
             description=command.about,
             epilog=f"{EXIT_STATUS}\n\n{examples.text(command.name)}",
-            formatter_class=_FORMATTER,
             parents=[common],
         )
         verb.set_defaults(run=command.run, needs_root=command.needs_root)

@@ -16,7 +16,7 @@ from ..wire import cni
 from ..words import inet, jsontext
 from ..words.errors import CniError
 from ..words.jsontext import words
-from . import hostjson, template, yamltext
+from . import hostjson, template
 from .finding import Finding, error, note, warning
 
 Json = dict[str, Any]
@@ -85,6 +85,8 @@ def _unread(document: str, *found: Finding) -> Network:
 
 
 def _yaml(text: str, places: int) -> list[Network]:
+    from . import yamltext  # PyYAML, which no conflist needs
+
     try:
         documents = yamltext.documents(text)
     except ValueError as failed:

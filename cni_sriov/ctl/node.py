@@ -112,15 +112,14 @@ class _Around:
     """What is asked once for all VFs. `addressed`: interfaces with a global address."""
 
     addressed: set[int]
-    _held: dict[str, list[str]] | None = None
+    _running: holders.Processes | None = None
 
     def open_in(self, host: Host, vf: VF) -> list[str]:
         if not is_userspace(vf.driver):
             return []
-        if self._held is None:
-            self._held = holders.by_node(host.files)
-        nodes = holders.nodes_of(host.files, vf.pci_address)
-        return list(dict.fromkeys(who for node in sorted(nodes) for who in self._held.get(node, [])))
+        if self._running is None:
+            self._running = holders.processes(host.files)
+        return holders.holders(host.files, vf.pci_address, self._running)
 
 
 def look(host: Host) -> list[PfRow]:

@@ -44,7 +44,8 @@ def stuck(host: Host, record: Record) -> str:
             why = f"driver {record.driver} makes no netdev of it"
         return restore.pf_out_of_reach(host, record) or why
     if not record.vf:
-        return vpptap.trouble(socket(record)) or "VPP does not take the tap away"
+        away = host.away.get(socket(record))  # asked once: one that hangs takes 20 s
+        return str(away or vpptap.trouble(socket(record)) or "VPP does not take the tap away")
     held = open_in(host, record.vf)
     if held:
         return f"it is open in {', '.join(held)}"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 from ..words import jsontext
@@ -70,6 +69,7 @@ def split(said: dict[str, Any], spawned: int, reaped: int) -> Call:
 
 def middle(calls: Sequence[Call]) -> Call:
     """Median of each number by itself, so the parts add up to the whole only nearly. What a call lacks is 0."""
+    from statistics import median
 
     def each(dicts: list[Parts]) -> Parts:
         names = dict.fromkeys(name for found in dicts for name in found)

@@ -152,9 +152,8 @@ def judge(
     document = _document(conf, listed) if as_list else listed[0].conf
     found = _all_errors(document, listed, refused) + _warnings(document, listed, alone)
     found += [*(libcni.news(conf, bool(more)) if as_list else ()), *notes]
-    found += [
-        finding for plugin in listed if plugin.is_sriov for finding in advice.of(plugin.path, plugin.conf)
-    ]
+    good = [plugin for plugin in listed if plugin.is_sriov and not _parser_errors(plugin)]
+    found += [one for plugin in good for one in advice.of(plugin.path, plugin.conf)]
     return _placed(found, conf, more)
 
 

@@ -12,25 +12,30 @@ _DEVICE = "anon_inode:[vfio-device]"  # what VFIO_GROUP_GET_DEVICE_FD gives (dri
 _GROUP = re.compile(r"/dev/vfio/(noiommu-)?[0-9]+|/dev/vfio/devices/")
 
 
-def holders(files: Files, address: str) -> list[str]:
-    """As "dpdk-testpmd (pid 12)". A process of another PID namespace is seen where /proc is the node's."""
+Processes = dict[str, dict[str, str]]  # by pid: what it has open, by descriptor
+
+
+def processes(files: Files) -> Processes:
+    """All of them, for who asks about many devices."""
+    found = {}
+    for pid in sorted((name for name in files.names("/proc") if name.isdigit()), key=int):
+        where = f"/proc/{pid}/fd"
+        found[pid] = {name: files.target(f"{where}/{name}") for name in files.names(where)}
+    return found
+
+
+def holders(files: Files, address: str, known: Processes | None = None) -> list[str]:
+    """As "dpdk-testpmd (pid 12)". A process of another PID namespace is seen where /proc is the node's. `known`: what
+    `processes` found.
+    """
     nodes = nodes_of(files, address)
     if not nodes:
         return []
     numbers = {files.number(node) for node in nodes} - {0}
-    pids = [name for name in files.names("/proc") if name.isdigit() and _holds(files, name, nodes, numbers)]
-    return [named(files, pid) for pid in sorted(pids, key=int)]
-
-
-def by_node(files: Files) -> dict[str, list[str]]:
-    """All of them, by the node that they have open: for who asks about many devices."""
-    found: dict[str, list[str]] = {}
-    for pid in sorted((name for name in files.names("/proc") if name.isdigit()), key=int):
-        where = f"/proc/{pid}/fd"
-        for node in {files.target(f"{where}/{name}") for name in files.names(where)}:
-            if node.startswith(("/dev/vfio/", "/dev/uio")):
-                found.setdefault(node, []).append(named(files, pid))
-    return found
+    running = processes(files) if known is None else known
+    return [
+        named(files, pid) for pid, targets in running.items() if _holds(files, pid, targets, nodes, numbers)
+    ]
 
 
 def named(files: Files, pid: str) -> str:
@@ -46,14 +51,12 @@ def nodes_of(files: Files, address: str) -> set[str]:
     return nodes | ({f"/dev/vfio/{group}", f"/dev/vfio/noiommu-{group}"} if group else set())
 
 
-def _holds(files: Files, pid: str, nodes: set[str], numbers: set[int]) -> bool:
+def _holds(files: Files, pid: str, targets: dict[str, str], nodes: set[str], numbers: set[int]) -> bool:
     """A container's name for a node may be another one; its number is the same."""
-    where = f"/proc/{pid}/fd"
-    targets = {name: files.target(f"{where}/{name}") for name in files.names(where)}
     if not nodes.isdisjoint(targets.values()) or _holds_some(targets.values()):
         return True
     return bool(numbers) and any(
-        target.startswith("/dev/") and files.number(f"{where}/{name}") in numbers
+        target.startswith("/dev/") and files.number(f"/proc/{pid}/fd/{name}") in numbers
         for name, target in targets.items()
     )
 

@@ -18,8 +18,11 @@ from . import files, public
 def leave(put: Callable[[Record], None], record: Record, root: str, path: str) -> None:
     """Write it, and `put` the Record before, or see that what is there means this VF. BadConfig (7) if it means another.
 
-    `root`: the directory of the operator's that `path` is below.
+    `root`: the directory of the operator's that `path` is below. Of an attachment without a VF (words/plane.py) there is
+    nothing to tell.
     """
+    if not record.vf:
+        return
     public.check_directories(root, path)
     found = files.read(path)
     if found is None:

@@ -100,9 +100,13 @@ def publish(host: Host, record: Record) -> None:
 
 
 def withdraw(host: Host, record: Record) -> None:
-    """What `publish` wrote, before the VF changes its driver; the caller puts the Record."""
-    path = cdi.path_of(host.cdi_dir, record.vf) if record.plane is not None and record.plane.files else ""
-    if record.plane is not None and path in record.plane.files:
+    """What `publish` wrote, before the VF changes its driver; the caller puts the Record. What is there of a VF that is not
+    this one's any more is somebody else's.
+    """
+    has_files = record.plane is not None and record.vf and record.plane.files
+    path = cdi.path_of(host.cdi_dir, record.vf) if has_files else ""
+    is_its = record.boot_id == host.ledger.boot_id and host.ledger.owns(record)
+    if is_its and record.plane is not None and path in record.plane.files:
         cdi.remove(host.cdi_dir, record.vf)
         record.plane.files.remove(path)
 

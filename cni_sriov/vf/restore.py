@@ -7,6 +7,7 @@ of what is stacked on it; its MAC, MTU, traits and name; the PF's knobs; and UP 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from ..conf.netconf import NetConf
@@ -34,6 +35,7 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
     away = _try(failed, handover.of(record).take_home, host, record)
     if (failed or away) and handover.of(record).is_out(host, record):  # who has it stays in his VLAN
         raise away or _unfinished(host, record, "; ".join(failed), may_be_pf=False)
+    base = base if base.own_mac else _with_netdev(host, record, base)
     found = _at_rest(failed, by_pf, host, record, first)
     is_new = _must_be_new(found, first)
     if is_new:
@@ -54,6 +56,23 @@ def return_vf(host: Host, record: Record, verify_timeout_ms: int) -> None:
         return
     _set_up(found, base)
     homename.settle(host)
+
+
+def _with_netdev(host: Host, record: Record, base: VfState) -> VfState:
+    """It had none: one that it has now is of a driver that the operator gave it since, and stays as it is."""
+    link = card.in_host(host, record.vf)
+    if link is None:
+        return base
+    own = replace(
+        base,
+        mac=admin.mac_by_pf(base, link),
+        own_mac=link.mac,
+        mtu=link.mtu,
+        modes=link.modes,
+        txqueuelen=link.txqueuelen,
+    )
+    record.baseline = replace(own, ifname=link.ifname, altnames=link.altnames, up=link.is_up)
+    return record.baseline
 
 
 def _must_be_new(found: Card, first: Golden | None) -> bool:

@@ -1,8 +1,8 @@
 """The Handover of a VF to a program in user space, by vfio-pci or UIO (vf/handover.py says what each act is for): nothing of
 it is in the container's netns, and the program opens the device's node.
 
-The admin MAC is set before the driver changes: the program gets what the PF has then. A write to driver/unbind waits for
-whoever has the device open, without a limit: so nothing is written there while somebody has.
+The admin MAC is set before the driver changes: the program gets what the PF has then (kernels.md 3.5). A write to
+driver/unbind waits for whoever has the device open, without a limit (3.6): so nothing is written there while somebody has.
 """
 
 from __future__ import annotations
@@ -253,7 +253,12 @@ def _rebind(host: Host, record: Record, override: str) -> str:
 def _held(host: Host, record: Record) -> list[str]:
     """Who ends just now gets the time for it, but not from everybody who comes by."""
     timeout_s = 0 if record.status == "released" else LET_GO_S
-    return poll(lambda: holders.holders(host.files, record.vf), timeout_s, 0.1)
+    return poll(lambda: _open_in(host, record), timeout_s, 0.1)
+
+
+def _open_in(host: Host, record: Record) -> list[str]:
+    """Processes. One that has another device of its group open has nothing of what a network driver has."""
+    return holders.holders(host.files, record.vf) if is_userspace(host.sysfs.driver(record.vf)) else []
 
 
 def _await_netdev(host: Host, record: Record) -> None:
@@ -269,7 +274,7 @@ def _await_netdev(host: Host, record: Record) -> None:
 
 def is_home(host: Host, record: Record) -> bool:
     """No process has it open, and the container's netns is dead (rule 10 of the design)."""
-    return not host.blind_spot() and not _is_open(host, record) and netnslife.is_over(host, record)
+    return not host.blind_spot() and not _open_in(host, record) and netnslife.is_over(host, record)
 
 
 def is_in_pod(_host: Host, _record: Record) -> bool:
@@ -277,8 +282,4 @@ def is_in_pod(_host: Host, _record: Record) -> bool:
 
 
 def is_out(host: Host, record: Record) -> bool:
-    return _is_open(host, record)
-
-
-def _is_open(host: Host, record: Record) -> bool:
-    return bool(holders.holders(host.files, record.vf))
+    return bool(_open_in(host, record))

@@ -40,6 +40,7 @@ announce = pod.announce
 def take(host: Host, request: Request, conf: NetConf, ipam: IpamConf | None, netns: Netns) -> Record:
     """The Record alone: there is nothing to choose, and nothing that another one could have. VPP must be there by then."""
     _refuse_pools(ipam)
+    _refuse_requests(conf)
     who, asked = request.attachment, conf.plane.vpp or {}
     with Vpp(asked["socket"]):
         pass
@@ -72,6 +73,16 @@ def _refuse_pools(ipam: IpamConf | None) -> None:
             raise BadConfig(
                 f"read ipam.pools[{n}].gateway: VPP's side of the tap would have no address of the lease",
                 'with "vpp" in mode "host" it is "first" or "last"',
+            )
+
+
+def _refuse_requests(conf: NetConf) -> None:
+    """What the conf itself says of these was refused when it was read; a caller may ask for them as well."""
+    for name in conf.settings.asked():
+        if name not in {"mac", "mtu"}:
+            raise BadConfig(
+                f"set {name} as the caller asks: a tap of VPP's has none",
+                "it may ask for a MAC and addresses",
             )
 
 

@@ -145,7 +145,9 @@ def test_dpdk_mode(node: Node) -> None:
     added = node.cni("ADD", mine, "c2")
     assert (added.code, node.vf(PORTS[0], 0)["vlan_list"]) == (0, was["vlan_list"]), added.text
     assert node.cni("DEL", mine, "c2").code == 0
-    assert (node.vf(PORTS[0], 0), files(node), driver(node.vm)) == (was, [], "vfio-pci")
+    assert (files(node), driver(node.vm)) == ([], "vfio-pci")
+    again = node.vf(PORTS[0], 0)  # ours sets an admin MAC and takes it away: there was none
+    assert [key for key in was if again[key] != was[key]] == ["address"]
     document(node.vm, f"restore {address(0)}")
     assert changes(before, node.card()) == []
 

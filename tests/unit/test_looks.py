@@ -21,6 +21,7 @@ ONLY_OUTPUT = "nobody hears it any more"
 NOTHING_TAKEN = "nothing is taken, dropped or freed by it"
 TRIED_AGAIN = "the act after it fails by itself, or looks again"
 REASONED = {
+    "ctl/arguments.py:_columns": ONLY_OUTPUT,
     "ctl/baseline.py:_row": TOLD,
     "ctl/bind.py:_put_back": TOLD,
     "ctl/gc.py:_scopes": NOTHING_TAKEN,

@@ -54,6 +54,7 @@ NAMES = [
     "memif_create_v2_8c7de5f7",
     "want_interface_events_476f5a08",
     "sockclnt_delete_8ac76db6",
+    "sockclnt_delete_reply_8f38b1ee",
     "sw_interface_event_2d3d95a7",
 ]
 
@@ -67,7 +68,7 @@ class StandIn:
         self.names = NAMES.copy()
         self.is_silent = False
         self.events = 0  # how many that nobody asked for come before each answer
-        self.asked: list[str] = []
+        self.heard: list[tuple[str, bytes]] = []
         self.mangle: Callable[[bytes], bytes] = bytes
         self._numbers: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -160,7 +161,7 @@ class StandIn:
         answer = getattr(self, f"_{name}", None)
         if answer is None or len(message) < 10:
             return  # dropped, without a word
-        self.asked.append(name)
+        self.heard.append((name, message[10:]))
         context = message[6:10]
         try:
             found = list(answer(message[10:]))
@@ -184,6 +185,9 @@ class StandIn:
         yield f"{name}_reply", struct.pack(form, *fields)
 
     # -- messages -----------------------------------------------------------------------------------------------------
+
+    def _sockclnt_delete(self, _: bytes) -> Iterator[tuple[str, bytes]]:
+        yield "sockclnt_delete_reply", struct.pack(">i", 0)
 
     def _control_ping(self, _: bytes) -> Iterator[tuple[str, bytes]]:
         yield "control_ping_reply", struct.pack(">iII", 0, 7, os.getpid())

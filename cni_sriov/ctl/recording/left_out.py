@@ -30,7 +30,7 @@ _INLINE = re.compile(rf"(?i)([\w.\-]*{_GUARDED}[\w.\-]*\s*=\s*)(\"[^\"]*\"|'[^']
 _LINE = re.compile(rf"(?m)^(\s*[\w.\-\"]*{_GUARDED}[\w.\-\"]*\s*[=:][ \t]*)(\S[^\n]*)$", re.IGNORECASE)
 _IN_URL = re.compile(r"(\w+://)[^/\s\"@]+@")
 _MAPS = re.compile(r"vfio|uio|huge|rte_|librte|dpdk|vpp|vlib|/dev/|/sys/")
-_FD = re.compile(r"^/dev/(vfio|uio|hugepages|vhost|vdpa)|huge|rtemap_|rte_")
+_FD = re.compile(r"^/dev/(vfio|uio|hugepages|vhost|vdpa)|huge|rtemap_|rte_|^anon_inode:\[vfio-device\]$")
 _MOUNTED = {"hugetlbfs", "sysfs", "nsfs", "proc", "securityfs", "efivarfs", "devtmpfs"}
 _MODULES = re.compile(
     r"vfio|uio|pci-stub|igb|ixgbe|i40e|iavf|\bice\b|mlx|mana|bnxt|ena\b|qede|sfc|nfp|cxgb|octeon|qat|virtio"

@@ -24,11 +24,11 @@ def test_takes_back_the_dead_and_leaves_the_living(world: VppWorld) -> None:
     world.kernel.kill_netns("/run/netns/dead")
 
     assert told(world, "--dry-run")[:2] == [
-        ("vf", "alive/net1", False, "it is in a pod"),
+        ("vf", "alive/net1", False, "its container may use the tap"),
         ("vf", "dead/net1", True, "its netns is dead"),
     ]
     assert told(world) == [
-        ("vf", "alive/net1", False, "it is in a pod"),
+        ("vf", "alive/net1", False, "its container may use the tap"),
         ("vf", "dead/net1", True, "its netns is dead"),
         ("lease", "alive/net1", False, "its attachment has a VF"),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tests.unit.ctl.tool import attach, sriovctl
 from tests.world import World
@@ -21,8 +22,8 @@ def test_json_is_the_contract(world: World) -> None:
         "mac": world.kernel.pfs[0].link.mac, "carrier": True, "mtu": 1500,
         "counters": {"rxPackets": 0, "txPackets": 0, "rxBytes": 0, "txBytes": 0},
     }  # fmt: skip
-    more = {
-        "reason": "", "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
+    more: dict[str, Any] = {
+        "reason": "", "openIn": [], "userspace": None, "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
         "settings": {
             "vlanQoS": 0, "vlanProto": "802.1q", "spoofchk": True, "trust": False, "linkState": "auto", "minTxRate": 0,
             "maxTxRate": 0,

@@ -228,6 +228,8 @@ ALONE = {  # why an error of one may end these
     "state/claims.py:refuse_unclear": "what cannot be read is what it is about",
     "state/ledger.py:records": "complains of each that cannot be read",
     "verbs/gc.py:_unreadable": "what cannot be read is what it is about",
+    "vf/crypto.py:_used": "what cannot be read is what it is about",
+    "vf/vppcontainer.py:_refuse_unclear": "what cannot be read is what it is about",
     "vf/cachefiles.py:holder": "who cannot be looked at has it",
 }
 

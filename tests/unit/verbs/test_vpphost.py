@@ -64,6 +64,17 @@ def test_the_mac_that_was_asked(world: VppWorld) -> None:
     assert (world.pod_link().mac, reply.document["interfaces"][0]["mac"]) == ("02:00:00:00:aa:01",) * 2
 
 
+def test_there_is_no_pci_device_for_a_device_info_file(world: VppWorld) -> None:
+    """Multus names one for every attachment of such a network; one that says nothing would be taken for an answer."""
+    path = world.devinfo_dir / "cni/fast-c1_net1"
+    before = world.snapshot()
+    conf = world.conf(runtimeConfig={"CNIDeviceInfoFile": str(path)})
+
+    assert [world.call(verb, conf).code for verb in ("ADD", "CHECK", "DEL")] == [0, 0, 0]
+
+    assert (path.parent.exists(), world.snapshot()) == (False, before)
+
+
 def test_layer_2_alone(world: VppWorld) -> None:
     reply = world.add(ipam=None)
     assert (reply.document["ips"], world.node.port(TAP).addresses, world.node.port(TAP).up) == ([], [], True)
@@ -160,6 +171,14 @@ def test_what_only_a_vf_has_is_refused(world: VppWorld, key: str) -> None:
     values |= {"driver": "vfio-pci", "promisc": True}
     reply = world.call("ADD", world.conf(**{key: values[key]}))
     assert (reply.code, reply.text.startswith(f"read {key}: ")) == (7, True)
+
+
+def test_what_a_caller_asks_for_and_a_tap_has_not(world: VppWorld) -> None:
+    before = world.snapshot()
+    bandwidth = {"bandwidth": {"egressRate": 10_000_000, "egressBurst": 1_000_000}}
+    reply = world.call("ADD", world.conf(runtimeConfig=bandwidth))
+    assert (reply.code, "set max_tx_rate as the caller asks" in reply.text) == (7, True)
+    assert world.snapshot() == before
 
 
 @pytest.mark.parametrize("gateway", ["none", "10.11.0.1"])

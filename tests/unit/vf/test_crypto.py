@@ -41,7 +41,7 @@ def add(node: World, container: str, **keys: Any) -> str:
 
 
 def crypto_of(node: World, container: str) -> object:
-    plane = json.loads((node.state_dir / f"{container}@net1").read_text())["plane"]
+    plane = json.loads((node.state_dir / f"{container}@net1").read_text()).get("plane")
     return plane and plane["crypto"]
 
 

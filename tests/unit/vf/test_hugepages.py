@@ -65,6 +65,7 @@ def test_of_several_pfs_only_those_with_enough_near_them_are_chosen_from(world: 
 
     assert world.call("ADD", conf).code == 0
     assert world.pod_link().pci_address.startswith("0000:02:")
+    assert "passed over" in world.log_file.read_text()
 
 
 def test_without_a_node_those_of_the_machine_count(world: World, tree: Tree) -> None:

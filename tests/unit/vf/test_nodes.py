@@ -253,6 +253,30 @@ def test_what_others_have_among_the_files_is_not_taken(world: World, host: Host,
     assert Path(world.root, "startup.conf").exists()
 
 
+@pytest.mark.parametrize("whose", ["another attachment's", "another boot's"])
+def test_what_is_another_ones_by_now_stays(world: World, host: Host, record: Record, whose: str) -> None:
+    """The claim was lost, and somebody was quicker; or the Record is of another boot."""
+    nodes.publish(host, record)
+    if whose == "another boot's":
+        record.boot_id = "99999999-2222-3333-4444-555555555555"
+    else:
+        (claim,) = (world.run_dir / "claims").iterdir()
+        claim.write_text(claim.read_text().replace('"c1"', '"c2"'))
+
+    nodes.withdraw(host, record)
+
+    assert spec(world) == ["/dev/vfio/vfio", group(world)]
+
+
+def test_an_attachment_without_a_vf_has_none(world: World, host: Host, record: Record) -> None:
+    """Of the host's VPP; what files it has are others'."""
+    record.vf, plane(record).files = "", [str(world.root / "startup.conf")]
+
+    nodes.withdraw(host, record)
+
+    assert plane(record).files == [str(world.root / "startup.conf")]
+
+
 @pytest.mark.parametrize(
     ("driver", "shown"),
     [("uio_pci_generic", ["/dev/uio0"]), ("igbvf", None), ("", None), ("pci-stub", None)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from errno import EIO
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from cni_sriov.kernel import holders
 from cni_sriov.vf import vfio
+from cni_sriov.words.errors import KernelRefused
 from tests.unit import one_port
 from tests.unit.ctl.tool import sriovctl
 from tests.unit.dpdk import VF, ahead, driver, furnish, hold
@@ -344,6 +346,30 @@ def test_a_pre_bound_vf_that_is_open_keeps_its_vlan_too(card: World, monkeypatch
     assert (vf_of(card).state.vlan, driver(card)) == (0, "vfio-pci")
 
 
+def test_who_has_another_device_of_its_group_has_nothing_of_one_that_is_home(
+    card: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ADD fails before it binds, and its undo must not wait for the other."""
+    monkeypatch.setattr(vfio, "LET_GO_S", 0)
+    before = card.snapshot()
+    hold(card)
+    card.kernel.before("set_vf_vlan", refuse)
+
+    assert card.call("ADD", dpdk(card, vlan=100)).code == 100
+    assert card.settled() == settled(before)
+
+
+def refuse(*_: object) -> None:
+    raise KernelRefused("set it", EIO)
+
+
+def settled(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """As World.settled has it."""
+    for vf in snapshot["kernel"]["vfs"].values():
+        vf["mac"] = vf["mac"] if vf["admin_mac"] else ""
+    return snapshot
+
+
 def test_a_program_that_ends_just_now_is_waited_for(card: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before = card.snapshot()
     assert card.call("ADD", dpdk(card)).code == 0
@@ -493,3 +519,15 @@ def test_what_stood_in_driver_override_stands_there_again(card: World) -> None:
     assert card.call("DEL", dpdk(card)).code == 0
 
     assert (driver(card), card.kernel.tree.override(VF)) == ("igbvf", "igbvf")
+
+
+def test_a_netdev_that_it_did_not_have_is_nobodys_to_restore(card: World) -> None:
+    """By driverctl, say: sriovctl refuses a VF that a container has."""
+    ahead(card, vf_of(card))
+    assert card.call("ADD", dpdk(card, vlan=100)).code == 0
+    card.kernel.set_driver(vf_of(card), "igbvf")
+    mac = link_of(card).mac
+
+    deleted = card.call("DEL", dpdk(card))
+
+    assert (deleted.code, vf_of(card).state.vlan, link_of(card).mac) == (0, 0, mac), deleted.text

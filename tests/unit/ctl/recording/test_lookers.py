@@ -150,7 +150,5 @@ def test_what_changes_or_goes_on_is_refused(verb: str, option: dict[str, Any]) -
 
 def test_faces_that_are_heard_are_all_there_are() -> None:
     """Files has no other door, and Netlink no other question."""
-    assert {name for name in vars(Files) if not name.startswith("_")} - {"root", "text", "number"} == {
-        *OF_FILES
-    }
+    assert {name for name in vars(Files) if not name.startswith("_")} - {"root", "text"} == {*OF_FILES}
     assert {*QUESTIONS} <= {*dir(Netlink)}

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit import dpdk
+from tests.unit.ctl import taps
 from tests.unit.ctl.recording import taken
 from tests.world import World
 
@@ -47,6 +49,30 @@ def test_with_its_options(world: World, file: Path, argv: tuple[str, ...]) -> No
     live, again = taken.live(world, *argv), taken.replayed(file, *argv)
 
     assert (again.status, again.out, again.err) == (live.status, live.out, live.err)
+
+
+@pytest.mark.parametrize("verb", ["status", "leases", "doctor", "metrics", "explain"])
+def test_vfs_of_programs_and_taps_too(world: World, tmp_path: Path, verb: str) -> None:
+    """Who has a VF open is by the recording's /proc, and not by this machine's."""
+    dpdk.furnish(world)
+    taken.node(world)
+    dpdk.ahead(world, world.kernel.pfs[0].vfs[3])
+    dpdk.hold(world, world.kernel.pfs[0].vfs[3].pci_address)
+    world.kernel.add_pod("/run/netns/pod3")
+    assert world.call("ADD", world.conf(driver="vfio-pci"), "c3", "/run/netns/pod3").code == 0
+    dpdk.hold(world, world.kernel.pfs[0].vfs[2].pci_address, pid=78, name="vpp_main")
+    process = world.kernel.root / "proc/79"
+    (process / "fd").mkdir(parents=True)
+    (process / "comm").write_text("closed-group\n")
+    (process / "fd/5").symlink_to("anon_inode:[vfio-device]")
+    taps.attach(world, "c4")
+    file = taken.written(taken.recorded(world), tmp_path / "node.json.gz")
+    argv = (verb, "c3") if verb == "explain" else (verb,)
+
+    live, again = taken.live(world, *argv), taken.replayed(file, *argv)
+
+    assert (again.status, again.out, again.err) == (live.status, live.out, live.err)
+    assert verb != "status" or "open in dpdk-testpmd (pid 77), closed-group (pid 79)" in again.out
 
 
 LINE = (
