@@ -86,7 +86,8 @@ def _interface(entry: Interface, new: bool) -> dict[str, Any]:
     document |= {"mac": entry.mac} if entry.mac else {}
     document["sandbox"] = entry.sandbox
     if new:
-        document |= {"mtu": entry.mtu, "pciID": entry.pci_id} if entry.mtu else {"pciID": entry.pci_id}
+        document |= {"mtu": entry.mtu} if entry.mtu else {}
+        document |= {"pciID": entry.pci_id} if entry.pci_id else {}  # a tap of VPP's is no PCI device
     return document
 
 
