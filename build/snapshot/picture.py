@@ -269,11 +269,20 @@ class Slim(ast.NodeTransformer):
         return node
 
 
+def _without_repr(tree: ast.Module) -> None:
+    """Nothing of ours is told by its fields, and a method for that in each of a hundred classes is 0.15 MB of the file."""
+    (maker,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "dataclass")
+    place = [argument.arg for argument in maker.args.kwonlyargs].index("repr")
+    maker.args.kw_defaults[place] = ast.copy_location(ast.Constant(False), maker)
+
+
 def compiled(name: str, path: Path) -> CodeType:
     """Without docstrings, and with a file name that is the same on every machine."""
     tree = ast.parse(path.read_bytes())
     if name.partition(".")[0] == "cni_sriov":
         tree = Slim().visit(tree)
+    if name == "dataclasses":
+        _without_repr(tree)
     return compile(tree, f"{name.replace('.', '/')}.py", "exec", dont_inherit=True, optimize=2)
 
 
