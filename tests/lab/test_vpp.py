@@ -47,7 +47,7 @@ def make(vm: Vm, netns: str, side: TapSide) -> None:
     steps = [f"{ip} tuntap add dev {side.ifname} mode tap", f"{ip} link set {side.ifname} mtu {side.mtu} up"]
     steps += [f"{ip} addr add {address} dev {side.ifname}" for address in side.addresses]
     steps += [f"{ip} route replace default via {gateway}" for gateway in side.default]
-    vm.run("; ".join(["set -e", *steps]))
+    vm.run("; ".join(["set -e", "modprobe tun", *steps]))
 
 
 def way(vm: Vm, netns: str, address: str) -> tuple[str, str]:
