@@ -332,6 +332,40 @@ def test_del_leaves_it_alone_while_a_process_has_it_open(
     assert card.snapshot() == before
 
 
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_what_no_descriptor_shows_holds_it_too(
+    card: World, monkeypatch: pytest.MonkeyPatch, is_ahead: bool
+) -> None:
+    """A mapping of the device, a descriptor on its way through a socket: the group is taken, says the kernel."""
+    monkeypatch.setattr(vfio, "LET_GO_S", 0)
+    if is_ahead:
+        ahead(card, vf_of(card))
+    conf = dpdk(card, vlan=100)
+    assert card.call("ADD", conf).code == 0
+    group = (card.kernel.tree.device(VF) / "iommu_group").readlink().name
+    card.kernel.nodes.taken.add(f"/dev/vfio/{group}")
+    effects = len(card.kernel.effects)
+
+    assert card.call("DEL", conf, netns="").code == 0
+    assert (driver(card), vf_of(card).state.vlan, card.kernel.effects[effects:]) == ("vfio-pci", 100, [])
+    assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 11
+    card.kernel.nodes.taken.clear()
+    assert card.call("DEL", conf, netns="").code == 0
+    assert vf_of(card).state.vlan == 0
+
+
+def test_a_living_programs_group_is_not_touched(card: World) -> None:
+    """To ask who has it is to open it, and another one's program may be at that just now."""
+    asked: list[object] = []
+    assert card.call("ADD", dpdk(card)).code == 0
+    card.kernel.before("is_taken", lambda *given: asked.append(given), always=True)
+
+    assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 11
+    assert card.call("CHECK", dpdk(card)).code in {0, 107}
+    assert card.call("GC", dpdk(card, cniVersion="1.1.0"), "").code == 0
+    assert asked == []
+
+
 def test_a_pre_bound_vf_that_is_open_keeps_its_vlan_too(card: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vfio, "LET_GO_S", 0)
     ahead(card, vf_of(card))
