@@ -11,7 +11,6 @@ import os
 
 from ..conf.netconf import NetConf
 from ..decide import knobs, planner
-from ..decide.planner import Facts
 from ..kernel import binding, holders, modules
 from ..kernel.netlink import ZERO_MAC, Netlink
 from ..kernel.netns import Netns
@@ -65,7 +64,7 @@ def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
         return refused.msg
     vf.lasting = False
     vf.plane = DataPlane(KIND, plan.driver, facts.device.override)
-    return _others_use(host, facts, plan.driver)
+    return driverfacts.others_use(host, facts, plan.driver)
 
 
 def _on_its_way(host: Host, vf: VF) -> str:
@@ -82,15 +81,6 @@ def _on_its_way(host: Host, vf: VF) -> str:
 
 def _makes_netdev(driver: str) -> bool:
     return bool(driver) and not is_userspace(driver)
-
-
-def _others_use(host: Host, facts: Facts, driver: str) -> str:
-    """A group is opened as a whole, by one process: what else is in it must not be another container's."""
-    if facts.holders:
-        return f"it is open in {', '.join(facts.holders)}"
-    claimed = host.ledger.claimed() if facts.members and driver not in UIO else {}
-    theirs = [member.address for member in facts.members if member.address in claimed]
-    return f"IOMMU group {facts.device.group} has {', '.join(theirs)}, which is claimed" if theirs else ""
 
 
 def _refuse_netdev_settings(conf: NetConf, vf: VF) -> None:

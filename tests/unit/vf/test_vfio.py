@@ -192,6 +192,21 @@ def test_a_group_is_one_containers_alone(tmp_path: Path) -> None:
     assert f"IOMMU group {group} has {VF}, which is claimed" in refused.text
 
 
+def test_a_group_that_a_program_of_the_hosts_has_is_no_containers(tmp_path: Path) -> None:
+    """It would have the container's VF as well, and DEL would wait for it."""
+    world = furnish(one_port.a_world(tmp_path, vfs=2))
+    group = int((world.kernel.tree.device(VF) / "iommu_group").readlink().name)
+    (world.kernel.tree.device("0000:01:10.2") / "iommu_group").unlink()
+    world.kernel.tree.add_to_group("0000:01:10.2", group)
+    ahead(world, world.kernel.pfs[0].vfs[1])
+    hold(world, "0000:01:10.2", name="vpp_main")
+
+    refused = world.call("ADD", dpdk(world, master=None, deviceID=VF))
+
+    assert (refused.code, driver(world)) == (11, "igbvf"), refused.text
+    assert f"IOMMU group {group} is open in vpp_main (pid 77)" in refused.text
+
+
 def test_a_vf_that_a_program_of_the_hosts_has_open_is_busy(card: World) -> None:
     ahead(card, vf_of(card))
     hold(card, name="vpp_main")
