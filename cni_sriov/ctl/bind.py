@@ -215,7 +215,10 @@ def _publish(host: Host, address: str) -> list[str]:
 
 def _refuse_in_use(host: Host, files: Files, known: Facts, plan: Plan) -> None:
     """Who came since we looked, before the lock was ours."""
-    uses = drivers.uses(host, files, known.device)
+    address = known.device.address
+    uses = drivers.uses(host, files, known.device) or [
+        f"open in {who}" for who in nodes.held_unseen(host, address)
+    ]
     if uses:
         raise planner.in_use(known, plan.driver, uses)
 

@@ -274,6 +274,20 @@ def test_an_address_or_an_upper_device_keeps_it(card: World) -> None:
     assert "enp1s0f0v1 is a port of br0" in port.err
 
 
+@pytest.mark.parametrize("argv", [("unbind", VF), ("restore", VF), ("vfs", "enp1s0f0", "0")])
+def test_what_no_process_shows_is_not_waited_for_without_end(card: World, argv: tuple[str, ...]) -> None:
+    """A mapping of the device outlives its descriptor; the kernel knows that its group is taken."""
+    assert sriovctl(card, *BIND).status == 0
+    group = (card.kernel.tree.device(VF) / "iommu_group").readlink().name
+    card.kernel.nodes.taken.add(f"/dev/vfio/{group}")
+    effects = len(card.kernel.effects)
+
+    run = sriovctl(card, *argv)
+
+    assert (run.status, driver(card), card.kernel.effects[effects:]) == (1, "vfio-pci", []), run.out
+    assert "open in what no process shows" in run.err
+
+
 @pytest.mark.parametrize("argv", [("unbind", VF), ("restore", VF), ("bind", VF, "uio_pci_generic")])
 def test_a_process_that_has_it_open_is_named_and_nothing_is_written(
     card: World, argv: tuple[str, ...]
