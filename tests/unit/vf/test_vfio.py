@@ -17,6 +17,7 @@ from tests.unit.ctl.tool import sriovctl
 from tests.unit.dpdk import VF, ahead, driver, furnish, hold
 from tests.unit.dpdk import conf as dpdk
 from tests.unit.one_port import MINE, OTHERS, link_of, vf_of
+from tests.unit.verbs.calls import foreign
 from tests.world import World
 
 MAC = "02:00:00:00:aa:01"
@@ -580,3 +581,15 @@ def test_a_netdev_that_it_did_not_have_is_nobodys_to_restore(card: World) -> Non
     deleted = card.call("DEL", dpdk(card))
 
     assert (deleted.code, vf_of(card).state.vlan, link_of(card).mac) == (0, 0, mac), deleted.text
+
+
+@pytest.mark.parametrize("wanted", ["vfio-pci", "kernel"])
+def test_a_vf_of_a_network_that_went_to_host_subnet_is_free_after_its_del(
+    card: World, tmp_path: Path, wanted: str
+) -> None:
+    before = card.snapshot()
+    conf = foreign(card, tmp_path, {"address": "10.9.0.5/24", "gateway": "10.9.0.1"}) | {"driver": wanted}
+    assert card.call("ADD", conf).code == 0
+
+    assert card.call("DEL", card.conf(ipam=card.ipam()), netns="").code == 0
+    assert card.snapshot() == before
