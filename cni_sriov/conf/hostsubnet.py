@@ -16,7 +16,7 @@ from ..words.errors import BadConfig
 from ..words.inet import BITS, RESERVED, Prefix
 from ..words.jsontext import words
 from ..words.lease import LeaseDir
-from ..words.names import is_name
+from ..words.names import is_name, is_path
 from . import pools, routeconf, values
 from .pools import GATEWAYS, Gateway, Pool, Wanted
 from .requests import Requests
@@ -44,7 +44,7 @@ def _data_dir(value: Any) -> str:
     path: str = values.text(value)
     # leases/node.py registers it under a file name made of it
     size = len(path.encode("utf-8", "replace")) + 2 * (path.count("/") + path.count("%"))
-    if size > 190 or not values.is_path(path):
+    if size > 190 or not is_path(path):
         raise ValueError("must be an absolute path without . .. or doubled slashes, and not too long")
     return path
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..words.errors import BadConfig
 from ..words.inet import parse_address, parse_interface, parse_prefix
 from ..words.jsontext import words
+from ..words.names import is_path
 from .keycase import Below, Known
 
 Parser = Callable[[Any], Any]
@@ -168,11 +169,6 @@ def link_name(value: Any) -> str:
     if not name.isprintable():
         raise ValueError("must be printable")
     return name
-
-
-def is_path(value: str) -> bool:
-    """Absolute, without '.', '..' or empty parts, and without what no path can have: a NUL, or a lone surrogate."""
-    return value.startswith("/") and value.isprintable() and {"", ".", ".."}.isdisjoint(value[1:].split("/"))
 
 
 def directory(value: Any) -> str:

@@ -8,7 +8,7 @@ a user-space driver lets go: that may wait for the process that has it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,6 @@ from ..kernel import binding, modules
 from ..kernel.files import Files
 from ..state import bound, cdi
 from ..state.bound import Bound
-from ..state.lock import Lock
 from ..vf import nodes, unbound
 from ..vf.host import Host
 from ..words.device import NETWORK
@@ -136,7 +135,7 @@ def restore(host: Host, files: Files, address: str, force: bool = False) -> Outc
 @contextmanager
 def _alone(host: Host, verb: str) -> Iterator[None]:
     host.ledger.open_run_dir()
-    with Lock(f"{host.ledger.run_dir}/bound.lock", verb):
+    with bound.lock(host.ledger.run_dir, verb):
         yield
 
 
@@ -182,14 +181,18 @@ def _change(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | No
     device, sysfs = known.device, host.sysfs
     is_kernels = bool(device.driver) and not is_userspace(device.driver)
     given = "" if is_kernels else rebound.given_mac(host, device)
-    with host.ledger.node_lock("sriovctl bind") if is_kernels else nullcontext():
+    with host.ledger.node_lock("sriovctl bind"):
         _refuse_in_use(host, files, known, plan)
         cdi.remove(host.cdi_dir, device.address)  # no container gets it any more
         if kept is None:
             kept = rebound.seen(host, device)
             bound.keep(host.ledger.run_dir, device.address, kept)
-        if device.driver != plan.driver:
+        if is_kernels and device.driver != plan.driver:
             binding.leave(sysfs, device.address, plan.driver or None)
+    if (
+        not is_kernels and device.driver != plan.driver
+    ):  # it may wait, and an ADD sees who is at work (vf/vfio.py)
+        binding.leave(sysfs, device.address, plan.driver or None)
     with host.ledger.node_lock("sriovctl bind"):
         if plan.driver:
             _enter(host, known, plan, kept)
@@ -212,7 +215,10 @@ def _publish(host: Host, address: str) -> list[str]:
 
 def _refuse_in_use(host: Host, files: Files, known: Facts, plan: Plan) -> None:
     """Who came since we looked, before the lock was ours."""
-    uses = drivers.uses(host, files, known.device)
+    address = known.device.address
+    uses = drivers.uses(host, files, known.device) or [
+        f"open in {who}" for who in nodes.held_unseen(host, address)
+    ]
     if uses:
         raise planner.in_use(known, plan.driver, uses)
 

@@ -135,7 +135,11 @@ def change(host: Host, files: Files, pf: PF, count: int) -> list[str]:
 
 
 def _refuse_in_use(host: Host, files: Files, pf: PF, name: str, count: int) -> None:
-    used = users(host, files, pf)
+    used = users(host, files, pf) or [
+        f"vf {index} ({address}): open in {who}"
+        for index, address in host.sysfs.virtfns(pf.pci_address)
+        for who in nodes.held_unseen(host, address)
+    ]
     if used:
         raise PfUnusable(
             f"change {name} from {pf.numvfs} to {count} VFs: {len(used)} of them in use, and all would go",

@@ -39,7 +39,9 @@ def holders(files: Files, address: str, known: Processes | None = None) -> list[
 
 
 def named(files: Files, pid: str) -> str:
-    return f"{files.text(f'/proc/{pid}/comm') or '?'} (pid {pid})"
+    """Fit for a terminal: a process may call itself anything."""
+    comm = files.text(f"/proc/{pid}/comm") or "?"
+    return f"{''.join(char if char.isprintable() else '?' for char in comm)} (pid {pid})"
 
 
 def nodes_of(files: Files, address: str) -> set[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
-from errno import ENOTTY
+from errno import EBUSY, ENOTTY
 
 from ..words.errors import KernelRefused
 from ..words.gone import is_gone
@@ -16,10 +17,12 @@ GROUPS, OF_DEVICES = "/dev/vfio/", "/dev/vfio/devices/"
 CONTAINER = f"{GROUPS}vfio"  # of all groups; its mode is 0666 (drivers/vfio/container.c)
 IOMMUFD = "/dev/iommu"  # where vfio has nodes of devices, and no groups (CONFIG_VFIO_GROUP=n)
 
+_GROUP = re.compile(f"{GROUPS}(noiommu-)?[0-9]+")
+
 
 @dataclass(slots=True)
 class Nodes:
-    """None is opened: a vfio group is for one at a time."""
+    """None is opened but by `is_taken`: a vfio group is for one at a time."""
 
     files: Files
 
@@ -45,3 +48,16 @@ class Nodes:
             os.chown(self.files.root + path, uid, gid, follow_symlinks=False)
         except OSError as error:
             raise KernelRefused(f"give {path} to {uid}:{gid}", error.errno or 0) from error
+
+    def is_taken(self, path: str) -> bool:
+        """Whether somebody has that vfio group, by the kernel's own word (vfio_group_fops_open): also through what no
+        descriptor of a process shows, like a mapping or a message that nobody has read. Who would open it just now is
+        refused: so it is asked only of what is on its way back.
+        """
+        if not _GROUP.fullmatch(path) or self.owner(path) is None:
+            return False
+        try:
+            os.close(os.open(self.files.root + path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC))
+        except OSError as error:
+            return error.errno == EBUSY
+        return False

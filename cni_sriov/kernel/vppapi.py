@@ -191,7 +191,9 @@ class Talk:
     def _in_time(self, act: Callable[..., T], *args: Any) -> T:
         began = time.monotonic()
         try:
-            self._socket.settimeout(max(self._left, 0.001))  # 0 would mean never to wait
+            if self._left <= 0:  # a byte now and then would never end
+                raise TimeoutError
+            self._socket.settimeout(self._left)
             return act(*args)
         except TimeoutError as late:
             raise VppAway(

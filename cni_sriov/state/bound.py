@@ -12,6 +12,7 @@ from typing import Any, Self
 from ..words.record import VfState
 from ..words.stored import Stored, checked, opened, parsed, rendered, stamped, stored
 from . import files
+from .lock import Lock
 
 
 @stored()
@@ -41,6 +42,11 @@ class Bound(Stored):
         bound = cls(**fields)
         bound.keep(raw)
         return bound
+
+
+def lock(run_dir: str, verb: str) -> Lock:
+    """Who gives a device another driver has it, from before he looks at who uses that until it has its driver."""
+    return Lock(f"{run_dir}/bound.lock", verb)
 
 
 def of(run_dir: str, address: str, inode: int) -> Bound | None:

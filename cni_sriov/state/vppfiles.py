@@ -43,14 +43,24 @@ def unlike(directory: str, texts: dict[str, str]) -> list[str]:
 
 def remove(directory: str, root: str, names: tuple[str, ...]) -> None:
     """All of it, and what a killed writer left. What the container has there besides stays, and the directories with it;
-    those below `root` go where they are empty.
+    those below `root` go where they are empty. A symlink in place of one of them is not ours, nor is what it leads to.
     """
+    if not _is_real(directory, root):
+        return
     for name in names:
         for path in (files.beside(f"{directory}/{name}", "tmp"), f"{directory}/{name}"):
             _take_away(os.unlink, path)
     path = directory
     while path.startswith(f"{root}/") and _take_away(os.rmdir, path):
         path = path.rpartition("/")[0]
+
+
+def _is_real(directory: str, root: str) -> bool:
+    while directory.startswith(f"{root}/"):
+        if os.path.islink(directory):
+            return False
+        directory = directory.rpartition("/")[0]
+    return True
 
 
 def _make(directory: str, root: str) -> None:

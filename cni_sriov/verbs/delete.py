@@ -28,10 +28,12 @@ def run(call: Call) -> None:
             host.ledger.forget_half(request.attachment)
         # leases that no Record tells of: it was damaged in both copies, or they were imported since (sriovctl import)
         where = _lease_dir(request) if record is None or ipam.of(record) is delegate else None
+        done = False
         try:
             done = record is None or giveback.give_back(host, record, call.conf.verify_timeout_ms)
         finally:
-            if where is not None and (record is None or not giveback.is_out(host, record)):
+            # what is given back is not asked after: it would be claimed again
+            if where is not None and (record is None or done or not giveback.is_out(host, record)):
                 own.release_leases(host, request.attachment, where)
         if record is None:
             host.log.debug("nothing to delete", attachment=request.attachment)

@@ -50,6 +50,22 @@ def _facts(files: Files, device: Device, kernels: list[str], drivers: Iterable[s
     )
 
 
+def others_use(host: Host, facts: Facts, driver: str) -> str:
+    """A group is opened as a whole, by one process: what else is in it must not be another container's."""
+    if facts.holders:
+        return f"it is open in {', '.join(facts.holders)}"
+    if not facts.members or driver in UIO:
+        return ""
+    claimed, group = host.ledger.claimed(), f"IOMMU group {facts.device.group}"
+    theirs = [member.address for member in facts.members if member.address in claimed]
+    if theirs:
+        return f"{group} has {', '.join(theirs)}, which is claimed"
+    held = holders.holders(
+        host.files, facts.device.address
+    )  # by another member's driver: the group is the same
+    return f"{group} is open in {', '.join(held)}" if held else ""
+
+
 def override(files: Files, address: str) -> str:
     """What driver_override says."""
     return devices.device(files, address).override

@@ -50,6 +50,11 @@ def take_back(host: Host, record: Record) -> None:
         raise failures.reasons[0]
 
 
+def held_unseen(host: Host, address: str) -> list[str]:
+    """Of a VF that nobody seems to have open, and that is taken back."""
+    return ["what no process shows"] if any(map(host.nodes.is_taken, _mine(host, address))) else []
+
+
 def differences(host: Host, record: Record, owner: tuple[int, int] | None) -> list[str]:
     """For CHECK: what is not as `give` and `publish` left it."""
     plane = _plane(record)

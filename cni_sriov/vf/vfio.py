@@ -11,11 +11,10 @@ import os
 
 from ..conf.netconf import NetConf
 from ..decide import knobs, planner
-from ..decide.planner import Facts
 from ..kernel import binding, holders, modules
 from ..kernel.netlink import ZERO_MAC, Netlink
 from ..kernel.netns import Netns
-from ..state import deviceinfo
+from ..state import bound, deviceinfo
 from ..words.domain import VF, IpamResult, Link, Route
 from ..words.errors import BadConfig, DriverRefused, KernelRefused, PfUnusable
 from ..words.modules import UIO, VFIO
@@ -52,7 +51,7 @@ def is_wanted(conf: NetConf, driver: str) -> bool:
 
 def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
     """By the planner of `sriovctl bind`. What it says of a free VF is noted in that: the driver, or why there is none."""
-    why = netdev.busy(host, conf, vf, addressed) if _makes_netdev(vf.driver) else ""
+    why = netdev.busy(host, conf, vf, addressed) if _makes_netdev(vf.driver) else _on_its_way(host, vf)
     if why:
         return why
     _refuse_netdev_settings(conf, vf)
@@ -65,20 +64,23 @@ def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
         return refused.msg
     vf.lasting = False
     vf.plane = DataPlane(KIND, plan.driver, facts.device.override)
-    return _others_use(host, facts, plan.driver)
+    return driverfacts.others_use(host, facts, plan.driver)
+
+
+def _on_its_way(host: Host, vf: VF) -> str:
+    """To another driver, perhaps: `sriovctl bind` looks for claims under the node's lock, which we hold, and acts after it."""
+    lock = bound.lock(host.ledger.run_dir, "ADD")
+    try:
+        if lock.try_share():
+            return ""
+    finally:
+        lock.release()
+    vf.lasting = False
+    return "sriovctl is giving a device another driver just now"
 
 
 def _makes_netdev(driver: str) -> bool:
     return bool(driver) and not is_userspace(driver)
-
-
-def _others_use(host: Host, facts: Facts, driver: str) -> str:
-    """A group is opened as a whole, by one process: what else is in it must not be another container's."""
-    if facts.holders:
-        return f"it is open in {', '.join(facts.holders)}"
-    claimed = host.ledger.claimed() if facts.members and driver not in UIO else {}
-    theirs = [member.address for member in facts.members if member.address in claimed]
-    return f"IOMMU group {facts.device.group} has {', '.join(theirs)}, which is claimed" if theirs else ""
 
 
 def _refuse_netdev_settings(conf: NetConf, vf: VF) -> None:
@@ -258,7 +260,9 @@ def _held(host: Host, record: Record) -> list[str]:
 
 def _open_in(host: Host, record: Record) -> list[str]:
     """Processes. One that has another device of its group open has nothing of what a network driver has."""
-    return holders.holders(host.files, record.vf) if is_userspace(host.sysfs.driver(record.vf)) else []
+    if not is_userspace(host.sysfs.driver(record.vf)):
+        return []
+    return holders.holders(host.files, record.vf) or nodes.held_unseen(host, record.vf)
 
 
 def _await_netdev(host: Host, record: Record) -> None:
@@ -274,7 +278,7 @@ def _await_netdev(host: Host, record: Record) -> None:
 
 def is_home(host: Host, record: Record) -> bool:
     """No process has it open, and the container's netns is dead (rule 10 of the design)."""
-    return not host.blind_spot() and not _open_in(host, record) and netnslife.is_over(host, record)
+    return not host.blind_spot() and netnslife.is_over(host, record) and not _open_in(host, record)
 
 
 def is_in_pod(_host: Host, _record: Record) -> bool:

@@ -163,7 +163,9 @@ def _write(part: VppPart, parts: list[VppPart], container: str) -> None:
 
 
 def forget(host: Host, record: Record) -> None:
-    """The inverse, however often: the files are without it, and gone with the last one."""
+    """The inverse, however often: the files are without it, and gone with the last one. What the container put in their way
+    keeps no VF: then its own VPP finds one that it has not any more.
+    """
     part = _part_of(record)
     if part is None or record.plane is None:
         return
@@ -174,7 +176,8 @@ def forget(host: Host, record: Record) -> None:
             host.ledger.put(record)
         others = dict(_others(host, record, part.directory))
         if others:
-            _write(part, list(others.values()), next(iter(others)).partition("/")[0])
+            with Failures(host.log.warning, "VPP's files stay as they are").of(attachment=record.attachment):
+                _write(part, list(others.values()), next(iter(others)).partition("/")[0])
         else:
             vppfiles.remove(part.directory, part.root, texts.NAMES)
 

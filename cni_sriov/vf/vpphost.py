@@ -266,4 +266,6 @@ def is_in_pod(host: Host, record: Record) -> bool:
             return inside.link(record.attachment.ifname) is not None
 
 
-is_out = is_in_pod
+def is_out(host: Host, record: Record) -> bool:
+    """By the netns, not by the tap's name or place in it, which are the container's to change."""
+    return not netnslife.is_over(host, record)

@@ -1,4 +1,4 @@
-"""The one rule for an interface's name, and the one for what CNI calls a name: container ID, network, pod. Pure."""
+"""The one rule for an interface's name, for what CNI calls a name (container ID, network, pod), and for a path. Pure."""
 
 from __future__ import annotations
 
@@ -62,3 +62,8 @@ def _bytes(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "replace")
+
+
+def is_path(value: str) -> bool:
+    """Absolute, without '.', '..' or empty parts, and without what no path can have: a NUL, or a lone surrogate."""
+    return value.startswith("/") and value.isprintable() and {"", ".", ".."}.isdisjoint(value[1:].split("/"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from .jsontext import words
+from .names import is_path
 from .stored import Stored, checked, stored
 
 
@@ -60,5 +62,14 @@ class VppPart(Stored):
         if fields["tap"] is not None:
             fields["tap"] = Tap.from_json(fields["tap"])
         part = cls(**fields)
+        part._check_paths()
         part.keep(raw)
         return part
+
+    def _check_paths(self) -> None:
+        """Root writes and unlinks there: ValueError where none of ours can lead."""
+        for path in filter(None, (self.directory, self.root)):  # a root of "" is /
+            if not is_path(path):
+                raise ValueError(f"{words(path)} is no path of a directory")
+        if not f"{self.directory}/".startswith(f"{self.root}/"):
+            raise ValueError(f"directory {words(self.directory)} is not below {words(self.root)}")

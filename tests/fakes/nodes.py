@@ -20,21 +20,25 @@ ROOTS = (0, 0)
 
 @hooked
 class FakeNodes(Nodes):
-    """`owners`: of those that are there. vfio makes one for each group of which it has a device, and its own when its
+    """`taken`: what somebody has, wherever. `owners`: of those that are there. vfio makes one for each group of which it has a device, and its own when its
     module comes; uio one for each device. `others`: what a test puts there.
     """
 
-    __slots__ = ("others", "owners", "world")
+    __slots__ = ("others", "owners", "taken", "world")
 
     def __init__(self, world: FakeKernel) -> None:
         super().__init__(Files(str(world.root)))
         self.world = world
         self.owners: dict[str, tuple[int, int]] = {}
         self.others: list[str] = []
+        self.taken: set[str] = set()
 
     def owner(self, path: str) -> tuple[int, int] | None:
         self.settle()
         return self.owners.get(path)
+
+    def is_taken(self, path: str) -> bool:
+        return path in self.taken
 
     def set_owner(self, path: str, uid: int, gid: int) -> None:
         def act() -> None:

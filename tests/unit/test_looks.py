@@ -57,6 +57,7 @@ REASONED = {
     "leases/snapshot.py:Snapshot.conflict": TRIED_AGAIN,
     "leases/snapshot.py:Snapshot.first_free": TRIED_AGAIN,
     "leases/transaction.py:_finish_what_was_begun": TRIED_AGAIN,
+    "state/vppfiles.py:_is_real": TRIED_AGAIN,
     "state/vppfiles.py:_make": TRIED_AGAIN,
     "owner/death.py:DeathProof._has_address": WORSE,
     "owner/death.py:DeathProof.forget_locks": NOTHING_TAKEN,

@@ -242,6 +242,22 @@ def test_a_claim_that_comes_in_the_last_moment_is_seen(card: World) -> None:
     assert "attached to c1/net1" in run.err
 
 
+def test_an_add_takes_nothing_from_under_the_hands_of_bind(card: World) -> None:
+    """What is for user space is taken as it is; the look for claims is over, and unbind may take its time."""
+    assert sriovctl(card, *BIND).status == 0
+    tried = []
+
+    def add(*_: object) -> None:
+        tried.append(card.call("ADD", card.conf(master=None, deviceID=VF)))
+
+    card.kernel.before("unbind", add)
+
+    assert sriovctl(card, "restore", VF).status == 0
+    assert [reply.code for reply in tried] == [11], tried[0].text
+    assert "sriovctl is giving a device another driver just now" in tried[0].text
+    assert driver(card) == "igbvf"
+
+
 def test_an_address_or_an_upper_device_keeps_it(card: World) -> None:
     first(card).addresses.append(Address("192.0.2.1/24", 0, 0))
     card.kernel.add_upper(card.kernel.pfs[0].vfs[1].link, "br0")  # type: ignore[arg-type] # it has one
@@ -256,6 +272,20 @@ def test_an_address_or_an_upper_device_keeps_it(card: World) -> None:
     )
     assert "enp1s0f0v0 has the address 192.0.2.1/24" in addressed.err
     assert "enp1s0f0v1 is a port of br0" in port.err
+
+
+@pytest.mark.parametrize("argv", [("unbind", VF), ("restore", VF), ("vfs", "enp1s0f0", "0")])
+def test_what_no_process_shows_is_not_waited_for_without_end(card: World, argv: tuple[str, ...]) -> None:
+    """A mapping of the device outlives its descriptor; the kernel knows that its group is taken."""
+    assert sriovctl(card, *BIND).status == 0
+    group = (card.kernel.tree.device(VF) / "iommu_group").readlink().name
+    card.kernel.nodes.taken.add(f"/dev/vfio/{group}")
+    effects = len(card.kernel.effects)
+
+    run = sriovctl(card, *argv)
+
+    assert (run.status, driver(card), card.kernel.effects[effects:]) == (1, "vfio-pci", []), run.out
+    assert "open in what no process shows" in run.err
 
 
 @pytest.mark.parametrize("argv", [("unbind", VF), ("restore", VF), ("bind", VF, "uio_pci_generic")])

@@ -63,6 +63,12 @@ def test_who_has_a_device_of_no_group_that_is_told_may_have_this_one(files: File
     assert holders(files, VF) == ["testpmd (pid 9)"]
 
 
+def test_what_a_process_calls_itself_is_fit_for_a_terminal(files: Files) -> None:
+    has_open(files, 9, "x\n\x1b[31m", "/dev/vfio/10")
+
+    assert holders(files, VF) == ["x??[31m (pid 9)"]
+
+
 def test_a_process_that_ends_meanwhile_holds_nothing(files: Files) -> None:
     (Path(files.root) / "proc/7").mkdir(parents=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -34,6 +35,27 @@ def test_this_machines_null_is_roots() -> None:
     found = os.stat("/dev/null")
 
     assert Nodes(Files()).owner("/dev/null") == (found.st_uid, found.st_gid)
+
+
+def test_a_group_that_cannot_be_opened_twice_is_taken(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vfio's answer to the second one is EBUSY (vfio_group_fops_open); no test can make such a node."""
+    monkeypatch.setattr(Nodes, "owner", lambda *_: (0, 0))
+    opened = []
+
+    def busy(path: str, flags: int) -> int:
+        opened.append((path, flags & os.O_NOFOLLOW))
+        raise OSError(errno.EBUSY, "busy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", busy)
+        assert [nodes.is_taken(path) for path in ("/dev/vfio/10", "/dev/vfio/noiommu-1")] == [True, True]
+        # many may have these, and what is no group is not opened
+        others = ("/dev/vfio/vfio", "/dev/vfio/devices/vfio0", "/dev/uio0", "/dev/vfio/../sda")
+        assert not any(map(nodes.is_taken, others))
+    assert [path.rpartition("/")[2] for path, flag in opened if flag] == ["10", "noiommu-1"]
+    Path(nodes.files.root, "dev/vfio/10").touch()
+    assert not nodes.is_taken("/dev/vfio/10")
+    assert not nodes.is_taken("/dev/vfio/11")
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink", "directory"])

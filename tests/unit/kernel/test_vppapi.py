@@ -161,6 +161,18 @@ def test_one_that_hangs_is_not_waited_for_for_ever(
     assert error.value.code == 11
 
 
+def test_one_that_sends_a_byte_now_and_then_is_not_waited_for_either(
+    world: VppWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is always something to read, and the time is over all the same."""
+    clock = iter(range(1000))
+    with connect(world) as vpp:
+        monkeypatch.setattr("time.monotonic", lambda: float(next(clock)))
+        world.server.events = 1 << 12
+        with pytest.raises(VppAway, match="no answer for 20 s"):
+            vpp.interfaces()
+
+
 def test_it_dies_in_between(world: VppWorld) -> None:
     with connect(world) as vpp:
         world.server.stop()

@@ -114,6 +114,19 @@ def test_no_symlink_of_the_containers_is_followed(
     assert victim.read_text() == "the host's"
 
 
+@pytest.mark.parametrize("level", ["default/web", "default"])
+def test_nothing_is_removed_where_a_link_leads(root: Path, mounted: Path, level: str, tmp_path: Path) -> None:
+    """Who has the directory above for himself, against the rule, has root's hand not."""
+    write(mounted, root)
+    (root / level).rename(tmp_path / "away")
+    (root / level).symlink_to(tmp_path / "away")
+
+    remove(mounted, root)
+
+    assert (root / level).is_symlink()
+    assert contents(mounted) == TEXTS
+
+
 def test_a_link_or_a_directory_that_others_may_write_to_is_refused(
     root: Path, mounted: Path, tmp_path: Path
 ) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NEW = {"cniVersion": "1.1.0"}
 
@@ -33,3 +36,13 @@ def gc(world: World, *keep: str, **conf: Any) -> Any:
         "",
         "",
     )
+
+
+def foreign(world: World, tmp_path: Path, ip: dict[str, Any]) -> dict[str, Any]:
+    """The conf of a network with another IPAM, which gives that."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/host-local").touch(mode=0o755)
+    world.cni_path = str(tmp_path / "bin")
+    answer = f'{{"cniVersion": "1.0.0", "ips": [{ip}]}}'.replace("'", '"')
+    world.plugins = lambda _exe, env, _stdin: (0, answer if env["CNI_COMMAND"] == "ADD" else "")
+    return world.conf(ipam={"type": "host-local"})

@@ -17,6 +17,7 @@ from tests.unit.ctl.tool import sriovctl
 from tests.unit.dpdk import VF, ahead, driver, furnish, hold
 from tests.unit.dpdk import conf as dpdk
 from tests.unit.one_port import MINE, OTHERS, link_of, vf_of
+from tests.unit.verbs.calls import foreign
 from tests.world import World
 
 MAC = "02:00:00:00:aa:01"
@@ -192,6 +193,21 @@ def test_a_group_is_one_containers_alone(tmp_path: Path) -> None:
     assert f"IOMMU group {group} has {VF}, which is claimed" in refused.text
 
 
+def test_a_group_that_a_program_of_the_hosts_has_is_no_containers(tmp_path: Path) -> None:
+    """It would have the container's VF as well, and DEL would wait for it."""
+    world = furnish(one_port.a_world(tmp_path, vfs=2))
+    group = int((world.kernel.tree.device(VF) / "iommu_group").readlink().name)
+    (world.kernel.tree.device("0000:01:10.2") / "iommu_group").unlink()
+    world.kernel.tree.add_to_group("0000:01:10.2", group)
+    ahead(world, world.kernel.pfs[0].vfs[1])
+    hold(world, "0000:01:10.2", name="vpp_main")
+
+    refused = world.call("ADD", dpdk(world, master=None, deviceID=VF))
+
+    assert (refused.code, driver(world)) == (11, "igbvf"), refused.text
+    assert f"IOMMU group {group} is open in vpp_main (pid 77)" in refused.text
+
+
 def test_a_vf_that_a_program_of_the_hosts_has_open_is_busy(card: World) -> None:
     ahead(card, vf_of(card))
     hold(card, name="vpp_main")
@@ -330,6 +346,40 @@ def test_del_leaves_it_alone_while_a_process_has_it_open(
     assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 0
     assert card.call("DEL", dpdk(card), "c2", OTHERS).code == 0
     assert card.snapshot() == before
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+def test_what_no_descriptor_shows_holds_it_too(
+    card: World, monkeypatch: pytest.MonkeyPatch, is_ahead: bool
+) -> None:
+    """A mapping of the device, a descriptor on its way through a socket: the group is taken, says the kernel."""
+    monkeypatch.setattr(vfio, "LET_GO_S", 0)
+    if is_ahead:
+        ahead(card, vf_of(card))
+    conf = dpdk(card, vlan=100)
+    assert card.call("ADD", conf).code == 0
+    group = (card.kernel.tree.device(VF) / "iommu_group").readlink().name
+    card.kernel.nodes.taken.add(f"/dev/vfio/{group}")
+    effects = len(card.kernel.effects)
+
+    assert card.call("DEL", conf, netns="").code == 0
+    assert (driver(card), vf_of(card).state.vlan, card.kernel.effects[effects:]) == ("vfio-pci", 100, [])
+    assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 11
+    card.kernel.nodes.taken.clear()
+    assert card.call("DEL", conf, netns="").code == 0
+    assert vf_of(card).state.vlan == 0
+
+
+def test_a_living_programs_group_is_not_touched(card: World) -> None:
+    """To ask who has it is to open it, and another one's program may be at that just now."""
+    asked: list[object] = []
+    assert card.call("ADD", dpdk(card)).code == 0
+    card.kernel.before("is_taken", lambda *given: asked.append(given), always=True)
+
+    assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 11
+    assert card.call("CHECK", dpdk(card)).code in {0, 107}
+    assert card.call("GC", dpdk(card, cniVersion="1.1.0"), "").code == 0
+    assert asked == []
 
 
 def test_a_pre_bound_vf_that_is_open_keeps_its_vlan_too(card: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -531,3 +581,15 @@ def test_a_netdev_that_it_did_not_have_is_nobodys_to_restore(card: World) -> Non
     deleted = card.call("DEL", dpdk(card))
 
     assert (deleted.code, vf_of(card).state.vlan, link_of(card).mac) == (0, 0, mac), deleted.text
+
+
+@pytest.mark.parametrize("wanted", ["vfio-pci", "kernel"])
+def test_a_vf_of_a_network_that_went_to_host_subnet_is_free_after_its_del(
+    card: World, tmp_path: Path, wanted: str
+) -> None:
+    before = card.snapshot()
+    conf = foreign(card, tmp_path, {"address": "10.9.0.5/24", "gateway": "10.9.0.1"}) | {"driver": wanted}
+    assert card.call("ADD", conf).code == 0
+
+    assert card.call("DEL", card.conf(ipam=card.ipam()), netns="").code == 0
+    assert card.snapshot() == before

@@ -381,3 +381,23 @@ def test_the_files_of_the_page_are_those_that_are_written(node: World) -> None:
     texts = [block.text for block in page if block.language == "text"]
     assert texts[:2] == [files["startup.conf"], files["start.exec"]]
     assert "route replace 10.10.0.0/16 via 10.10.0.2 dev net1\n" in files["tap.ip"]
+
+
+@pytest.mark.parametrize("name", ["startup.conf", ".tmp-startup.conf"])
+def test_what_the_container_puts_in_the_way_keeps_no_vf(node: World, name: str) -> None:
+    """It may be root in its directory, and make one where a file was."""
+    for ifname in ("net1", "net2"):
+        assert node.call("ADD", conf(node), ifname=ifname).code == 0
+    inside = node.vpp_dir / "c1"
+    inside.joinpath(name).unlink(missing_ok=True)
+    inside.joinpath(name, "its").mkdir(parents=True)
+
+    replies = [node.call("DEL", node.conf(), ifname=ifname, netns="") for ifname in ("net1", "net2")]
+
+    assert [reply.code for reply in replies] == [0, 0], replies[0].text
+    assert "VPP's files stay as they are" in node.log_file.read_text()
+    assert [path.name for path in inside.iterdir()] == [name]
+    assert (
+        node.call("ADD", conf(node, vpp=node.vpp_conf(), master="enp1s0f0"), "c2", "/run/netns/pod2").code
+        == 0
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fakes import FakeLink
-from tests.unit.verbs.calls import NEW
+from tests.unit.verbs.calls import NEW, foreign
 from tests.vpp.world import TAP, VppWorld
 
 POD = "/run/netns/pod1"
@@ -270,15 +270,6 @@ def test_a_conflict_that_came_meanwhile_is_told_in_vpp_s_words(
 # foreign IPAM ---------------------------------------------------------------------------------------------------------
 
 
-def foreign(world: VppWorld, tmp_path: Path, ip: dict[str, Any]) -> dict[str, Any]:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/host-local").touch(mode=0o755)
-    world.cni_path = str(tmp_path / "bin")
-    answer = f'{{"cniVersion": "1.0.0", "ips": [{ip}]}}'.replace("'", '"')
-    world.plugins = lambda _exe, env, _stdin: (0, answer if env["CNI_COMMAND"] == "ADD" else "")
-    return world.conf(ipam={"type": "host-local"})
-
-
 def test_the_gateway_of_another_ipam(world: VppWorld, tmp_path: Path) -> None:
     before = world.snapshot()
     conf = foreign(world, tmp_path, {"address": "10.9.0.5/24", "gateway": "10.9.0.1"})
@@ -305,3 +296,14 @@ def test_the_stand_in_is_no_better_than_vpp(world: VppWorld) -> None:
     assert isinstance(found[1], FakeLink)
     die(world, POD)
     assert sorted(world.node.ports) == [0, 1, 2, 3]
+
+
+def test_a_network_that_went_to_host_subnet_since_leaves_no_claim(world: VppWorld, tmp_path: Path) -> None:
+    """The last look, whether the container has it, must not take the claim again that DEL gave back."""
+    before = world.snapshot()
+    conf = foreign(world, tmp_path, {"address": "10.9.0.5/24", "gateway": "10.9.0.1"})
+    assert world.call("ADD", conf).code == 0
+
+    assert world.call("DEL", world.conf(), netns="").code == 0
+
+    assert world.snapshot() == before

@@ -111,6 +111,23 @@ def test_a_pod_that_may_still_use_its_address_keeps_it(
     assert not any("leases/" in name for name in world.files())
 
 
+def test_it_keeps_it_under_another_name_too(world: VppWorld) -> None:
+    """The container may rename the tap, and has its address all the same."""
+    world.add()
+    links = world.kernel.pods[POD].links
+    link = world.pod_link()
+    link.name = "mine"
+    assert [one.name for one in links.values()] == ["lo", "mine"]
+    world.server.stop()
+
+    assert world.call("DEL", world.conf(), netns="").code == 0
+    assert [name for name in world.files() if "lease" in name or "owner" in name] != []
+
+    world.server.start()
+    assert world.call("DEL", world.conf(), netns="").code == 0
+    assert [name for name in world.files() if "lease" in name or "owner" in name] == []
+
+
 def test_many_taps_wait_for_a_silent_vpp_once(world: VppWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(3):
         world.add(f"c{n}", f"/run/netns/p{n}")

@@ -22,7 +22,17 @@ def test_a_field_of_a_later_version_is_kept() -> None:
     assert DataPlane.from_json(later).to_json() == later
 
 
-@pytest.mark.parametrize("bad", [{"kind": 5}, {"driver": None}, {"owners": []}, {"files": {}}, {"vpp": ""}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *({"kind": 5}, {"driver": None}, {"owners": []}, {"files": {}}, {"vpp": ""}),
+        *({"crypto": "../../x"}, {"crypto": "x"}),
+        *(
+            {"owners": {"/dev/vfio/7": owner}}
+            for owner in (None, "xy", [0], [0, 0, 0], [-1, 0], [0, 1 << 40], [0, True])
+        ),
+    ],
+)
 def test_another_type_is_damage(bad: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError)):
         DataPlane.from_json(FULL.to_json() | bad)

@@ -33,3 +33,25 @@ def test_what_a_later_version_wrote_stays() -> None:
 def test_what_we_would_not_write_is_refused(fault: dict[str, Any]) -> None:
     with pytest.raises((ValueError, KeyError)):
         VppPart.from_json(PART.to_json() | fault)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"directory": "a/c1"},
+        {"directory": "/a/../etc"},
+        {"directory": ""},
+        {"directory": "/etc"},
+        {"directory": "/ab"},
+        {"root": "/a/../a"},
+        {"root": "a"},
+    ],
+)
+def test_no_path_leads_where_none_of_ours_can(fault: dict[str, Any]) -> None:
+    """DEL unlinks there as root."""
+    with pytest.raises(ValueError, match=r"directory|path"):
+        VppPart.from_json(PART.to_json() | fault)
+
+
+def test_the_operators_part_of_a_path_may_be_the_root() -> None:
+    assert VppPart.from_json(PART.to_json() | {"root": ""}).root == ""
