@@ -14,9 +14,9 @@ from _pytest.runner import runtestprotocol
 
 from .errors import GuestStalled
 
-FORGIVEN = 3  # in a run
+FORGIVEN = 5  # in a run
 STALLED = pytest.StashKey[bool]()
-TOLD = pytest.StashKey[list[str]]()
+told: list[str] = []  # of this run: where, and what is known
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,7 +45,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """As _pytest.runner does it, but that what is reported is the second run's where the first one's guest was stalled."""
     if item.get_closest_marker("lab") is None:
         return None
-    hook, told = item.ihook, item.config.stash.setdefault(TOLD, [])
+    hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, log=False, nextitem=nextitem)
     if item.stash.get(STALLED, False) and len(told) < FORGIVEN:
@@ -60,8 +60,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    told = config.stash.get(TOLD, [])
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if told:
         terminalreporter.section(f"{len(told)} run again: the emulator let the guest down")
         terminalreporter.write("\n".join(told) + "\n")

@@ -100,8 +100,8 @@ class Nodes:
         if self._first is None:
             try:
                 self._first = self._make()
-            except LabError:
-                # after a restore a processor of the emulated machine may stand still (rcu_preempt starved; seen once)
+            except LabError as problem:
+                again.told.append(f"a guest that was just restored\n{problem}")
                 self.stop()
                 self._first = self._make()
         return self._first
