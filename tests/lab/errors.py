@@ -17,4 +17,4 @@ class CommandFailed(LabError):
 
 
 class GuestStalled(LabError):
-    """The emulator's fault: a processor of the guest gets no timer interrupts any more, or all of it stands still."""
+    """The guest's own fault: a processor of it gets no timer interrupts any more, all of it stands still, or its udevd does."""

@@ -46,6 +46,8 @@ class Running:
         answer = self._guest.answer_to(self._command, self._future, self._timeout_s + GRACE_S)
         done = Done(answer["returncode"], _text(answer["stdout"]), _text(answer["stderr"]))
         if answer.get("timed_out"):
+            if self._guest.udev_is_stuck():
+                raise GuestStalled(f"{self._command}: udevd has something in its queue, and does nothing")
             raise self._guest.error(
                 f"{self._command}: no end within {self._timeout_s:g} s", done.stdout + done.stderr
             )
@@ -144,6 +146,16 @@ class Guest:
         """Whether a processor does not wake up whom it put to sleep. Who runs forever, or waits in the kernel, is no stall."""
         with contextlib.suppress(LabError):
             self._live_agent().call("sleep", AWAKE_S)
+            return False
+        self.stalled = True
+        return True
+
+    def udev_is_stuck(self) -> bool:
+        """Whether its queue is not empty and no worker is there, nor comes: nothing settles then (seen once)."""
+        look = "test -e /run/udev/queue && ! pgrep -P $(pgrep -o -x systemd-udevd)"
+        try:
+            self.run(f"{look} && sleep 1 && {look}", timeout=20)
+        except LabError:
             return False
         self.stalled = True
         return True

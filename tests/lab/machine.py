@@ -17,7 +17,7 @@ MAC = "52:54:00:5e:00:0{port}"  # locally administered
 TCG_CPU = "max,la57=off"
 CMDLINE = (
     "console=ttyS0 quiet loglevel=5 panic=-1 intel_iommu=on iommu=pt mitigations=off "
-    "random.trust_cpu=on no_timer_check tsc=reliable rcupdate.rcu_expedited=1 cryptomgr.notests nohz=off highres=off"
+    "random.trust_cpu=on no_timer_check tsc=reliable rcupdate.rcu_expedited=1 cryptomgr.notests"
 )
 
 

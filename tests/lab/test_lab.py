@@ -206,6 +206,10 @@ def test_a_guest_that_stands_still_is_told_from_one_that_has_work(
             Running(vm, "true", vm.spawn("true")._future, 0, check=True).wait()  # noqa: SLF001
         with pytest.raises(GuestStalled, match="stands still"):
             vm.run("true")
+    with saved_lab.restore() as vm:
+        vm.run("pkill -STOP -x systemd-udevd; touch /run/udev/queue")
+        with pytest.raises(GuestStalled, match="udevd has something in its queue"):
+            vm.run("sleep 9", timeout=1)
 
 
 _FORGIVEN = """
