@@ -54,7 +54,7 @@ def shown(node: Node, port: str, indices: range) -> list[dict[str, Any]]:
         {
             "index": index, "pci": pci, "driver": "igbvf", "netdev": links[pci]["ifname"],
             "mac": links[pci]["address"], "vlan": 0, "owner": None, "leases": [],
-            "state": "free", "reason": "",
+            "state": "free", "reason": "", "openIn": [], "userspace": None,
         }
         for index, pci in zip(indices, addresses, strict=True)
     ]  # fmt: skip
@@ -148,6 +148,8 @@ def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
         ],
         "state": "attached",
         "reason": "",
+        "openIn": [],
+        "userspace": None,
     }
     assert table[1].split() == [PORTS[0], "0", "igbvf", link["address"], "100", "c1/net1", subnet]
     assert [lease["address"] for lease in leases] == added.addresses == card.addresses("c1")
