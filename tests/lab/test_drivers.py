@@ -83,6 +83,8 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
     node.vm.run(f"! test -e {CDI}")
     undo = f"ip link set {PORTS[0]} vf 0 vlan 0 spoofchk on trust off; ip link set {NAME} down mtu 1500"
     node.vm.run(f"{undo}; ip link property del dev {NAME} altname first-of-them")
+    # the ADD in between saw it first, as the operator had set it
+    assert sriovctl(node.vm, f"baseline --take {VF}").returncode == 0
 
 
 def use_and_leave(node: Node) -> None:
