@@ -14,7 +14,7 @@ from ..decide import knobs
 from ..kernel.traits import SETTABLE
 from ..state.bound import Bound
 from ..vf import card, golden, homename
-from ..vf.card import Card, poll
+from ..vf.card import Card
 from ..vf.host import Host
 from ..words.device import Device
 from ..words.domain import Link
@@ -57,7 +57,7 @@ def settle(host: Host, device: Device, kept: Bound, given: str = "") -> list[str
     """
     if kept.state is None:
         return []
-    wait_named(host, device.address)
+    card.wait_named(host, device.address, NAMED_TIMEOUT_S)
     found = _look(host, device)
     if found.link is None:
         return [f"driver {host.sysfs.driver(device.address)} made no netdev; dmesg may say why"]
@@ -77,17 +77,6 @@ def given_mac(host: Host, device: Device) -> str:
     """What its PF has as MAC of the VF, "" if nothing."""
     admin = _look(host, device).admin if device.pf else None
     return (admin.mac if admin is not None else "") or ""
-
-
-def wait_named(host: Host, address: str, timeout_s: float | None = None) -> Link | None:
-    """Until it has a netdev and udev is through with that, which would rename it behind us."""
-
-    def unnamed() -> bool:
-        link = card.in_host(host, address)
-        return link is None or not host.sysfs.udev_named(link.ifindex)
-
-    poll(unnamed, NAMED_TIMEOUT_S if timeout_s is None else timeout_s)
-    return card.in_host(host, address)
 
 
 def _set_own(found: Card, link: Link, base: VfState, failed: list[str]) -> None:

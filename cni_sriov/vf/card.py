@@ -131,6 +131,21 @@ def in_host(host: Host, vf: str) -> Link | None:
     return None
 
 
+def wait_named(host: Host, vf: str, timeout_s: float) -> Link | None:
+    """Its netdev in the host, once udev is through with it, which would rename it behind us: after that the name is our own to
+    give. Whatever it is then when the time is over.
+    """
+    link = None
+
+    def unnamed() -> bool:
+        nonlocal link
+        link = in_host(host, vf)
+        return link is None or not host.sysfs.udev_named(link.ifindex)
+
+    poll(unnamed, timeout_s)
+    return link
+
+
 def among(links: list[Link], record: Record) -> Link | None:
     """The VF's netdev of those in the pod, by its PCI address, whatever it is called there now.
 

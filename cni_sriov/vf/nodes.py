@@ -108,12 +108,11 @@ def withdraw(host: Host, record: Record) -> None:
     """What `publish` wrote, before the VF changes its driver; the caller puts the Record. What is there of a VF that is not
     this one's any more is somebody else's.
     """
-    has_files = record.plane is not None and record.vf and record.plane.files
-    path = cdi.path_of(host.cdi_dir, record.vf) if has_files else ""
-    is_its = record.boot_id == host.ledger.boot_id and host.ledger.owns(record)
-    if is_its and record.plane is not None and path in record.plane.files:
+    written = _plane(record).files
+    path = cdi.path_of(host.cdi_dir, record.vf) if record.vf else ""  # a tap of VPP's has none
+    if path in written and record.boot_id == host.ledger.boot_id and host.ledger.owns(record):
         cdi.remove(host.cdi_dir, record.vf)
-        record.plane.files.remove(path)
+        written.remove(path)
 
 
 def settle(host: Host, address: str) -> None:

@@ -17,7 +17,7 @@ from ..kernel.netns import Netns
 from ..words.domain import Link
 from ..words.errors import BadNetns, InputOutput, KernelRefused
 from ..words.record import Record
-from .card import in_host, poll
+from .card import wait_named
 from .host import Host
 
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
@@ -139,7 +139,9 @@ def make_anew(host: Host, record: Record) -> None:
         if driver:
             host.sysfs.unbind(record.vf)
         host.sysfs.bind(record.vf, record.driver)
-        _await(host, record.vf, ANEW_AGAIN_S if made_none else ANEW_TIMEOUT_S)
+        if wait_named(host, record.vf, ANEW_AGAIN_S if made_none else ANEW_TIMEOUT_S) is None:
+            what = f"make the netdev of VF {record.vf} anew"
+            raise KernelRefused(what, errno.ENODEV, "its driver made none")
         host.log.warning("the VF's netdev was made anew", vf=record.vf, attachment=record.attachment)
     record.anew = False
     host.ledger.put(record)
@@ -150,16 +152,3 @@ def note(host: Host, record: Record) -> None:
     if not record.anew:
         record.anew = True
         host.ledger.put(record)
-
-
-def _await(host: Host, vf: str, timeout_s: float) -> None:
-    """Until it is there and udev is through with it, which would rename it behind us. After that the name is our own to
-    give.
-    """
-
-    def unnamed() -> bool:
-        link = in_host(host, vf)
-        return link is None or not host.sysfs.udev_named(link.ifindex)
-
-    if poll(unnamed, timeout_s) and in_host(host, vf) is None:
-        raise KernelRefused(f"make the netdev of VF {vf} anew", errno.ENODEV, "its driver made none")

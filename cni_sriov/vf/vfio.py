@@ -23,7 +23,7 @@ from ..words.plane import VFIO as KIND
 from ..words.plane import DataPlane
 from ..words.record import Record
 from . import admin, crypto, driverfacts, netdev, netnslife, nodes, unbound
-from .card import Card, NotYet, in_host, poll
+from .card import Card, NotYet, poll, wait_named
 from .host import Host
 from .pod import InPod
 
@@ -132,15 +132,10 @@ def _choose_mac(card: Card) -> None:
                 "set it on the machine that has the PF, and leave it out here",
             )
         return
-    shown = card.admin.mac if card.admin is not None else None
-    if card.link is not None:
-        mac = card.link.mac
-    elif shown not in {None, "", ZERO_MAC}:
-        mac = shown
-    else:
-        mac = _random_mac()
     if card.admin is None:  # nobody can set one
         return
+    shown = "" if card.admin.mac == ZERO_MAC else card.admin.mac
+    mac = card.link.mac if card.link is not None else shown or _random_mac()
     record.settings = record.settings.copy()
     record.settings.mac = mac
     card.host.ledger.put(record)
@@ -239,8 +234,8 @@ def take_home(host: Host, record: Record) -> None:
         host.sysfs.set_override(record.vf, record.plane.override)
     if now != record.driver:
         raise NotYet(f"driver {record.driver} does not take it back; dmesg says why")
-    if _makes_netdev(now):
-        _await_netdev(host, record)
+    if _makes_netdev(now) and wait_named(host, record.vf, NAMED_S) is None:
+        raise NotYet(f"driver {record.driver} made no netdev")
 
 
 def _rebind(host: Host, record: Record, override: str) -> str:
@@ -263,17 +258,6 @@ def _open_in(host: Host, record: Record) -> list[str]:
     if not is_userspace(host.sysfs.driver(record.vf)):
         return []
     return holders.holders(host.files, record.vf) or nodes.held_unseen(host, record.vf)
-
-
-def _await_netdev(host: Host, record: Record) -> None:
-    """Until udev is through with it, which would rename it behind us. After that the name is our own to give."""
-
-    def unnamed() -> bool:
-        link = in_host(host, record.vf)
-        return link is None or not host.sysfs.udev_named(link.ifindex)
-
-    if poll(unnamed, NAMED_S) and in_host(host, record.vf) is None:
-        raise NotYet(f"driver {record.driver} made no netdev")
 
 
 def is_home(host: Host, record: Record) -> bool:

@@ -49,8 +49,6 @@ def _place(request: Request, conf: NetConf) -> tuple[str, str]:
 
 def leave(given: InPod, record: Record, conf: NetConf, found: IpamResult | None, routes: list[Route]) -> None:
     """The Record says what is to be there, and then it is."""
-    if not is_asked(conf):
-        return
     if record.plane is None:
         raise BadConfig(
             f"give VF {record.vf} to VPP: its driver {record.driver} shares it with the kernel",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.vf import stacked
+from cni_sriov.vf import card
 from cni_sriov.words.errors import KernelRefused
 from tests import fakes
 from tests.fakes import Crash, FakeLink
@@ -338,7 +338,7 @@ def test_a_driver_that_makes_no_netdev_is_waited_for_once(
         slept.append(timeout_s)
         return missing()
 
-    monkeypatch.setattr(stacked, "poll", poll)
+    monkeypatch.setattr(card, "poll", poll)
 
     assert world.call("DEL", conf).code == 0
     refused = [world.call("ADD", conf, "c2", NESTED).code for _ in range(3)]
