@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,12 +123,16 @@ def refuse_netdev_keys(conf: dict[str, Any], plane: PlaneConf) -> None:
     if plane.is_vpp_host:
         _refuse_vf_keys(conf)
         return
-    if plane.driver in {"", "kernel"}:
-        return
+    if plane.driver not in {"", "kernel"}:
+        refuse_netdevs(conf, plane, f"with driver {plane.driver} there is none")
+
+
+def refuse_netdevs(asked: Container[str], plane: PlaneConf, why: str) -> None:
+    """`asked`: keys. `why` there is no netdev, where only the VF that was found tells."""
     for key in _NETDEV_ONLY:
-        if key in conf and not (key == "mtu" and plane.vpp is not None):
+        if key in asked and not (key == "mtu" and plane.vpp is not None):
             raise BadConfig(
-                f"read {key}: only a netdev can carry it, and with driver {plane.driver} there is none",
+                f"read {key}: only a netdev can carry it, and {why}",
                 "leave it out; the program that drives the VF sets it itself",
             )
 

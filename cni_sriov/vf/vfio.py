@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from ..conf import planeconf
 from ..conf.netconf import NetConf
 from ..decide import knobs, planner
 from ..kernel import binding, holders, modules
@@ -16,7 +17,7 @@ from ..kernel.netlink import ZERO_MAC, Netlink
 from ..kernel.netns import Netns
 from ..state import bound, deviceinfo
 from ..words.domain import VF, IpamResult, Link, Route
-from ..words.errors import BadConfig, DriverRefused, KernelRefused, PfUnusable
+from ..words.errors import DriverRefused, KernelRefused, PfUnusable
 from ..words.modules import UIO, VFIO
 from ..words.pci import is_userspace
 from ..words.plane import VFIO as KIND
@@ -30,8 +31,6 @@ from .pod import InPod
 DRIVERS = (VFIO, *UIO)
 LET_GO_S = 2.0  # a process that was told to end closes what it has open
 NAMED_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
-# what a conf may ask of a netdev alone; with VPP, which sets an MTU itself, that one too
-_NETDEV_ONLY = ("txqueuelen", "promisc", "allmulti", "mtu")
 
 
 # choosing -------------------------------------------------------------------------------------------------------------
@@ -54,7 +53,8 @@ def busy(host: Host, conf: NetConf, vf: VF, addressed: set[int]) -> str:
     why = netdev.busy(host, conf, vf, addressed) if _makes_netdev(vf.driver) else _on_its_way(host, vf)
     if why:
         return why
-    _refuse_netdev_settings(conf, vf)
+    # of a VF that is on its driver already; where the conf names the driver that is told without a VF
+    planeconf.refuse_netdevs(conf.settings.asked(), conf.plane, f"VF {vf.pci_address} is on {vf.driver}")
     wanted = conf.plane.driver or vf.driver
     facts = driverfacts.of_vf(host.files, vf.pci_address, wanted)
     try:
@@ -81,16 +81,6 @@ def _on_its_way(host: Host, vf: VF) -> str:
 
 def _makes_netdev(driver: str) -> bool:
     return bool(driver) and not is_userspace(driver)
-
-
-def _refuse_netdev_settings(conf: NetConf, vf: VF) -> None:
-    """Of a VF that is on its driver already; where the conf names the driver that is told without a VF."""
-    for name in _NETDEV_ONLY:
-        if getattr(conf.settings, name) is not None and not (name == "mtu" and conf.plane.vpp is not None):
-            raise BadConfig(
-                f"read {name}: only a netdev can carry it, and VF {vf.pci_address} is on {vf.driver}",
-                "leave it out; the program that drives the VF sets it itself",
-            )
 
 
 # there ----------------------------------------------------------------------------------------------------------------

@@ -25,10 +25,6 @@ def world(tmp_path: Path) -> Iterator[VppWorld]:
         yield world
 
 
-def die(world: VppWorld, path: str) -> None:
-    world.kernel.kill_netns(path)
-
-
 # ADD and DEL ----------------------------------------------------------------------------------------------------------
 
 
@@ -294,7 +290,7 @@ def test_the_stand_in_is_no_better_than_vpp(world: VppWorld) -> None:
     assert (first, second) == (2, 3)
     assert found is not None
     assert isinstance(found[1], FakeLink)
-    die(world, POD)
+    world.kernel.kill_netns(POD)
     assert sorted(world.node.ports) == [0, 1, 2, 3]
 
 

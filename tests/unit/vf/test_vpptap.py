@@ -22,10 +22,6 @@ def world(tmp_path: Path) -> Iterator[VppWorld]:
         yield world
 
 
-def die(world: VppWorld, path: str) -> None:
-    world.kernel.kill_netns(path)
-
-
 # VPP is away ----------------------------------------------------------------------------------------------------------
 
 
@@ -50,7 +46,7 @@ def test_del_while_vpp_is_down_is_success_and_the_next_one_finishes(world: VppWo
     before = world.snapshot()
     world.add()
     world.server.stop()
-    die(world, POD)
+    world.kernel.kill_netns(POD)
 
     assert world.call("DEL", world.conf(), netns="").code == 0
     assert [name for name in world.files() if "lease" in name or "owner" in name] == []
@@ -66,7 +62,7 @@ def test_del_while_vpp_is_down_is_success_and_the_next_one_finishes(world: VppWo
 def test_what_waits_for_vpp_is_finished_by_whoever_comes(world: VppWorld, verb: str) -> None:
     world.add("c1")
     world.server.stop()
-    die(world, POD)
+    world.kernel.kill_netns(POD)
     assert world.call("DEL", world.conf(), "c1", netns="").code == 0
     world.server.start()
 
@@ -160,7 +156,7 @@ def test_a_tap_by_another_socket_is_not_touched(world: VppWorld) -> None:
 def test_gc_without_a_list_takes_what_is_dead(world: VppWorld) -> None:
     world.add("c1")
     world.add("c2", "/run/netns/pod2")
-    die(world, "/run/netns/pod2")
+    world.kernel.kill_netns("/run/netns/pod2")
 
     assert world.call("GC", world.conf(**NEW), "", "", "").code == 0
     assert [port.tag.split("/")[1] for port in world.node.ports.values() if port.tag] == ["c1"]
@@ -171,7 +167,7 @@ def test_an_exhausted_pool_takes_back_dead_pods_with_their_taps(world: VppWorld)
     ipam = world.ipam(pools=[{"subnet": "10.10.0.0/23", "prefixLength": 24}])
     for n in range(2):
         world.add(f"c{n}", f"/run/netns/p{n}", ipam=ipam)
-    die(world, "/run/netns/p0")
+    world.kernel.kill_netns("/run/netns/p0")
 
     world.add("c2", "/run/netns/p2", ipam=ipam)
 
@@ -180,7 +176,7 @@ def test_an_exhausted_pool_takes_back_dead_pods_with_their_taps(world: VppWorld)
 
 def test_a_request_for_what_a_dead_pod_has(world: VppWorld) -> None:
     world.add("c1")
-    die(world, POD)
+    world.kernel.kill_netns(POD)
     reply = world.add("c2", "/run/netns/pod2", args={"cni": {"ips": ["10.10.0.9"]}})
     assert reply.document["ips"][0]["address"] == "10.10.0.9/24"
 
