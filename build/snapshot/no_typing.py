@@ -22,7 +22,7 @@ class _Word:
         return _GenericAlias(self)
 
 
-Any, ClassVar, Final, Generic, Literal, NoReturn, Self, TypeGuard = (_Word() for _ in range(8))
+Any, ClassVar, Literal, NoReturn, Self, TypeGuard = (_Word() for _ in range(6))
 
 
 class Protocol:
