@@ -11,7 +11,7 @@ from ..conf.netconf import VERIFY_TIMEOUT_MS, NetConf
 from ..ipam import own
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..owner import death, giveback, reclaim, records
+from ..owner import death, giveback, holder, reclaim, records
 from ..state import deviceinfo
 from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer, vpphost, vpptap
 from ..vf.call import Call
@@ -115,8 +115,10 @@ def _claim(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Ho
             MacInUse,
             make_way=reclaim.WayToVf(host, conf, pfs),
         )
-    except (NoFreeVf, MacInUse) as error:
-        raise reclaim.with_holders(host, error) from None
+    except NoFreeVf as error:
+        raise holder.told_of_vfs(host, error, pfs) from None
+    except MacInUse as error:
+        raise holder.told_of_mac(host, error) from None
 
 
 def _asked(host: Host, conf: IpamConf, card: Card) -> own.Asked:
