@@ -152,7 +152,7 @@ def release(host: Host, record: Record) -> None:
 def release_leases(host: Host, attachment: Attachment, where: LeaseDir) -> None:
     """Give back what the attachment holds there; nothing is success."""
     for lease in store(host, where).release(attachment):
-        host.log.info("lease released", attachment=attachment, subnet=lease.subnet)
+        host.log.routine("lease released", attachment=attachment, subnet=lease.subnet)
 
 
 def check(host: Host, record: Record, wrong: list[str]) -> list[str]:

@@ -91,7 +91,7 @@ def _attach(
             vppcontainer.leave(given, record, conf, found, routes)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
-        if host.log.is_kept:
+        if host.log.has_routine:
             _tell(host, record)
         return _result(record, conf, given.link, found, routes)
     except (
@@ -152,7 +152,7 @@ def _tell(host: Host, record: Record) -> None:
         "crypto": record.plane.crypto if record.plane is not None else "",
         "addresses": ", ".join(record.addresses),
     }
-    host.log.info("attached", **{key: value for key, value in told.items() if value})
+    host.log.routine("attached", **{key: value for key, value in told.items() if value})
 
 
 def _undo(host: Host, record: Record | None, request: Request, conf: NetConf, error: BaseException) -> None:
