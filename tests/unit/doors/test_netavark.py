@@ -33,9 +33,11 @@ def node(world: World) -> World:
     return world
 
 
-def record_of(world: World, container: str = "c1", ifname: str = "eth0") -> Record | None:
+def record_of(
+    world: World, container: str = "c1", ifname: str = "eth0", container_id: str = ""
+) -> Record | None:
     ledger = Ledger(str(world.state_dir), Log("none"), str(world.run_dir), world.boot_id)
-    return ledger.find(Attachment(podman.container_id(container), ifname))
+    return ledger.find(Attachment(container_id or podman.container_id(container), ifname))
 
 
 def link_names(world: World, pod: str) -> set[str]:
