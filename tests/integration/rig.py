@@ -207,6 +207,12 @@ def call(
     return Call(argv or (str(bundle.sriov()),), env, json.dumps(conf).encode())
 
 
+def plugin_call(verb: str, document: Any, netns: str = "") -> Call:
+    """As podman or its netavark calls a plugin: the verb is an argument, and nothing of CNI is in the environment."""
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    return Call((str(bundle.sriov()), verb, *filter(None, [netns])), env, json.dumps(document).encode())
+
+
 def answer_of(process: subprocess.Popen[bytes]) -> tuple[int, Any]:
     out = process.communicate()[0]
     return process.returncode, json.loads(out) if out else None
