@@ -4,7 +4,7 @@ CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-srio
 PYTHON := $(CACHE)/venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
-export DESTDIR CNIBINDIR SBINDIR PREFIX SNAPSHOT
+export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
 .PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-containerd lab-arm64 lab-py313 bench budgets clean
@@ -38,7 +38,7 @@ demo: setup ## three containers on an emulated card: attach, ping, CHECK, detach
 build: setup ## build/out/cni-sriov: `sriov`, one static file, and `sriovctl`; its manual
 	@$(PYTHON) build/bundle.py
 
-install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, SBINDIR, PREFIX)
+install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, NETAVARKDIR, SBINDIR, PREFIX)
 	@build/install install
 
 uninstall: ## take it out again; a `sriov` that was there before comes back

@@ -224,7 +224,7 @@ def _confine(pool: dict[str, Any]) -> None:
             )
     exclude = []
     first = low[1] if low is not None else prefix.value
-    if (first - 1) % block == 0 and first > prefix.value:
+    if block > 1 and (first - 1) % block == 0 and first > prefix.value:
         first -= 1  # podman leaves the network's own address out
     if first > prefix.value:
         exclude.append((prefix.value, first - 1))
