@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .channel import Agent, Message, NoAnswer
+from .costs import Cost
 from .errors import CommandFailed, GuestStalled, LabError
 
 GRACE_S = 15  # an emulated guest may be slow to say that a command timed out
@@ -40,10 +41,12 @@ class Running:
         self._future = future
         self._timeout_s = timeout_s
         self._check = check
+        self._cost = guest.cost(self._command)
 
     def wait(self) -> Done:
         """Wait for its end."""
         answer = self._guest.answer_to(self._command, self._future, self._timeout_s + GRACE_S)
+        self._cost.end()
         done = Done(answer["returncode"], _text(answer["stdout"]), _text(answer["stderr"]))
         if answer.get("timed_out"):
             if self._guest.udev_is_stuck():
@@ -171,9 +174,16 @@ class Guest:
             raise GuestStalled("the guest stands still")
         return self._agent
 
+    def cost(self, what: str) -> Cost:
+        """Of what it is asked, from now on."""
+        raise NotImplementedError
+
     def _ask(self, op: str, timeout_s: float = 60, **arguments: object) -> Message:
         named = f"{op} {arguments['path']}" if "path" in arguments else op
-        return self.answer_to(named, self._live_agent().send(op, **arguments), timeout_s)
+        cost = self.cost(named)
+        answer = self.answer_to(named, self._live_agent().send(op, **arguments), timeout_s)
+        cost.end()
+        return answer
 
 
 def _text(encoded: str) -> str:
