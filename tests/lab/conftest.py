@@ -9,14 +9,12 @@ from __future__ import annotations
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
-from tests import bundle
-
 from . import again
-from .errors import LabError
+from .ahead import Ahead, Made
 from .node import Node, changes
 from .ready import Lab, find, prepare
 from .vm import Vm
@@ -90,38 +88,34 @@ def lab_module(saved_lab: Lab, lab_share: Path | None) -> Iterator[Vm]:
 class Nodes:
     """One guest with seven VFs on each port for the tests of a file; a new one after a test that left a trace."""
 
-    def __init__(self, saved: Lab) -> None:
-        self._saved = saved
-        self._vm: Vm | None = None
-        self._first: tuple[Node, dict[str, dict[str, Any]]] | None = None
+    def __init__(self, ahead: Ahead, *, is_last: bool) -> None:
+        self._ahead = ahead
+        self._is_last = is_last
+        self._made: Made | None = None
 
-    def node(self) -> tuple[Node, dict[str, dict[str, Any]]]:
-        """The node, and the card as it was before the first test."""
-        if self._first is None:
-            try:
-                self._first = self._make()
-            except LabError as problem:
-                again.told.append(f"a guest that was just restored\n{problem}")
-                self.stop()
-                self._first = self._make()
-        return self._first
-
-    def _make(self) -> tuple[Node, dict[str, dict[str, Any]]]:
-        """Nothing of the product runs before it is there."""
-        self._vm = self._saved.restore(bundle.directory())
-        node = Node(self._vm)
-        node.create_vfs(7)
-        return node, node.card()
+    def made(self) -> Made:
+        if self._made is None:
+            self._made = self._ahead.take(is_last=self._is_last)
+        return self._made
 
     def stop(self) -> None:
-        if self._vm is not None:
-            self._vm.stop()
-        self._vm = self._first = None
+        if self._made is not None:
+            self._made.vm.stop()
+        self._made = None
+
+
+@pytest.fixture(scope="session")
+def ahead(saved_lab: Lab) -> Iterator[Ahead]:
+    ahead = Ahead(saved_lab)
+    yield ahead
+    ahead.stop()
 
 
 @pytest.fixture(scope="module")
-def nodes(saved_lab: Lab) -> Iterator[Nodes]:
-    nodes = Nodes(saved_lab)
+def nodes(ahead: Ahead, request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    items = request.session.items
+    after = max(number for number, item in enumerate(items) if item.path == request.path) + 1
+    nodes = Nodes(ahead, is_last=not any("nodes" in getattr(i, "fixturenames", ()) for i in items[after:]))
     yield nodes
     nodes.stop()
 
@@ -130,7 +124,7 @@ def nodes(saved_lab: Lab) -> Iterator[Nodes]:
 def node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
     """A node with 14 VFs; every test ends with the card as it was and without claims, Records and leases."""
     try:
-        node, before = nodes.node()
+        _, node, before = nodes.made()
         yield node
         if not request.node.stash.get(FAILED, False):
             node.clear()

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any
 
 FILE = os.environ.get("LAB_COSTS", "")
@@ -52,7 +53,8 @@ class Cost:
     def end(self) -> None:
         if not FILE:
             return
-        test, _, when = os.environ.get("PYTEST_CURRENT_TEST", " ").rpartition(" ")
+        now = os.environ.get("PYTEST_CURRENT_TEST", " ") if current_thread() is main_thread() else "(ahead) "
+        test, _, when = now.rpartition(" ")
         line = {"test": test, "when": when.strip("()"), "what": self.what, "began": self.began}
         line |= {"wall": time.monotonic() - self.began, "cpu": spent(self.pid) - self.at_first}
         with Path(FILE).open("a") as file:
