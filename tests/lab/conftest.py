@@ -127,9 +127,9 @@ def node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
         _, node, before = nodes.made()
         yield node
         if not request.node.stash.get(FAILED, False):
-            node.clear()
-            assert changes(before, node.card()) == []
-            assert node.state_files() == []
+            card, files = node.end()
+            assert changes(before, card) == []
+            assert files == []
     except BaseException:
         nodes.stop()
         raise

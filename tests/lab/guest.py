@@ -18,6 +18,7 @@ from .errors import CommandFailed, GuestStalled, LabError
 
 GRACE_S = 15  # an emulated guest may be slow to say that a command timed out
 AWAKE_S = 20  # each processor sleeps for a millisecond
+STUCK = "udevd has something in its queue, and does nothing"
 Command = str | Sequence[str]
 
 
@@ -50,7 +51,7 @@ class Running:
         done = Done(answer["returncode"], _text(answer["stdout"]), _text(answer["stderr"]))
         if answer.get("timed_out"):
             if self._guest.udev_is_stuck():
-                raise GuestStalled(f"{self._command}: udevd has something in its queue, and does nothing")
+                raise GuestStalled(f"{self._command}: {STUCK}")
             raise self._guest.error(
                 f"{self._command}: no end within {self._timeout_s:g} s", done.stdout + done.stderr
             )
@@ -120,6 +121,13 @@ class Guest:
     def get(self, path: str) -> bytes:
         """Read a file of the guest."""
         return base64.b64decode(self._ask("get", path=path)["content"])
+
+    def clear(self, directories: Sequence[str]) -> tuple[Any, list[str]]:
+        """End every netns that has a name; then `ip -j -d link`, and the files in directories."""
+        answer = self._ask("clear", directories=list(directories))
+        if not answer["settled"]:
+            raise GuestStalled(STUCK) if self.udev_is_stuck() else self.error("udev has not settled in 45 s")
+        return json.loads(_text(answer["links"])), list(answer["files"])
 
     def shell(self, rows: int, columns: int, term: str) -> tuple[socket.socket, Future[Message]]:
         """Start a login shell; gives its terminal, and the future that ends with it."""
