@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-arm64 lab-py313 bench budgets clean
+.PHONY: help setup pins check fmt build install uninstall dist demo lab test stress errno soak lab-kill lab-host lab-containerd lab-arm64 lab-py313 bench budgets clean
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -44,6 +44,11 @@ install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, NETAV
 uninstall: ## take it out again; a `sriov` that was there before comes back
 	@build/install uninstall
 
+dist: build ## build/out/dist: tarball, .deb, image, checksums and bill of materials of a release
+	@build/setup dist
+	@$(PYTHON) build/package/dist.py
+	@build/package/judge build/out/dist/*.deb
+
 ##@ Parts of the tests, and what is too long for them (root)
 
 lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card
@@ -68,6 +73,10 @@ lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 lab-host: setup ## more of sriovctl on the card, and a machine that boots for it; five minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/other_machines.py tests/lab/more_drivers.py
+
+lab-containerd: setup ## tests of containerd with the newest of the archive; some minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
 
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet

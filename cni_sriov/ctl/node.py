@@ -34,8 +34,9 @@ _RELEASED: tuple[State, str] = "released", "released, not restored yet"
 
 @dataclass(slots=True)
 class VfRow:
-    """One VF. `reason` says in words why it is neither free nor attached; `more` is what only `status` looks at. `open_in`:
-    processes that have it open, of a VF for user space.
+    """One VF. `reason` says in words why it is neither free nor attached; `more` and `kept_by` are what only `status` looks
+    at. `open_in`: processes that have it open, of a VF for user space. `kept_by`: the mounts that alone keep its container's
+    netns.
     """
 
     vf: VF
@@ -50,6 +51,7 @@ class VfRow:
     admin: VfState | None = None
     more: VfFacts | None = None
     open_in: list[str] = field(default_factory=list)
+    kept_by: list[str] = field(default_factory=list)
 
     @property
     def told(self) -> str:
@@ -72,6 +74,7 @@ class VfRow:
             "state": self.state,
             "reason": self.reason,
             "openIn": self.open_in,
+            "keptBy": self.kept_by,
             "userspace": places.to_json(self.record) if self.record else None,
         } | (self.more.to_json() if self.more else {})
 

@@ -29,6 +29,7 @@ def test_each_is_told_and_hides_no_vf_and_no_other(world: World) -> None:
         "leases": [],
         "state": "attached",
         "reason": "",
+        "keptBy": [],
     }
     Draft202012Validator(SCHEMA).validate(document)
     assert [vf["state"] for vf in document["pfs"][0]["vfs"]] == ["free"] * 7
