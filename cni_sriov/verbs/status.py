@@ -106,7 +106,8 @@ def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
     """That all VFs are taken is an error only where `statusOnFull` says so; that none can ever be taken is always one."""
     full_is_error = conf.status_on_full == "error"
     try:
-        claim.check_room(host, conf, hugepages.with_enough(host, conf, pfs), now=full_is_error)
+        enough = hugepages.with_enough(host, conf, pfs) if conf.plane.hugepages else pfs
+        claim.check_room(host, conf, enough, now=full_is_error)
     except NoFreeVf as error:
         if full_is_error:
             told = holder.told_of_vfs(host, error, pfs)

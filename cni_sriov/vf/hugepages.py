@@ -10,10 +10,8 @@ from .host import Host
 
 
 def with_enough(host: Host, conf: NetConf, pfs: list[PF]) -> list[PF]:
-    """Those of the PFs whose VFs have them near; CniError (11 or 7) says what is free where none has."""
+    """For a conf that asks for some: those of the PFs whose VFs have them near; CniError (11 or 7) says what is free where none has."""
     asked = conf.plane.hugepages
-    if not asked:
-        return pfs
     of_nodes, of_machine = hugepages.pages(host.files), hugepages.of_machine(host.files)
     places = [
         decide.near(devices.numa_node(host.files, conf.device or pf.pci_address), of_nodes, of_machine)

@@ -203,12 +203,13 @@ def test_every_sample_is_good(world: World, path: Path) -> None:
     assert (run.status, run.out.splitlines()[-1]) == (0, f"{path}: no errors, no warnings")
 
 
-def test_our_own_manifest_is_good(world: World) -> None:
-    run = sriovctl(world, "validate", str(ROOT / "conf" / "sriov-multus.yaml"))
+@pytest.mark.parametrize(("name", "told"), [("fast-device-plugin", True), ("fast", False)])
+def test_our_own_manifests_are_good(world: World, name: str, *, told: bool) -> None:
+    run = sriovctl(world, "validate", str(ROOT / "conf/kubernetes/multus" / f"{name}.yaml"))
 
     assert run.status == 0
     assert run.out.endswith("no errors, no warnings\n")
-    assert "deviceID comes from Multus" in run.out
+    assert ("deviceID comes from Multus" in run.out) == told
 
 
 def test_a_clash_is_what_the_plugin_would_say(world: World, tmp_path: Path) -> None:
