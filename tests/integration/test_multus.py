@@ -88,6 +88,7 @@ class Multus:
     def __init__(self, rig: Rig, top: Path, environ: dict[str, str], **start: Any) -> None:
         self.rig, self.environ = rig, environ
         self.scratch = top / "multus"
+        self.cleaned: list[str] = []  # device info files that its DEL left to it
         bins = libcni.install(top / "bin")
         runtimes = [path for path in environ.get("CNI_PATH", "").split(":") if path]
         self.cni = Libcni(libcni.rig_runner(rig, **start), [str(bins), *runtimes], self.scratch, environ)
@@ -149,8 +150,9 @@ class Multus:
                 self.cni.delete(delegate.conf, rt)
             except Failed as error:
                 failed.append(str(error))
-            if path:
-                self.rig.inside(Path(path).unlink, missing_ok=True)
+            if path and self.rig.inside(Path(path).exists):
+                self.cleaned.append(path)
+                self.rig.inside(Path(path).unlink)
         return failed
 
     def _runtime(self, delegate: Delegate, number: int, netns: str) -> tuple[Runtime, str]:
@@ -289,6 +291,7 @@ def test_a_pods_life(rig: Rig, tmp_path: Path, way: str) -> None:
         ("DEL", "data0"), ("DEL", "net1"), ("DEL", "eth0"),
     ]  # fmt: skip
     assert names(rig) == ["lo"]
+    assert multus.cleaned == [], "what we wrote we removed"
     assert left(rig) == before
     assert [(call.verb, call.err) for call in multus.cni.calls if call.err] == []
 
@@ -334,6 +337,7 @@ def test_where_the_device_plugin_left_a_file_it_is_compared_and_left_alone(rig: 
 
     assert device_info(rig, "fast", "net1") == told
     assert multus.delete() == []
+    assert len(multus.cleaned) == 1
     assert left(rig)[1:] == ([], [])
 
 
