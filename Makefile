@@ -4,10 +4,10 @@ CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-srio
 PYTHON := $(CACHE)/venv/bin/python
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
-export DESTDIR CNIBINDIR SBINDIR PREFIX SNAPSHOT
+export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall dist demo lab test stress errno soak lab-kill lab-host lab-arm64 lab-py313 bench budgets clean
+.PHONY: help setup pins check fmt build install uninstall dist demo lab test stress errno soak lab-kill lab-host lab-containerd lab-arm64 lab-py313 bench budgets clean
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -38,7 +38,7 @@ demo: setup ## three containers on an emulated card: attach, ping, CHECK, detach
 build: setup ## build/out/cni-sriov: `sriov`, one static file, and `sriovctl`; its manual
 	@$(PYTHON) build/bundle.py
 
-install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, SBINDIR, PREFIX)
+install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, NETAVARKDIR, SBINDIR, PREFIX)
 	@build/install install
 
 uninstall: ## take it out again; a `sriov` that was there before comes back
@@ -73,6 +73,10 @@ lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 lab-host: setup ## more of sriovctl on the card, and a machine that boots for it; five minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/other_machines.py tests/lab/more_drivers.py
+
+lab-containerd: setup ## tests of containerd with the newest of the archive; some minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
 
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet

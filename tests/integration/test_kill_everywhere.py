@@ -152,6 +152,7 @@ class Bench:
     def __init__(self, home: Path, fresh: bool) -> None:
         self.log = str(home / "strace")
         self.fresh = fresh
+        self.said: list[str] = []  # by those that were not killed, the last ones
         self.rig = Rig(vfs=3).__enter__()
         for pod in PODS:
             self.rig.add_pod(pod.rpartition("/")[2])
@@ -162,7 +163,11 @@ class Bench:
             self.rig.run("mkdir", "-p", str(Path(INFO["CNIDeviceInfoFile"]).parent))
             status, answer = self.rig.answer(call("ADD", "bystander", OTHER, FULL | {"deviceID": vf_pci(2)}))
             assert status == 0, answer
-            for step in (ADD, DEL):  # what the node keeps of a VF that it sees for the first time
+            for step in (
+                ADD,
+                DEL,
+                *ANOTHER,
+            ):  # what the node keeps of a VF and of a scope that it sees for the first time
                 assert self.take(step) == (0, [])
         self.cursors = {} if fresh else self.rig.inside(read_cursors)
 
@@ -176,6 +181,7 @@ class Bench:
         """As it was for every other point: next-fit begins where it began, so the calls are the same."""
         if self.fresh:
             self.wipe()
+        self.said.clear()
         self.rig.inside(write_cursors, self.cursors)
         if scenario.dies and dies_at:
             self.kill(scenario.dies, dies_at)
@@ -183,7 +189,8 @@ class Bench:
 
     def take(self, step: Step) -> tuple[int, list[str]]:
         """The CNI code of the answer, and what is wrong with it."""
-        status, answer = self.rig.answer(step.call)
+        status, answer, log = self.rig.heard(step.call)
+        self.said = (self.said + log.splitlines())[-20:]
         code = answer.get("code", -1) if status else 0
         verb = step.call.env["CNI_COMMAND"]
         return code, [] if code in step.codes else [f"{verb} answered {code}: {answer}"]
@@ -309,7 +316,7 @@ class Benches:
                 if not hit:
                     astray.append(f"{task}\n    {bench_log(self.get(number, fresh))}")
                 if wrong:
-                    faults.append("\n    ".join([str(task), *wrong]))
+                    faults.append("\n    ".join([str(task), *wrong, *self.get(number, fresh).said]))
                     self.drop(number, fresh)
 
         with ThreadPoolExecutor(WORKERS) as pool:

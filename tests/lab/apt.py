@@ -105,6 +105,15 @@ class Apt:
                 return
         raise LabError(f"no usable mirror of {self.suite.newest} among the machine's apt sources", said)
 
+    def sources_of(self, suite: str) -> Path:
+        """Where mmdebstrap finds another suite: on the same mirror, under the same keys."""
+        if suite in {"", self.suite.codename}:
+            return self.sources
+        (own,) = sources.parse_deb822(self.sources.read_text())
+        path = self.home / f"{suite}.sources"
+        path.write_text(own.render((suite,), self.suite.components))
+        return path
+
     def _machine_sources(self) -> list[sources.Source]:
         found: list[sources.Source] = []
         shell = ("apt-config", "shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d")

@@ -11,8 +11,9 @@ from ...words.domain import Link
 from ...words.lease import Lease
 from ...words.pci import is_userspace
 from ...words.record import VfState
+from ...words.shown import short_name
 from ..node import PfRow, VfRow
-from ..screen import Column, Screen, amount, cell, clean, short_id
+from ..screen import Column, Screen, amount, cell, clean
 from .gather import Status
 from .taps import Tap
 
@@ -129,13 +130,13 @@ def container(vf: VfRow) -> Text:
     style = _STATES.get(vf.state, "yellow")
     if vf.record is None:
         return cell(vf.told, style)
-    who = f"{short_id(vf.record.attachment.container_id)}/{vf.record.attachment.ifname}"
+    who = short_name(vf.record.attachment)
     return cell(who if vf.state == "attached" else f"{who} ({vf.told})", style)
 
 
 def tap_line(tap: Tap) -> Text:
     """An attachment without a VF has no row."""
-    who = f"{short_id(tap.record.attachment.container_id)}/{tap.record.attachment.ifname}"
+    who = short_name(tap.record.attachment)
     subnets = ", ".join(lease.subnet for lease in tap.leases)
     line = Text(clean(f"{who}: a tap of VPP at {tap.socket}, {subnets or 'without a subnet'}"))
     if tap.state != "attached":
