@@ -155,7 +155,11 @@ def test_what_is_unpacked_installs_as_make_install_does(unpacked: Path, tmp_path
 
     assert tree(theirs) == tree(ours)
     assert len(tree(ours)) > 50
-    files = [name for name in tree(ours) if not (ours / name).is_symlink() and not name.endswith(".cni-sriov/share")]
+    files = [
+        name
+        for name in tree(ours)
+        if not (ours / name).is_symlink() and not name.endswith(".cni-sriov/share")
+    ]
     assert filecmp.cmpfiles(ours, theirs, files, shallow=False) == (files, [], [])
     assert '"supportedVersions"' in version(theirs / "opt/cni/bin/sriov")
     shown = subprocess.run([theirs / "usr/local/sbin/sriovctl", "--version"], capture_output=True, text=True)
@@ -172,7 +176,9 @@ def test_it_has_pages_samples_and_the_licences_of_what_it_carries(unpacked: Path
         "LICENSE",
     ):
         assert (unpacked / name).read_bytes() == (ROOT / name).read_bytes()
-    assert (unpacked / "share/man/man8/sriovctl.8").read_text() == (dist.OUT / "share/man/man8/sriovctl.8").read_text()
+    assert (unpacked / "share/man/man8/sriovctl.8").read_text() == (
+        dist.OUT / "share/man/man8/sriovctl.8"
+    ).read_text()
     texts = {path.name: path.read_text(errors="replace") for path in (unpacked / "licenses").iterdir()}
     assert {part["name"] for part in bill()["components"] if "purl" in part} == texts.keys()
     assert [
