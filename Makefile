@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-containerd lab-arm64 lab-py313 bench budgets clean
+.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-containerd lab-podman lab-arm64 lab-py313 bench budgets clean
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -72,6 +72,10 @@ lab-host: setup ## more of sriovctl on the card, and a machine that boots for it
 lab-containerd: setup ## tests of containerd with the newest of the archive; some minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
+
+lab-podman: setup ## what people do with podman 4 and podman 5, all of it; ten minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@LAB_PODMAN=all $(PYTHON) -m pytest -s --durations=20 tests/lab/test_podman.py tests/lab/test_podman5.py
 
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet
