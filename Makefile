@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall dist demo lab test stress errno soak lab-kill lab-host lab-containerd lab-arm64 lab-py313 bench budgets clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -77,6 +77,10 @@ lab-host: setup ## more of sriovctl on the card, and a machine that boots for it
 lab-containerd: setup ## tests of containerd with the newest of the archive; some minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
+
+lab-podman: setup ## what people do with podman 4 and podman 5, all of it; ten minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@LAB_PODMAN=all $(PYTHON) -m pytest -s --durations=20 tests/lab/test_podman.py tests/lab/test_podman5.py
 
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet
