@@ -20,6 +20,7 @@ from ..words.domain import PF, VF, Attachment, Link
 from ..words.errors import KernelRefused
 from ..words.failures import Failures
 from ..words.lease import Lease
+from ..words.origin import Origin
 from ..words.pci import is_userspace
 from ..words.plane import SOFTWARE
 from ..words.record import Record, VfState
@@ -107,7 +108,13 @@ def owner(record: Record) -> dict[str, str]:
         "ifname": record.attachment.ifname,
         "network": record.network,
         "netns": record.netns,
+        "pod": pod_of(record),
     }
+
+
+def pod_of(record: Record) -> str:
+    """What the runtime called it: namespace/name of a pod, or the name of podman's container; "" if it said nothing."""
+    return Origin.of(record.origin).pod
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from ...words.pci import is_userspace
 from ...words.record import VfState
 from ...words.shown import short_name
 from .. import keepers
-from ..node import PfRow, VfRow
+from ..node import PfRow, VfRow, pod_of
 from ..screen import Column, Screen, amount, cell, clean
 from .gather import Status
 from .taps import Tap
@@ -140,8 +140,8 @@ def container(vf: VfRow) -> Text:
     style = _STATES.get(vf.state, "yellow")
     if vf.record is None:
         return cell(vf.told, style)
-    who = short_name(vf.record.attachment)
-    return cell(who if vf.state == "attached" else f"{who} ({vf.told})", style)
+    more = ", ".join(filter(None, [pod_of(vf.record), "" if vf.state == "attached" else vf.told]))
+    return cell(short_name(vf.record.attachment) + (f" ({more})" if more else ""), style)
 
 
 def tap_line(tap: Tap) -> Text:

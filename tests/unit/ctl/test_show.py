@@ -39,7 +39,13 @@ def test_json_is_the_contract(world: World) -> None:
             "netdev": "net1",
             "mac": "02:11:22:33:44:55",
             "vlan": 100,
-            "owner": {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": "/run/netns/pod1"},
+            "owner": {
+                "containerID": "c1",
+                "ifname": "net1",
+                "network": "fast",
+                "netns": "/run/netns/pod1",
+                "pod": "",
+            },
             "leases": [
                 {"subnet": "10.10.0.0/24", "address": result["ips"][0]["address"], "gateway": "10.10.0.1"}
             ],
