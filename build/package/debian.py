@@ -31,7 +31,9 @@ EXAMPLE_TREES = ("kubernetes", "podman", "containerd", "crio", "NetworkManager",
 
 
 def architecture() -> str:
-    return subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def package(out: Path, work: Path, *, version: str, epoch: int, licences: dict[str, bytes]) -> bytes:
@@ -70,7 +72,11 @@ def configuration(tree: Tree) -> None:
     """Units start nothing until they are enabled; of files in /etc there is one."""
     for unit in sorted((ROOT / "conf" / "systemd").iterdir()):
         text = unit.read_text()
-        kept = [line for line in text.splitlines() if not (line.startswith("# ") and "/etc/systemd/system" in line)]
+        kept = [
+            line
+            for line in text.splitlines()
+            if not (line.startswith("# ") and "/etc/systemd/system" in line)
+        ]
         tree.put(f"{UNITS}/{unit.name}", "\n".join(kept).replace("/usr/local/sbin/", "/usr/sbin/") + "\n")
     tree.put(f"etc/logrotate.d/{NAME}", ROOT / "conf" / "logrotate" / NAME)
     examples = f"usr/share/doc/{NAME}/examples"
@@ -93,7 +99,11 @@ def documents(tree: Tree, version: str, epoch: int, licences: dict[str, bytes]) 
 
 
 def maintainer() -> str:
-    (line,) = (line for line in (HERE / "debian" / "control").read_text().splitlines() if line.startswith("Maintainer: "))
+    (line,) = (
+        line
+        for line in (HERE / "debian" / "control").read_text().splitlines()
+        if line.startswith("Maintainer: ")
+    )
     return line.removeprefix("Maintainer: ")
 
 

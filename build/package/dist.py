@@ -42,7 +42,12 @@ def main() -> None:
         fresh = Tree(Path(work) / "dist")
         for name, content in made.items():
             fresh.put(name, content)
-        fresh.put(SUMS, "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(made.items())))
+        fresh.put(
+            SUMS,
+            "".join(
+                f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(made.items())
+            ),
+        )
         shutil.rmtree(DIST, ignore_errors=True)
         fresh.top.rename(DIST)
     for name, content in made.items():
@@ -51,12 +56,18 @@ def main() -> None:
 
 def release() -> tuple[str, int, str]:
     """(version, second of the commit, commit)."""
-    (version,) = re.findall(r'^__version__ = "(.+)"$', (ROOT / "cni_sriov" / "__init__.py").read_text(), re.MULTILINE)
+    (version,) = re.findall(
+        r'^__version__ = "(.+)"$', (ROOT / "cni_sriov" / "__init__.py").read_text(), re.MULTILINE
+    )
     epoch, revision = os.environ.get("SOURCE_DATE_EPOCH"), os.environ.get("REVISION")
     if epoch is None or revision is None:
-        done = subprocess.run(["git", "log", "-1", "--format=%ct %H"], cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", "log", "-1", "--format=%ct %H"], cwd=ROOT, check=False, capture_output=True, text=True
+        )
         if done.returncode:
-            sys.exit(f"no commit to date the release by: set SOURCE_DATE_EPOCH and REVISION ({done.stderr.strip()})")
+            sys.exit(
+                f"no commit to date the release by: set SOURCE_DATE_EPOCH and REVISION ({done.stderr.strip()})"
+            )
         epoch, revision = done.stdout.split()
     return version, int(epoch), revision
 

@@ -1,4 +1,4 @@
-"""The image for a DaemonSet, as an archive of an OCI image layout (github.com/opencontainers/image-spec, image-layout.md).
+"""The image for a DaemonSet, as an archive of an OCI image layout (opencontainers/image-spec, "Image Layout").
 
 It holds static files, and no shell: the installer, and the bundle that it copies to the node.
 """
@@ -15,7 +15,13 @@ from fixed import Tree, tar, zipped
 
 HERE = Path(__file__).parent
 # Go's names, which the specification asks for
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
+ARCHITECTURES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+}
 COMPILE = (
     *("gcc", "-std=gnu11", "-Os", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-fstack-protector-strong"),
     *("-D_FORTIFY_SOURCE=2", "-Wl,-z,noexecstack", "-Wl,-z,relro,-z,now", "-Wl,--build-id=none"),
@@ -34,7 +40,11 @@ def installer(target: Path) -> None:
 
 def fingerprint(bundle: Path) -> str:
     """The version's directory on the node, as build/install reckons it."""
-    names = sorted(f"./{path.relative_to(bundle)}" for path in bundle.rglob("*") if path.is_file() and not path.is_symlink())
+    names = sorted(
+        f"./{path.relative_to(bundle)}"
+        for path in bundle.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )
     lines = (f"{hashlib.sha256((bundle / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
 
@@ -59,7 +69,9 @@ def packed(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def image(bundle: Path, work: Path, *, about: dict[str, str], epoch: int, machine: str, licences: dict[str, bytes]) -> bytes:
+def image(
+    bundle: Path, work: Path, *, about: dict[str, str], epoch: int, machine: str, licences: dict[str, bytes]
+) -> bytes:
     """The archive. `about` has version, revision, and `epoch` as RFC 3339 has it: created. The installer is in `work`."""
     root = Tree(work / "image-root")
     root.put("installer", work / "installer", 0o755)
@@ -67,7 +79,10 @@ def image(bundle: Path, work: Path, *, about: dict[str, str], epoch: int, machin
     root.notices("licenses", licences)
     layer = tar(root.top, epoch)
     name, date = name_of(about["version"]), about["created"]
-    about = {f"org.opencontainers.image.{key}": value for key, value in (about | {"title": "cni-sriov", "licenses": "Apache-2.0"}).items()}
+    about = {
+        f"org.opencontainers.image.{key}": value
+        for key, value in (about | {"title": "cni-sriov", "licenses": "Apache-2.0"}).items()
+    }
     tree = Tree(work / "image-layout")
     layout = Layout(tree)
     config = layout.json("config.v1+json", {
@@ -89,7 +104,9 @@ def image(bundle: Path, work: Path, *, about: dict[str, str], epoch: int, machin
     return tar(tree.top, epoch)
 
 
-def manifest_of(config: dict[str, Any], layers: list[dict[str, Any]], about: dict[str, str]) -> dict[str, Any]:
+def manifest_of(
+    config: dict[str, Any], layers: list[dict[str, Any]], about: dict[str, str]
+) -> dict[str, Any]:
     return {
         "schemaVersion": 2,
         "mediaType": f"{TYPES}manifest.v1+json",

@@ -49,7 +49,7 @@ def owned(paths: set[Path]) -> set[Part]:
     # where /bin is /usr/bin, a package may have either
     real = {os.path.realpath(path) for path in paths}
     asked = sorted(real | {name.removeprefix("/usr") for name in real})
-    told = subprocess.run(["dpkg-query", "-S", *asked], capture_output=True, text=True).stdout
+    told = subprocess.run(["dpkg-query", "-S", *asked], check=False, capture_output=True, text=True).stdout
     found = {path: owner for owner, _, path in (line.partition(": ") for line in told.splitlines())}
     unknown = [name for name in sorted(real) if not {name, name.removeprefix("/usr")} & found.keys()]
     if unknown:
@@ -57,7 +57,10 @@ def owned(paths: set[Path]) -> set[Part]:
     owners = {found.get(name) or found[name.removeprefix("/usr")] for name in real}
     argv = ["dpkg-query", "-W", f"-f={FIELDS}", *sorted(owners)]
     rows = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    return {Part("deb", name, version, arch, licence_of(source)) for name, source, version, arch in map(str.split, rows)}
+    return {
+        Part("deb", name, version, arch, licence_of(source))
+        for name, source, version, arch in map(str.split, rows)
+    }
 
 
 def licence_of(source: str) -> str:
@@ -112,8 +115,14 @@ def of_sriovctl(out: Path) -> set[Part]:
     ours = {path for path in files if path.is_relative_to(out) or path.is_relative_to(picture.ROOT)}
     homes = {Path(str(found.locate_file(""))) for found in metadata.distributions()}
     packaged = {path for path in files if any(path.is_relative_to(home) for home in homes)}
-    tops = {path.relative_to(home).parts[0] for path in packaged for home in homes if path.is_relative_to(home)}
-    return owned(files - ours - packaged) | distributions(tops) | {distribution(metadata.distribution("pyinstaller"))}
+    tops = {
+        path.relative_to(home).parts[0] for path in packaged for home in homes if path.is_relative_to(home)
+    }
+    return (
+        owned(files - ours - packaged)
+        | distributions(tops)
+        | {distribution(metadata.distribution("pyinstaller"))}
+    )
 
 
 def distributions(tops: set[str]) -> set[Part]:
@@ -135,5 +144,9 @@ def texts(parts: set[Part]) -> dict[str, bytes]:
 
 
 def notices(found: metadata.Distribution) -> bytes:
-    files = [path for path in found.files or [] if path.name.startswith(("LICEN", "COPYING", "NOTICE")) and ".dist-info" in str(path)]
+    files = [
+        path
+        for path in found.files or []
+        if path.name.startswith(("LICEN", "COPYING", "NOTICE")) and ".dist-info" in str(path)
+    ]
     return b"\n".join(Path(str(found.locate_file(path))).read_bytes() for path in sorted(files))

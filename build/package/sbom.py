@@ -14,7 +14,9 @@ from parts import Part
 sys.path.append(str(parts.picture.ROOT))
 from tests.lab.cache import cache_dir
 
-sys.path.append(str(cache_dir().parent / "dist"))  # last: what is bundled is told by the virtual environment's packages
+sys.path.append(
+    str(cache_dir().parent / "dist")
+)  # last: what is bundled is told by the virtual environment's packages
 try:
     from cyclonedx.factory.license import LicenseFactory
     from cyclonedx.model import HashAlgorithm, HashType, Property
@@ -33,7 +35,11 @@ class Bill:
 
     def __init__(self, out: Path, installer: Path, *, version: str, date: str) -> None:
         self._version, self._date = version, date
-        self._files = {"sriov": out / "cni-sriov" / "sriov", "sriovctl": out / "cni-sriov" / "sriovctl", "installer": installer}
+        self._files = {
+            "sriov": out / "cni-sriov" / "sriov",
+            "sriovctl": out / "cni-sriov" / "sriovctl",
+            "installer": installer,
+        }
         sriov, compiled = parts.of_sriov()
         self._modules = sorted({*parts.modules(out), *compiled})
         self._parts = {"sriov": sriov, "sriovctl": parts.of_sriovctl(out), "installer": parts.of_installer()}
@@ -45,7 +51,10 @@ class Bill:
         whole = self._component(ComponentType.APPLICATION, "cni-sriov", self._version)
         libraries = {part: of_part(part) for part in sorted(self.all())}
         programs = {name: self._program(name) for name in self._files}
-        bom = Bom(serial_number=uuid.uuid5(NAMESPACE, f"{self._version} {self._date}"), components=[*programs.values(), *libraries.values()])
+        bom = Bom(
+            serial_number=uuid.uuid5(NAMESPACE, f"{self._version} {self._date}"),
+            components=[*programs.values(), *libraries.values()],
+        )
         bom.metadata.timestamp = datetime.fromisoformat(self._date)
         bom.metadata.component = whole
         bom.register_dependency(whole, programs.values())
@@ -58,19 +67,31 @@ class Bill:
         digest = hashlib.sha256(self._files[name].read_bytes()).hexdigest()
         made.hashes.add(HashType(alg=HashAlgorithm.SHA_256, content=digest))
         if name == "sriov":
-            made.properties.update(Property(name="cni-sriov:module", value=module) for module in self._modules)
+            made.properties.update(
+                Property(name="cni-sriov:module", value=module) for module in self._modules
+            )
         return made
 
     @staticmethod
     def _component(kind: ComponentType, name: str, version: str) -> Component:
-        return Component(type=kind, name=name, version=version, bom_ref=name, licenses=[LicenseFactory().make_from_string("Apache-2.0")])
+        return Component(
+            type=kind,
+            name=name,
+            version=version,
+            bom_ref=name,
+            licenses=[LicenseFactory().make_from_string("Apache-2.0")],
+        )
 
 
 def of_part(part: Part) -> Component:
     qualifiers = {"arch": part.architecture, "distro": distribution()} if part.kind == "deb" else None
-    purl = PackageURL(part.kind, "debian" if part.kind == "deb" else None, part.name, part.version, qualifiers)
+    purl = PackageURL(
+        part.kind, "debian" if part.kind == "deb" else None, part.name, part.version, qualifiers
+    )
     licences = [LicenseFactory().make_from_string(part.licence)] if part.licence else []
-    return Component(name=part.name, version=part.version, bom_ref=purl.to_string(), purl=purl, licenses=licences)
+    return Component(
+        name=part.name, version=part.version, bom_ref=purl.to_string(), purl=purl, licenses=licences
+    )
 
 
 def distribution() -> str:
