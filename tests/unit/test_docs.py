@@ -36,6 +36,8 @@ RUNS = {
     "runs: lab containerd",
     "runs: lab podman 4",
     "runs: lab podman 5",
+    "runs: lab packages",
+    "runs: lab packages image",
 }
 BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
 LANGUAGES = {*COMMANDS, "json", "text"}
