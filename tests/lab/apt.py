@@ -105,16 +105,24 @@ class Apt:
                 return
         raise LabError(f"no usable mirror of {self.suite.newest} among the machine's apt sources", said)
 
+    def sources_of(self, suite: str) -> Path:
+        """Where mmdebstrap finds another suite: on the same mirror, under the same keys."""
+        if suite in {"", self.suite.codename}:
+            return self.sources
+        (own,) = sources.parse_deb822(self.sources.read_text())
+        path = self.home / f"{suite}.sources"
+        path.write_text(own.render((suite,), self.suite.components))
+        return path
+
     def of(self, codename: str) -> Apt:
         """The private apt of another suite of the distribution, on the same mirror, its lists freshly read."""
         if codename == self.suite.codename:
             return self
-        (own,) = sources.parse_deb822(self.sources.read_text())
         suite = replace(self.suite, codename=codename, extra=(), newest=codename)
         other = Apt(suite, self.home.with_name(f"apt-{codename}"))
         with cache.locked(self.home.with_name(f"apt-{codename}.lock")):
             other.configure()
-            other.sources.write_text(own.render(suite.all, suite.components))
+            other.sources.write_text(self.sources_of(codename).read_text())
             said = other._try_update()
         if said:
             raise LabError(f"the mirror's {codename} cannot be read", said)

@@ -18,6 +18,12 @@ from .vm import PORTS, Vm
 PLUGIN_DIR = "/mnt/host/cni-sriov"
 PLUGIN = f"{PLUGIN_DIR}/sriov"
 CNI_PATH = "/opt/cni/bin:/usr/lib/cni"
+LAY_OUT = """
+set -e
+cd /mnt/host/installed
+for home in $(find . -type d -name .cni-sriov); do mkdir -p /$home; mount --bind $home /$home; done
+tar -c --exclude=.cni-sriov . | tar -x --no-overwrite-dir -C /
+"""
 STATE_DIRS = "/run/cni-sriov/claims /var/lib/cni/sriov /var/lib/cni/host-subnet"
 MOVING = checker.MOVING - {"inet6_addr_gen_mode"}  # which a VF gets back
 ZERO_MAC = "00:00:00:00:00:00"
@@ -84,6 +90,10 @@ class Node:
         """As `make install` lays it out: both names, by symlink, in /opt/cni/bin."""
         links = "".join(f"ln -sfn {PLUGIN} /opt/cni/bin/{name};" for name in ("sriov", "host-subnet"))
         self.vm.run(f"mkdir -p /opt/cni/bin; {links}")
+
+    def lay_out(self) -> None:
+        """The tree of tests/bundle.py's `installed` over the root: each version's directory by a mount, the rest copied."""
+        self.vm.run(LAY_OUT)
 
     def clear(self) -> None:
         """End every netns that a test made: VFs still in there come home."""

@@ -29,7 +29,7 @@ from tests.world import World
 CONFIGURATION = "docs/configuration.md"
 PROVISIONING = "docs/provisioning.md"
 HOST = "json: host"
-RUNS = {"runs: here", "runs: lab", "runs: lab host"}
+RUNS = {"runs: here", "runs: lab", "runs: lab host", "runs: lab containerd"}
 BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
 LANGUAGES = {*COMMANDS, "json", "text"}
 SECTIONS = ["Context", "Decision", "Alternatives", "Consequences", "Numbers"]

@@ -21,6 +21,7 @@ import traceback
 from typing import Any
 
 PORT = "cni-sriov.lab"
+KEPT = ("/var/lib/cni", "/var/lib/containers", "/var/lib/containerd")  # of these, what the guest has
 IMAGE = ".squashfs"  # of the directory beside it, with the same name
 MS_RDONLY, MS_BIND, MS_NODEV = 1, 4096, 4  # linux/mount.h
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LO_FLAGS_READ_ONLY = 0x4C82, 0x4C0A, 1  # linux/loop.h
@@ -50,8 +51,10 @@ def op_wake(request: Message) -> Message:
     time.clock_settime(time.CLOCK_REALTIME, request["now"])
     reseed(base64.b64decode(request["entropy"]))
     mount("/dev/vdb", "/mnt/state", "ext4", MS_NODEV)
-    os.makedirs("/mnt/state/cni", exist_ok=True)
-    mount("/mnt/state/cni", "/var/lib/cni", "", MS_BIND)
+    for path in filter(os.path.isdir, KEPT):
+        kept = f"/mnt/state/{os.path.basename(path)}"
+        os.makedirs(kept, exist_ok=True)
+        mount(kept, path, "", MS_BIND)
     if request["share"]:
         mount("host", "/mnt/host", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose")
         for name in os.listdir("/mnt/host"):
