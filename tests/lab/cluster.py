@@ -44,6 +44,7 @@ PARTS = {
         "--authorization-mode=AlwaysAllow", "--disable-admission-plugins=ServiceAccount", "--allow-privileged",
         # the key of its own certificate, which it makes; no pod has a token
         f"--service-account-signing-key-file={KEPT}/api/apiserver.key", "--service-account-issuer=https://lab",
+        f"--service-account-key-file={KEPT}/api/apiserver.key",
         "--service-cluster-ip-range=10.96.0.0/24", "--enable-priority-and-fairness=false", "--profiling=false",
     ),
     "kube-controller-manager": (

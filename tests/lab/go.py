@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from . import tools
 from .apt import Apt
 
-PATIENT = ("nice", "-n", "19")  # Kubernetes takes both processors for minutes
+PATIENT = ("nice", "-n", "19")  # Kubernetes takes all processors for minutes
 
 
-def build(
-    apt: Apt,
-    tarball: Path,
-    module: str,
-    commands: Sequence[str],
-    directory: Path,
-    *,
-    suite: str = "",
-    linker: str = "",
-) -> None:
-    """Make `commands`, packages below `module`, of an upstream tarball that brings all it imports; they are left in `directory`.
+class Workshop:
+    """An upstream source that brings all it imports, below the name that its module has, and a compiler."""
 
-    `suite` names where the compiler comes from, the apt's own suite by default.
-    """
-    scratch = directory / "scratch"
-    goroot = _unpack_compiler(apt, suite, scratch)
-    source = scratch / "path/src" / module
-    source.mkdir(parents=True)
-    tools.must(("tar", "-xf", tarball, "-C", source, "--strip-components=1"))
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(scratch),
-        "GOROOT": str(goroot),
-        "GOPATH": str(scratch / "path"),
-        "GOCACHE": str(scratch / "cache"),
-        "GO111MODULE": "off",
-        "CGO_ENABLED": "0",
-    }
-    flags = (f"-ldflags=-s -w {linker}", "-o", f"{directory}/")
-    packages = [f"{module}/{command}" for command in commands]
-    tools.must((*PATIENT, goroot / "bin/go", "build", *flags, *packages), env=environment, cwd=source)
+    def __init__(self, goroot: Path, scratch: Path, module: str) -> None:
+        self._goroot, self._scratch, self.module = goroot, scratch, module
+        self.path = scratch / "path/src"
+        self.source = self.path / module
+
+    def build(self, into: Path, *packages: str, linker: str = "") -> None:
+        """Make these programs, packages below the module."""
+        flags = (f"-ldflags=-s -w {linker}", "-o", f"{into}/")
+        names = [f"{self.module}/{package}" for package in packages]
+        self.run(self._goroot / "bin/go", "build", *flags, *names)
+
+    def run(self, *argv: str | Path) -> None:
+        """Run a program that may want the compiler, in the source."""
+        environment = {
+            "PATH": f"{self._goroot / 'bin'}:{os.environ['PATH']}",
+            "HOME": str(self._scratch),
+            "GOROOT": str(self._goroot),
+            "GOPATH": str(self._scratch / "path"),
+            "GOCACHE": str(self._scratch / "cache"),
+            "GO111MODULE": "off",
+            "CGO_ENABLED": "0",
+        }
+        tools.must((*PATIENT, *argv), env=environment, cwd=self.source)
+
+
+@contextlib.contextmanager
+def workshop(apt: Apt, tarball: Path, module: str, scratch: Path, suite: str = "") -> Iterator[Workshop]:
+    """One in `scratch`, gone at the end. `suite` names where the compiler comes from, the apt's own suite by default."""
+    shop = Workshop(_unpack_compiler(apt, suite, scratch), scratch, module)
+    shop.source.mkdir(parents=True)
+    tools.must(("tar", "-xf", tarball, "-C", shop.source, "--strip-components=1"))
+    yield shop
     shutil.rmtree(scratch)
 
 

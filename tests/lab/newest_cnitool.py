@@ -37,7 +37,8 @@ def newest() -> Path:
 
     def build(directory: Path) -> None:
         tarball = sid.source(SOURCE, directory / "source")
-        go.build(apt, tarball, MODULE, ["cnitool"], directory, suite=apt.suite.newest)
+        with go.workshop(apt, tarball, MODULE, directory / "scratch", apt.suite.newest) as shop:
+            shop.build(directory, "cnitool")
 
     key = cache.key_of(source, apt.suite.codename, Path(go.__file__).read_bytes())
     found = cache.ensure("cnitool-newest", key, build)
