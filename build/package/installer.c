@@ -183,27 +183,21 @@ static void save_foreign(int top, const char *name)
     printf("saved %s/%s (it was not ours)\n", directory, path);
 }
 
-static int kept(const char *name, const char *version, const char *previous)
-{
-    const char *all[] = {version, previous, "current", "previous", "share"}; /* the last is build/install's */
-
-    for (size_t n = 0; n < sizeof all / sizeof *all; n++)
-        if (!strcmp(name, all[n]))
-            return 1;
-    return 0;
-}
-
-/* of the versions this one and the previous one stay */
+/* of the versions this one and the previous one stay; what is no directory is a link, or a note of build/install's */
 static void prune(int home, const char *version)
 {
     char previous[PATH_MAX];
+    struct stat is;
     const char *name;
     DIR *dir = listed(home, ".");
 
     target_of(home, "previous", previous);
-    while ((name = next_in(dir)))
-        if (*name != '.' && !kept(name, version, previous)) /* a dot: build/install at work */
+    while ((name = next_in(dir))) {
+        if (*name == '.' || !strcmp(name, version) || !strcmp(name, previous)) /* a dot: build/install at work */
+            continue;
+        if (!fstatat(home, name, &is, AT_SYMLINK_NOFOLLOW) && S_ISDIR(is.st_mode))
             remove_tree(home, name);
+    }
     closedir(dir);
 }
 

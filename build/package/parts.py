@@ -49,8 +49,12 @@ def owned(paths: set[Path]) -> set[Part]:
     # where /bin is /usr/bin, a package may have either
     real = {os.path.realpath(path) for path in paths}
     asked = sorted(real | {name.removeprefix("/usr") for name in real})
-    told = subprocess.run(["dpkg-query", "-S", *asked], capture_output=True, text=True).stdout
-    owners = {line.partition(": ")[0] for line in told.splitlines()}
+    told = subprocess.run(["dpkg-query", "-S", *asked], check=False, capture_output=True, text=True).stdout
+    found = {path: owner for owner, _, path in (line.partition(": ") for line in told.splitlines())}
+    unknown = [name for name in sorted(real) if not {name, name.removeprefix("/usr")} & found.keys()]
+    if unknown:
+        raise SystemExit(f"of no package of Debian, so nobody could tell what is in a release: {unknown[:5]}")
+    owners = {found.get(name) or found[name.removeprefix("/usr")] for name in real}
     argv = ["dpkg-query", "-W", f"-f={FIELDS}", *sorted(owners)]
     rows = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
     return {

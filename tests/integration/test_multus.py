@@ -21,6 +21,7 @@ import pytest
 from tests.integration import libcni
 from tests.integration.libcni import Failed, Json, Libcni, Runtime
 from tests.integration.rig import CLONE_NEWNS, PF, PF_PCI, Link, Rig, vf_pci
+from tests.pages import blocks, fits
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle]
 
@@ -88,6 +89,7 @@ class Multus:
     def __init__(self, rig: Rig, top: Path, environ: dict[str, str], **start: Any) -> None:
         self.rig, self.environ = rig, environ
         self.scratch = top / "multus"
+        self.cleaned: list[str] = []  # device info files that its DEL left to it
         bins = libcni.install(top / "bin")
         runtimes = [path for path in environ.get("CNI_PATH", "").split(":") if path]
         self.cni = Libcni(libcni.rig_runner(rig, **start), [str(bins), *runtimes], self.scratch, environ)
@@ -149,8 +151,9 @@ class Multus:
                 self.cni.delete(delegate.conf, rt)
             except Failed as error:
                 failed.append(str(error))
-            if path:
-                self.rig.inside(Path(path).unlink, missing_ok=True)
+            if path and self.rig.inside(Path(path).exists):
+                self.cleaned.append(path)
+                self.rig.inside(Path(path).unlink)
         return failed
 
     def _runtime(self, delegate: Delegate, number: int, netns: str) -> tuple[Runtime, str]:
@@ -289,6 +292,7 @@ def test_a_pods_life(rig: Rig, tmp_path: Path, way: str) -> None:
         ("DEL", "data0"), ("DEL", "net1"), ("DEL", "eth0"),
     ]  # fmt: skip
     assert names(rig) == ["lo"]
+    assert multus.cleaned == [], "what we wrote we removed"
     assert left(rig) == before
     assert [(call.verb, call.err) for call in multus.cni.calls if call.err] == []
 
@@ -334,6 +338,7 @@ def test_where_the_device_plugin_left_a_file_it_is_compared_and_left_alone(rig: 
 
     assert device_info(rig, "fast", "net1") == told
     assert multus.delete() == []
+    assert len(multus.cleaned) == 1
     assert left(rig)[1:] == ([], [])
 
 
@@ -364,6 +369,25 @@ def test_a_device_that_another_pod_has_is_refused_by_its_name(rig: Rig, tmp_path
         multus.add([Delegate("cluster", CLUSTER, master=True), nad("fast", fast, vf_pci(2))])
 
     assert (names(rig), names(rig, "other")) == (["lo"], ["lo", "net1"])
+
+
+@pytest.mark.parametrize("device", ["", vf_pci(0)])
+def test_what_the_page_quotes_is_what_the_pods_event_has(rig: Rig, tmp_path: Path, device: str) -> None:
+    multus = thin(rig, tmp_path, CONTAINERD)
+    fast = {"cniVersion": "1.0.0", "type": "sriov", **CAPABLE}
+    pod = [("IgnoreUnknown", "1"), ("K8S_POD_NAMESPACE", "shop"), ("K8S_POD_NAME", "web-0")]
+    for number in range(3):
+        rig.add_pod(f"p{number}")
+        holder = nad("fast", fast, vf_pci(number)).conf
+        multus.cni.add(holder, Runtime(f"{number}a" * 32, f"/run/netns/p{number}", "net1", pod))
+
+    with pytest.raises(Failed) as refused:
+        multus.add([nad("fast", fast, device) if device else nad("fast", {"master": PF, **fast})])
+
+    seen = f'[shop/web-0/u-1:fast]: error adding container to network "fast": {refused.value}'
+    tag = "Multus: the device is taken" if device else "Multus: no VF is free"
+    (text,) = [block.text for block in blocks("docs/multus.md") if block.tag == tag]
+    assert fits(text.replace("enp1s0f0", PF), seen), seen
 
 
 def test_its_gc_is_of_the_clusters_network_and_leaves_the_others(rig: Rig, tmp_path: Path) -> None:
