@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TOPS = ("build", "cni_sriov", "conf", "docs", "tests")
 # of containernetworking/cni; of DPDK
-NOT_OURS = {"CONVENTIONS.md", "dpdk-devbind.py", "usertools/dpdk-devbind.py"}
+NOT_OURS = {"CONVENTIONS.md", "config.md", "dpdk-devbind.py", "usertools/dpdk-devbind.py"}
 NAME = re.compile(r"(?<![\w/.@-])(?:[\w.-]+/)*[\w-]+\.(?:py|md|json|conflist)\b")
 FACT = re.compile(r"kernels\.md (?:section )?(\d(?:\.\d+)?)(?:-(\d\.\d+))?")
 DECISION = re.compile(r"(?:docs/design/|ADR )(\d{4})")
