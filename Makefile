@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-containerd lab-podman lab-arm64 lab-py313 bench budgets clean
+.PHONY: help setup pins check fmt build install uninstall dist demo lab test stress errno soak lab-kill lab-host lab-containerd lab-podman lab-arm64 lab-py313 bench budgets clean
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -43,6 +43,11 @@ install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, NETAV
 
 uninstall: ## take it out again; a `sriov` that was there before comes back
 	@build/install uninstall
+
+dist: build ## build/out/dist: tarball, .deb, image, checksums and bill of materials of a release
+	@build/setup dist
+	@$(PYTHON) build/package/dist.py
+	@build/package/judge build/out/dist/*.deb
 
 ##@ Parts of the tests, and what is too long for them (root)
 

@@ -94,9 +94,7 @@ def completed(network: dict[str, Any], conf: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enveloped(conf: dict[str, Any], name: Any) -> dict[str, Any]:
-    """A terminal has asked for no log: what goes well is told where `logFile` says."""
-    quiet = {} if "logFile" in conf else {"logLevel": "warning"}
-    return {"cniVersion": VERSIONS[-1], "name": name, "type": "sriov"} | quiet | conf
+    return {"cniVersion": VERSIONS[-1], "name": name, "type": "sriov"} | conf
 
 
 def _without_null(raw: dict[str, Any]) -> dict[str, Any]:

@@ -32,12 +32,12 @@ def entry() -> None:
     stdio.settle_files()
     if os.environ.get("CNI_SRIOV_TIMES") == "1":
         times.start()
-    read_stdin = stdio.read_stdin
-    if os.environ.get("CNI_COMMAND") != "VERSION":
+    read_stdin, command = stdio.read_stdin, os.environ.get("CNI_COMMAND")
+    if command != "VERSION":
         stdio.settle_signals()
     elif os.isatty(0):
         read_stdin = str  # VERSION needs no input (skel reads none), and a person who asks for it gives none
-    if netavark.is_asked(sys.argv, os.environ):
+    if not command and netavark.is_asked(sys.argv):
         os._exit(netavark.main(sys.argv[1:], os.environ, read_stdin, stdio.write_all))
     os._exit(main(os.environ, read_stdin, stdio.write_all, door=sys.argv[0].rpartition("/")[2]))
 

@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from tests import bundle
 
@@ -117,6 +117,13 @@ class Rig:
     def answer(self, call: Call) -> tuple[int, Any]:
         """Exit status and the parsed document of standard output, None if it is empty."""
         return answer_of(self.start(call))
+
+    def heard(self, call: Call) -> tuple[int, Any, str]:
+        """As `answer`, and what it logged."""
+        with tempfile.TemporaryFile("w+") as log:
+            status, answer = answer_of(self.inside(_start, call, log))
+            log.seek(0)
+            return status, answer, log.read()
 
     # -- what is in it ------------------------------------------------------------------------------------------------
 
@@ -227,11 +234,11 @@ def _enter_namespaces() -> None:
         raise RigError(f"unshare: {os.strerror(ctypes.get_errno())}")
 
 
-def _start(call: Call) -> subprocess.Popen[bytes]:
+def _start(call: Call, log: IO[str] | None = None) -> subprocess.Popen[bytes]:
     with tempfile.TemporaryFile() as stdin:
         stdin.write(call.stdin)
         stdin.seek(0)
-        return subprocess.Popen(call.argv, env=call.env, stdin=stdin, stdout=subprocess.PIPE)
+        return subprocess.Popen(call.argv, env=call.env, stdin=stdin, stdout=subprocess.PIPE, stderr=log)
 
 
 def _files(directories: tuple[str, ...]) -> list[str]:

@@ -38,7 +38,8 @@ class Containerd:
         self.vm.put(CLIENT, (Path(__file__).parent / "inside" / "cri.py").read_bytes())
         self.start()
         self.vm.run(
-            f"for n in default k8s.io; do ctr -n $n image import {containers.IMAGES} & done; wait", timeout=120
+            f"for n in default k8s.io; do ctr -n $n image import {containers.IMAGES} & done; wait",
+            timeout=120,
         )
 
     def start(self, before: str = "") -> None:
@@ -48,7 +49,9 @@ class Containerd:
 
     def stop(self) -> None:
         """As systemd does with KillMode=process: what holds its containers lives on."""
-        self.vm.run("kill $(pidof containerd); while pidof containerd; do sleep 0.1; done > /dev/null", timeout=90)
+        self.vm.run(
+            "kill $(pidof containerd); while pidof containerd; do sleep 0.1; done > /dev/null", timeout=90
+        )
 
     @property
     def is_running(self) -> bool:
@@ -95,7 +98,11 @@ def ending(pod: str = POD) -> Chain:
 
 def with_container(name: str, *command: str) -> Chain:
     """What a pod with one container costs the kubelet, and a command in it."""
-    config = {"metadata": {"name": "main"}, "image": {"image": containers.BUSYBOX}, "command": ["sleep", "1000000"]}
+    config = {
+        "metadata": {"name": "main"},
+        "image": {"image": containers.BUSYBOX},
+        "command": ["sleep", "1000000"],
+    }
     asked = {"pod_sandbox_id": POD, "config": config, "sandbox_config": sandbox(name)}
     return [
         *beginning(name),

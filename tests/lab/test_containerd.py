@@ -120,7 +120,8 @@ def calls_about(pod: str, trace: str) -> list[tuple[str, str]]:
     """What containerd called the plugin with, as the kernel was asked to execute it: verb and netns."""
     lines = [line for line in trace.splitlines() if 'execve("/usr/lib/cni/sriov"' in line and pod in line]
     return [
-        (re.findall(r'"CNI_COMMAND=(\w+)"', line)[0], re.findall(r'"CNI_NETNS=([^"]*)"', line)[0]) for line in lines
+        (re.findall(r'"CNI_COMMAND=(\w+)"', line)[0], re.findall(r'"CNI_NETNS=([^"]*)"', line)[0])
+        for line in lines
     ]
 
 

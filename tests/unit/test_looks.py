@@ -132,7 +132,7 @@ def _judges(handler: ast.ExceptHandler) -> bool:
 
 
 def _asks(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id in {"is_gone", "is_passing"}
+    return isinstance(node, ast.Name) and node.id in {"is_gone", "has_ended", "is_passing"}
 
 
 def _is_path(node: ast.Attribute) -> bool:

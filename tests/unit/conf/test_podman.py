@@ -204,12 +204,6 @@ def test_with_a_pool_of_ipv6_its_flag_is_right() -> None:
     assert pools(ipv6_enabled=True, subnets=[{"subnet": "fd00:10::/48"}])
 
 
-def test_a_terminal_is_not_told_what_went_well() -> None:
-    assert conf_of()["logLevel"] == "warning"
-    assert "logLevel" not in conf_of(options={"logFile": "/x"})
-    assert conf_of(options={"logLevel": "debug"})["logLevel"] == "debug"
-
-
 def test_an_unknown_option_is_noted() -> None:
     notes: list[str] = []
     podman.read(asked_network("fast", MASTER | {"isolate": "true"}), notes, creating=True)
