@@ -21,6 +21,7 @@ import pytest
 from tests.integration import libcni
 from tests.integration.libcni import Failed, Json, Libcni, Runtime
 from tests.integration.rig import CLONE_NEWNS, PF, PF_PCI, Link, Rig, vf_pci
+from tests.pages import blocks, fits
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle]
 
@@ -368,6 +369,25 @@ def test_a_device_that_another_pod_has_is_refused_by_its_name(rig: Rig, tmp_path
         multus.add([Delegate("cluster", CLUSTER, master=True), nad("fast", fast, vf_pci(2))])
 
     assert (names(rig), names(rig, "other")) == (["lo"], ["lo", "net1"])
+
+
+@pytest.mark.parametrize("device", ["", vf_pci(0)])
+def test_what_the_page_quotes_is_what_the_pods_event_has(rig: Rig, tmp_path: Path, device: str) -> None:
+    multus = thin(rig, tmp_path, CONTAINERD)
+    fast = {"cniVersion": "1.0.0", "type": "sriov", **CAPABLE}
+    pod = [("IgnoreUnknown", "1"), ("K8S_POD_NAMESPACE", "shop"), ("K8S_POD_NAME", "web-0")]
+    for number in range(3):
+        rig.add_pod(f"p{number}")
+        holder = nad("fast", fast, vf_pci(number)).conf
+        multus.cni.add(holder, Runtime(f"{number}a" * 32, f"/run/netns/p{number}", "net1", pod))
+
+    with pytest.raises(Failed) as refused:
+        multus.add([nad("fast", fast, device) if device else nad("fast", {"master": PF, **fast})])
+
+    seen = f'[shop/web-0/u-1:fast]: error adding container to network "fast": {refused.value}'
+    tag = "Multus: the device is taken" if device else "Multus: no VF is free"
+    (text,) = [block.text for block in blocks("docs/multus.md") if block.tag == tag]
+    assert fits(text.replace("enp1s0f0", PF), seen), seen
 
 
 def test_its_gc_is_of_the_clusters_network_and_leaves_the_others(rig: Rig, tmp_path: Path) -> None:

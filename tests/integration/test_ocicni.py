@@ -16,7 +16,7 @@ import pytest
 from tests.integration import libcni
 from tests.integration.libcni import Failed, Json, Libcni, Runtime
 from tests.integration.rig import PF, Link, Rig
-from tests.pages import ROOT
+from tests.pages import ROOT, blocks, fits
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle]
 
@@ -111,6 +111,12 @@ def left(rig: Rig) -> tuple[list[Link], list[str]]:
 
 def names(rig: Rig, pod: str) -> list[str]:
     return sorted(link["ifname"] for link in rig.ip("-n", pod, "link", "show"))
+
+
+def quoted(page: str, tag: str) -> str:
+    """What the page says that a user sees, of the rig's PF."""
+    (text,) = [block.text for block in blocks(page) if block.tag == tag]
+    return text.replace("enp1s0f0", PF)
 
 
 def said(crio: Crio) -> list[tuple[str, str]]:
@@ -224,6 +230,8 @@ def test_no_vf_is_free_then_one_is(rig: Rig, tmp_path: Path) -> None:
         crio.set_up(pods[2])
 
     assert (refused.value.code, str(refused.value).count("(pod shop/web-0), since 20")) == (11, 2)
+    seen = f'error adding pod shop_web-0 to CNI network "fast": plugin type="sriov" failed (add): {refused.value}'
+    assert fits(quoted("docs/crio.md", "CRI-O: no VF is free"), seen), seen
     crio.status()
     crio.tear_down(pods[2])
     crio.tear_down(pods[0])
