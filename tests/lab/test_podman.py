@@ -16,7 +16,7 @@ from tests.pages import blocks, command_blocks, fits, script, wrong
 from . import containers
 from .conftest import FAILED, Nodes
 from .node import Node, changes
-from .podman import CHECKOUT, PAUSE, SLEEPER, VFS, Podman, Seen, told
+from .podman import CHECKOUT, SLEEPER, VFS, Podman, Seen, told
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -155,7 +155,7 @@ def test_who_reaches_whom(podman: Podman) -> None:
         *podman.start("c", network="red --network fast"),
     ]
     podman(
-        f"pod create --name pod --infra-image {PAUSE} --infra-command 'sleep 1000000' --share-parent=false --network blue"
+        f"pod create --name pod --infra-image {containers.BUSYBOX} --infra-command 'sleep 1000000' --share-parent=false --network blue"
     )
     podman(f"run --detach --pod pod --name in-pod {SLEEPER}")
     assert [running.wait().stderr for running in started] == [""] * 3
