@@ -224,7 +224,8 @@ def test_a_vf_that_cannot_come_back_yet_is_told_and_is_no_success(world: World) 
 @pytest.mark.parametrize("leases", [True, False])
 @pytest.mark.parametrize("target", [f"{ID}/eth0", "3f7a"])
 def test_a_claim_that_cannot_be_read_is_not_nothing(world: World, target: str, leases: bool) -> None:
-    attach(world, **({} if leases else {"ipam": None}))
+    without: dict[str, Any] = {} if leases else {"ipam": None}
+    attach(world, **without)
     (claim,) = (world.run_dir / "claims").iterdir()
     (record,) = world.state_dir.iterdir()
     for path in (claim, record):
