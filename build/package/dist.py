@@ -62,7 +62,7 @@ def release() -> tuple[str, int, str]:
     epoch, revision = os.environ.get("SOURCE_DATE_EPOCH"), os.environ.get("REVISION")
     if epoch is None or revision is None:
         done = subprocess.run(
-            ["git", "log", "-1", "--format=%ct %H"], check=False, cwd=ROOT, capture_output=True, text=True
+            ["git", "log", "-1", "--format=%ct %H"], cwd=ROOT, check=False, capture_output=True, text=True
         )
         if done.returncode:
             sys.exit(

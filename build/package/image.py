@@ -1,4 +1,4 @@
-"""The image for a DaemonSet, as an archive of an OCI image layout (github.com/opencontainers/image-spec, image-layout.md).
+"""The image for a DaemonSet, as an archive of an OCI image layout (opencontainers/image-spec, "Image Layout").
 
 It holds static files, and no shell: the installer, and the bundle that it copies to the node.
 """

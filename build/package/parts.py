@@ -49,7 +49,7 @@ def owned(paths: set[Path]) -> set[Part]:
     # where /bin is /usr/bin, a package may have either
     real = {os.path.realpath(path) for path in paths}
     asked = sorted(real | {name.removeprefix("/usr") for name in real})
-    told = subprocess.run(["dpkg-query", "-S", *asked], capture_output=True, text=True).stdout
+    told = subprocess.run(["dpkg-query", "-S", *asked], check=False, capture_output=True, text=True).stdout
     found = {path: owner for owner, _, path in (line.partition(": ") for line in told.splitlines())}
     unknown = [name for name in sorted(real) if not {name, name.removeprefix("/usr")} & found.keys()]
     if unknown:

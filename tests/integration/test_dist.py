@@ -63,12 +63,10 @@ def test_lintian_found_nothing(told: str) -> None:
 def checkout(home: Path) -> None:
     """The sources and the bundle in another place, without git, of files from another year."""
     for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(
-            ROOT / name,
-            home / name,
-            **({"ignore": shutil.ignore_patterns("out", "__pycache__")} if copy is shutil.copytree else {}),
-        )
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("out", "__pycache__"))
+        else:
+            shutil.copy(ROOT / name, home)
     made = home / "build" / "out"
     for name in ("cni-sriov", "share", "glibc", "snapshot.told", "snapshot/modules"):
         (made / name).parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +99,7 @@ def test_the_same_commit_gives_the_same_bytes_elsewhere(tmp_path: Path) -> None:
         script,
         *somebody,
         sys.executable,
-        home / "build/package/dist.py",
+        str(home / "build/package/dist.py"),
     ]
 
     done = subprocess.run(command, env=env, capture_output=True, text=True)

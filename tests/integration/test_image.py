@@ -122,7 +122,7 @@ class Pod:
     def start(self, verb: str = "", prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
         """As the image says, or with another verb."""
         words = [self._command[0], verb or self._command[1], *self._command[2:]]
-        argv = [*prefix, "chroot", self.root, *words]
+        argv = [*prefix, "chroot", str(self.root), *words]
         running = subprocess.Popen(
             argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]}
         )

@@ -104,10 +104,14 @@ def test_the_page_does_what_it_says(podman: Podman) -> None:
         assert wrong(block, done.stdout) == [], done.stderr
 
 
-def test_a_container_is_restarted_reloaded_disconnected_and_connected(podman: Podman) -> None:
-    asked = f"--network fast --ip {IP} --mac-address {MAC}"
-    podman(f"run --detach --name web {asked} {SLEEPER}")
-    wanted = [{"fast": Seen(f"{IP}/24", MAC, "10.10.7.1")}]
+def run_asking(podman: Podman) -> list[dict[str, Seen]]:
+    """What `checked` must find of it, now and later."""
+    podman(f"run --detach --name web --network fast --ip {IP} --mac-address {MAC} {SLEEPER}")
+    return [{"fast": Seen(f"{IP}/24", MAC, "10.10.7.1")}]
+
+
+def test_an_address_and_a_mac_stay_over_restart_stop_and_start(podman: Podman) -> None:
+    wanted = run_asking(podman)
     assert checked(podman, "web") == wanted
 
     taken = podman(f"run --rm --network fast --ip {IP} {containers.BUSYBOX} true", check=False)
@@ -122,6 +126,12 @@ def test_a_container_is_restarted_reloaded_disconnected_and_connected(podman: Po
     assert nothing_is_left(podman)
     podman("start web")
     assert checked(podman, "web") == wanted
+    podman("rm --force --time 0 web")
+    assert nothing_is_left(podman)
+
+
+def test_a_running_container_is_reloaded_disconnected_and_connected(podman: Podman) -> None:
+    wanted = run_asking(podman)
     podman("network reload web")
     assert checked(podman, "web") == wanted
 
@@ -182,8 +192,7 @@ def test_killed_processes(podman: Podman) -> None:
     assert nothing_is_left(podman)
 
 
-def test_nine_at_once_the_eighth_of_a_port_and_a_power_cut(rebooted: Podman) -> None:
-    podman = rebooted
+def test_nine_at_once_and_the_eighth_of_a_port(podman: Podman) -> None:
     nine = [f"n{number}" for number in range(9)]
     podman.run(*nine, network="blue")
     seen = [networks["blue"] for networks in checked(podman, *nine)]
@@ -198,8 +207,17 @@ def test_nine_at_once_the_eighth_of_a_port_and_a_power_cut(rebooted: Podman) -> 
     refused = podman(f"run --detach --name eighth --network fast {SLEEPER}", check=False)
     assert refused.returncode != 0
     assert fits(quoted(podman, "no VF is free"), refused.stderr), refused.stderr
-    podman(f"rm --force --time 0 eighth {' '.join(more)} {' '.join(nine[6:])}")
-    six = nine[:6]
+
+    podman(f"rm --force --time 0 eighth {' '.join(more)}")
+    podman(f"rm --force --time 0 {' '.join(nine)}")
+    assert nothing_is_left(podman)
+
+
+def test_a_power_cut_with_six_running(rebooted: Podman) -> None:
+    """The last: the card is another one after it."""
+    podman = rebooted
+    six = [f"c{number}" for number in range(6)]
+    podman.run(*six, network="fast")
     checked(podman, *six)
     assert len(podman.out()) == 6
 

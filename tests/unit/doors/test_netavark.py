@@ -13,7 +13,7 @@ import pytest
 from cni_sriov.doors import netavark
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.domain import Attachment
-from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.errors import InputOutput, KernelRefused
 from cni_sriov.words.log import Log
 from cni_sriov.words.origin import Origin
 from cni_sriov.words.record import Record
@@ -388,3 +388,35 @@ def test_a_setup_without_a_netns_is_refused(node: World) -> None:
     told = call(node, "setup", exec_call(create(node)), "")
 
     assert (told.code, "missing" in told.error) == (4, True)
+
+
+@pytest.mark.parametrize("verb", ["create", "setup"])
+@pytest.mark.parametrize(
+    ("stdin", "code"),
+    [
+        ("[" * 65 + "]" * 65, 6),
+        ('{"a": ' * 65 + "1" + "}" * 65, 6),
+        (json.dumps({str(n): n for n in range(1025)}), 7),
+        ('{"name": "a", "name": "b"}', 6),
+    ],
+)
+def test_what_is_too_much_for_cni_is_too_much_here(node: World, verb: str, stdin: str, code: int) -> None:
+    assert call(node, verb, stdin).code == code
+
+
+def test_a_standard_input_that_cannot_be_read_fails_a_setup_and_no_teardown(node: World) -> None:
+    said: dict[int, str] = {1: "", 2: ""}
+
+    def write(fd: int, text: str) -> None:
+        said[fd] += text
+
+    def unreadable() -> str:
+        raise InputOutput("read standard input: longer than 8388608 bytes")
+
+    codes = [netavark.main([verb, ONE], {}, unreadable, write, node._host) for verb in ("setup", "teardown")]  # noqa: SLF001
+
+    assert codes == [1, 0]
+    assert json.loads(said[1]) == {
+        "error": "read standard input: longer than 8388608 bytes [cni-sriov, code 5]"
+    }
+    assert "longer than 8388608 bytes" in said[2]
