@@ -19,7 +19,7 @@ def attach(world: World, container: str = ID, ifname: str = "eth0", **keys: Any)
     path = f"/run/netns/{container[:12]}"
     if path not in world.kernel.pods:
         world.kernel.add_pod(path)
-    conf = world.conf(ipam=world.ipam(), vlan=100, **keys)
+    conf = world.conf(**{"ipam": world.ipam(), "vlan": 100} | keys)
     reply = world.call("ADD", conf, container, path, ifname, args=POD_ARGS)
     assert reply.code == 0, reply.text
     return path
@@ -221,14 +221,17 @@ def test_a_vf_that_cannot_come_back_yet_is_told_and_is_no_success(world: World) 
     assert "PF 0000:01:00.0 is in another netns" in run.out
 
 
-def test_a_claim_that_cannot_be_read_is_not_nothing(world: World) -> None:
-    attach(world)
+@pytest.mark.parametrize("leases", [True, False])
+@pytest.mark.parametrize("target", [f"{ID}/eth0", "3f7a"])
+def test_a_claim_that_cannot_be_read_is_not_nothing(world: World, target: str, leases: bool) -> None:
+    without: dict[str, Any] = {} if leases else {"ipam": None}
+    attach(world, **without)
     (claim,) = (world.run_dir / "claims").iterdir()
     (record,) = world.state_dir.iterdir()
     for path in (claim, record):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 99}))
 
-    run = release(world, ID, "--yes")
+    run = release(world, target, "--yes")
 
     assert (run.status, "sriovctl gc --forget" in run.err) == (1, True)
 
