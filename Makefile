@@ -69,7 +69,7 @@ soak: setup ## 3 000 ADD/DEL pairs, kills, failing calls, hostile pods; some min
 
 lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 	@$(PYTHON) build/bundle.py --quiet
-	@LAB_KILL=all $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
+	@LAB_KILL=1/1 $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
 
 lab-host: setup ## more of sriovctl on the card, and a machine that boots for it; five minutes
 	@$(PYTHON) build/bundle.py --quiet
