@@ -17,6 +17,6 @@ from .test_containerd import (  # noqa: F401  the same tests
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 
-@pytest.fixture  # type: ignore[no-redef] # another guest's
+@pytest.fixture
 def containerd(newest_node: Node) -> Containerd:
     return set_up(newest_node)
