@@ -82,6 +82,7 @@ lab-containerd: setup ## tests of containerd with the newest of the archive; som
 lab-podman: setup ## what people do with podman 4 and podman 5, all of it; ten minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s --durations=20 tests/lab/test_podman.py tests/lab/test_podman5.py
+
 lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0; two minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_cnitool.py
