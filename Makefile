@@ -5,10 +5,10 @@ PYTHON := $(CACHE)/venv/bin/python
 LABS := $(filter-out lab-all,$(shell sed -n 's/^\(lab-[a-z0-9]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))))
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
-export DESTDIR CNIBINDIR SBINDIR PREFIX SNAPSHOT
+export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-containerd lab-cnitool lab-kubernetes lab-all lab-arm64 lab-py313 bench budgets clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -39,11 +39,16 @@ demo: setup ## three containers on an emulated card: attach, ping, CHECK, detach
 build: setup ## build/out/cni-sriov: `sriov`, one static file, and `sriovctl`; its manual
 	@$(PYTHON) build/bundle.py
 
-install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, SBINDIR, PREFIX)
+install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, NETAVARKDIR, SBINDIR, PREFIX)
 	@build/install install
 
 uninstall: ## take it out again; a `sriov` that was there before comes back
 	@build/install uninstall
+
+dist: build ## build/out/dist: tarball, .deb, image, checksums and bill of materials of a release
+	@build/setup dist
+	@$(PYTHON) build/package/dist.py
+	@build/package/judge build/out/dist/*.deb
 
 ##@ Parts of the tests, and what is too long for them (root)
 
@@ -64,7 +69,7 @@ soak: setup ## 3 000 ADD/DEL pairs, kills, failing calls, hostile pods; some min
 
 lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 	@$(PYTHON) build/bundle.py --quiet
-	@LAB_KILL=all $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
+	@LAB_KILL=1/1 $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
 
 lab-host: setup ## more of sriovctl on the card, and a machine that boots for it; five minutes
 	@$(PYTHON) build/bundle.py --quiet
@@ -74,6 +79,9 @@ lab-containerd: setup ## tests of containerd with the newest of the archive; som
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
 
+lab-podman: setup ## what people do with podman 4 and podman 5, all of it; ten minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s --durations=20 tests/lab/test_podman.py tests/lab/test_podman5.py
 lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0; two minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_cnitool.py

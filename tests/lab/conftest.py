@@ -215,9 +215,9 @@ def _node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
         node, before = nodes.node()
         yield node
         if not request.node.stash.get(FAILED, False):
-            node.clear()
-            assert changes(before, node.card()) == []
-            assert node.state_files() == []
+            card, files = node.end()
+            assert changes(before, card) == []
+            assert files == []
     except BaseException:
         nodes.close()
         raise

@@ -29,7 +29,17 @@ from tests.world import World
 CONFIGURATION = "docs/configuration.md"
 PROVISIONING = "docs/provisioning.md"
 HOST = "json: host"
-RUNS = {"runs: here", "runs: lab", "runs: lab host", "runs: lab containerd", "runs: lab kubernetes"}
+RUNS = {
+    "runs: here",
+    "runs: lab",
+    "runs: lab host",
+    "runs: lab containerd",
+    "runs: lab podman 4",
+    "runs: lab podman 5",
+    "runs: lab packages",
+    "runs: lab packages image",
+    "runs: lab kubernetes",
+}
 BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
 LANGUAGES = {*COMMANDS, "json", "text"}
 SECTIONS = ["Context", "Decision", "Alternatives", "Consequences", "Numbers"]
