@@ -19,7 +19,7 @@ from ..kernel.files import Files
 from ..state import bound, cdi
 from ..state.bound import Bound
 from ..vf import nodes, unbound
-from ..vf.card import wait_named
+from ..vf.card import NAMED_S, wait_named
 from ..vf.host import Host
 from ..words.device import NETWORK
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
@@ -201,7 +201,7 @@ def _change(host: Host, files: Files, known: Facts, plan: Plan, kept: Bound | No
             sysfs.set_override(device.address, kept.override)
         if plan.driver != kept.driver:
             if plan.driver and not is_userspace(plan.driver) and device.base_class == NETWORK:
-                wait_named(host, device.address, rebound.NAMED_TIMEOUT_S)
+                wait_named(host, device.address, NAMED_S)
             return []
         return _as_before(host, known, kept, given)
 

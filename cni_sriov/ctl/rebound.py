@@ -14,15 +14,13 @@ from ..decide import knobs
 from ..kernel.traits import SETTABLE
 from ..state.bound import Bound
 from ..vf import card, golden, homename
-from ..vf.card import Card
+from ..vf.card import NAMED_S, Card
 from ..vf.host import Host
 from ..words.device import Device
 from ..words.domain import Link
 from ..words.errors import KernelRefused
 from ..words.record import VfState
 from . import baseline
-
-NAMED_TIMEOUT_S = 5.0  # kernels.md 6.14
 
 
 def seen(host: Host, device: Device) -> Bound:
@@ -57,7 +55,7 @@ def settle(host: Host, device: Device, kept: Bound, given: str = "") -> list[str
     """
     if kept.state is None:
         return []
-    card.wait_named(host, device.address, NAMED_TIMEOUT_S)
+    card.wait_named(host, device.address, NAMED_S)
     found = _look(host, device)
     if found.link is None:
         return [f"driver {host.sysfs.driver(device.address)} made no netdev; dmesg may say why"]

@@ -18,14 +18,13 @@ def device(files: Files, address: str) -> Device:
     """ValueError where that is no PCI address. One that is not there has no kind."""
     where = f"{DEVICES}/{parse_pci_address(address)}"
     group = files.target(f"{where}/iommu_group").rpartition("/")[2]
-    override = files.text(f"{where}/driver_override") or ""
     return Device(
         address=address,
         kind=_number(files, f"{where}/class") >> 8,
         vendor=_number(files, f"{where}/vendor"),
         device=_number(files, f"{where}/device"),
         driver=files.target(f"{where}/driver").rpartition("/")[2],
-        override="" if override == "(null)" else override,  # driver_override_show, drivers/pci/pci-sysfs.c
+        override=override(files, address),
         netdevs=netdevs(files, address),
         pf=files.target(f"{where}/physfn").rpartition("/")[2],
         totalvfs=_number(files, f"{where}/sriov_totalvfs"),
@@ -35,6 +34,12 @@ def device(files: Files, address: str) -> Device:
         numa_node=numa_node(files, address),
         modalias=files.text(f"{where}/modalias") or "",
     )
+
+
+def override(files: Files, address: str) -> str:
+    """The driver that it is meant for, "" = any that knows it."""
+    told = files.text(f"{DEVICES}/{address}/driver_override") or ""
+    return "" if told == "(null)" else told  # driver_override_show, drivers/pci/pci-sysfs.c
 
 
 def netdevs(files: Files, address: str) -> list[str]:

@@ -13,9 +13,10 @@ from typing import Any
 
 from ..conf import hostsubnet
 from ..ipam import delegate, own
+from ..kernel import devices
 from ..kernel.netns import Netns
 from ..state.sriovcni import marked_netns, name_of
-from ..vf import cachefiles, driverfacts
+from ..vf import cachefiles
 from ..vf.cachefiles import CacheFile
 from ..vf.card import in_host
 from ..vf.host import Host
@@ -154,7 +155,7 @@ def _told_netns(host: Host, attachment: Attachment) -> str:
 
 def _note_user_space(host: Host, record: Record, marked: str) -> None:
     """DPDK mode: the VF was on that driver before, and stays there. Of its container nothing is seen but the netns."""
-    record.plane = DataPlane(VFIO, record.driver, driverfacts.override(host.files, record.vf))
+    record.plane = DataPlane(VFIO, record.driver, devices.override(host.files, record.vf))
     record.netns = marked or record.netns
     try:
         with host.open_path(record.netns) as netns:

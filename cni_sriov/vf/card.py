@@ -21,6 +21,8 @@ from .host import Host
 
 T = TypeVar("T")
 
+NAMED_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
+
 
 class NotYet(Exception):
     """The VF cannot be returned now, and repeating the call at once would not help: its driver does not let go of

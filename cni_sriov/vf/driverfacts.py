@@ -66,11 +66,6 @@ def others_use(host: Host, facts: Facts, driver: str) -> str:
     return f"{group} is open in {', '.join(held)}" if held else ""
 
 
-def override(files: Files, address: str) -> str:
-    """What driver_override says."""
-    return devices.device(files, address).override
-
-
 def group_name(files: Files, group: str) -> str:
     return files.text(f"/sys/kernel/iommu_groups/{group}/name") or ""
 

@@ -10,10 +10,8 @@ from .host import Host
 
 
 def with_enough(host: Host, conf: NetConf, pfs: list[PF]) -> list[PF]:
-    """Those of the PFs whose VFs have them near; CniError (11 or 7) says what is free where none has."""
+    """For a conf that asks for some: those of the PFs whose VFs have them near; CniError (11 or 7) says what is free where none has."""
     asked = conf.plane.hugepages
-    if not asked:
-        return pfs
     of_nodes, of_machine = hugepages.pages(host.files), hugepages.of_machine(host.files)
     places = [
         decide.near(devices.numa_node(host.files, conf.device or pf.pci_address), of_nodes, of_machine)
@@ -25,5 +23,5 @@ def with_enough(host: Host, conf: NetConf, pfs: list[PF]) -> list[PF]:
     lacking = {pf.pci_address: decide.refusal(asked, [place]) for pf, place in zip(pfs, places, strict=True)}
     for pf in pfs:
         if lacking[pf.pci_address] is not None:
-            host.log.info("passed over", pf=pf.ifname, reason=lacking[pf.pci_address])
+            host.log.routine("passed over", pf=pf.ifname, reason=lacking[pf.pci_address])
     return [pf for pf in pfs if lacking[pf.pci_address] is None]

@@ -17,11 +17,10 @@ from ..kernel.netns import Netns
 from ..words.domain import Link
 from ..words.errors import BadNetns, InputOutput, KernelRefused
 from ..words.record import Record
-from .card import wait_named
+from .card import NAMED_S, wait_named
 from .host import Host
 
 DELETED_MOST = 32  # each that is UP costs a grace period of 10 ms; with the netdev all of them go at once
-ANEW_TIMEOUT_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
 ANEW_AGAIN_S = 0.5  # of a driver that made none the last time, whoever wants the VF
 _ALL_HOSTS = "01005e000001"  # 224.0.0.1 by RFC 1112: every netdev that is UP and has IPv4 wants it
 # those that tell the link below which groups they want (dev_mc_sync); a tunnel does not
@@ -139,7 +138,7 @@ def make_anew(host: Host, record: Record) -> None:
         if driver:
             host.sysfs.unbind(record.vf)
         host.sysfs.bind(record.vf, record.driver)
-        if wait_named(host, record.vf, ANEW_AGAIN_S if made_none else ANEW_TIMEOUT_S) is None:
+        if wait_named(host, record.vf, ANEW_AGAIN_S if made_none else NAMED_S) is None:
             what = f"make the netdev of VF {record.vf} anew"
             raise KernelRefused(what, errno.ENODEV, "its driver made none")
         host.log.warning("the VF's netdev was made anew", vf=record.vf, attachment=record.attachment)

@@ -12,7 +12,7 @@ import os
 from ..conf import planeconf
 from ..conf.netconf import NetConf
 from ..decide import knobs, planner
-from ..kernel import binding, holders, modules
+from ..kernel import binding, devices, holders, modules
 from ..kernel.netlink import ZERO_MAC, Netlink
 from ..kernel.netns import Netns
 from ..state import bound, deviceinfo
@@ -24,13 +24,12 @@ from ..words.plane import VFIO as KIND
 from ..words.plane import DataPlane
 from ..words.record import Record
 from . import admin, crypto, driverfacts, netdev, netnslife, nodes, unbound
-from .card import Card, NotYet, poll, wait_named
+from .card import NAMED_S, Card, NotYet, poll, wait_named
 from .host import Host
 from .pod import InPod
 
 DRIVERS = (VFIO, *UIO)
 LET_GO_S = 2.0  # a process that was told to end closes what it has open
-NAMED_S = 5.0  # udev takes 0.3-0.6 s to name a VF (kernels.md 6.14)
 
 
 # choosing -------------------------------------------------------------------------------------------------------------
@@ -220,7 +219,7 @@ def take_home(host: Host, record: Record) -> None:
         return
     if now != record.driver:
         now = _rebind(host, record, record.plane.override)
-    elif driverfacts.override(host.files, record.vf) != record.plane.override:  # it was cut off
+    elif devices.override(host.files, record.vf) != record.plane.override:  # it was cut off
         host.sysfs.set_override(record.vf, record.plane.override)
     if now != record.driver:
         raise NotYet(f"driver {record.driver} does not take it back; dmesg says why")

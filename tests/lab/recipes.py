@@ -64,4 +64,13 @@ NEWEST = Recipe(
     disk_mib=3072,
     containers=True,
 )
-RECIPES = {recipe.name: recipe for recipe in (CARD, RUNTIMES, TRIXIE, NEWEST)}
+# `make lab-kubernetes` alone; what it has of Kubernetes is in kubernetes_parts.py
+KUBERNETES = Recipe(
+    "kubernetes",
+    (*BASE, *_BESIDE, *_CRI, "containerd", "runc", "etcd-server", "kubernetes-client"),
+    "bookworm",
+    memory_mib=4096,
+    disk_mib=3072,
+    containers=True,
+)
+RECIPES = {recipe.name: recipe for recipe in (CARD, RUNTIMES, TRIXIE, NEWEST, KUBERNETES)}

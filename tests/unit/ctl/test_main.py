@@ -53,6 +53,7 @@ def test_bad_usage_as_json(world: World) -> None:
         ("record", "/nowhere/node.json.gz"),
         ("baseline",),
         ("forget", "x"),
+        ("release", "x"),
         ("import", "host-local", "x.conflist"),
         ("explain", "x"),
         ("profile", "x.conf"),

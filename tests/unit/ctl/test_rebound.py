@@ -96,7 +96,7 @@ def test_a_name_that_somebody_else_has_now(world: World, name_is_taken: bool) ->
 
 
 def test_no_netdev_comes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rebound, "NAMED_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(rebound, "NAMED_S", 0.0)
     kept = rebound.seen(host(world), of(world, VF))
     world.kernel.tree.add_driver("uio_pci_generic")
     world.kernel.set_driver(world.kernel.pfs[0].vfs[0], "uio_pci_generic")

@@ -51,7 +51,7 @@ def test_little_is_left_to_the_parser_alone() -> None:
     assert len([row for row in TABLE if row[2] not in {GOOD, BAD}]) <= 24
 
 
-@pytest.mark.parametrize("path", sorted(CONF.glob("*.conflist")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(CONF.rglob("*.conflist")), ids=lambda path: path.name)
 def test_samples_are_good(path: Path) -> None:
     sample = json.loads(path.read_text())
 
