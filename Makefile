@@ -2,16 +2,17 @@
 SHELL := /bin/bash
 CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-sriov)
 PYTHON := $(CACHE)/venv/bin/python
+LABS := $(filter-out lab-all,$(shell sed -n 's/^\(lab-[a-z0-9]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))))
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall dist demo lab test stress errno soak lab-kill lab-host lab-containerd lab-arm64 lab-py313 bench budgets clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
-	    '/^##@ /{printf "\n%s\n", $$2} /^[a-z0-9-]+:.*## /{printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	    '/^##@ /{printf "\n%s\n", $$2} /^[a-z0-9-]+:.*## /{printf "  make %-16s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Every day; each installs what it needs first
 
@@ -68,7 +69,7 @@ soak: setup ## 3 000 ADD/DEL pairs, kills, failing calls, hostile pods; some min
 
 lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 	@$(PYTHON) build/bundle.py --quiet
-	@LAB_KILL=all $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
+	@LAB_KILL=1/1 $(PYTHON) -m pytest -s tests/lab/test_kill_points.py
 
 lab-host: setup ## more of sriovctl on the card, and a machine that boots for it; five minutes
 	@$(PYTHON) build/bundle.py --quiet
@@ -78,12 +79,29 @@ lab-containerd: setup ## tests of containerd with the newest of the archive; som
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
 
+lab-podman: setup ## what people do with podman 4 and podman 5, all of it; ten minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s --durations=20 tests/lab/test_podman.py tests/lab/test_podman5.py
+
+lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0; two minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/newest_cnitool.py
+
+lab-kubernetes: setup ## a VF as the network of every pod; a quarter of an hour, once as much more
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m tests.lab.kubernetes_parts
+	@$(PYTHON) -m pytest -s tests/lab/kubernetes.py
+
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.lab.arm64
 
 lab-py313: setup ## built of Debian 13's Python, and tested, in a root of that suite; ten minutes
 	@$(PYTHON) -m tests.lab.py313
+
+lab-all: ## each lab-NAME after the other; to the end, whatever fails
+	@failed=; for name in $(LABS); do $(MAKE) --no-print-directory $$name || failed="$$failed $$name"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: build ## beside Debian's Go plugins, and PEER_SRIOV=... (BENCH=--quick)
 	@build/setup bench

@@ -14,7 +14,7 @@ from ..words.errors import BadConfig, BadJson
 from . import netconf, values
 from .keycase import Known
 from .requests import SOURCES
-from .values import Parser, Table
+from .values import Key, Parser, Table
 
 # what a runtime says of a call, and no operator of a network
 _OF_A_CALL = {*SOURCES.keys, "prevResult"}
@@ -28,7 +28,7 @@ def read(given: dict[str, str], faults: list[str] | None = None) -> tuple[dict[s
     unknown = []
     for name, text in given.items():
         try:
-            if not _put(conf, netconf.SRIOV, name, text):
+            if not _put(conf, name, text):
                 unknown.append(name)
         except BadConfig as error:
             if faults is None:
@@ -41,37 +41,49 @@ def typed(parse: Parser | None, text: str, where: str) -> Any:
     """The word as the value that the parser admits; BadConfig says what it must be."""
     if parse is None:
         return text
-    meant = _as_json(text)
-    candidates = [text, *([] if meant is None else [meant]), [item.strip() for item in text.split(",")]]
+    meant, listed = _as_json(text), [item.strip() for item in text.split(",")]
+    candidates = [text, *([] if meant is None else [meant]), listed]
     for candidate in candidates:
         try:
             values.parsed(parse, candidate, where)
         except BadConfig:
             continue
         return candidate
-    return values.parsed(parse, text if meant is None else meant, where)  # refuses
+    likeliest = listed if listed[1:] and meant is None else text if meant is None else meant
+    return values.parsed(parse, likeliest, where)  # refuses
 
 
-def _put(conf: dict[str, Any], table: Table, name: str, text: str) -> bool:
-    """False: no key of the table is called so."""
-    above, parts = conf, name.split(".")
-    for depth, part in enumerate(parts, 1):
-        key = table.name_of(part)
-        row = table.rows.get(key)
-        if row is None or (depth == 1 and key in _OF_A_CALL):
-            return False
-        if depth == len(parts):
-            above[key] = typed(row.parse, text, f"read option {name}")
-            return True
-        below = row.below
-        below = below if isinstance(below, Known) or below is None else below({"type": "host-subnet"})
-        if not isinstance(below, Table) or row.parse is values.a_list:
-            return False
-        inner = above.setdefault(key, {})
-        if not isinstance(inner, dict):
-            raise BadConfig(f"read option {name}: {key} is given as a whole, too", "leave one of them out")
-        above, table = inner, below
-    return False
+def _put(conf: dict[str, Any], name: str, text: str) -> bool:
+    """False: no key of the table is called so. Parts of an object stand beside the whole, and count before it."""
+    way = _way(name)
+    if not way:
+        return False
+    *above, (key, row) = way
+    value = typed(row.parse, text, f"read option {name}")
+    for part, _ in above:
+        conf = conf.setdefault(part, {})
+    conf[key] = value | conf.get(key, {}) if isinstance(value, dict) else value
+    return True
+
+
+def _way(name: str) -> list[tuple[str, Key]]:
+    """From the top: each key in our spelling, and its row. [] = there is none."""
+    way: list[tuple[str, Key]] = []
+    table: Any = netconf.SRIOV
+    for part in name.split("."):
+        key = table.name_of(part) if isinstance(table, Table) else ""
+        if not key or (not way and key in _OF_A_CALL):
+            return []
+        row = table.rows[key]
+        way.append((key, row))
+        table = (
+            row.below
+            if isinstance(row.below, Known) or row.below is None
+            else row.below({"type": "host-subnet"})
+        )
+        if row.parse is values.a_list:
+            table = None  # of many, so that no name can say of which
+    return way
 
 
 def _as_json(text: str) -> Any:

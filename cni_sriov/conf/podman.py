@@ -94,9 +94,7 @@ def completed(network: dict[str, Any], conf: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enveloped(conf: dict[str, Any], name: Any) -> dict[str, Any]:
-    """A terminal has asked for no log: what goes well is told where `logFile` says."""
-    quiet = {} if "logFile" in conf else {"logLevel": "warning"}
-    return {"cniVersion": VERSIONS[-1], "name": name, "type": "sriov"} | quiet | conf
+    return {"cniVersion": VERSIONS[-1], "name": name, "type": "sriov"} | conf
 
 
 def _without_null(raw: dict[str, Any]) -> dict[str, Any]:
@@ -224,7 +222,7 @@ def _confine(pool: dict[str, Any]) -> None:
             )
     exclude = []
     first = low[1] if low is not None else prefix.value
-    if (first - 1) % block == 0 and first > prefix.value:
+    if block > 1 and (first - 1) % block == 0 and first > prefix.value:
         first -= 1  # podman leaves the network's own address out
     if first > prefix.value:
         exclude.append((prefix.value, first - 1))

@@ -15,7 +15,6 @@ from .. import __version__
 from ..conf import netconf
 from ..wire import cni, results
 from ..words import versions
-from ..words.domain import Request
 from ..words.errors import CniError, InputOutput
 from ..words.failures import as_cni_error
 from . import calls, host_subnet, netavark, stdio, times
@@ -32,12 +31,12 @@ def entry() -> None:
     stdio.settle_files()
     if os.environ.get("CNI_SRIOV_TIMES") == "1":
         times.start()
-    read_stdin = stdio.read_stdin
-    if os.environ.get("CNI_COMMAND") != "VERSION":
+    read_stdin, command = stdio.read_stdin, os.environ.get("CNI_COMMAND")
+    if command != "VERSION":
         stdio.settle_signals()
     elif os.isatty(0):
         read_stdin = str  # VERSION needs no input (skel reads none), and a person who asks for it gives none
-    if netavark.is_asked(sys.argv, os.environ):
+    if not command and netavark.is_asked(sys.argv):
         os._exit(netavark.main(sys.argv[1:], os.environ, read_stdin, stdio.write_all))
     os._exit(main(os.environ, read_stdin, stdio.write_all, door=sys.argv[0].rpartition("/")[2]))
 
@@ -96,10 +95,6 @@ def _answer(
         host = make_host(request, netconf.parse_for_delete(request.conf), True)
         calls.tell(request, host)
         return host_subnet.answer(request, host)
-    return _run(request, make_host)
-
-
-def _run(request: Request, make_host: calls.MakeHost) -> str:
     call = calls.make(request, make_host)
     result = calls.run(call)
     return "" if result is None else results.render_result(result, call.conf.version, call.conf.prev_result)

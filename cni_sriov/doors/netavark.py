@@ -21,9 +21,9 @@ from ..words.record import Record
 from . import calls, stdio
 
 
-def is_asked(argv: Sequence[str], env: Mapping[str, str]) -> bool:
-    """By its first argument; a runtime of CNI gives none."""
-    return len(argv) > 1 and argv[1] in netavark.VERBS and not env.get("CNI_COMMAND")
+def is_asked(argv: Sequence[str]) -> bool:
+    """Where there is no CNI_COMMAND: by the first argument, of which a runtime of CNI gives none."""
+    return len(argv) > 1 and argv[1] in netavark.VERBS
 
 
 def main(

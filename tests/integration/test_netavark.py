@@ -123,6 +123,14 @@ def test_an_answer_that_nobody_hears_is_undone(rig: Rig, network: dict[str, Any]
     assert (status, rig.leftovers()) == (1, [])
 
 
+def test_a_runtime_of_cni_that_gives_arguments_is_still_one(rig: Rig) -> None:
+    asked = plugin_call("setup", {"cniVersion": "1.0.0"}, "/run/netns/one")
+
+    status, answered = rig.answer(asked._replace(env={"CNI_COMMAND": "VERSION"}))
+
+    assert (status, "supportedVersions" in answered) == (0, True)
+
+
 def test_it_says_what_it_is(rig: Rig) -> None:
     status, answered = rig.answer(plugin_call("info", {}))
 

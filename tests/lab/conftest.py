@@ -20,10 +20,16 @@ from . import again
 from .errors import LabError
 from .node import Node, changes
 from .ready import Lab, find, prepare
-from .recipes import CARD, NEWEST, RUNTIMES, TRIXIE, Recipe
+from .recipes import CARD, KUBERNETES, NEWEST, RUNTIMES, TRIXIE, Recipe
 from .vm import Vm
 
-SAVED = {"saved_lab": CARD, "saved_runtimes": RUNTIMES, "saved_trixie": TRIXIE, "saved_newest": NEWEST}
+SAVED = {
+    "saved_lab": CARD,
+    "saved_runtimes": RUNTIMES,
+    "saved_trixie": TRIXIE,
+    "saved_newest": NEWEST,
+    "saved_kubernetes": KUBERNETES,
+}
 GUESTS = ("lab", "lab_module", "node", "runtimes_node", "trixie_node", "newest_node")
 FAILED = pytest.StashKey[bool]()
 PROBLEMS = pytest.StashKey[dict[str, Exception]]()
@@ -93,6 +99,12 @@ def saved_trixie(pytestconfig: pytest.Config) -> Lab:
 def saved_newest(pytestconfig: pytest.Config) -> Lab:
     """The same with the archive's newest containerd; no test of `make test` asks for it."""
     return _saved(pytestconfig, NEWEST)
+
+
+@pytest.fixture(scope="session")
+def saved_kubernetes(pytestconfig: pytest.Config) -> Lab:
+    """The same with what a node of Kubernetes runs; no test of `make test` asks for it."""
+    return _saved(pytestconfig, KUBERNETES)
 
 
 @pytest.fixture(scope="session")
@@ -203,9 +215,9 @@ def _node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
         node, before = nodes.node()
         yield node
         if not request.node.stash.get(FAILED, False):
-            node.clear()
-            assert changes(before, node.card()) == []
-            assert node.state_files() == []
+            card, files = node.end()
+            assert changes(before, card) == []
+            assert files == []
     except BaseException:
         nodes.close()
         raise

@@ -111,6 +111,6 @@ def archive(content: bytes) -> bytes:
 
 
 def _image(content: bytes, config: dict[str, Any]) -> bytes:
-    """OCI image-spec, config.md."""
+    """The configuration of the OCI image-spec."""
     layers = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(content).hexdigest()}"]}
     return json.dumps({"architecture": "amd64", "os": "linux", "config": config, "rootfs": layers}).encode()

@@ -12,7 +12,8 @@ from ...words.lease import Lease
 from ...words.pci import is_userspace
 from ...words.record import VfState
 from ...words.shown import short_name
-from ..node import PfRow, VfRow
+from .. import keepers
+from ..node import PfRow, VfRow, pod_of
 from ..screen import Column, Screen, amount, cell, clean
 from .gather import Status
 from .taps import Tap
@@ -52,10 +53,19 @@ def show(screen: Screen, found: Status, is_wide: bool = False) -> None:
         screen.line(pf_line(pf, is_wide))
     for tap in found.taps:
         screen.line(tap_line(tap))
+    _show_abandoned(screen, found)
     for one in found.unreadable:
         screen.line(f"{one['file']} cannot be read: {one['reason']}; {one['remedy']}", "red")
     for sentence in found.unseen:
         screen.line(f"could not be looked at: {sentence}", "yellow")
+
+
+def _show_abandoned(screen: Screen, found: Status) -> None:
+    rows: list[VfRow | Tap] = [*(vf for pf in found.pfs for vf in pf.vfs), *found.taps]
+    for row in rows:
+        if row.record is not None and row.kept_by:
+            who = short_name(row.record.attachment)
+            screen.line(f"{who}: {keepers.sentence(row.record, row.kept_by)}", "yellow")
 
 
 def _rows(screen: Screen, pf: PfRow, is_wide: bool) -> Iterator[list[Text]]:
@@ -130,8 +140,8 @@ def container(vf: VfRow) -> Text:
     style = _STATES.get(vf.state, "yellow")
     if vf.record is None:
         return cell(vf.told, style)
-    who = short_name(vf.record.attachment)
-    return cell(who if vf.state == "attached" else f"{who} ({vf.told})", style)
+    more = ", ".join(filter(None, [pod_of(vf.record), "" if vf.state == "attached" else vf.told]))
+    return cell(short_name(vf.record.attachment) + (f" ({more})" if more else ""), style)
 
 
 def tap_line(tap: Tap) -> Text:

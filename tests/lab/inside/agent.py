@@ -24,6 +24,8 @@ PORT = "cni-sriov.lab"
 KEPT = ("/var/lib/cni", "/var/lib/containers", "/var/lib/containerd")  # of these, what the guest has
 IMAGE = ".squashfs"  # of the directory beside it, with the same name
 MS_RDONLY, MS_BIND, MS_NODEV = 1, 4096, 4  # linux/mount.h
+MNT_DETACH = 2  # sys/mount.h
+NETNS = "/run/netns"
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LO_FLAGS_READ_ONLY = 0x4C82, 0x4C0A, 1  # linux/loop.h
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207  # linux/random.h
 libc = ctypes.CDLL(None, use_errno=True)
@@ -153,6 +155,25 @@ def op_get(request: Message) -> Message:
     """Read a file whole."""
     with open(request["path"], "rb") as handle:
         return {"content": encode(handle.read())}
+
+
+def op_clear(request: Message) -> Message:
+    """End every netns that has a name, as `ip netns del` does, let udev settle, and look at links and state files. After
+    each test: as shell lines this was ten processes.
+    """
+    for name in os.listdir(NETNS) if os.path.isdir(NETNS) else ():
+        libc.umount2(f"{NETNS}/{name}".encode(), MNT_DETACH)
+        with contextlib.suppress(OSError):
+            os.unlink(f"{NETNS}/{name}")
+    settled = subprocess.run(["udevadm", "settle", "--timeout=45"], check=False).returncode == 0
+    links = subprocess.run(["ip", "-j", "-d", "link", "show"], stdout=subprocess.PIPE, check=True).stdout
+    files = [
+        f"{top}/{name}"
+        for directory in request["directories"]
+        for top, below, names in os.walk(directory)
+        for name in [*names, *(name for name in below if os.path.islink(f"{top}/{name}"))]
+    ]
+    return {"settled": settled, "links": encode(links), "files": sorted(files)}
 
 
 def op_shell(request: Message) -> Message:

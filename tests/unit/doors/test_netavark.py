@@ -13,7 +13,7 @@ import pytest
 from cni_sriov.doors import netavark
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.domain import Attachment
-from cni_sriov.words.errors import KernelRefused
+from cni_sriov.words.errors import InputOutput, KernelRefused
 from cni_sriov.words.log import Log
 from cni_sriov.words.origin import Origin
 from cni_sriov.words.record import Record
@@ -33,9 +33,11 @@ def node(world: World) -> World:
     return world
 
 
-def record_of(world: World, container: str = "c1", ifname: str = "eth0") -> Record | None:
+def record_of(
+    world: World, container: str = "c1", ifname: str = "eth0", container_id: str = ""
+) -> Record | None:
     ledger = Ledger(str(world.state_dir), Log("none"), str(world.run_dir), world.boot_id)
-    return ledger.find(Attachment(podman.container_id(container), ifname))
+    return ledger.find(Attachment(container_id or podman.container_id(container), ifname))
 
 
 def link_names(world: World, pod: str) -> set[str]:
@@ -262,6 +264,17 @@ def test_an_error_is_one_sentence_with_what_to_do(node: World) -> None:
     assert told.error.startswith("choose a VF: no free VF (")
 
 
+def test_a_setup_that_is_undone_says_its_error_once(node: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """podman shows the error; the plugin's standard error is the same terminal."""
+    network = create(node, logFile="", logLevel="info")
+    assert call(node, "setup", exec_call(network, "c1", static_ips=["10.10.9.9"])).exit_code == 0
+
+    told = call(node, "setup", exec_call(network, "c2", static_ips=["10.10.9.9"]), TWO)
+
+    assert told.code == 104
+    assert (told.stderr, capfd.readouterr().err) == ("", "")
+
+
 def test_unknown_keys_are_passed_over_and_options_are_told(node: World) -> None:
     network = create(node, isolate="true")
     asked = exec_call(network, options={"alias": "x"}) | {"later": {"a": 1}}
@@ -360,17 +373,16 @@ def test_it_says_what_it_is(node: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "env", "asked"),
+    ("argv", "asked"),
     [
-        (["/x/sriov", "setup", ONE], {}, True),
-        (["sriov", "info"], {}, True),
-        (["sriov", "setup", ONE], {"CNI_COMMAND": "ADD"}, False),
-        (["sriov"], {}, False),
-        (["sriov", "status"], {}, False),
+        (["/x/sriov", "setup", ONE], True),
+        (["sriov", "info"], True),
+        (["sriov"], False),
+        (["sriov", "status"], False),
     ],
 )
-def test_the_first_argument_says_which_door(argv: list[str], env: dict[str, str], asked: bool) -> None:
-    assert netavark.is_asked(argv, env) == asked
+def test_the_first_argument_says_which_door(argv: list[str], asked: bool) -> None:
+    assert netavark.is_asked(argv) == asked
 
 
 @pytest.mark.parametrize("key", ["container_id", "network", "network_options"])
@@ -387,3 +399,35 @@ def test_a_setup_without_a_netns_is_refused(node: World) -> None:
     told = call(node, "setup", exec_call(create(node)), "")
 
     assert (told.code, "missing" in told.error) == (4, True)
+
+
+@pytest.mark.parametrize("verb", ["create", "setup"])
+@pytest.mark.parametrize(
+    ("stdin", "code"),
+    [
+        ("[" * 65 + "]" * 65, 6),
+        ('{"a": ' * 65 + "1" + "}" * 65, 6),
+        (json.dumps({str(n): n for n in range(1025)}), 7),
+        ('{"name": "a", "name": "b"}', 6),
+    ],
+)
+def test_what_is_too_much_for_cni_is_too_much_here(node: World, verb: str, stdin: str, code: int) -> None:
+    assert call(node, verb, stdin).code == code
+
+
+def test_a_standard_input_that_cannot_be_read_fails_a_setup_and_no_teardown(node: World) -> None:
+    said: dict[int, str] = {1: "", 2: ""}
+
+    def write(fd: int, text: str) -> None:
+        said[fd] += text
+
+    def unreadable() -> str:
+        raise InputOutput("read standard input: longer than 8388608 bytes")
+
+    codes = [netavark.main([verb, ONE], {}, unreadable, write, node._host) for verb in ("setup", "teardown")]  # noqa: SLF001
+
+    assert codes == [1, 0]
+    assert json.loads(said[1]) == {
+        "error": "read standard input: longer than 8388608 bytes [cni-sriov, code 5]"
+    }
+    assert "longer than 8388608 bytes" in said[2]
