@@ -15,7 +15,6 @@ from .. import __version__
 from ..conf import netconf
 from ..wire import cni, results
 from ..words import versions
-from ..words.domain import Request
 from ..words.errors import CniError, InputOutput
 from ..words.failures import as_cni_error
 from . import calls, host_subnet, netavark, stdio, times
@@ -96,10 +95,6 @@ def _answer(
         host = make_host(request, netconf.parse_for_delete(request.conf), True)
         calls.tell(request, host)
         return host_subnet.answer(request, host)
-    return _run(request, make_host)
-
-
-def _run(request: Request, make_host: calls.MakeHost) -> str:
     call = calls.make(request, make_host)
     result = calls.run(call)
     return "" if result is None else results.render_result(result, call.conf.version, call.conf.prev_result)

@@ -77,7 +77,7 @@ _REASONS = {
 class Talk:
     """One connection, and who is at the other end. VppAway where nobody can be asked."""
 
-    __slots__ = ("_context", "_left", "_numbers", "_room", "_socket", "_unread", "path")
+    __slots__ = ("_context", "_index", "_left", "_numbers", "_room", "_socket", "_unread", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -87,7 +87,7 @@ class Talk:
         self._socket = Socket(_AF_UNIX, _SOCK_STREAM | _SOCK_CLOEXEC)
         try:
             self._in_time(self._socket.connect, path)
-            self._numbers = self._shake_hands()
+            self._index, self._numbers = self._shake_hands()
         except BaseException:
             self.close()
             raise
@@ -139,7 +139,7 @@ class Talk:
 
     def _frame(self, context: int, name: str, body: bytes) -> bytes:
         number = self._number(name, _MESSAGES[name].crc)
-        message = Struct(">HII").pack(number, 0, context) + body
+        message = Struct(">HII").pack(number, self._index, context) + body
         return _FRAME.pack(0, len(message), 0) + message
 
     def _fields(self, name: str, body: bytes) -> tuple[Any, ...]:
@@ -154,18 +154,19 @@ class Talk:
 
     # who is there ----------------------------------------------------------------------------------------------------
 
-    def _shake_hands(self) -> dict[str, int]:
-        """Its numbers by name and CRC."""
+    def _shake_hands(self) -> tuple[int, dict[str, int]]:
+        """What we are to it, without which it drops a message, and its numbers by name and CRC."""
         hello = _HELLO.pack(_HELLO_NUMBER, 0, b"cni-sriov")
         self._in_time(self._socket.sendall, _FRAME.pack(0, len(hello), 0) + hello)
         message = self._message()
         if len(message) < _WELCOME.size:
             raise self._unlike(f"its handshake has {len(message)} bytes")
-        number, _, _, response, _, count = _WELCOME.unpack_from(message)
+        number, _, _, response, index, count = _WELCOME.unpack_from(message)
         table = message[_WELCOME.size :]
         if (number, response) != (_WELCOME_NUMBER, 0) or len(table) < count * _ENTRY.size:
             raise self._unlike(f"its handshake is message {number}, response {response}")
-        return {text_of(name): number for number, name in _ENTRY.iter_unpack(table[: count * _ENTRY.size])}
+        entries = _ENTRY.iter_unpack(table[: count * _ENTRY.size])
+        return index, {text_of(name): number for number, name in entries}
 
     def _number(self, name: str, crc: str) -> int:
         """VppAway (5) that names VPP's version where it has another message of that name, or none."""

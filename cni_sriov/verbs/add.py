@@ -164,7 +164,7 @@ def _undo(host: Host, record: Record | None, request: Request, conf: NetConf, er
             return  # nothing is claimed
         record.status = "in-progress"
         if giveback.give_back(host, record, conf.verify_timeout_ms):
-            host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
+            host.log.routine("undone", attachment=record.attachment, vf=record.vf, reason=error)
     except (*REFUSED, OSError) as second:
         host.log.error("undo failed", attachment=request.attachment, reason=second)
         if isinstance(error, CniError):

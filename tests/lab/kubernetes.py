@@ -88,7 +88,7 @@ def test_a_pod_that_finds_no_vf_waits_and_starts_when_one_is_free(cluster: Clust
     cluster.run_pods(*names)
     assert len(in_pods(cluster)) == VFS
 
-    cluster.apply(parts.pod("late"))
+    cluster.make(parts.pod("late"))
     cluster.soon(lambda: bool(cluster.events("late", WAITS)), f"{WAITS} is told", 120)
 
     told = cluster.events("late", WAITS)[0]
@@ -105,7 +105,7 @@ def test_a_pod_that_finds_no_vf_waits_and_starts_when_one_is_free(cluster: Clust
 
 
 def test_twenty_pods_go_through_three_vfs(cluster: Cluster) -> None:
-    cluster.apply(job("churn", 20, VFS, "sh", "-c", "ip -o -4 addr show eth0 | grep -q ' 10.10.'"))
+    cluster.make(job("churn", 20, VFS, "sh", "-c", "ip -o -4 addr show eth0 | grep -q ' 10.10.'"))
 
     cluster.kubectl("wait --for=condition=complete job/churn --timeout=500s", timeout=520)
 
@@ -138,7 +138,7 @@ def test_pods_live_on_while_kubelet_and_containerd_are_started_again(cluster: Cl
 
 def test_pods_come_back_after_a_power_cut(cluster: Cluster) -> None:
     """The same pods, in new sandboxes, as nobody sent a DEL: what the old ones had is of another boot."""
-    cluster.apply(deployment("db", VFS - 1))
+    cluster.make(deployment("db", VFS - 1))
     cluster.run_pods("web")
     cluster.soon(lambda: len(cluster.running()) == VFS, "all run", 240)
     before = containers(cluster)

@@ -19,7 +19,6 @@ from .vm import PORTS
 Json = dict[str, Any]
 CONF = ROOT / "conf" / "podman"
 CHECKOUT = "/root/cni-sriov"
-PAUSE = containers.PAUSE[0]
 VFS = {f"{port}v{index}" for port in PORTS for index in range(7)}
 # `ping` in a container wants it
 SLEEPER = f"--cap-add NET_RAW {containers.BUSYBOX} sleep 1000000"
@@ -50,12 +49,13 @@ class Podman:
         return self.vm.spawn(f"podman {words}", check=False, timeout=120)
 
     def set_up(self) -> None:
-        """The images, and the project's own samples as networks; once in a guest."""
+        """The image, and the project's own samples as networks; once in a guest."""
         if self.vm.run(f"test -d {CHECKOUT}", check=False).returncode == 0:
             return
         for path in CONF.iterdir():
             self.vm.put(f"{CHECKOUT}/conf/podman/{path.name}", path.read_bytes(), path.stat().st_mode & 0o777)
-        self(f"load --quiet --input {containers.IMAGES}")
+        # the one that all use, also as a pod's: `load` would write each of the archive's names
+        self(f"pull --quiet docker-archive:{containers.IMAGES}:{containers.BUSYBOX}")
         self.make_networks()
 
     def make_networks(self) -> None:

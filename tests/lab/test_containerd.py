@@ -19,7 +19,7 @@ from .vm import PORTS
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
 
 PAGE = "docs/containerd.md"
-CHECKOUT = "/root/cni-sriov"
+CHECKOUT = "/root"
 VFS = {f"{PORTS[0]}v{index}" for index in range(7)}
 TRACE = "/tmp/trace"
 TRACED = f"strace -f --seccomp-bpf -e trace=execve -v -s 4096 -o {TRACE}"
@@ -51,9 +51,14 @@ def quoted(tag: str) -> str:
 def test_the_page_does_what_it_says(containerd: Containerd) -> None:
     for path in CONF.iterdir():
         containerd.vm.put(f"{CHECKOUT}/{path.relative_to(ROOT)}", path.read_bytes())
-    for block in command_blocks("runs: lab containerd")[PAGE]:
+    run_blocks(containerd, "runs: lab containerd")
+    assert (CONF / "config.toml").read_text() == quoted("of the file")
+
+
+def run_blocks(containerd: Containerd, tag: str) -> None:
+    for block in command_blocks(tag)[PAGE]:
         done = containerd.vm.run(["sh", "-c", script(block)], cwd=CHECKOUT, check=False, timeout=120)
-        assert wrong(block, done.stdout) == [], done.stderr
+        assert "\n".join(wrong(block, done.stdout)) == "", done.stderr
 
 
 def test_pods_have_a_vf_and_reach_each_other(containerd: Containerd) -> None:
@@ -83,9 +88,10 @@ def test_the_eighth_pod_a_restart_and_what_is_called_at_the_end(containerd: Cont
     # nobody gets an eighth, and each is told so
     ((refused,),) = containerd.cri([beginning("eighth")])
     assert fits(quoted("what the kubelet is told"), refused["details"]), refused
-    said = containerd.ctr(f"run --rm --cni {containers.BUSYBOX} eighth true", check=False)
-    assert said.returncode != 0
+    said = containerd.ctr(f"run --rm --cni {containers.BUSYBOX} late true", check=False)
+    assert said.returncode == 1
     assert fits(quoted("what ctr says"), said.stderr), said.stderr
+    run_blocks(containerd, "runs: lab containerd full")
 
     # one pod's process dies; containerd ends and comes back; the others go on, and keep what they have
     pids = containerd.vm.run("pgrep -f '^/bin/busybox sleep 1000000'").stdout.split()

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.root]
 PAGE = "docs/install.md"
 PLUGIN, FOREIGN = "/opt/cni/bin/sriov", "#!/bin/sh\necho the Go one\n"
 LOGROTATE = "/etc/logrotate.d/cni-sriov"
+UNWANTED = " /usr/share/"  # the guest's dpkg leaves pages and manuals out
 SECOND = FULL | {"mac": "02:00:00:00:aa:02", "vlan": 200}
 
 
@@ -87,7 +88,8 @@ def test_the_package_is_installed_upgraded_rolled_back_and_removed_under_contain
     follow(machine, install)
     assert installed(machine) == f"install ok installed {dist.VERSION}-1"
     assert machine.get(f"{PLUGIN}.distrib").decode() == FOREIGN
-    assert machine.run("dpkg --verify cni-sriov").stdout == ""
+    wrong_files = machine.run("dpkg --verify cni-sriov").stdout.splitlines()
+    assert [row for row in wrong_files if UNWANTED not in row] == []
     assert machine.run("find /etc/systemd -lname '*sriov*'").stdout == "", "enabled by nobody"
     first = attach(node, "c1", FULL)
     second = attach(node, "c2", SECOND, "/usr/lib/cni/sriov")
@@ -149,6 +151,7 @@ def test_the_package_is_installed_upgraded_rolled_back_and_removed_under_contain
 def test_the_image_installs_under_containerd_and_removes(machine: Vm) -> None:
     """What it has put there gives a container its VF."""
     node = Node(machine)
+    node.create_vfs(7)
     before = node.card()
     machine.run("containerd > /var/log/containerd.log 2>&1 &")
     machine.run("until ctr version > /dev/null 2>&1; do sleep 0.1; done", timeout=90)

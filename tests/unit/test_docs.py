@@ -34,6 +34,7 @@ RUNS = {
     "runs: lab",
     "runs: lab host",
     "runs: lab containerd",
+    "runs: lab containerd full",
     "runs: lab podman 4",
     "runs: lab podman 5",
     "runs: lab packages",

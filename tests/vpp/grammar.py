@@ -97,6 +97,17 @@ class Startup:
         names = [device["name"] for device in self.devices.values() if "name" in device]
         if len(names) != len(set(names)) or "local0" in names:
             raise Refused(f"dpdk: names {names}")
+        self._judge_cores(self.sections.get("cpu", {}))
+
+    @staticmethod
+    def _judge_cores(cpu: dict[str, str]) -> None:
+        """A real one ended there, with status 0 (23.06)."""
+        if ("workers" in cpu or "corelist-workers" in cpu) and "main-core" not in cpu:
+            raise Refused("a main core must be specified when using worker threads")
+        for part in filter(None, cpu.get("corelist-workers", "").split(",")):
+            first, _, last = part.partition("-")
+            if int(first) <= int(cpu["main-core"]) <= int(last or first):
+                raise Refused(f"cpu {cpu['main-core']} is not available to be used for the 'workers' thread")
 
 
 def _words(text: str) -> list[str]:

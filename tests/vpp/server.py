@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .rules import Node
 
 HELLO, WELCOME = 15, 16
+_BY_SOCKET = 1 << 31  # of a client's index: no shared memory
 # name_crc of v23.06, in no order: the numbers are of the run
 NAMES = [
     "control_ping_51077d14",
@@ -144,22 +145,23 @@ class StandIn:
                     break
                 message = bytes(unread[16 : 16 + length])
                 del unread[: 16 + length]
-                for answer in () if self.is_silent else self._answers(message):
+                for answer in () if self.is_silent else self._answers(message, _BY_SOCKET | client.fileno()):
                     client.sendall(self.mangle(struct.pack(">QII", 0, len(answer), 0) + answer))
         except (OSError, Crash):
             return False
         return bool(data)
 
-    def _answers(self, message: bytes) -> Iterator[bytes]:
+    def _answers(self, message: bytes, index: int) -> Iterator[bytes]:
+        """`index`: which client the handshake said that it is. VPP sends its answer to whom the message names."""
         (number,) = struct.unpack_from(">H", message)
         if number == HELLO:
             context, _name = struct.unpack(">I64s", message[2:])
             entries = [struct.pack(">H64s", n, name.encode()) for name, n in self._numbers.items()]
-            yield struct.pack(">HIIiIH", WELCOME, 7, context, 0, 7, len(entries)) + b"".join(entries)
+            yield struct.pack(">HIIiIH", WELCOME, 7, context, 0, index, len(entries)) + b"".join(entries)
             return
         name = next((one for one, n in self._numbers.items() if n == number), "").rpartition("_")[0]
         answer = getattr(self, f"_{name}", None)
-        if answer is None or len(message) < 10:
+        if answer is None or len(message) < 10 or message[2:6] != struct.pack(">I", index):
             return  # dropped, without a word
         self.heard.append((name, message[10:]))
         context = message[6:10]

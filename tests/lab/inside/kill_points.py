@@ -1,7 +1,8 @@
 """Runs in the guest: kill one verb at chosen points, let the next call put it right, look. In and out by JSON.
 
-{"verb", "conf", "plugin", "container", "netns", "seed", "effects" (how many, null = all), "others", "drivers" (how many of
-the writes that change a driver, beside these)} on standard input; {"points", "effects", "kills", "astray", "faults"} on standard output.
+{"verb", "conf", "plugin", "container", "netns", "seed", "part" ([2, 5]: every fifth effect from the second on), or if that is
+[] "effects" (how many) and "drivers" (how many of the writes that change a driver, beside these), "others"} on standard
+input; {"points", "effects", "kills", "astray", "faults"} on standard output.
 """
 
 from __future__ import annotations
@@ -98,9 +99,13 @@ def read(path: str) -> str:
 def choose(found: list[Point], asked: dict[str, Any], chance: random.Random) -> tuple[list[int], int]:
     """Indexes of points: each chosen effect before and after, and some others."""
     of_effect = effects(found)
-    chosen = of_effect if asked["effects"] is None else chance.sample(of_effect, asked["effects"])
-    of_driver = effects(found, DRIVERS)
-    chosen += chance.sample(of_driver, min(asked["drivers"], len(of_driver)))
+    if asked["part"]:
+        first, of = asked["part"]
+        chosen = of_effect[first - 1 :: of]
+    else:
+        of_driver = effects(found, DRIVERS)
+        chosen = chance.sample(of_effect, asked["effects"])
+        chosen += chance.sample(of_driver, min(asked["drivers"], len(of_driver)))
     wanted = {index + after for index in chosen for after in (0, 1) if index + after < len(found)}
     rest = [index for index in range(len(found)) if index not in wanted]
     return sorted(wanted | {*chance.sample(rest, asked["others"])}), len(of_effect)

@@ -264,6 +264,17 @@ def test_an_error_is_one_sentence_with_what_to_do(node: World) -> None:
     assert told.error.startswith("choose a VF: no free VF (")
 
 
+def test_a_setup_that_is_undone_says_its_error_once(node: World, capfd: pytest.CaptureFixture[str]) -> None:
+    """podman shows the error; the plugin's standard error is the same terminal."""
+    network = create(node, logFile="", logLevel="info")
+    assert call(node, "setup", exec_call(network, "c1", static_ips=["10.10.9.9"])).exit_code == 0
+
+    told = call(node, "setup", exec_call(network, "c2", static_ips=["10.10.9.9"]), TWO)
+
+    assert told.code == 104
+    assert (told.stderr, capfd.readouterr().err) == ("", "")
+
+
 def test_unknown_keys_are_passed_over_and_options_are_told(node: World) -> None:
     network = create(node, isolate="true")
     asked = exec_call(network, options={"alias": "x"}) | {"later": {"a": 1}}

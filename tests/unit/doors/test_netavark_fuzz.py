@@ -167,16 +167,34 @@ def test_any_create(root: Path, data: st.DataObject) -> None:
     assert node.world.snapshot() == node.before
 
 
-@budget(300)
+OPTION_TEXTS = st.one_of(
+    ODD_TEXTS, st.sampled_from(["[]", "[7]", "[{}]", "{}", "null", "1e9", "a,b", "[null]"])
+)
+
+
+@budget(400)
 @given(
     key=st.sampled_from(sorted(netconf.SRIOV.keys)),
-    more=st.sampled_from(["", ".x", ".names", ".pools", "."]),
-    text=ODD_TEXTS,
+    more=st.sampled_from(["", ".x", ".names", ".pools", ".routes", ".dns", "."]),
+    text=OPTION_TEXTS,
+    with_ipv6=st.booleans(),
 )
-def test_any_option(root: Path, key: str, more: str, text: str) -> None:
+def test_any_option(root: Path, key: str, more: str, text: str, with_ipv6: bool) -> None:
     node = shared(root)
-    node.call("create", as_bytes(podman.asked_network("fast", {"master": "enp1s0f0", key + more: text})))
+    options = {"master": "enp1s0f0", key + more: text}
+    node.call("create", as_bytes(podman.asked_network("fast", options, ipv6_enabled=with_ipv6)))
     assert node.world.snapshot() == node.before
+
+
+@pytest.mark.parametrize("text", ["[7]", "[null]", "[[]]", "x"])
+@pytest.mark.parametrize("key", ["ipam.pools", "ipam.routes", "ipam.dns", "dns", "ipam"])
+def test_an_option_of_json_with_nonsense_in_it(root: Path, key: str, text: str) -> None:
+    """Found by what was broken on purpose: with IPv6 the pools are looked at before they are judged."""
+    node = shared(root)
+    told = node.call(
+        "create", as_bytes(podman.asked_network("fast", {"master": "x", key: text}, ipv6_enabled=True))
+    )
+    assert told.code == 7
 
 
 VALUES: list[Any] = [None, True, 0, -1, 1.5, 2**70, "", "x", "\ud800", [], ["x"], [{}], {}, {"x": "1"}]
