@@ -133,9 +133,7 @@ class Cluster:
     def stop(self, *names: str) -> None:
         """With SIGTERM, as a service manager does, and wait for its end."""
         for name in names:
-            self.vm.run(
-                f"p=$(cat /run/{name}.pid); kill $p; while test -e /proc/$p/exe; do sleep 0.1; done"
-            )
+            self.vm.run(f"p=$(cat /run/{name}.pid); kill $p; while test -e /proc/$p/exe; do sleep 0.1; done")
 
     def is_ready(self) -> bool:
         """The node, by its own word since it was started."""
