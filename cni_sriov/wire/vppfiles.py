@@ -95,7 +95,7 @@ def _commands(parts: list[VppPart], is_new: bool) -> list[str]:
     defaults: dict[bool, str] = {}
     for part in parts:
         if part.tap is not None:
-            lines += [_create(part.tap, part.mtu, defaults)] if is_new else []
+            lines += _create(part.tap, part.mtu, defaults) if is_new else []
             lines += _through(part.tap, part)
     return lines + _for_neighbours_of_v6(parts, is_new)
 
@@ -122,8 +122,10 @@ def _interface(part: VppPart, reached: dict[str, str], is_new: bool) -> list[str
     return lines
 
 
-def _create(tap: Tap, mtu: int, defaults: dict[bool, str]) -> str:
-    """`defaults`: which tap has the default route, by family: VPP would take it away from that one."""
+def _create(tap: Tap, mtu: int, defaults: dict[bool, str]) -> list[str]:
+    """`defaults`: which tap has the default route, by family: VPP would take it away from that one. Of IPv6 an interface
+    without an address of its own takes nothing until it is told to, which fails the second time.
+    """
     words = [f"create tap id {tap.id} host-if-name {tap.ifname}"]
     for address, gateway in zip(tap.addresses, tap.gateways, strict=True):
         is_v6 = ":" in address
@@ -131,7 +133,11 @@ def _create(tap: Tap, mtu: int, defaults: dict[bool, str]) -> str:
         words.append(f"host-{family}-addr {address}")
         if gateway in tap.defaults and defaults.setdefault(is_v6, tap.ifname) == tap.ifname:
             words.append(f"host-{family}-gw {gateway}")
-    return " ".join([*words, f"host-mtu-size {mtu}"])
+    has_v6 = any(":" in address for address in tap.addresses)
+    return [
+        " ".join([*words, f"host-mtu-size {mtu}"]),
+        *([f"enable ip6 interface tap{tap.id}"] if has_v6 else []),
+    ]
 
 
 def _through(tap: Tap, part: VppPart) -> list[str]:

@@ -35,6 +35,7 @@ class InVpp:
     addresses: list[Address] = field(default_factory=list)
     uses: str = ""
     answers: bool = False  # proxy-arp
+    has_ip6: bool = False  # what has no address of its own of IPv6 drops it until it is told
 
 
 class Vpp:
@@ -149,8 +150,14 @@ class Vpp:
     def answer(self, name: str) -> None:
         self._of(name).answers = True
 
+    def enable_ip6(self, name: str) -> None:
+        if self._of(name).has_ip6:
+            raise Refused("enable ip6 interface: Failed")
+        self._of(name).has_ip6 = True
+
     def nd_proxy(self, name: str, address: str) -> None:
-        self._of(name)
+        if not self._of(name).has_ip6:
+            raise Refused("IP6 disabled: it would answer, and take nothing from there")
         if self.taps[name].asks:
             raise Refused("its answer on the tap makes the kernel's address a duplicate")
         self.nd_proxied.add((name, str(ipaddress.IPv6Address(address))))
@@ -221,6 +228,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     rf"ip route del {_PREFIX}": Vpp.del_route,
     rf"set interface unnumbered {_NAME} use (?P<of>[A-Za-z][A-Za-z0-9_-]*)": Vpp.unnumbered,
     rf"set interface unnumbered del {_NAME}": Vpp.numbered,
+    rf"enable ip6 interface {_NAME}": Vpp.enable_ip6,
     r"set arp proxy start (?P<first>[0-9.]+) end (?P<last>[0-9.]+)": Vpp.proxy,
     rf"set interface proxy-arp {_NAME} enable": Vpp.answer,
     rf"set ip6 nd proxy {_NAME} (?P<address>[0-9a-f:]+)": Vpp.nd_proxy,
