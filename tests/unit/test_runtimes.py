@@ -17,7 +17,6 @@ INDEX = "docs/runtimes.md"
 KNOWN = ("containerd", "podman", "kubernetes", "crio", "multus", "cnitool")
 PAGES = [page for name in KNOWN if (page := f"docs/{name}.md") in pages()]
 ID, OTHER = "3f7a12ab9c0d" + "5e" * 25, "77aa00bb11cc" + "5e" * 25
-ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0"
 # where our own words begin in what a runtime shows
 OURS = re.compile(r'choose a VF: no free VF|(CNI_ARGS IP|runtimeConfig\.ips) "([0-9.]+)": ')
 QUOTES = [
@@ -63,13 +62,21 @@ def test_every_quoted_error_is_what_the_code_says(world: World, block: Block) ->
     quoted = block.text[start.start() :]
     ifname = "net1" if "/net1 of" in quoted else "eth0"
     container = "cnitool-77383ca0a0715733ca6f" if "cnitool-" in quoted else ID
-    args = ARGS if "(pod shop/web-0)" in quoted else ""
+    network = re.search(r" of network ([\w-]+)", quoted)
 
-    reply = refuse(world, start, Asking(container, ifname, args))
+    reply = refuse(world, start, Asking(container, ifname, args_of(quoted), network[1] if network else "fast"))
 
     msg, details = reply.document["msg"], reply.document["details"]
     forms = (f"{msg}; {details}", f"{msg}: {details}", f"{msg} ({details}) [cni-sriov, code {reply.code}]")
     assert any(fits(quoted, form) for form in forms), forms[0]
+
+
+def args_of(quoted: str) -> list[str]:
+    """Of the CNI_ARGS of the pod that is quoted: podman tells a name and no namespace."""
+    pod = re.search(r"\(pod (?:([\w-]+)/)?([\w.-]+)\)", quoted)
+    if pod is None:
+        return []
+    return [*([f"K8S_POD_NAMESPACE={pod[1]}"] if pod[1] else []), f"K8S_POD_NAME={pod[2]}"]
 
 
 class Asking(NamedTuple):
@@ -77,19 +84,21 @@ class Asking(NamedTuple):
 
     container: str
     ifname: str
-    args: str
+    args: list[str]
+    network: str
 
 
 def refuse(world: World, start: re.Match[str], asking: Asking) -> Reply:
     """What a second one is told, where the first has what it asks for."""
     by_runtime, address = start[1] == "runtimeConfig.ips", start[2]
     keys = {"runtimeConfig": {"ips": [address]}} if by_runtime else {}
-    args = f"IgnoreUnknown=1;IP={address}" if address and not by_runtime else asking.args
+    by_args = [f"IP={address}"] if address and not by_runtime else []
+    args = ";".join(["IgnoreUnknown=1", *by_args, *asking.args])
 
     def add(container: str, number: int = 0) -> Reply:
         path = f"/run/netns/{container}{number}"
         world.kernel.add_pod(path)
-        conf = world.conf(ipam=world.ipam(), **keys)
+        conf = world.conf(name=asking.network, ipam=world.ipam(), **keys)
         return world.call("ADD", conf, f"{container}{number}", path, asking.ifname, args=args)
 
     for number in range(1 if address else 7):
