@@ -129,7 +129,8 @@ def told(seen: list[tuple[str, str, str]], holders: dict[str, str] | None = None
     ]
     rest = Counter(reason for _, _, reason in seen[TOLD:])
     if rest:
-        counts = ", ".join(f"{count} {reason}" for reason, count in rest.most_common(3))
+        # most_common(3) imports heapq when it is called, which the snapshot does not have
+        counts = ", ".join(f"{count} {reason}" for reason, count in rest.most_common()[:3])
         counts += ", ..." if len(rest) > 3 else ""
         words.append(f"and {len(seen) - TOLD} more ({counts}): `sriovctl status` has all")
     return "; ".join(words)

@@ -71,6 +71,26 @@ def test_a_container_that_comes_back_in_another_netns_is_attached_there(
     assert rig.leftovers() == []
 
 
+def test_where_more_vfs_are_taken_than_can_be_told_it_says_how_many() -> None:
+    with Rig(vfs=11) as rig:
+        status, answered = rig.answer(
+            plugin_call("create", podman.asked_network("fast", OPTIONS, subnets=POOL))
+        )
+        network = podman.kept_network(answered)
+        for number in range(11):
+            rig.add_pod(f"p{number}")
+            status, answered = rig.answer(setup(network, f"p{number}", container=f"c{number}"))
+            assert status == 0, answered
+        rig.add_pod("late")
+
+        status, answered = rig.answer(setup(network, "late", container="late"))
+
+        assert status == 1
+        assert "choose a VF: no free VF" in answered["error"]
+        assert "and 3 more (3 claimed)" in answered["error"]
+        assert answered["error"].endswith("[cni-sriov, code 11]")
+
+
 def test_an_error_is_one_sentence(rig: Rig, network: dict[str, Any]) -> None:
     status, answered = rig.answer(setup(network, "nowhere"))
 
