@@ -17,7 +17,6 @@ INDEX = "docs/runtimes.md"
 KNOWN = ("containerd", "podman", "kubernetes", "crio", "multus", "cnitool")
 PAGES = [page for name in KNOWN if (page := f"docs/{name}.md") in pages()]
 ID, OTHER = "3f7a12ab9c0d" + "5e" * 25, "77aa00bb11cc" + "5e" * 25
-ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0"
 # where our own words begin in what a runtime shows
 OURS = re.compile(r'choose a VF: no free VF|(CNI_ARGS IP|runtimeConfig\.ips) "([0-9.]+)": ')
 QUOTES = [
@@ -63,9 +62,14 @@ def test_every_quoted_error_is_what_the_code_says(world: World, block: Block) ->
     quoted = block.text[start.start() :]
     ifname = "net1" if "/net1 of" in quoted else "eth0"
     container = "cnitool-77383ca0a0715733ca6f" if "cnitool-" in quoted else ID
-    args = ARGS if "(pod shop/web-0)" in quoted else ""
+    named = re.search(r"\(pod ((?:shop/)?)([\w.-]+)\)", quoted)  # a pod's; of podman the container's
+    args = (
+        f"IgnoreUnknown=1;K8S_POD_NAMESPACE={named[1].rstrip('/')};K8S_POD_NAME={named[2]}" if named else ""
+    )
 
-    reply = refuse(world, start, Asking(container, ifname, args))
+    network = re.search(r"of network (\w+)", quoted)
+
+    reply = refuse(world, start, Asking(container, ifname, args, network[1] if network else "fast"))
 
     msg, details = reply.document["msg"], reply.document["details"]
     forms = (f"{msg}; {details}", f"{msg}: {details}", f"{msg} ({details}) [cni-sriov, code {reply.code}]")
@@ -78,18 +82,19 @@ class Asking(NamedTuple):
     container: str
     ifname: str
     args: str
+    network: str
 
 
 def refuse(world: World, start: re.Match[str], asking: Asking) -> Reply:
     """What a second one is told, where the first has what it asks for."""
     by_runtime, address = start[1] == "runtimeConfig.ips", start[2]
     keys = {"runtimeConfig": {"ips": [address]}} if by_runtime else {}
-    args = f"IgnoreUnknown=1;IP={address}" if address and not by_runtime else asking.args
+    args = f"IgnoreUnknown=1;{asking.args};IP={address}" if address and not by_runtime else asking.args
 
     def add(container: str, number: int = 0) -> Reply:
         path = f"/run/netns/{container}{number}"
         world.kernel.add_pod(path)
-        conf = world.conf(ipam=world.ipam(), **keys)
+        conf = world.conf(name=asking.network, ipam=world.ipam(), **keys)
         return world.call("ADD", conf, f"{container}{number}", path, asking.ifname, args=args)
 
     for number in range(1 if address else 7):
