@@ -212,7 +212,8 @@ def test_all_of_it_is_roots_and_nobody_else_may_write(deb: Path) -> None:
         if path.is_file() and not path.is_symlink() and path.stat().st_mode & stat.S_IXUSR
     }
     scripts = {f"DEBIAN/{name}" for name in ("preinst", "postinst", "prerm", "postrm")}
-    assert runnable == scripts | {"usr/lib/cni-sriov/sriov", "usr/lib/cni-sriov/sriovctl"}
+    samples = {name for name in runnable if name.startswith("usr/share/doc/cni-sriov/examples/")}
+    assert runnable - samples == scripts | {"usr/lib/cni-sriov/sriov", "usr/lib/cni-sriov/sriovctl"}
 
 
 def test_runtimes_find_the_one_file_by_links_that_stay_inside(deb: Path) -> None:
@@ -370,10 +371,9 @@ def test_the_bill_of_sriovctl_has_each_library_package_and_the_bootloader() -> N
 
 
 @pytest.mark.parametrize("version", KUBERNETES)
-def test_the_daemon_set_is_one_for_kubernetes(version: str, tmp_path: Path) -> None:
-    done = dist.with_its_packages(
-        "-m", "kubernetes_validate", "--strict", "-k", version, str(MANIFESTS / "daemonset.yaml")
-    )
+def test_the_daemon_set_and_the_pods_are_ones_for_kubernetes(version: str, tmp_path: Path) -> None:
+    files = [str(MANIFESTS / name) for name in ("daemonset.yaml", "pods.yaml")]
+    done = dist.with_its_packages("-m", "kubernetes_validate", "--strict", "-k", version, *files)
     assert done.returncode == 0, done.stdout + done.stderr
 
     (tmp_path / "wrong.yaml").write_text(
@@ -402,10 +402,11 @@ def test_the_daemon_set_runs_the_image_of_this_version_as_it_is_called() -> None
 @pytest.mark.parametrize(
     "path", sorted(MANIFESTS.rglob("kustomization.yaml")), ids=lambda path: path.parent.name
 )
-def test_each_kustomization_has_all_that_is_beside_it(path: Path) -> None:
+def test_each_kustomization_has_all_that_is_beside_it_but_the_pods(path: Path) -> None:
+    """Which are samples, for a user to apply."""
     document = yaml.safe_load(path.read_text())
 
     assert (document["apiVersion"], document["kind"]) == ("kustomize.config.k8s.io/v1beta1", "Kustomization")
     assert sorted(document["resources"]) == sorted(
-        {file.name for file in path.parent.glob("*.yaml")} - {path.name}
+        {file.name for file in path.parent.glob("*.yaml")} - {path.name, "pods.yaml"}
     )
