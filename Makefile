@@ -7,7 +7,7 @@ export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-arm64 lab-py313 bench budgets clean
+.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-vpp lab-arm64 lab-py313 bench budgets clean
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
@@ -68,6 +68,10 @@ lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 lab-host: setup ## more of sriovctl on the card, and a machine that boots for it; five minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/other_machines.py tests/lab/more_drivers.py
+
+lab-vpp: setup ## a real VPP in the guest; CNI_SRIOV_VPP is its directory; five minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/real_vpp.py
 
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet
