@@ -2,16 +2,17 @@
 SHELL := /bin/bash
 CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-sriov)
 PYTHON := $(CACHE)/venv/bin/python
+LABS := $(filter-out lab-all lab-vpp,$(shell sed -n 's/^\(lab-[a-z0-9]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))))
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
-export DESTDIR CNIBINDIR SBINDIR PREFIX SNAPSHOT
+export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pins check fmt build install uninstall demo lab test stress errno soak lab-kill lab-host lab-vpp lab-arm64 lab-py313 bench budgets clean
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: # `##@` is a heading, `##` what a target does
 	@awk -F ':.*## |##@ ' \
-	    '/^##@ /{printf "\n%s\n", $$2} /^[a-z0-9-]+:.*## /{printf "  make %-11s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	    '/^##@ /{printf "\n%s\n", $$2} /^[a-z0-9-]+:.*## /{printf "  make %-16s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Every day; each installs what it needs first
 
@@ -38,11 +39,16 @@ demo: setup ## three containers on an emulated card: attach, ping, CHECK, detach
 build: setup ## build/out/cni-sriov: `sriov`, one static file, and `sriovctl`; its manual
 	@$(PYTHON) build/bundle.py
 
-install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, SBINDIR, PREFIX)
+install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, NETAVARKDIR, SBINDIR, PREFIX)
 	@build/install install
 
 uninstall: ## take it out again; a `sriov` that was there before comes back
 	@build/install uninstall
+
+dist: build ## build/out/dist: tarball, .deb, image, checksums and bill of materials of a release
+	@build/setup dist
+	@$(PYTHON) build/package/dist.py
+	@build/package/judge build/out/dist/*.deb
 
 ##@ Parts of the tests, and what is too long for them (root)
 
@@ -73,12 +79,33 @@ lab-vpp: setup ## a real VPP in the guest; CNI_SRIOV_VPP is its directory; five 
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/real_vpp.py
 
+lab-containerd: setup ## tests of containerd with the newest of the archive; some minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
+
+lab-podman: setup ## podman 4 and 5: nine at once, no VF free, a power cut; ten minutes with the rest
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s --durations=20 tests/lab/test_podman.py tests/lab/test_podman5.py tests/lab/podman_crowd.py tests/lab/podman5_crowd.py
+
+lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0; two minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/newest_cnitool.py
+
+lab-kubernetes: setup ## a VF as the network of every pod; a quarter of an hour, once as much more
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m tests.lab.kubernetes_parts
+	@$(PYTHON) -m pytest -s tests/lab/kubernetes.py
+
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.lab.arm64
 
 lab-py313: setup ## built of Debian 13's Python, and tested, in a root of that suite; ten minutes
 	@$(PYTHON) -m tests.lab.py313
+
+lab-all: ## each lab-NAME after the other; to the end, whatever fails
+	@failed=; for name in $(LABS); do $(MAKE) --no-print-directory $$name || failed="$$failed $$name"; done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: build ## beside Debian's Go plugins, and PEER_SRIOV=... (BENCH=--quick)
 	@build/setup bench

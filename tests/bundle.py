@@ -13,6 +13,8 @@ import tempfile
 from pathlib import Path
 
 OUT = Path(__file__).parents[1] / "build" / "out"
+INSTALL = OUT.parent / "install"
+CNIBINDIRS = ("/opt/cni/bin", "/usr/lib/cni")  # containerd's and Kubernetes'; Debian's podman and containerd
 
 
 @functools.cache
@@ -31,6 +33,21 @@ def directory() -> Path:
             os.link(OUT / "snapshot" / "raw", home / "raw")
     if shutil.which("mksquashfs"):
         press(home / "cni-sriov")
+    return home
+
+
+@functools.cache
+def installed() -> Path:
+    """A directory with `installed`, a tree as `make install` lays it out where runtimes look, and with `cni-sriov` as well."""
+    home = directory() / "runtimes"
+    (home / "cni-sriov").mkdir(parents=True)
+    os.link(directory() / "cni-sriov.squashfs", home / "cni-sriov.squashfs")
+    with (OUT / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for cnibindir in CNIBINDIRS:
+            env = os.environ | {"DESTDIR": str(home / "installed"), "CNIBINDIR": cnibindir}
+            subprocess.run((INSTALL, "install"), env=env, check=True, stdout=subprocess.DEVNULL)
+    press(home / "installed")
     return home
 
 

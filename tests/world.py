@@ -77,7 +77,11 @@ class FakeHost(Host):
         return self.kernel.pod_netlink(netns)
 
     def live_netns(self) -> dict[int, list[str]]:
-        return {pod.identity[1]: [path] for path, pod in self.kernel.pods.items()}
+        """A process is in each pod, unless its container is gone and the mount was left."""
+        return {
+            pod.identity[1]: [path, *([] if pod.is_abandoned else [f"/proc/{pod.pid}/ns/net"])]
+            for path, pod in self.kernel.pods.items()
+        }
 
     def blind_spot(self) -> str:
         return self.kernel.blind_spot

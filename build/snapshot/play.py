@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from cni_sriov.doors import cni
+from cni_sriov.doors import calls, cni, stdio
 from cni_sriov.kernel import ethtool, links, netns, nlsocket, tcx
 from tests.world import World
 
@@ -41,7 +41,7 @@ class Play:
 
 def use_faces():
     """What the fake kernel stands for. To have a function and its code in hand writes to both, as calling it does."""
-    for module in (cni, ethtool, links, netns, nlsocket, tcx):
+    for module in (calls, cni, stdio, ethtool, links, netns, nlsocket, tcx):
         for value in [module, *vars(module).values()]:
             if getattr(value, "__module__", "") == module.__name__:
                 for function in [value, *getattr(value, "__dict__", {}).values()]:

@@ -8,6 +8,7 @@ import os
 import sys
 
 from cni_sriov.decide import choose, knobs, subnets
+from cni_sriov.doors import calls
 from cni_sriov.doors import cni as door
 from cni_sriov.kernel import nlsocket, rtnl, traits
 from cni_sriov.kernel.attributes import HEADER, attr, attr_text, attr_u32, message
@@ -70,7 +71,7 @@ def call(verb, conf):
     """As its door understands it."""
     told = {os.fsencode(name): os.fsencode(value) for name, value in (CALL | {"CNI_COMMAND": verb}).items()}
     environment = os._Environ(told, *(getattr(os.environ, name) for name in CODERS))
-    return door._call(cni.parse_request(environment, jsontext.render(conf)), make_host)
+    return calls.make(cni.parse_request(environment, jsontext.render(conf)), make_host)
 
 
 def lease(asked):

@@ -86,6 +86,8 @@ class PfEntry:
 
 @dataclass(slots=True)
 class HostFile:
+    """What the operator wants of this node's cards."""
+
     pfs: list[PfEntry]
 
 

@@ -60,7 +60,8 @@ REQUESTS: dict[str, tuple[tuple[str, str], ...]] = {
 # for the one who has to find it
 _WHENCE = {
     "CNI_ARGS ": "it comes from the runtime's call or environment",
-    "args.cni.": 'it comes from "cni-args" in the pod\'s annotation k8s.v1.cni.cncf.io/networks',
+    "args.cni.": 'it comes from "cni-args" in the pod\'s annotation k8s.v1.cni.cncf.io/networks, or from an option of'
+    " podman 5 (--network NAME:vlan=...)",
     "runtimeConfig.": "it comes from the pod's annotation (k8s.v1.cni.cncf.io/networks, kubernetes.io/egress-bandwidth) or"
     " the runtime's option (podman --mac-address, --ip)",
 }

@@ -46,6 +46,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("sriovctl gc --dry-run", "what nobody owns any more, and why the rest stays"),
         ("sriovctl gc", "take it back"),
     ),
+    "release": (
+        ("sriovctl release 3f7a12ab9c0d/eth0 --dry-run", "what that interface holds, and who is in there"),
+        ("sriovctl release 3f7a12ab9c0d/eth0", "give it back; asks first"),
+    ),
     "forget": (("sriovctl forget default/web-0", "that pod does not come back: its subnets are free"),),
     "import": (
         (

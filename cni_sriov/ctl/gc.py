@@ -26,7 +26,8 @@ from ..words.domain import Attachment
 from ..words.failures import Failures
 from ..words.lease import LeaseDir
 from ..words.record import Record
-from . import node, places, unreadable
+from . import keepers, node, places, unreadable
+from .keepers import Living
 
 Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
 
@@ -53,7 +54,7 @@ def run(
     observer.must_see_all(host)
     if not dry_run:
         host.ledger.open_run_dir()
-    items = list(_vfs(host, dry_run))
+    items = list(_vfs(host, dry_run, keepers.living(host)))
     if not dry_run:
         homename.settle(host)
     items += _leases(host, dry_run, is_dead or death.DeathProof(host))
@@ -66,27 +67,27 @@ def run(
 # VFs -----------------------------------------------------------------------------------------------------------------
 
 
-def _vfs(host: Host, dry_run: bool) -> Iterator[Verdict]:
+def _vfs(host: Host, dry_run: bool, live: Living) -> Iterator[Verdict]:
     seen = set()
     for ledger in node.ledgers(host):
         of_directory = node.with_ledger(host, ledger)
         for record in ledger.records() + adopt.records(of_directory):
             if record.attachment not in seen:
                 seen.add(record.attachment)
-                yield from _vf(of_directory, record, dry_run)
+                yield from _vf(of_directory, record, dry_run, live)
     for record in host.ledger.claims():
         if record.attachment not in seen:
-            yield from _vf(host, record, dry_run)
+            yield from _vf(host, record, dry_run, live)
     for one in unreadable.look(host):
         yield Verdict("file", one["file"], "", False, f"it cannot be read: {one['reason']}; {one['remedy']}")
 
 
-def _vf(host: Host, record: Record, dry_run: bool) -> Iterator[Verdict]:
+def _vf(host: Host, record: Record, dry_run: bool, live: Living) -> Iterator[Verdict]:
     what = places.of(host, record)
 
     def judge() -> Judgement | None:
         now = records.record_of(host, record.attachment)
-        return None if now is None else _judge_vf(host, now, dry_run)
+        return None if now is None else _judge_vf(host, now, dry_run, live)
 
     found = _surviving(lambda: _alone(host, record.attachment, dry_run, judge))
     if found is not None:
@@ -113,10 +114,11 @@ def _alone(
         return found
 
 
-def _judge_vf(host: Host, record: Record, dry_run: bool) -> tuple[bool, str]:
+def _judge_vf(host: Host, record: Record, dry_run: bool, live: Living) -> tuple[bool, str]:
     proof = death.proof(host, record)
     if not proof:
-        return False, places.living(record)
+        kept_by = keepers.mounts(record, live())
+        return False, keepers.sentence(record, kept_by) if kept_by else places.living(record)
     if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
         return False, places.stuck(host, record)
     return True, proof

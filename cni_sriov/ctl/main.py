@@ -32,6 +32,7 @@ from .commands import (
     oracle,
     profile,
     record,
+    release,
     restore,
     status,
     unbind,
@@ -57,6 +58,7 @@ COMMANDS = tuple(
         explain,
         baseline,
         gc,
+        release,
         forget,
         importing,
         validate,
@@ -68,7 +70,7 @@ COMMANDS = tuple(
 def entry() -> None:
     """The executable."""
     _open_standard()
-    tool = Tool(sys.stdout, sys.stderr, os.geteuid(), _host)
+    tool = Tool(sys.stdout, sys.stderr, os.geteuid(), _host, stdin=sys.stdin)
     try:
         status = main(sys.argv[1:], tool)
         sys.stdout.flush()

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..conf import hostfile, netconf
+from ..conf import hostfile, hostsubnet, netconf, podman
 from ..conf.keycase import value_of
 from ..wire import cni
-from ..words import inet, jsontext
+from ..words import jsontext
 from ..words.errors import CniError
 from ..words.jsontext import words
 from . import hostjson, template
@@ -24,7 +24,6 @@ Json = dict[str, Any]
 # k8snetworkplumbingwg/multus-cni v4.3.0, pkg/k8sclient/k8sclient.go
 RESOURCE = "k8s.v1.cni.cncf.io/resourceName"
 _NAD = "NetworkAttachmentDefinition"
-_NETAVARK_IPAM = ("host-local", "dhcp", "none")  # what podman 5 takes before it asks the plugin
 
 
 @dataclass(slots=True)
@@ -190,33 +189,20 @@ def _netavark(raw: Json) -> Network:
         return _unread(
             "", warning("driver", f"is {driver} in {what}: none of our plugins, nothing was judged")
         )
-    found = [error("driver", driver, f"{what}: its door is not built yet; podman up to 4 takes a .conflist")]
-    return _unread("", *found, *_netavark_values(raw))
+    return _unread("", *_podmans(raw))
 
 
-def _netavark_values(raw: Json) -> Iterator[Finding]:
-    """What can be judged of it today."""
+def _podmans(raw: Json) -> Iterator[Finding]:
+    """As a setup would: by the same reader and the same parsers."""
+    notes: list[str] = []
     try:
-        cni.check_name(raw.get("name"))
+        conf = podman.read(raw, notes)
+        cni.check_name(conf["name"])
+        judged = netconf.parse(conf, {})
+        if judged.ipam:
+            hostsubnet.parse(judged.ipam)
     except CniError as failed:
-        yield error("name", words(raw.get("name")), failed.msg)
-    yield from _netavark_subnets(raw.get("subnets") or [])
-    kind = _part(raw, "ipam_options").get("driver", "none")
-    if kind not in _NETAVARK_IPAM:
-        yield error("ipam_options.driver", words(kind), f"must be one of {', '.join(_NETAVARK_IPAM)}")
-    for key, value in _part(raw, "options").items():
-        if not isinstance(value, str):
-            yield error(f"options.{key}", words(value), "must be a string")
-        if key not in netconf.SRIOV.keys:
-            yield warning(f"options.{key}", "unknown key")
-
-
-def _netavark_subnets(subnets: Any) -> Iterator[Finding]:
-    if not isinstance(subnets, list):
-        yield error("subnets", words(subnets), "must be a list")
-        return
-    for number, entry in enumerate(subnets):
-        try:
-            inet.parse_prefix(str(entry.get("subnet") if isinstance(entry, dict) else entry))
-        except ValueError as failed:
-            yield error(f"subnets[{number}].subnet", "", str(failed))
+        hint = f"; {failed.details}" if failed.details else ""
+        yield error("", "", f"the plugin would say: {failed.msg} (code {failed.code}){hint}")
+    for text in notes:
+        yield warning("options", text)

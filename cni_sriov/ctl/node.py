@@ -20,6 +20,7 @@ from ..words.domain import PF, VF, Attachment, Link
 from ..words.errors import KernelRefused
 from ..words.failures import Failures
 from ..words.lease import Lease
+from ..words.origin import Origin
 from ..words.pci import is_userspace
 from ..words.plane import SOFTWARE
 from ..words.record import Record, VfState
@@ -34,8 +35,9 @@ _RELEASED: tuple[State, str] = "released", "released, not restored yet"
 
 @dataclass(slots=True)
 class VfRow:
-    """One VF. `reason` says in words why it is neither free nor attached; `more` is what only `status` looks at. `open_in`:
-    processes that have it open, of a VF for user space.
+    """One VF. `reason` says in words why it is neither free nor attached; `more` and `kept_by` are what only `status` looks
+    at. `open_in`: processes that have it open, of a VF for user space. `kept_by`: the mounts that alone keep its container's
+    netns.
     """
 
     vf: VF
@@ -50,6 +52,7 @@ class VfRow:
     admin: VfState | None = None
     more: VfFacts | None = None
     open_in: list[str] = field(default_factory=list)
+    kept_by: list[str] = field(default_factory=list)
 
     @property
     def told(self) -> str:
@@ -72,6 +75,7 @@ class VfRow:
             "state": self.state,
             "reason": self.reason,
             "openIn": self.open_in,
+            "keptBy": self.kept_by,
             "userspace": places.to_json(self.record) if self.record else None,
         } | (self.more.to_json() if self.more else {})
 
@@ -104,7 +108,13 @@ def owner(record: Record) -> dict[str, str]:
         "ifname": record.attachment.ifname,
         "network": record.network,
         "netns": record.netns,
+        "pod": pod_of(record),
     }
+
+
+def pod_of(record: Record) -> str:
+    """What the runtime called it: namespace/name of a pod, or the name of podman's container; "" if it said nothing."""
+    return Origin.of(record.origin).pod
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ jsonschema lives here and only here. A network's keys are in our spelling alread
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import os
 import re
@@ -70,7 +71,14 @@ def _findings(found: ValidationError) -> Iterator[Finding]:
 
 
 def validator(schema: Json) -> Draft202012Validator:
-    """With patterns as ECMA-262 has them: Python's `$` would let a newline at the end through."""
+    return _kind()(schema)
+
+
+@functools.cache
+def _kind() -> type[Draft202012Validator]:
+    """With patterns as ECMA-262 has them: Python's `$` would let a newline at the end through. To make the class takes
+    longer than to judge a conf by it.
+    """
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
@@ -80,7 +88,7 @@ def validator(schema: Json) -> Draft202012Validator:
             yield ValidationError(f"{words(value)} does not match {text}")
 
     made: type[Draft202012Validator] = extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call] # typeshed
-    return made(schema)
+    return made
 
 
 def _path(parts: Any) -> str:

@@ -19,7 +19,6 @@ from rich.text import Text
 
 from ..words.shown import one_line
 
-_ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps` and `crictl ps` show
 _PIPE_WIDTH = 1000
 _GAP, _NARROW_GAP = 2, 1
 _LEAST = 8  # columns of a line, however narrow the terminal says it is
@@ -43,11 +42,6 @@ def cell(text: object, style: str = "") -> Text:
 def clean(text: str) -> str:
     """Nothing that a terminal would obey, and no two blanks in a row."""
     return re.sub(" {2,}", " ", one_line(text)).strip()
-
-
-def short_id(container_id: str) -> str:
-    is_hash = len(container_id) > _ID_WIDTH and set(container_id) <= set("0123456789abcdef")
-    return container_id[:_ID_WIDTH] if is_hash else container_id
 
 
 def amount(number: int) -> str:

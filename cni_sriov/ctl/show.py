@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..conf.hostsubnet import SCOPE
+from ..words.shown import short_id
 from .baseline import Row
 from .finding import Finding
 from .gc import Verdict
 from .importer import Imported
-from .screen import cell, console_of, short_id
+from .screen import cell, console_of
 from .vfs import Provision
 
 _WIDE = 100

@@ -23,7 +23,7 @@ JSON_VERSION = 1  # keys are only ever added
 @dataclass(slots=True)
 class Tool:
     """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns. `bundle`: our own
-    plugin on that node, "" = the one beside us.
+    plugin on that node, "" = the one beside us. `stdin` None: nobody can be asked.
     """
 
     out: TextIO
@@ -34,6 +34,7 @@ class Tool:
     is_dead: Judge | None = None
     files: Files = field(default_factory=Files)
     bundle: str = ""
+    stdin: TextIO | None = None
 
 
 def write_json(tool: Tool, document: dict[str, Any]) -> None:

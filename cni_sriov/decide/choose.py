@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from ..conf.netconf import PfSelector
@@ -95,6 +96,7 @@ def why_first(chosen: PF, pfs: list[PF], claimed: dict[str, str]) -> str:
 
 
 CLAIMED = "claimed"
+TOLD = 8  # a kubelet's event has room for 1024 characters
 UNNAMED = "is not named by udev yet"  # time alone makes such a VF free
 
 
@@ -118,8 +120,17 @@ def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: 
 
 
 def told(seen: list[tuple[str, str, str]], holders: dict[str, str] | None = None) -> str:
-    """Why not, of each VF. `holders`: VF address -> the words for who has claimed it."""
-    return "; ".join(
+    """Why not, of each VF; of hundreds the first ones, and how many more. `holders`: VF address -> the words for who has
+    claimed it.
+    """
+    words = [
         f"{where}: {reason}{(holders or {}).get(address, '') if reason == CLAIMED else ''}"
-        for where, address, reason in seen
-    )
+        for where, address, reason in seen[:TOLD]
+    ]
+    rest = Counter(reason for _, _, reason in seen[TOLD:])
+    if rest:
+        # most_common(3) imports heapq when it is called, which the snapshot does not have
+        counts = ", ".join(f"{count} {reason}" for reason, count in rest.most_common()[:3])
+        counts += ", ..." if len(rest) > 3 else ""
+        words.append(f"and {len(seen) - TOLD} more ({counts}): `sriovctl status` has all")
+    return "; ".join(words)

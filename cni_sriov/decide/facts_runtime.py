@@ -77,8 +77,9 @@ class Runtime:
 
 @dataclass(slots=True)
 class Podman:
-    """With netavark, which calls no CNI plugins. `plugin`: ours in `plugin_dirs`, "" = it is in none. `networks`: its
-    network files that name our driver. `version` "" = not known.
+    """With netavark, which calls no CNI plugins. `plugin`: that of our name in `plugin_dirs`, "" = it is in none.
+    `is_this`: it is the file of this version, as far as can be told. `networks`: its network files that name our driver.
+    `version` "" = not known.
     """
 
     seen: str
@@ -86,6 +87,7 @@ class Podman:
     told: Evidence
     plugin_dirs: list[str]
     plugin: str = ""
+    is_this: bool = True
     networks: list[str] = field(default_factory=list)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from .facts import Facts, Rule
 from .facts_runtime import Managed, Podman
-from .trouble import Evidence, Severity, Trouble
+from .trouble import Evidence, Severity, Trouble, quoted
 
 _NM = "/etc/NetworkManager/conf.d/90-cni-sriov-vfs.conf"
 _NETWORKD = "/etc/systemd/network/05-cni-sriov-vf.network"
+_OURS = "/usr/local/lib/netavark"  # where build/install puts it
 _PF_TOO = {"mlx5_core", "mlx4_core", "bnxt_en", "mana", "nfp", "ionic"}  # drive PF and VF alike: name the VFs
 
 
@@ -70,34 +71,63 @@ def _unmatch(managed: list[Managed]) -> str:
 
 
 def podman_without_plugin(facts: Facts) -> Iterator[Trouble]:
-    """Podman uses netavark, which calls no CNI plugins, and has no netavark plugin of ours.
+    """Podman uses netavark, which calls no CNI plugins, and finds no netavark plugin of ours.
 
-    error, note: podman up to 4 with `network_backend = "cni"`, until this version has such a plugin
+    error, note: `ln -s .../sriov DIR/sriov`
     """
     podman = facts.runtimes.podman
     if podman is None or podman.plugin:
         return
-    version = f" {podman.version}" if podman.version else ""
     asks = f", and {podman.networks[0]} asks for it" if podman.networks else ""
     why = (
-        f"podman{version} has its networks from netavark, which calls no CNI plugins, and finds no plugin sriov in"
+        f"podman{_version(podman)} has its networks from netavark, which calls no CNI plugins, and finds no plugin sriov in"
         f" {' or '.join(podman.plugin_dirs)}{asks}"
     )
     severity: Severity = "error" if podman.networks else "note"
     evidence = [Evidence(podman.seen, "podman is here"), podman.told]
     evidence += [Evidence(path, '"driver": "sriov"') for path in podman.networks]
-    yield Trouble("podman-without-plugin", severity, "podman", why, _cni_instead(podman), evidence)
+    yield Trouble("podman-without-plugin", severity, "podman", why, _put_plugin(facts, podman), evidence)
 
 
-def _cni_instead(podman: Podman) -> str:
-    """There is no netavark door yet: a link in a plugin directory would not help."""
-    lines = ["# this version of cni-sriov has no netavark plugin yet"]
+def podman_plugin_differs(facts: Facts) -> Iterator[Trouble]:
+    """The netavark plugin `sriov` that podman finds is not the one of this version: an older one, or another's.
+
+    warning: `ln -sfn .../sriov DIR/sriov`
+    """
+    podman = facts.runtimes.podman
+    if podman is None or podman.is_this:
+        return
+    bundle = facts.runtimes.bundle
+    why = f"podman{_version(podman)} finds {podman.plugin}, which is not {bundle}: an older version, or another plugin"
+    remedy = f"ln -sfn {quoted(bundle)} {quoted(podman.plugin)}"
+    evidence = [Evidence(podman.plugin, "its bytes are others"), Evidence(bundle, "what sriovctl came with")]
+    yield Trouble("podman-plugin-differs", "warning", podman.plugin, why, remedy, evidence)
+
+
+def _version(podman: Podman) -> str:
+    return f" {podman.version}" if podman.version else ""
+
+
+def _put_plugin(facts: Facts, podman: Podman) -> str:
+    """podman up to 4 can also go back to CNI."""
+    where = _OURS if _OURS in podman.plugin_dirs else podman.plugin_dirs[0]
+    bundle = facts.runtimes.bundle
+    lines = [f"# from the source:\nmake install NETAVARKDIR={quoted(where)}"]
+    if bundle:
+        lines = [f"mkdir -p {quoted(where)}", f"ln -s {quoted(bundle)} {quoted(f'{where}/sriov')}"]
     if podman.version[:1] in {"", "3", "4"}:
         lines += [
             "# podman up to 4 can use CNI instead; it asks for `podman system reset` first, which removes all containers:",
-            _write("/etc/containers/containers.conf.d/50-cni.conf", "[network]", 'network_backend = "cni"'),
+            *(
+                f"# {line}"
+                for line in (
+                    "/etc/containers/containers.conf.d/50-cni.conf",
+                    "[network]",
+                    'network_backend = "cni"',
+                )
+            ),
         ]
-    return "\n".join([*lines, "# or attach by hand: `cnitool add NETWORK /proc/PID/ns/net`"])
+    return "\n".join(lines)
 
 
-RULES: tuple[Rule, ...] = (vf_managed, podman_without_plugin)
+RULES: tuple[Rule, ...] = (vf_managed, podman_without_plugin, podman_plugin_differs)

@@ -64,15 +64,16 @@ def _granted(
     for use in used:
         if use.prefix.overlaps(subnet):
             raise SubnetConflict(
-                f"lease {subnet}: overlaps {use.what}", "ask for another, or set allowHostOverlap"
+                f"{wanted.asked}: {subnet} overlaps {use.what}", "ask for another, or set allowHostOverlap"
             )
     mine = any(lease.subnet == str(subnet) for lease in view.kept)
     twice = any(subnet.overlaps(other) for other in taken)
     if twice or (not mine and view.conflict(subnet)):
         raise SubnetConflict(
-            f"lease {subnet}: taken, or overlaps a subnet that is",
+            f"{wanted.asked}: {subnet} is taken, or overlaps a subnet that is",
             "see `sriovctl leases`",
             "" if twice else str(subnet),
+            wanted.asked,
         )
     return subnet, wanted.address
 

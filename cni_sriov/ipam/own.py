@@ -22,7 +22,7 @@ from ..leases.transaction import Judge, Transaction
 from ..state import resolvconf
 from ..vf.host import Host
 from ..words.domain import PF, Attachment, HostUse, IpamResult, IPConfig
-from ..words.errors import Drift, PoolExhausted, SubnetConflict
+from ..words.errors import Drift, PoolExhausted
 from ..words.failures import Failures
 from ..words.inet import Prefix, parse_prefix
 from ..words.lease import Choice, Lease, LeaseDir
@@ -134,23 +134,6 @@ def in_the_way(host: Host, conf: IpamConf, wanted: str) -> Iterator[tuple[Store,
         yield from ((there, holding) for holding in held)
 
 
-def with_holders(host: Host, conf: IpamConf, error: SubnetConflict) -> SubnetConflict:
-    """The error that is told: who has what is in the way, and what to do. Read only now, and without the lock."""
-    found = in_the_way(host, conf, error.wanted) if error.wanted else ()
-    words = [_words(holding) for _, holding in found]
-    if words:
-        error.msg = f"lease {error.wanted}: {'; '.join(words)}"
-        error.details = "ask for another, or DEL that; `sriovctl leases` lists all, `sriovctl gc` takes back what is provably dead"
-    return error
-
-
-def _words(holding: Holding) -> str:
-    leases = ", ".join(lease.subnet for lease in holding.leases)
-    if holding.attachment is None:
-        return f"{leases} is kept for {holding.leases[0].sticky} (sticky)"
-    return f"{holding.attachment} of network {holding.network} has {leases}"
-
-
 # what a Record's `ipam` stands for (ipam/__init__.py) ------------------------------------------------------------------
 
 
@@ -169,7 +152,7 @@ def release(host: Host, record: Record) -> None:
 def release_leases(host: Host, attachment: Attachment, where: LeaseDir) -> None:
     """Give back what the attachment holds there; nothing is success."""
     for lease in store(host, where).release(attachment):
-        host.log.info("lease released", attachment=attachment, subnet=lease.subnet)
+        host.log.routine("lease released", attachment=attachment, subnet=lease.subnet)
 
 
 def check(host: Host, record: Record, wrong: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ namespace are read, and ours may be a private one (a container engine's, a chroo
 from __future__ import annotations
 
 import os
-from errno import EINVAL
+from errno import EACCES, EINVAL
 
 from ..words.errors import KernelRefused
 from ..words.gone import is_gone
@@ -31,7 +31,7 @@ def netns() -> dict[int, list[str]]:
             found.setdefault(_inode(os.readlink(path)), []).append(path)
             mounts.setdefault(_mount_namespace(pid), pid)
         except OSError as error:
-            if not is_gone(error):  # else it ended
+            if not has_ended(path, error):
                 hidden.append(pid)
     unknown = _in_none_of(found, hidden) if hidden else []
     for pid in [*mounts.values(), *hidden]:
@@ -40,6 +40,20 @@ def netns() -> dict[int, list[str]]:
                 found.setdefault(inode, []).append(path)
     found.pop(0, None)
     return found | {0: unknown} if unknown else found
+
+
+def has_ended(path: str, error: OSError) -> bool:
+    """Whether that look at /proc/PID/ns/... found that no such process is there, or a look at any other path that nothing
+    is. One that ends just then gives EACCES, as one that we may not look at does (proc_ns_get_link, fs/proc/namespaces.c):
+    but its directory is gone.
+    """
+    if error.errno != EACCES:
+        return is_gone(error)
+    try:
+        os.stat(os.path.dirname(path))
+    except OSError as above:
+        return is_gone(above)
+    return False
 
 
 def _processes() -> list[str]:

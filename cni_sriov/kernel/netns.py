@@ -20,6 +20,7 @@ from typing import Self
 from ..words.errors import BadNetns, InputOutput, KernelRefused
 from ..words.gone import is_gone, is_passing
 from ..words.jsontext import words
+from .living import has_ended
 
 CLONE_NEWNET = 0x40000000  # linux/sched.h
 _NS_GET_NSTYPE = 0xB703  # linux/nsfs.h
@@ -194,7 +195,7 @@ def _open(path: str) -> int:
         # O_NONBLOCK: a FIFO at that path must not hang the runtime
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        nowhere = is_gone(error) or error.errno in {ELOOP, ENAMETOOLONG}
+        nowhere = has_ended(path, error) or error.errno in {ELOOP, ENAMETOOLONG}
         kind = BadNetns if nowhere else InputOutput
         raise kind(
             f"open netns {path}: {error.strerror}", "CNI_NETNS must be the path of a live network namespace"

@@ -115,7 +115,7 @@ class Current(Snapshot):
     def _anew(self, version: int, why: object) -> Index:
         if isinstance(why, OSError):
             raise why
-        self.log.info("index built anew", scope=self.scope, family=f"IPv{version}", reason=why)
+        self.log.routine("index built anew", scope=self.scope, family=f"IPv{version}", reason=why)
         self._drop(version)
         self.node.put_index(self.scope, build(version, self._claims()))
         return self._index(version)

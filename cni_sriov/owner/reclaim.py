@@ -23,7 +23,7 @@ from ..words.domain import PF, Attachment, IpamResult
 from ..words.errors import CniError, MacInUse, NoFreeVf, PoolExhausted, SubnetConflict
 from ..words.failures import Failures
 from ..words.record import Record
-from . import adopt, death, giveback, observer, records
+from . import adopt, death, giveback, holder, observer, records
 
 Done = TypeVar("Done")
 Failure = TypeVar("Failure", bound=CniError)
@@ -135,29 +135,9 @@ def reserve(host: Host, asked: own.Asked) -> IpamResult:
     try:
         found = then_again(act, PoolExhausted, SubnetConflict, make_way=way)
     except SubnetConflict as error:
-        raise own.with_holders(host, asked.conf, error) from None
+        raise holder.told_of_subnet(host, asked.conf, error) from None
     way.is_dead.forget_locks()
     return found
-
-
-def with_holders(host: Host, error: NoFreeVf | MacInUse) -> CniError:
-    """The error that is told: who has what is in the way, and what to do. Read only now, and without the node lock."""
-    remedy = observer.remedy(host)
-    if isinstance(error, MacInUse):
-        claim = next((one for one in host.ledger.claims() if one.vf == error.vf), None)
-        if claim is not None and error.claimed:
-            error.msg += f": {holder(claim)}"
-            error.details = f"DEL that, or ask for another; {remedy}"
-        return error
-    claimed = {address for _, address, reason in error.seen if reason == choose.CLAIMED}
-    holders = {claim.vf: f" by {holder(claim)}" for claim in host.ledger.claims() if claim.vf in claimed}
-    for unread in host.ledger.unreadable_claims() if len(holders) < len(claimed) else ():
-        holders.setdefault(
-            unread.path.rpartition("+")[2], f" by {unread.path}, which cannot be read: {unread.why}"
-        )
-    what_to_do = f"; DEL one of them, or ask for another; {remedy}" if claimed else ""
-    error.details = (choose.told(error.seen, holders) or error.details) + what_to_do
-    return error
 
 
 def sweep(host: Host, pfs: set[str] | None, verify_timeout_ms: int) -> bool:
@@ -269,9 +249,3 @@ def take_back(
             lock.forget()
             return True
     return False
-
-
-def holder(record: Record) -> str:
-    """Who has a VF, for the one who cannot have it."""
-    what = " (deleted, but its VF is not back yet)" if record.status == "released" else ""
-    return f"{record.attachment} of network {record.network}{what}"

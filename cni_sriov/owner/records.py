@@ -16,7 +16,7 @@ from ..words.failures import Failures
 from ..words.record import Record
 from . import adopt
 
-GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc")  # verbs as locks name them
+GIVING_BACK = ("DEL", "GC", "reclaim", "sriovctl gc", "sriovctl release")  # verbs as locks name them
 
 
 def record_of(host: Host, attachment: Attachment) -> Record | None:

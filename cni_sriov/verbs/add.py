@@ -11,7 +11,7 @@ from ..conf.netconf import VERIFY_TIMEOUT_MS, NetConf
 from ..ipam import own
 from ..kernel.netlink import Netlink
 from ..kernel.netns import Netns
-from ..owner import death, giveback, reclaim, records
+from ..owner import death, giveback, holder, reclaim, records
 from ..state import deviceinfo
 from ..vf import admin, baseline, claim, handover, hugepages, vppcontainer, vpphost, vpptap
 from ..vf.call import Call
@@ -91,7 +91,7 @@ def _attach(
             vppcontainer.leave(given, record, conf, found, routes)
         kind.announce(given, found, conf.announce_wait_ms)
         _note_done(host, record, found)  # last: who dies before has not answered, and is taken back
-        if host.log.is_kept:
+        if host.log.has_routine:
             _tell(host, record)
         return _result(record, conf, given.link, found, routes)
     except (
@@ -115,8 +115,10 @@ def _claim(request: Request, conf: NetConf, ipam_conf: IpamConf | None, host: Ho
             MacInUse,
             make_way=reclaim.WayToVf(host, conf, pfs),
         )
-    except (NoFreeVf, MacInUse) as error:
-        raise reclaim.with_holders(host, error) from None
+    except NoFreeVf as error:
+        raise holder.told_of_vfs(host, error, pfs) from None
+    except MacInUse as error:
+        raise holder.told_of_mac(host, error) from None
 
 
 def _asked(host: Host, conf: IpamConf, card: Card) -> own.Asked:
@@ -150,7 +152,7 @@ def _tell(host: Host, record: Record) -> None:
         "crypto": record.plane.crypto if record.plane is not None else "",
         "addresses": ", ".join(record.addresses),
     }
-    host.log.info("attached", **{key: value for key, value in told.items() if value})
+    host.log.routine("attached", **{key: value for key, value in told.items() if value})
 
 
 def _undo(host: Host, record: Record | None, request: Request, conf: NetConf, error: BaseException) -> None:
@@ -162,7 +164,7 @@ def _undo(host: Host, record: Record | None, request: Request, conf: NetConf, er
             return  # nothing is claimed
         record.status = "in-progress"
         if giveback.give_back(host, record, conf.verify_timeout_ms):
-            host.log.info("undone", attachment=record.attachment, vf=record.vf, reason=error)
+            host.log.routine("undone", attachment=record.attachment, vf=record.vf, reason=error)
     except (*REFUSED, OSError) as second:
         host.log.error("undo failed", attachment=request.attachment, reason=second)
         if isinstance(error, CniError):

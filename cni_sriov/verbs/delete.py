@@ -37,8 +37,8 @@ def run(call: Call) -> None:
                 own.release_leases(host, request.attachment, where)
         if record is None:
             host.log.debug("nothing to delete", attachment=request.attachment)
-        elif done and host.log.is_kept:
-            host.log.info("detached", vf=record.vf, network=record.network)
+        elif done:
+            host.log.routine("detached", vf=record.vf, network=record.network)
         if done:
             lock.forget()  # else it stays, as the Record does
 

@@ -52,7 +52,7 @@ def _collect(network: str, keep: set[Attachment] | None, host: Host, conf: NetCo
 
 
 def say_no_list(network: str, host: Host) -> None:
-    host.log.warning("GC without a list of valid attachments: only what is dead is removed", network=network)
+    host.log.routine("GC without a list of valid attachments: only what is dead is removed", network=network)
 
 
 def _unknown(network: str, keep: set[Attachment], host: Host) -> set[Attachment]:
@@ -72,7 +72,7 @@ def _unreadable(network: str, keep: set[Attachment], host: Host) -> Iterator[Unr
 def _alone(host: Host, attachment: Attachment) -> Iterator[Lock | None]:
     with records.alone(host, attachment, "GC") as lock:
         if lock is None:
-            host.log.info("left alone: a call for it is running", attachment=attachment)
+            host.log.routine("left alone: a call for it is running", attachment=attachment)
         yield lock
 
 

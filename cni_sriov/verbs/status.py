@@ -10,7 +10,7 @@ import os
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..ipam import delegate, own
-from ..owner import reclaim
+from ..owner import holder
 from ..vf import card, claim, hugepages, vpptap
 from ..vf.call import Call
 from ..vf.host import Host
@@ -110,7 +110,7 @@ def _check_room(conf: NetConf, host: Host, pfs: list[PF]) -> None:
         claim.check_room(host, conf, enough, now=full_is_error)
     except NoFreeVf as error:
         if full_is_error:
-            told = reclaim.with_holders(host, error)
+            told = holder.told_of_vfs(host, error, pfs)
             raise NotAvailable(f"serve {conf.name}: no free VF", told.details) from error
     except (PfUnusable, BadConfig) as error:
         raise NotAvailable(f"serve {conf.name}: {error.msg}", error.details) from error

@@ -23,7 +23,7 @@ def find(host: Host, record: Record, conf: NetConf) -> Card:
     port = _port(host, record, pf)
     _judge(conf, port, link)
     if link is not None and link.is_up:
-        host.log.info("the VF is UP in the host; taken all the same", vf=record.vf, ifname=link.ifname)
+        host.log.routine("the VF is UP in the host; taken all the same", vf=record.vf, ifname=link.ifname)
     found = Card(host, record, pf, link, _admin(host, record, port), port)
     first = golden.first(found)
     record.baseline = _baseline(found, first.state)

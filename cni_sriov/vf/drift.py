@@ -75,7 +75,7 @@ def _stacked(host: Host, netns: Netns, pod: Netlink, link: Link) -> list[str]:
         return []
     links = pod.links()
     for upper in stacked.uppers(links, link):
-        host.log.info("stacked on the VF", ifname=link.ifname, link=upper.ifname, kind=upper.kind)
+        host.log.routine("stacked on the VF", ifname=link.ifname, link=upper.ifname, kind=upper.kind)
     if not stacked.has_strangers(netns, multicast, link, stacked.telling(links, link)):
         return []
     return [f"something in another network namespace is stacked on {link.ifname}"]

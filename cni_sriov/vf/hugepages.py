@@ -23,5 +23,5 @@ def with_enough(host: Host, conf: NetConf, pfs: list[PF]) -> list[PF]:
     lacking = {pf.pci_address: decide.refusal(asked, [place]) for pf, place in zip(pfs, places, strict=True)}
     for pf in pfs:
         if lacking[pf.pci_address] is not None:
-            host.log.info("passed over", pf=pf.ifname, reason=lacking[pf.pci_address])
+            host.log.routine("passed over", pf=pf.ifname, reason=lacking[pf.pci_address])
     return [pf for pf in pfs if lacking[pf.pci_address] is None]

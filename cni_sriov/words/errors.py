@@ -164,13 +164,14 @@ class MacInUse(CniError):
 
 
 class SubnetConflict(CniError):
-    """`wanted`: the subnet that was asked for, where other leases are in its way, else ""."""
+    """`wanted`: the subnet that was asked for, where other leases are in its way, else ""; `asked`: how it was."""
 
     code = 104
 
-    def __init__(self, msg: str, details: str = "", wanted: str = "") -> None:
+    def __init__(self, msg: str, details: str = "", wanted: str = "", asked: str = "") -> None:
         super().__init__(msg, details)
         self.wanted = wanted
+        self.asked = asked
 
 
 class VppAway(CniError):

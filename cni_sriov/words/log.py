@@ -38,10 +38,23 @@ class Log:
 
     @property
     def is_kept(self) -> bool:
-        """Whether it goes to a file. What is told of a call that went well is only worth its time there: nobody reads the
-        standard error of such a call.
-        """
+        """Whether it goes to a file."""
         return self.fd != 2
+
+    @property
+    def has_routine(self) -> bool:
+        """Whether `routine` writes anything: what it would tell may cost time to put together."""
+        return LEVELS[self._routine] >= self.level
+
+    @property
+    def _routine(self) -> str:
+        return "info" if self.is_kept else "debug"
+
+    def routine(self, event: str, **fields: object) -> None:
+        """What a call that goes well does: info in a file, for who asks later (`sriovctl explain`); debug on the standard error,
+        which below ctr, cnitool and podman is the terminal of somebody who did not ask.
+        """
+        self._write(self._routine, event, fields)
 
     def debug(self, event: str, **fields: object) -> None:
         self._write("debug", event, fields)

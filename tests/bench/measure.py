@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from tests.integration.rig import Call
+if TYPE_CHECKING:
+    from tests.integration.rig import Call
 
 TIMES = "CNI_SRIOV_TIMES"  # cni_sriov/doors/times.py
 GAP_S = 0.06  # what a call left to the kernel (RCU callbacks) must not be paid by the next one

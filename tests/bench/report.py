@@ -105,12 +105,12 @@ def show_alone(console: Console, title: str, samples: Samples) -> None:
     """ADD, DEL and VERSION beside host-device with host-local, the peer and the bare interpreter, where they ran."""
     made = table(title, "ms", "ours", "other", "ratio", "half of rounds", "CPU", "other", "ratio")
     rows = [
-        (f"{verb}{' with vlan, mac' * (' vlan' in mine)} / {name}", f"{mine}/{verb}", f"{theirs}/{verb}")
+        (f"{verb}{' with vlan' * (' vlan' in mine)} / {name}", f"{mine}/{verb}", f"{theirs}/{verb}")
         for name, mine, theirs in (
             ("host-device", "ours", "go"),
-            ("host-device", "ours vlan mac", "go"),
+            ("host-device", "ours vlan", "go"),
             ("PEER_SRIOV", "ours", "peer"),
-            ("PEER_SRIOV", "ours vlan mac", "peer vlan mac"),
+            ("PEER_SRIOV", "ours vlan", "peer vlan"),
         )
         for verb in ("ADD", "DEL")
     ]

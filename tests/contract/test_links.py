@@ -381,9 +381,15 @@ def test_a_group_with_the_mac_of_all_hosts_is_told_from_what_is_stacked(kernel: 
 # -- the kernel alone ----------------------------------------------------------------------------------------------------
 
 
+def ip(kernel: KernelNode, command: str) -> None:
+    """In the left netns, from another thread: a Netlink serves one."""
+    subprocess.run(["ip", "-n", kernel.names["left"], *command.split()], check=True)
+
+
 @pytest.mark.root
 def test_wait_link_sees_what_comes_later_and_ends_in_time(kernel: KernelNode) -> None:
-    later = threading.Timer(0.1, lambda: kernel.add_link("left", "late0"))
+    late = "link add late0 type veth peer name late0-p"
+    later = threading.Timer(0.1, lambda: ip(kernel, late))
     later.start()
 
     with inside(kernel.left_netns):
@@ -444,7 +450,7 @@ def test_whoever_rules_a_netns_cannot_hide_a_link_behind_altnames(kernel: Kernel
     ):
         assert link is not None
         assert link.altnames == names
-    later = threading.Timer(0.1, lambda: kernel.left.set_up(ifindex))
+    later = threading.Timer(0.1, lambda: ip(kernel, "link set v0 up"))
     later.start()
     with inside(kernel.left_netns):
         found = kernel.left.wait_link(lambda link: link.ifname == "v0" and link.is_up, 5)

@@ -199,7 +199,8 @@ def test_the_stop_signals_are_as_before_when_the_cookie_was_read(path: str) -> N
 @pytest.mark.root
 def test_what_another_mount_namespace_keeps_lives_and_the_path_leads_there(path: str) -> None:
     """A container engine may have mounts of its own: who took theirs for all took leases of living pods."""
-    hold = "unshare --net sh -c 'ip link set lo up; exec sleep 60' & sleep 0.2; "
+    hold = "unshare --net sh -c 'ip link set lo up; exec sleep 60' & "
+    hold += "while [ $(readlink /proc/$!/ns/net) = $(readlink /proc/$$/ns/net) ]; do sleep 0.01; done; "
     keep = f"mount --make-rprivate /; mount --bind /proc/$!/ns/net {path}; kill $!; wait; exec sleep 60"
     keeper = subprocess.Popen(["unshare", "--mount", "sh", "-c", hold + keep])
     try:

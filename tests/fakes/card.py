@@ -107,6 +107,8 @@ class Namespace:
         self.sysctls: dict[tuple[str, ...], str] = {}
         self.ids: list[Namespace] = []  # those that a link here told of; the index is the netns ID
         self.next_index = 1
+        self.pid = inode - 4026532000 + 10
+        self.is_abandoned = False  # no process is in it
 
     def add(self, link: FakeLink) -> int:
         """Never the index it had elsewhere: the kernel promises nothing."""

@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
 
 from tests import bundle
 
@@ -118,6 +118,13 @@ class Rig:
         """Exit status and the parsed document of standard output, None if it is empty."""
         return answer_of(self.start(call))
 
+    def heard(self, call: Call) -> tuple[int, Any, str]:
+        """As `answer`, and what it logged."""
+        with tempfile.TemporaryFile("w+") as log:
+            status, answer = answer_of(self.inside(_start, call, log))
+            log.seek(0)
+            return status, answer, log.read()
+
     # -- what is in it ------------------------------------------------------------------------------------------------
 
     def add_pod(self, name: str) -> str:
@@ -207,6 +214,12 @@ def call(
     return Call(argv or (str(bundle.sriov()),), env, json.dumps(conf).encode())
 
 
+def plugin_call(verb: str, document: Any, netns: str = "") -> Call:
+    """As podman or its netavark calls a plugin: the verb is an argument, and nothing of CNI is in the environment."""
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    return Call((str(bundle.sriov()), verb, *filter(None, [netns])), env, json.dumps(document).encode())
+
+
 def answer_of(process: subprocess.Popen[bytes]) -> tuple[int, Any]:
     out = process.communicate()[0]
     return process.returncode, json.loads(out) if out else None
@@ -221,11 +234,11 @@ def _enter_namespaces() -> None:
         raise RigError(f"unshare: {os.strerror(ctypes.get_errno())}")
 
 
-def _start(call: Call) -> subprocess.Popen[bytes]:
+def _start(call: Call, log: IO[str] | None = None) -> subprocess.Popen[bytes]:
     with tempfile.TemporaryFile() as stdin:
         stdin.write(call.stdin)
         stdin.seek(0)
-        return subprocess.Popen(call.argv, env=call.env, stdin=stdin, stdout=subprocess.PIPE)
+        return subprocess.Popen(call.argv, env=call.env, stdin=stdin, stdout=subprocess.PIPE, stderr=log)
 
 
 def _files(directories: tuple[str, ...]) -> list[str]:

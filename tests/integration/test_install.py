@@ -58,6 +58,54 @@ def test_both_names_run_from_where_they_are_installed(tmp_path: Path) -> None:
     assert ctl.resolve() == (bin_dir / "sriov").resolve().with_name("sriovctl")
 
 
+def info(plugin: Path) -> str:
+    return subprocess.run([plugin, "info"], env={}, check=True, capture_output=True, text=True).stdout
+
+
+def test_podman_5_finds_the_same_file_where_it_looks(tmp_path: Path) -> None:
+    """containers.conf(5), netavark_plugin_dirs, names /usr/local/lib/netavark among four."""
+    run("install", tmp_path)
+
+    plugin = tmp_path / "usr/local/lib/netavark/sriov"
+
+    assert not os.readlink(plugin).startswith("/")
+    assert plugin.resolve() == (tmp_path / "opt/cni/bin/sriov").resolve()
+    assert '"api_version"' in info(plugin)
+    run("uninstall", tmp_path)
+    assert not plugin.parent.exists()
+
+
+def test_podmans_link_moves_with_its_directory_and_goes_from_where_it_is(tmp_path: Path) -> None:
+    """Uninstall is called without NETAVARKDIR; a plugin of somebody else there stays, one of our name comes back."""
+    there = tmp_path / "usr/lib/netavark"
+    there.mkdir(parents=True)
+    (there / "sriov").write_text("another one")
+    (there / "other").write_text("not ours")
+    run("install", tmp_path)
+
+    run("install", tmp_path, NETAVARKDIR="/usr/lib/netavark")
+    run("install", tmp_path, NETAVARKDIR="/usr/lib/netavark")
+
+    assert '"api_version"' in info(there / "sriov")
+    assert not (tmp_path / "usr/local/lib/netavark").exists()
+    run("uninstall", tmp_path)
+    assert tree(tmp_path) == ["usr/lib/netavark/other", "usr/lib/netavark/sriov"]
+    assert (there / "sriov").read_text() == "another one"
+
+
+def test_of_two_installs_the_last_one_is_podmans(tmp_path: Path) -> None:
+    """As README has it: one for containerd, one for Debian's podman 4. Neither takes the other's for a foreign plugin."""
+    plugin = tmp_path / "usr/local/lib/netavark/sriov"
+    run("install", tmp_path)
+    run("install", tmp_path, CNIBINDIR="/usr/lib/cni")
+
+    run("uninstall", tmp_path)
+
+    assert plugin.resolve() == (tmp_path / "usr/lib/cni/sriov").resolve()
+    run("uninstall", tmp_path, CNIBINDIR="/usr/lib/cni")
+    assert tree(tmp_path) == []
+
+
 def test_manual_and_completions_are_below_the_prefix_and_go_again(tmp_path: Path) -> None:
     """By what was installed: uninstall is called without the prefix."""
     (tmp_path / "opt/share/man/man8").mkdir(parents=True)

@@ -7,6 +7,7 @@ world as the next changing point finds it, so one next call is enough. `KILL_SEE
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -19,8 +20,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import checker
-from tests.integration.rig import Call, Rig, call, conf, vf_pci
+from tests import checker, podman
+from tests.integration.rig import PF, Call, Rig, call, conf, plugin_call, vf_pci
 from tests.killing import Point, points, watch
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle, pytest.mark.stress]
@@ -49,6 +50,18 @@ class Step(NamedTuple):
     call: Call
     codes: tuple[int, ...] = (0,)
 
+    @property
+    def verb(self) -> str:
+        """As CNI calls it; podman 5 says it by an argument."""
+        own = {"setup": "ADD", "teardown": "DEL"}
+        return self.call.env.get("CNI_COMMAND") or own[self.call.argv[1]]
+
+    def code_of(self, status: int, answer: Any) -> int:
+        if status and "error" in answer:
+            found = re.search(r"code (\d+)\]$", answer["error"])
+            return int(found[1]) if found else -1
+        return int(answer.get("code", -1)) if status else 0
+
 
 ADD = Step(call("ADD", "one", POD, TOLD))
 ADD_AGAIN = Step(ADD.call, (0, 106))  # 106: the dead one was through with its work
@@ -68,6 +81,16 @@ def with_args(step: Step) -> Step:
     return step._replace(call=step.call._replace(env=step.call.env | POD_ARGS))
 
 
+def podmans(verb: str) -> Step:
+    """Of the same network and attachment, by the door of podman 5."""
+    options = {"master": PF, "mtu": "1400", "ipam.pools": json.dumps(POOLS), "ipam.onlink": "true"}
+    options |= {"ipam.routes": json.dumps(IPAM["routes"])}
+    network = podman.kept_network(podman.asked_network("rig", options))
+    told = podman.exec_call(network, "one", "net1") | {"container_id": "one"}
+    return Step(plugin_call(verb, told, POD))
+
+
+SETUP, TEARDOWN = podmans("setup"), podmans("teardown")
 ADD_STICKY = with_args(Step(call("ADD", "one", POD, STICKY)))
 DEL_STICKY = with_args(Step(call("DEL", "one", "", STICKY)))
 
@@ -129,6 +152,14 @@ SCENARIOS = [
         ),
         dies=DEAD,
     ),
+    Scenario("teardown", GIVES_BACK, TEARDOWN, ((TEARDOWN,), (SETUP, TEARDOWN), (DEL,)), (SETUP,)),
+    Scenario(
+        "setup where it is attached already",
+        ATTACHES + GIVES_BACK,
+        SETUP,
+        ((TEARDOWN,), (SETUP, TEARDOWN)),
+        (SETUP,),
+    ),
     Scenario(
         "ADD of a pod with sticky leases",
         ATTACHES,
@@ -152,6 +183,7 @@ class Bench:
     def __init__(self, home: Path, fresh: bool) -> None:
         self.log = str(home / "strace")
         self.fresh = fresh
+        self.said: list[str] = []  # by those that were not killed, the last ones
         self.rig = Rig(vfs=3).__enter__()
         for pod in PODS:
             self.rig.add_pod(pod.rpartition("/")[2])
@@ -162,7 +194,11 @@ class Bench:
             self.rig.run("mkdir", "-p", str(Path(INFO["CNIDeviceInfoFile"]).parent))
             status, answer = self.rig.answer(call("ADD", "bystander", OTHER, FULL | {"deviceID": vf_pci(2)}))
             assert status == 0, answer
-            for step in (ADD, DEL):  # what the node keeps of a VF that it sees for the first time
+            for step in (
+                ADD,
+                DEL,
+                *ANOTHER,
+            ):  # what the node keeps of a VF and of a scope that it sees for the first time
                 assert self.take(step) == (0, [])
         self.cursors = {} if fresh else self.rig.inside(read_cursors)
 
@@ -176,6 +212,7 @@ class Bench:
         """As it was for every other point: next-fit begins where it began, so the calls are the same."""
         if self.fresh:
             self.wipe()
+        self.said.clear()
         self.rig.inside(write_cursors, self.cursors)
         if scenario.dies and dies_at:
             self.kill(scenario.dies, dies_at)
@@ -183,14 +220,14 @@ class Bench:
 
     def take(self, step: Step) -> tuple[int, list[str]]:
         """The CNI code of the answer, and what is wrong with it."""
-        status, answer = self.rig.answer(step.call)
-        code = answer.get("code", -1) if status else 0
-        verb = step.call.env["CNI_COMMAND"]
-        return code, [] if code in step.codes else [f"{verb} answered {code}: {answer}"]
+        status, answer, log = self.rig.heard(step.call)
+        self.said = (self.said + log.splitlines())[-20:]
+        code = step.code_of(status, answer)
+        return code, [] if code in step.codes else [f"{step.verb} answered {code}: {answer}"]
 
     def trace(self, step: Step) -> list[Point]:
         status, answer = self.rig.answer(step.call._replace(argv=(*watch(self.log), *step.call.argv)))
-        assert (answer.get("code", -1) if status else 0) in step.codes, answer
+        assert step.code_of(status, answer) in step.codes, answer
         return points(Path(self.log).read_text())
 
     def kill(self, step: Step, point: Point) -> bool:
@@ -218,8 +255,7 @@ class Task(NamedTuple):
         for step in self.after:
             code, wrong = bench.take(step)
             faults += wrong
-            killed_verb = self.scenario.killed.call.env["CNI_COMMAND"]
-            if step.call.env["CNI_COMMAND"] == "ADD" and (code == 0 or killed_verb == "ADD"):
+            if step.verb == "ADD" and (code == 0 or self.scenario.killed.verb == "ADD"):
                 now = bench.look()
                 faults += checker.missing(bench.before, now, bench.live | {OWNER: POD}) + checker.doubled(now)
         now = bench.look()
@@ -232,7 +268,7 @@ class Task(NamedTuple):
         return hit, faults + checker.stale(now, bench.live) + checker.changed(bench.before, now)
 
     def __str__(self) -> str:
-        verbs = ", ".join(step.call.env["CNI_COMMAND"] for step in self.after)
+        verbs = ", ".join(step.verb for step in self.after)
         return f"{self.scenario.name} killed before {self.point}, then {verbs}"
 
 
@@ -309,7 +345,7 @@ class Benches:
                 if not hit:
                     astray.append(f"{task}\n    {bench_log(self.get(number, fresh))}")
                 if wrong:
-                    faults.append("\n    ".join([str(task), *wrong]))
+                    faults.append("\n    ".join([str(task), *wrong, *self.get(number, fresh).said]))
                     self.drop(number, fresh)
 
         with ThreadPoolExecutor(WORKERS) as pool:

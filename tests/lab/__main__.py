@@ -24,14 +24,15 @@ from .channel import Message
 from .errors import LabError
 from .progress import Progress
 from .ready import Lab, find, prepare
+from .recipes import CARD, RECIPES
 
 ERRORS = Console(stderr=True)
 
 
-def ready_lab(console: Console) -> Lab:
-    """The lab, with its stages shown if there is something to build."""
+def ready_lab(console: Console, guest: str) -> Lab:
+    """The lab with that guest, and its stages shown if there is something to build."""
     with Progress(console) as progress:
-        lab = prepare(progress)
+        lab = prepare(progress, RECIPES[guest])
     if progress.shown:
         console.print(f"lab ready in {progress.seconds:.0f} s", style="bold green", highlight=False, end=": ")
         console.print("two ports of 7 VFs each; a test's machine starts in about a second", style="dim")
@@ -42,8 +43,9 @@ def do_prepare(options: argparse.Namespace) -> int:
     """Build what is missing; `--refresh` asks the mirror for a newer kernel and packages first."""
     if options.refresh:
         for kind in ("kernel", "cnitool", "root", "initramfs", "snapshot", "kvm"):
-            shutil.rmtree(cache.cache_dir() / kind, ignore_errors=True)
-    ready_lab(Console())
+            for directory in cache.cache_dir().glob(f"{kind}*"):  # of each guest
+                shutil.rmtree(directory, ignore_errors=True)
+    ready_lab(Console(), options.guest)
     return 0
 
 
@@ -69,7 +71,7 @@ def do_run(options: argparse.Namespace) -> int:
     """Run one command in a fresh guest; its status is ours."""
     command = options.command[0] if len(options.command) == 1 else options.command
     given = "" if sys.stdin.isatty() else sys.stdin.read()
-    with ready_lab(ERRORS).restore(options.share) as vm:
+    with ready_lab(ERRORS, options.guest).restore(options.share) as vm:
         done = vm.run(command, check=False, timeout=options.timeout, input=given)
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
@@ -78,7 +80,7 @@ def do_run(options: argparse.Namespace) -> int:
 
 def do_shell(options: argparse.Namespace) -> int:
     """A login shell in a fresh guest; leaving it ends the guest."""
-    with ready_lab(ERRORS).restore(options.share) as vm:
+    with ready_lab(ERRORS, options.guest).restore(options.share) as vm:
         columns, rows = shutil.get_terminal_size()
         line, ended = vm.shell(rows, columns, os.environ.get("TERM", "linux"))
         relay(line, ended)
@@ -114,14 +116,20 @@ def parse(words: list[str]) -> argparse.Namespace:
     verb = verbs.add_parser("prepare", help=do_prepare.__doc__)
     verb.add_argument("--refresh", action="store_true")
     verb.set_defaults(do=do_prepare)
+    of_guests = [verb]
     verbs.add_parser("status", help=do_status.__doc__).set_defaults(do=do_status)
     for name, do in (("run", do_run), ("shell", do_shell)):
         verb = verbs.add_parser(name, help=do.__doc__)
         verb.add_argument("--share", type=Path, help="host directory to see, read-only, at /mnt/host")
         verb.set_defaults(do=do)
+        of_guests.append(verb)
         if name == "run":
             verb.add_argument("--timeout", type=float, default=600)
             verb.add_argument("command", nargs=argparse.REMAINDER)
+    for verb in of_guests:
+        verb.add_argument(
+            "--guest", choices=list(RECIPES), default=CARD.name, help="which one; see recipes.py"
+        )
     return parser.parse_args(words)
 
 

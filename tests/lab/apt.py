@@ -9,7 +9,7 @@ import os
 import platform
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import cache, sources, tools
@@ -105,6 +105,29 @@ class Apt:
                 return
         raise LabError(f"no usable mirror of {self.suite.newest} among the machine's apt sources", said)
 
+    def sources_of(self, suite: str) -> Path:
+        """Where mmdebstrap finds another suite: on the same mirror, under the same keys."""
+        if suite in {"", self.suite.codename}:
+            return self.sources
+        (own,) = sources.parse_deb822(self.sources.read_text())
+        path = self.home / f"{suite}.sources"
+        path.write_text(own.render((suite,), self.suite.components))
+        return path
+
+    def of(self, codename: str) -> Apt:
+        """The private apt of another suite of the distribution, on the same mirror, its lists freshly read."""
+        if codename == self.suite.codename:
+            return self
+        suite = replace(self.suite, codename=codename, extra=(), newest=codename)
+        other = Apt(suite, self.home.with_name(f"apt-{codename}"))
+        with cache.locked(self.home.with_name(f"apt-{codename}.lock")):
+            other.configure()
+            other.sources.write_text(self.sources_of(codename).read_text())
+            said = other._try_update()
+        if said:
+            raise LabError(f"the mirror's {codename} cannot be read", said)
+        return other
+
     def _machine_sources(self) -> list[sources.Source]:
         found: list[sources.Source] = []
         shell = ("apt-config", "shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d")
@@ -143,16 +166,21 @@ class Apt:
         quiet = ("-y", "-qq", "-oDpkg::Use-Pty=0", "-oDPkg::Lock::Timeout=300")
         self._must("apt-get", "install", *quiet, "-t", suite, *packages)
 
-    def download(self, packages: list[str], into: Path) -> list[Path]:
-        """Fetch .deb files, nothing else."""
+    def download(self, packages: list[str], into: Path, suite: str = "") -> list[Path]:
+        """Fetch .deb files, nothing else; what `suite` has comes from there."""
         into.mkdir(parents=True, exist_ok=True)
-        self._must("apt-get", "download", "-qq", *packages, cwd=into)
+        self._must("apt-get", "download", "-qq", *_preferring(suite), *packages, cwd=into)
         return sorted(into.glob("*.deb"))
 
     def source(self, package: str, into: Path) -> Path:
         """Fetch the upstream tarball a package is built from."""
-        self._must("apt-get", "source", "--download-only", "-qq", package, cwd=into)
+        into.mkdir(parents=True, exist_ok=True)
+        self._must("apt-get", "source", "--download-only", "--tar-only", "-qq", package, cwd=into)
         return next(into.glob("*.orig.tar.*"))
+
+    def source_name(self, package: str) -> str:
+        """The file that `source` fetches; it has the version in its name."""
+        return self._must("apt-get", "source", "--print-uris", "--tar-only", "-qq", package).split()[1]
 
     def newest_kernel(self) -> list[str]:
         """Name the packages of the newest kernel: the metapackage's image, and where Ubuntu keeps modules."""
@@ -171,12 +199,18 @@ class Apt:
         lines = (line.strip().partition(": ") for line in listed)
         return [name for said, _, name in lines if said == relation and not name.startswith("<")]
 
-    def closure(self, packages: list[str], prefix: str) -> list[str]:
-        """The packages and those of their dependencies whose name starts with `prefix`."""
+    def closure(self, packages: list[str], prefix: str, suite: str = "") -> list[str]:
+        """The packages and those of their dependencies whose name starts with `prefix`; what `suite` has is read there."""
         flags = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
         no = [f"--no-{flag}" for flag in flags]
-        listed = self._must("apt-cache", "depends", "--recurse", *no, *packages).splitlines()
+        listed = self._must(
+            "apt-cache", "depends", "--recurse", *no, *_preferring(suite), *packages
+        ).splitlines()
         return sorted({line for line in listed if line.startswith(prefix)})
+
+
+def _preferring(suite: str) -> tuple[str, ...]:
+    return (f"-oAPT::Default-Release={suite}",) if suite else ()
 
 
 def private_apt() -> Apt:

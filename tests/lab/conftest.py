@@ -6,6 +6,7 @@ needs one. A lab that cannot be made is an error of every test that wants it, ne
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -19,11 +20,19 @@ from . import again
 from .errors import LabError
 from .node import Node, changes
 from .ready import Lab, find, prepare
+from .recipes import CARD, KUBERNETES, NEWEST, RUNTIMES, TRIXIE, Recipe
 from .vm import Vm
 
-FIXTURES = {"lab", "lab_module", "saved_lab"}
+SAVED = {
+    "saved_lab": CARD,
+    "saved_runtimes": RUNTIMES,
+    "saved_trixie": TRIXIE,
+    "saved_newest": NEWEST,
+    "saved_kubernetes": KUBERNETES,
+}
+GUESTS = ("lab", "lab_module", "node", "runtimes_node", "trixie_node", "newest_node")
 FAILED = pytest.StashKey[bool]()
-PROBLEM = pytest.StashKey[Exception]()
+PROBLEMS = pytest.StashKey[dict[str, Exception]]()
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
@@ -35,36 +44,67 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build the lab before the first test: no test's time limit is meant to cover a download."""
-    wanted = any(FIXTURES & set(getattr(item, "fixturenames", ())) for item in session.items)
+    """Build the guests before the first test: no test's time limit is meant to cover a download."""
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    wanted = [recipe for name, recipe in SAVED.items() if name in used]
     if not wanted or session.config.option.collectonly:
         return
     # a SIGTERM ends a run like a Ctrl-C: fixtures pull the plug of their guests
     signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        if find() is None:
-            _prepare_aloud(session.config)
-    except Exception as problem:
-        session.config.stash[PROBLEM] = problem
+    problems = session.config.stash.setdefault(PROBLEMS, {})
+    for recipe in wanted:
+        try:
+            if find(recipe) is None:
+                _prepare_aloud(session.config, recipe)
+        except Exception as problem:
+            problems[recipe.name] = problem
 
 
-def _prepare_aloud(config: pytest.Config) -> None:
+def _prepare_aloud(config: pytest.Config, recipe: Recipe) -> None:
     from rich.console import Console
 
     from .progress import Progress
 
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled(), Progress(Console()) as progress:
-        prepare(progress)
+        prepare(progress, recipe)
+
+
+def _saved(config: pytest.Config, recipe: Recipe) -> Lab:
+    problem = config.stash.get(PROBLEMS, {}).get(recipe.name)
+    if problem is not None:
+        raise problem
+    return prepare(recipe=recipe)
 
 
 @pytest.fixture(scope="session")
-def saved_lab(request: pytest.FixtureRequest) -> Lab:
+def saved_lab(pytestconfig: pytest.Config) -> Lab:
     """The saved machine that every guest starts from."""
-    problem = request.config.stash.get(PROBLEM, None)
-    if problem is not None:
-        raise problem
-    return prepare()
+    return _saved(pytestconfig, CARD)
+
+
+@pytest.fixture(scope="session")
+def saved_runtimes(pytestconfig: pytest.Config) -> Lab:
+    """The same with Debian 12's runtimes: podman 4, containerd 1.6."""
+    return _saved(pytestconfig, RUNTIMES)
+
+
+@pytest.fixture(scope="session")
+def saved_trixie(pytestconfig: pytest.Config) -> Lab:
+    """The same with Debian 13's podman 5."""
+    return _saved(pytestconfig, TRIXIE)
+
+
+@pytest.fixture(scope="session")
+def saved_newest(pytestconfig: pytest.Config) -> Lab:
+    """The same with the archive's newest containerd; no test of `make test` asks for it."""
+    return _saved(pytestconfig, NEWEST)
+
+
+@pytest.fixture(scope="session")
+def saved_kubernetes(pytestconfig: pytest.Config) -> Lab:
+    """The same with what a node of Kubernetes runs; no test of `make test` asks for it."""
+    return _saved(pytestconfig, KUBERNETES)
 
 
 @pytest.fixture(scope="session")
@@ -90,8 +130,9 @@ def lab_module(saved_lab: Lab, lab_share: Path | None) -> Iterator[Vm]:
 class Nodes:
     """One guest with seven VFs on each port for the tests of a file; a new one after a test that left a trace."""
 
-    def __init__(self, saved: Lab) -> None:
+    def __init__(self, saved: Lab, *, installed: bool = False) -> None:
         self._saved = saved
+        self._installed = installed
         self._vm: Vm | None = None
         self._first: tuple[Node, dict[str, dict[str, Any]]] | None = None
 
@@ -102,18 +143,20 @@ class Nodes:
                 self._first = self._make()
             except LabError as problem:
                 again.told.append(f"a guest that was just restored\n{problem}")
-                self.stop()
+                self.close()
                 self._first = self._make()
         return self._first
 
     def _make(self) -> tuple[Node, dict[str, dict[str, Any]]]:
         """Nothing of the product runs before it is there."""
-        self._vm = self._saved.restore(bundle.directory())
+        self._vm = self._saved.restore(bundle.installed() if self._installed else bundle.directory())
         node = Node(self._vm)
+        if self._installed:
+            node.lay_out()
         node.create_vfs(7)
         return node, node.card()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         if self._vm is not None:
             self._vm.stop()
         self._vm = self._first = None
@@ -121,26 +164,65 @@ class Nodes:
 
 @pytest.fixture(scope="module")
 def nodes(saved_lab: Lab) -> Iterator[Nodes]:
-    nodes = Nodes(saved_lab)
-    yield nodes
-    nodes.stop()
+    with contextlib.closing(Nodes(saved_lab)) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def runtimes_nodes(saved_runtimes: Lab) -> Iterator[Nodes]:
+    with contextlib.closing(Nodes(saved_runtimes, installed=True)) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def trixie_nodes(saved_trixie: Lab) -> Iterator[Nodes]:
+    with contextlib.closing(Nodes(saved_trixie, installed=True)) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="module")
+def newest_nodes(saved_newest: Lab) -> Iterator[Nodes]:
+    with contextlib.closing(Nodes(saved_newest, installed=True)) as nodes:
+        yield nodes
 
 
 @pytest.fixture
 def node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
     """A node with 14 VFs; every test ends with the card as it was and without claims, Records and leases."""
+    yield from _node(nodes, request)
+
+
+@pytest.fixture
+def runtimes_node(runtimes_nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """The same with Debian 12's runtimes, and the bundle installed where they look."""
+    yield from _node(runtimes_nodes, request)
+
+
+@pytest.fixture
+def trixie_node(trixie_nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """The same with Debian 13's."""
+    yield from _node(trixie_nodes, request)
+
+
+@pytest.fixture
+def newest_node(newest_nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """The same with the newest containerd."""
+    yield from _node(newest_nodes, request)
+
+
+def _node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
     try:
         node, before = nodes.node()
         yield node
         if not request.node.stash.get(FAILED, False):
-            node.clear()
-            assert changes(before, node.card()) == []
-            assert node.state_files() == []
+            card, files = node.end()
+            assert changes(before, card) == []
+            assert files == []
     except BaseException:
-        nodes.stop()
+        nodes.close()
         raise
     if request.node.stash.get(FAILED, False):
-        nodes.stop()
+        nodes.close()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -150,7 +232,7 @@ def pytest_runtest_makereport(
     """Show what the guest's console said beside a failure."""
     report = yield
     item.stash[FAILED] = item.stash.get(FAILED, False) or report.failed
-    for name in ("lab", "lab_module", "node"):
+    for name in GUESTS:
         vm = getattr(item, "funcargs", {}).get(name)
         vm = vm.vm if isinstance(vm, Node) else vm
         if isinstance(vm, Vm) and report.failed and report.when == "call":

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from .channel import Agent, Message, NoAnswer
+from .costs import Cost
 from .errors import CommandFailed, GuestStalled, LabError
 
 GRACE_S = 15  # an emulated guest may be slow to say that a command timed out
 AWAKE_S = 20  # each processor sleeps for a millisecond
+STUCK = "udevd has something in its queue, and does nothing"
 Command = str | Sequence[str]
 
 
@@ -40,14 +42,16 @@ class Running:
         self._future = future
         self._timeout_s = timeout_s
         self._check = check
+        self._cost = guest.cost(self._command)
 
     def wait(self) -> Done:
         """Wait for its end."""
         answer = self._guest.answer_to(self._command, self._future, self._timeout_s + GRACE_S)
+        self._cost.end()
         done = Done(answer["returncode"], _text(answer["stdout"]), _text(answer["stderr"]))
         if answer.get("timed_out"):
             if self._guest.udev_is_stuck():
-                raise GuestStalled(f"{self._command}: udevd has something in its queue, and does nothing")
+                raise GuestStalled(f"{self._command}: {STUCK}")
             raise self._guest.error(
                 f"{self._command}: no end within {self._timeout_s:g} s", done.stdout + done.stderr
             )
@@ -118,6 +122,13 @@ class Guest:
         """Read a file of the guest."""
         return base64.b64decode(self._ask("get", path=path)["content"])
 
+    def clear(self, directories: Sequence[str]) -> tuple[Any, list[str]]:
+        """End every netns that has a name; then `ip -j -d link`, and the files in directories."""
+        answer = self._ask("clear", directories=list(directories))
+        if not answer["settled"]:
+            raise GuestStalled(STUCK) if self.udev_is_stuck() else self.error("udev has not settled in 45 s")
+        return json.loads(_text(answer["links"])), list(answer["files"])
+
     def shell(self, rows: int, columns: int, term: str) -> tuple[socket.socket, Future[Message]]:
         """Start a login shell; gives its terminal, and the future that ends with it."""
         if self._shell is None:
@@ -171,9 +182,16 @@ class Guest:
             raise GuestStalled("the guest stands still")
         return self._agent
 
+    def cost(self, what: str) -> Cost:
+        """Of what it is asked, from now on."""
+        raise NotImplementedError
+
     def _ask(self, op: str, timeout_s: float = 60, **arguments: object) -> Message:
         named = f"{op} {arguments['path']}" if "path" in arguments else op
-        return self.answer_to(named, self._live_agent().send(op, **arguments), timeout_s)
+        cost = self.cost(named)
+        answer = self.answer_to(named, self._live_agent().send(op, **arguments), timeout_s)
+        cost.end()
+        return answer
 
 
 def _text(encoded: str) -> str:

@@ -1,6 +1,6 @@
-"""Recipes of the guest: kernel, cnitool and root file system, from this machine's own distribution.
+"""How the parts of a guest are made: kernel, cnitool and root file system, of packages of the machine's own mirror.
 
-plan.py names what these make by a hash of this file: any change here makes the guest anew (a minute).
+plan.py names what these make by a hash of this file: any change here makes all guests anew (a minute each).
 """
 
 from __future__ import annotations
@@ -10,20 +10,13 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from . import kernel, tools
+from . import containers, kernel, tools
 from .apt import Apt
+from .recipes import Recipe
 
-PACKAGES = (
-    *("busybox-static", "kmod", "mawk", "mount", "procps", "udev", "util-linux"),
-    *("ethtool", "iproute2", "iputils-ping", "less", "pciutils", "python3", "strace", "tcpdump"),
-    "containernetworking-plugins",
-    "dpdk",  # its dpdk-devbind.py, the second opinion on `sriovctl status --devices`
-    "bubblewrap",
-)
 # dpdk-testpmd is in the first, which wants the second, headers and all drivers (60 MiB); the driver of VFs is recommended
 TESTPMD, HEADERS, VF_DRIVER = "dpdk-dev", "libdpdk-dev", "librte-net-e1000-"
 GO_PACKAGES = ("golang-go", "golang-github-appc-cni-dev")
-STATE_DISK_MIB = 256
 
 
 def build_kernel(apt: Callable[[], Apt], directory: Path) -> None:
@@ -74,12 +67,17 @@ def _mend_links(tree: Path) -> None:
             path.symlink_to(target)
 
 
-def build_root(apt: Callable[[], Apt], kernel_dir: Path, cnitool: Path, directory: Path) -> None:
+def build_root(
+    apt: Callable[[], Apt], recipe: Recipe, kernel_dir: Path, cnitool: Path, directory: Path
+) -> None:
     """Make the guest's root file system and what boots it."""
     root = directory / "tree"
     release = (kernel_dir / "release").read_text()
-    bootstrap(apt(), root, testpmd_needs(apt()))
-    take_testpmd(apt(), directory / "debs", root)
+    bootstrap(apt(), root, recipe.suite, (*recipe.packages, *(testpmd_needs(apt()) if recipe.dpdk else ())))
+    if recipe.dpdk:
+        take_testpmd(apt(), directory / "debs", root)
+    if recipe.containers:
+        containers.fill(apt(), root, directory / "sources")
     kernel.take_modules(kernel_dir / "root", root, release)
     (root / "usr/local/bin").mkdir(parents=True, exist_ok=True)
     shutil.copy2(cnitool / "cnitool", root / "usr/local/bin/cnitool")
@@ -91,7 +89,7 @@ def build_root(apt: Callable[[], Apt], kernel_dir: Path, cnitool: Path, director
     shutil.rmtree(root)
     shutil.copy2(kernel_dir / "vmlinux", directory / "vmlinux")
     (directory / "release").write_text(release)
-    format_state_disk(directory / "state.ext4")
+    format_state_disk(directory / "state.ext4", recipe.disk_mib)
 
 
 def keep_boot_parts(root: Path, release: str, boot: Path) -> None:
@@ -103,10 +101,10 @@ def keep_boot_parts(root: Path, release: str, boot: Path) -> None:
         shutil.copy2(module, boot / f"{number:02}-{module.name}")
 
 
-def format_state_disk(disk: Path) -> None:
+def format_state_disk(disk: Path, size_mib: int) -> None:
     """Make the empty disk of which every guest gets a copy."""
     with disk.open("wb") as handle:
-        handle.truncate(STATE_DISK_MIB << 20)
+        handle.truncate(size_mib << 20)
     tools.must(("mkfs.ext4", "-q", "-F", "-L", "state", disk))
 
 
@@ -124,7 +122,7 @@ def take_testpmd(apt: Apt, debs: Path, root: Path) -> None:
     shutil.rmtree(debs)
 
 
-def bootstrap(apt: Apt, root: Path, more: Iterable[str]) -> None:
+def bootstrap(apt: Apt, root: Path, suite: str, packages: Iterable[str]) -> None:
     """Unpack a small distribution. The machine's proxy and other download settings hold here, too."""
     acquire = [
         line for line in tools.output("apt-config", "dump").splitlines() if line.startswith("Acquire::")
@@ -135,8 +133,8 @@ def bootstrap(apt: Apt, root: Path, more: Iterable[str]) -> None:
     without = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
     argv = [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=essential", f"--aptopt={options}",
-        f"--include={','.join((*PACKAGES, *more))}", *(f"--dpkgopt=path-exclude={path}" for path in without),
-        apt.suite.codename, str(root), str(apt.sources),
+        f"--include={','.join(packages)}", *(f"--dpkgopt=path-exclude={path}" for path in without),
+        suite or apt.suite.codename, str(root), str(apt.sources_of(suite)),
     ]  # fmt: skip
     tools.must((*tools.CONTAINED, *argv))
     for unused in ("var/cache/apt", "var/lib/apt", "etc/apt"):

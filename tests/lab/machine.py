@@ -10,7 +10,6 @@ from pathlib import Path
 
 from .plan import Image
 
-MEMORY_MIB = 1024
 CPUS = 2
 MAC = "52:54:00:5e:00:0{port}"  # locally administered
 # la57 costs TCG a fifth level at every page walk; nothing in the guest needs it
@@ -35,7 +34,7 @@ def argv(qemu: str, image: Image, accelerator: str, wiring: Wiring) -> list[str]
     """The command line that boots `image`."""
     return [
         qemu, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-        "-name", "cni-sriov-lab", *_board(accelerator),
+        "-name", "cni-sriov-lab", *_board(accelerator, image.memory_mib),
         "-kernel", str(image.vmlinux), "-initrd", str(image.initramfs), "-append", CMDLINE,
         *_disks(image, wiring), *_control(wiring), *_card(),
     ]  # fmt: skip
@@ -46,12 +45,12 @@ def incoming(snapshot: Path) -> list[str]:
     return ["-incoming", f"file:{snapshot}"]
 
 
-def _board(accelerator: str) -> list[str]:
+def _board(accelerator: str, memory_mib: int) -> list[str]:
     # interrupt remapping needs the split irqchip under KVM; TCG has no other
     machine = "q35,accel=kvm,kernel-irqchip=split" if accelerator == "kvm" else "q35,accel=tcg"
     return [
         "-machine", machine, "-cpu", "host" if accelerator == "kvm" else TCG_CPU,
-        "-smp", str(CPUS), "-m", str(MEMORY_MIB),
+        "-smp", str(CPUS), "-m", str(memory_mib),
         "-device", "intel-iommu,intremap=on,caching-mode=on",
         "-device", "virtio-rng-pci",
     ]  # fmt: skip

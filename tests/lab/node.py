@@ -18,6 +18,12 @@ from .vm import PORTS, Vm
 PLUGIN_DIR = "/mnt/host/cni-sriov"
 PLUGIN = f"{PLUGIN_DIR}/sriov"
 CNI_PATH = "/opt/cni/bin:/usr/lib/cni"
+LAY_OUT = """
+set -e
+cd /mnt/host/installed
+for home in $(find . -type d -name .cni-sriov); do mkdir -p /$home; mount --bind $home /$home; done
+tar -c --exclude=.cni-sriov . | tar -x --no-overwrite-dir -C /
+"""
 STATE_DIRS = "/run/cni-sriov/claims /var/lib/cni/sriov /var/lib/cni/host-subnet"
 MOVING = checker.MOVING - {"inet6_addr_gen_mode"}  # which a VF gets back
 ZERO_MAC = "00:00:00:00:00:00"
@@ -42,6 +48,20 @@ def changes(before: dict[str, dict[str, Any]], after: dict[str, dict[str, Any]])
         for key in sorted(before.get(pci, {}).keys() | after.get(pci, {}).keys())
         if before.get(pci, {}).get(key) != after.get(pci, {}).get(key)
     ]
+
+
+def _by_device(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {entry.get("parentdev", entry["ifname"]): entry for entry in entries}
+
+
+def _card(links: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found = {}
+    for pci, entry in _by_device(links).items():
+        if pci.startswith("0000:"):
+            found[pci] = {key: value for key, value in entry.items() if key not in MOVING}
+            found[pci] |= {f"vf {vf['vf']}": vf for vf in found[pci].pop("vfinfo_list", [])}
+            found[pci]["flags"] = sorted(set(entry["flags"]) - {"LOWER_UP", "NO-CARRIER"})
+    return found
 
 
 class Reply:
@@ -85,9 +105,18 @@ class Node:
         links = "".join(f"ln -sfn {PLUGIN} /opt/cni/bin/{name};" for name in ("sriov", "host-subnet"))
         self.vm.run(f"mkdir -p /opt/cni/bin; {links}")
 
+    def lay_out(self) -> None:
+        """The tree of tests/bundle.py's `installed` over the root: each version's directory by a mount, the rest copied."""
+        self.vm.run(LAY_OUT)
+
     def clear(self) -> None:
         """End every netns that a test made: VFs still in there come home."""
         self.vm.run("for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done; udevadm settle")
+
+    def end(self) -> tuple[dict[str, dict[str, Any]], list[str]]:
+        """`clear`, `card` and `state_files` in one."""
+        links, files = self.vm.clear(STATE_DIRS.split())
+        return _card(links), files
 
     def create_vfs(self, count: int = 7, ports: tuple[str, ...] = PORTS) -> None:
         """By sysfs alone, then wait until udev has named them and the PF has heard from each.
@@ -143,18 +172,11 @@ class Node:
 
     def links(self, netns: str = "") -> dict[str, dict[str, Any]]:
         """`ip -j -d link` of a netns, by the PCI address of the device (by name where there is none)."""
-        entries = self.vm.json(f"ip {'-n ' + netns if netns else ''} -j -d link show")
-        return {entry.get("parentdev", entry["ifname"]): entry for entry in entries}
+        return _by_device(self.vm.json(f"ip {'-n ' + netns if netns else ''} -j -d link show"))
 
     def card(self) -> dict[str, dict[str, Any]]:
         """All that `ip -j -d link` tells of PFs and VFs in the host, but for counters and what moves by itself."""
-        found = {}
-        for pci, entry in self.links().items():
-            if pci.startswith("0000:"):
-                found[pci] = {key: value for key, value in entry.items() if key not in MOVING}
-                found[pci] |= {f"vf {vf['vf']}": vf for vf in found[pci].pop("vfinfo_list", [])}
-                found[pci]["flags"] = sorted(set(entry["flags"]) - {"LOWER_UP", "NO-CARRIER"})
-        return found
+        return _card(self.vm.json("ip -j -d link show"))
 
     def vfs(self, port: str) -> list[dict[str, Any]]:
         """The PF's view of its VFs."""

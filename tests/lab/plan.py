@@ -1,4 +1,4 @@
-"""What the guest consists of, and under which names it is in the cache.
+"""What a guest consists of, and under which names it is in the cache.
 
 A name is a hash of the recipe (the source that makes the thing), so a changed recipe is another thing.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from . import cache, image, initramfs
 from .apt import Apt, Suite
 from .errors import LabError
+from .recipes import CARD, Recipe
 
 HERE = Path(__file__).parent
 
@@ -27,6 +28,7 @@ class Image:
     vmlinux: Path
     initramfs: Path
     state_disk: Path
+    memory_mib: int
 
 
 @functools.cache
@@ -36,9 +38,10 @@ def _recipe(*names: str) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """The names all parts of the guest will have, known before anything is built."""
+    """The names all parts of a guest will have, known before anything is built."""
 
     suite: Suite
+    recipe: Recipe = CARD
 
     @property
     def kernel(self) -> str:
@@ -53,26 +56,31 @@ class Plan:
     @property
     def root(self) -> str:
         """Everything that goes into the root file system."""
-        return cache.key_of(self.kernel, self.cnitool, _recipe("image.py", "kernel.py"))
+        sources = ["image.py", "kernel.py", *(["containers.py"] if self.recipe.containers else [])]
+        return cache.key_of(self.kernel, self.cnitool, repr(self.recipe), _recipe(*sources))
 
     @property
     def initramfs(self) -> str:
         """The root's boot parts, and the guest's programs."""
         return cache.key_of(self.root, _recipe("initramfs.py", "inside/init", "inside/agent.py"))
 
+    def kind(self, part: str) -> str:
+        """The directory of the cache for that part of this guest, and of what it was before."""
+        return part if self.recipe == CARD else f"{part}-{self.recipe.name}"
+
     def keys(self) -> dict[str, str]:
         """Kind and name of each thing in the cache."""
         return {
             "kernel": self.kernel,
             "cnitool": self.cnitool,
-            "root": self.root,
-            "initramfs": self.initramfs,
+            self.kind("root"): self.root,
+            self.kind("initramfs"): self.initramfs,
         }
 
     def find(self) -> Image | None:
         """The finished guest, if all of it is in the cache."""
-        root = cache.cache_dir() / "root" / self.root
-        boot = cache.cache_dir() / "initramfs" / self.initramfs
+        root = cache.cache_dir() / self.kind("root") / self.root
+        boot = cache.cache_dir() / self.kind("initramfs") / self.initramfs
         if not (root.exists() and boot.exists()):
             return None
         release = (root / "release").read_text()
@@ -83,6 +91,7 @@ class Plan:
             root / "vmlinux",
             boot / "initramfs",
             root / "state.ext4",
+            self.recipe.memory_mib,
         )
 
     def build_kernel(self, apt: Callable[[], Apt]) -> Path:
@@ -96,12 +105,14 @@ class Plan:
     def build_root(self, apt: Callable[[], Apt]) -> Path:
         """Ensure the root file system, after what goes into it."""
         parts = (self.build_kernel(apt), self.build_cnitool(apt))
-        return cache.ensure("root", self.root, functools.partial(image.build_root, apt, *parts))
+        build = functools.partial(image.build_root, apt, self.recipe, *parts)
+        return cache.ensure(self.kind("root"), self.root, build)
 
     def build(self, apt: Callable[[], Apt]) -> Image:
         """Ensure the whole guest."""
         root = self.build_root(apt)
-        cache.ensure("initramfs", self.initramfs, functools.partial(initramfs.build_initramfs, root))
+        build = functools.partial(initramfs.build_initramfs, root)
+        cache.ensure(self.kind("initramfs"), self.initramfs, build)
         found = self.find()
         if found is None:
             raise LabError("the guest was built but is not in the cache")

@@ -18,6 +18,7 @@ from . import cache, host, machine
 from .apt import private_apt, this_suite
 from .errors import LabError
 from .plan import Image, Plan
+from .recipes import CARD, Recipe
 from .vm import Vm
 
 KVM_TIMEOUT_S = 30
@@ -50,34 +51,34 @@ def silent(_title: str) -> Iterator[Note]:
     yield lambda _note: None
 
 
-def find() -> Lab | None:
-    """The lab, if nothing has to be built."""
-    plan = Plan(this_suite())
+def find(recipe: Recipe = CARD) -> Lab | None:
+    """The lab with that guest, if nothing has to be built."""
+    plan = Plan(this_suite(), recipe)
     image = plan.find()
     if image is None or host.missing():
         return None
     accelerator = known_accelerator()
     if accelerator is None:
         return None
-    snapshot = cache.cache_dir() / "snapshot" / snapshot_key(image, accelerator)
+    snapshot = cache.cache_dir() / plan.kind("snapshot") / snapshot_key(image, accelerator)
     return Lab(image, accelerator, snapshot / "machine") if snapshot.exists() else None
 
 
-def prepare(stage: Stage = silent) -> Lab:
-    """The lab, built as far as it is not in the cache."""
-    found = find()
+def prepare(stage: Stage = silent, recipe: Recipe = CARD) -> Lab:
+    """The lab with that guest, built as far as it is not in the cache."""
+    found = find(recipe)
     if found is not None:
         return found
-    plan = Plan(this_suite())
+    plan = Plan(this_suite(), recipe)
     image = _build_image(plan, stage)
     with stage("accelerator") as note:
         accelerator = known_accelerator() or _probe(image, note)
         note({"kvm": "KVM", "tcg": "TCG, software emulation"}[accelerator])
     key = snapshot_key(image, accelerator)
     with stage("boot and save") as note:
-        directory = cache.ensure("snapshot", key, partial(_build_snapshot, image, accelerator))
+        directory = cache.ensure(plan.kind("snapshot"), key, partial(_build_snapshot, image, accelerator))
         note(f"{(directory / 'machine').stat().st_size >> 20} MiB, restored by each test")
-    for kind, used in (*plan.keys().items(), ("snapshot", key)):
+    for kind, used in (*plan.keys().items(), (plan.kind("snapshot"), key)):
         cache.forget_old(kind, used)
     return Lab(image, accelerator, directory / "machine")
 
@@ -97,11 +98,10 @@ def _build_image(plan: Plan, stage: Stage) -> Image:
     with stage("cnitool") as note:
         plan.build_cnitool(apt)
         note("by the distribution's Go")
-    with stage("guest root") as note:
+    with stage(f"guest {plan.recipe.name}") as note:
         root = plan.build_root(apt)
-        note(
-            f"{plan.suite.distribution} {plan.suite.codename}, {(root / 'root.squashfs').stat().st_size >> 20} MiB"
-        )
+        suite = plan.recipe.suite or plan.suite.codename
+        note(f"{plan.suite.distribution} {suite}, {(root / 'root.squashfs').stat().st_size >> 20} MiB")
     return plan.build(apt)
 
 

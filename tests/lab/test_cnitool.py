@@ -6,6 +6,7 @@ cnitool is the distribution's (libcni 1.1.2 on Debian 12): what later ones read 
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -81,14 +82,15 @@ BAD: list[tuple[str, str, Any]] = [
 
 def put(node: Node, suffix: str, document: Any, directory: str = DIRECTORY) -> None:
     """The one file of its directory."""
-    node.vm.run(f"rm -rf {directory}; mkdir -p {directory}")
+    if directory == DIRECTORY:
+        node.vm.run(f"rm -rf {directory}")
     text = document if isinstance(document, str) else json.dumps(document)
     node.vm.put(f"{directory}/10-x.{suffix}", text)
 
 
-def cnitool(node: Node, verb: str, directory: str = DIRECTORY, **env: str) -> Done:
+def cnitool(node: Node, verb: str, directory: str = DIRECTORY, netns: str = "c1", **env: str) -> Done:
     given = {"CNI_PATH": f"{PLUGIN_DIR}:/usr/lib/cni", "NETCONFPATH": directory} | env
-    return node.vm.run(f"cnitool {verb} fast /run/netns/c1", env=given, check=False)
+    return node.vm.run(["cnitool", verb, "fast", f"/run/netns/{netns}"], env=given, check=False)
 
 
 def refused(node: Node, directory: str) -> dict[str, list[str]]:
@@ -101,25 +103,43 @@ def refused(node: Node, directory: str) -> dict[str, list[str]]:
     return said
 
 
+Row = tuple[int, str, str, Any, bool]  # its number; what, the file's ending, its document; whether it is good
+
+
+def judged(node: Node, netns: str, row: Row, errors: list[str]) -> list[str]:
+    """Where `validate` and cnitool do not agree with the row. What was attached is detached again."""
+    number, what, _, _, good = row
+    directory = f"{DIRECTORY}/{number:02}"
+    added = cnitool(node, "add", directory, netns)
+    found = []
+    if (errors == [], added.returncode == 0) != (good, good):
+        found.append(f"{what}: validate {errors} cnitool {added.stdout} {added.stderr}")
+    if added.returncode == 0:
+        deleted = cnitool(node, "del", directory, netns)
+        found += [f"{what}: {deleted.stderr}"] if deleted.returncode else []
+    return found
+
+
 def test_validate_says_what_cnitool_will_do(node: Node) -> None:
-    """One guest and one `validate` for all: what was attached is detached again, and what was refused left nothing."""
-    node.add_netns("c1")
-    rows = [(*row, True) for row in GOOD] + [(*row, False) for row in BAD]
-    for number, (_, suffix, document, _) in enumerate(rows):
+    """One `validate` for all, and two containers, each with every second row: the guest has two processors."""
+    pods = ("c1", "c2")
+    node.add_netns(*pods)
+    rows = [(number, *row, number < len(GOOD)) for number, row in enumerate([*GOOD, *BAD])]
+    for number, _, suffix, document, _ in rows:
         put(node, suffix, document, f"{DIRECTORY}/{number:02}")
     node.vm.run(
         f"cd {DIRECTORY}; mkdir all; for n in ??; do for f in $n/*; do cp $f all/$n.${{f##*.}}; done; done"
     )
     said = refused(node, f"{DIRECTORY}/all")
-    wrong = []
-    for number, (what, suffix, _, good) in enumerate(rows):
-        directory, errors = f"{DIRECTORY}/{number:02}", said.get(f"{number:02}.{suffix}", [])
-        added = cnitool(node, "add", directory)
-        if (errors == [], added.returncode == 0) != (good, good):
-            wrong.append(f"{what}: validate {errors} cnitool {added.stdout} {added.stderr}")
-        if added.returncode == 0:
-            deleted = cnitool(node, "del", directory)
-            wrong += [f"{what}: {deleted.stderr}"] if deleted.returncode else []
+
+    def side(pod: str) -> list[str]:
+        mine = rows[pods.index(pod) :: len(pods)]
+        return [
+            line for row in mine for line in judged(node, pod, row, said.get(f"{row[0]:02}.{row[2]}", []))
+        ]
+
+    with ThreadPoolExecutor(len(pods)) as threads:
+        wrong = [line for lines in threads.map(side, pods) for line in lines]
     node.vm.run(f"rm -rf /var/lib/cni/results {DIRECTORY}")
     assert wrong == []
     assert node.state_files() == []
@@ -137,6 +157,7 @@ def test_a_conf_without_a_version_is_attached_and_detached(node: Node) -> None:
     assert node.links("c1")["0000:01:10.0"]["ifname"] == "eth0"
     deleted = cnitool(node, "del")
     assert deleted.returncode == 0, deleted.stderr
+    assert (added.stderr, deleted.stderr) == ("", ""), "nobody asked"
     node.vm.run("rm -rf /var/lib/cni/results")
 
 
@@ -150,5 +171,5 @@ def test_cni_args_that_come_twice_are_read_as_skel_reads_them(node: Node) -> Non
     assert node.addresses("c1", "eth0") == ["10.10.7.7/24"], "the last one wins"
     for verb in ("check", "del"):
         done = cnitool(node, verb, CNI_ARGS=TWICE)
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
     node.vm.run("rm -rf /var/lib/cni/results")

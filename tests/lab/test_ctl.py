@@ -141,7 +141,13 @@ def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
         "netdev": link["ifname"],
         "mac": link["address"],
         "vlan": card.vf(PORTS[0], 0)["vlan_list"][0]["vlan"],
-        "owner": {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": "/run/netns/c1"},
+        "owner": {
+            "containerID": "c1",
+            "ifname": "net1",
+            "network": "fast",
+            "netns": "/run/netns/c1",
+            "pod": "",
+        },
         "leases": [
             {"subnet": str(ip_interface(address).network), "address": address, "gateway": gateways[address]}
             for address in added.addresses

@@ -91,7 +91,7 @@ def test_a_vf_that_somebody_uses_is_not_taken(node: Node) -> None:
         "ip link set enp1s0f0v4 up"
     )
 
-    added = node.cni("ADD", CONF)
+    added = node.cni("ADD", CONF | {"logLevel": "debug"})
 
     assert added.code == 0, added.text
     assert "0000:01:11.0" in node.links("c1"), "UP alone is not busy"

@@ -19,6 +19,7 @@ from typing import Self
 
 from . import cache, host, machine
 from .channel import Agent, Message, Monitor
+from .costs import Cost
 from .errors import LabError
 from .guest import Guest
 from .plan import Image
@@ -60,8 +61,12 @@ class Vm(Guest):
             raise LabError("the VM is not running")
         return self._qemu.pid
 
+    def cost(self, what: str) -> Cost:
+        return Cost(what, self._qemu.pid if self._qemu is not None else 0)
+
     def boot(self, timeout_s: float = BOOT_TIMEOUT_S, *, wake: bool = True) -> None:
         """Boot for real, until the agent answers and udev has named the ports."""
+        cost = Cost("(boot)", 0)
         deadline = time.monotonic() + timeout_s
         self._start([], timeout_s)
         hello = self._meet(deadline - time.monotonic())
@@ -71,9 +76,12 @@ class Vm(Guest):
             )
         if wake:
             self._wake()
+        cost.pid = self.pid
+        cost.end()
 
     def restore(self, snapshot: Path) -> None:
         """Go on where the saved machine was stopped; it then gets its own time, randomness and disk."""
+        cost = Cost("(restore)", 0)
         self._start(machine.incoming(snapshot))
         deadline = time.monotonic() + BOOT_TIMEOUT_S
         while self._call_monitor("query-status")["status"] == "inmigrate":
@@ -83,6 +91,8 @@ class Vm(Guest):
         self._call_monitor("cont")
         self._meet(BOOT_TIMEOUT_S)
         self._wake()
+        cost.pid = self.pid
+        cost.end()
 
     def save(self, snapshot: Path) -> None:
         """Write the machine to a file and stop it. It must not have mounted the host's directory (9p)."""

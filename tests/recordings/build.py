@@ -20,7 +20,9 @@ _PLAIN = 100_000  # bytes
 
 
 def names() -> list[str]:
-    return sorted(path.name.partition(".")[0] for path in HERE.glob("*.json*"))
+    """Of nodes; what podman told a plugin (netavark-calls.jsonl) is another kind."""
+    found = [path for ending in ("json", "json.gz") for path in HERE.glob(f"*.{ending}")]
+    return sorted(path.name.partition(".")[0] for path in found)
 
 
 def path_of(name: str) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,17 @@ def test_each_goal_finds_its_number() -> None:
     ]
 
 
+def test_a_peer_that_runs_on_the_card_alone_is_compared_there() -> None:
+    """A PF of the rig tells nothing of its VFs, and sriov-cni insists on it."""
+    on_card = {"ours/ADD": walls(300, 300), "peer/ADD": walls(1000, 600)}
+    found = {"alone": {"ours/ADD": walls(30)}, "card": {"samples": on_card}}
+
+    judged = {goal.what: goals.judge(goal, found) for goal in goals.GOALS}
+
+    assert judged["ADD / PEER_SRIOV"] == ("0.40x", "met")
+    assert judged["DEL / PEER_SRIOV"] == ("-", "not measured")
+
+
 def test_a_plugin_that_tells_nothing_is_split_by_what_it_does_without() -> None:
     samples = {
         "go version/VERSION": walls(4, 5, 6),
@@ -154,3 +167,22 @@ def test_the_peer_gets_our_conf_with_host_local() -> None:
     }
     assert (asked["ipam"]["type"], ours["ipam"]["type"]) == ("host-local", "host-subnet")
     assert theirs.env["CNI_NETNS"] == mine.env["CNI_NETNS"]
+
+
+def test_the_guest_runs_what_measures_by_itself(tmp_path: Path) -> None:
+    """It has no checkout: the file is put there alone (tests/bench/card.py)."""
+    shutil.copy(str(measure.__file__), tmp_path)
+
+    done = subprocess.run(
+        [
+            "/usr/bin/python3",
+            "-I",
+            "-S",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import measure",
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -29,7 +29,18 @@ from tests.world import World
 CONFIGURATION = "docs/configuration.md"
 PROVISIONING = "docs/provisioning.md"
 HOST = "json: host"
-RUNS = {"runs: here", "runs: lab", "runs: lab host"}
+RUNS = {
+    "runs: here",
+    "runs: lab",
+    "runs: lab host",
+    "runs: lab containerd",
+    "runs: lab containerd full",
+    "runs: lab podman 4",
+    "runs: lab podman 5",
+    "runs: lab packages",
+    "runs: lab packages image",
+    "runs: lab kubernetes",
+}
 BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
 LANGUAGES = {*COMMANDS, "json", "text"}
 SECTIONS = ["Context", "Decision", "Alternatives", "Consequences", "Numbers"]
@@ -205,6 +216,15 @@ def test_every_make_target_that_is_named_exists(page: str) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert set(spans) - targets == set()
+
+
+def test_what_is_too_long_for_ci_is_listed_with_its_last_result() -> None:
+    """A row of docs/testing.md for each lab-NAME of the Makefile, but for the one that runs them all: command, what, last run."""
+    targets = re.findall(r"^(lab-[a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    rows = {row[0]: row[2] for row in table_rows("docs/testing.md") if row[0].startswith("`make lab-")}
+
+    assert rows.keys() == {f"`make {name}`" for name in targets} - {"`make lab-all`"}
+    assert [name for name, last in rows.items() if not re.match(r"20\d\d-\d\d-\d\d[,:]", last)] == []
 
 
 @by_place(COMMAND_BLOCKS)

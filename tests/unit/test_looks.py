@@ -41,9 +41,9 @@ REASONED = {
     "ctl/unclear.py:_interfaces": WORSE,
     "ctl/validate.py:run": NOTHING_TAKEN,
     "ctl/vfs.py:_put_back": TOLD,
-    "doors/cni.py:_is_real_root": TRIED_AGAIN,
-    "doors/cni.py:_say": ONLY_OUTPUT,
-    "doors/cni.py:_settle_files": TRIED_AGAIN,
+    "doors/calls.py:_is_real_root": TRIED_AGAIN,
+    "doors/stdio.py:say": ONLY_OUTPUT,
+    "doors/stdio.py:settle_files": TRIED_AGAIN,
     "doors/times.py:start.tell": ONLY_OUTPUT,
     "kernel/living.py:_net_directory": WORSE,
     "kernel/living.py:blind_spot": WORSE,
@@ -132,7 +132,7 @@ def _judges(handler: ast.ExceptHandler) -> bool:
 
 
 def _asks(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id in {"is_gone", "is_passing"}
+    return isinstance(node, ast.Name) and node.id in {"is_gone", "has_ended", "is_passing"}
 
 
 def _is_path(node: ast.Attribute) -> bool:

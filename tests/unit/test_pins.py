@@ -14,6 +14,7 @@ ASKED = [
     *PROJECT["dependencies"],
     *PROJECT["optional-dependencies"]["dev"],
     *PROJECT["optional-dependencies"]["bench"],
+    *PROJECT["optional-dependencies"]["dist"],
 ]
 LINES = [
     line for line in (ROOT / "build" / "constraints.txt").read_text().splitlines() if not line.startswith("#")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOPS = ("build", "cni_sriov", "conf", "docs", "tests")
-# of containernetworking/cni; of DPDK
-NOT_OURS = {"CONVENTIONS.md", "dpdk-devbind.py", "usertools/dpdk-devbind.py"}
+# of containernetworking/cni; a package of PyPI; of DPDK
+NOT_OURS = {"CONVENTIONS.md", "boolean.py", "dpdk-devbind.py", "usertools/dpdk-devbind.py"}
 NAME = re.compile(r"(?<![\w/.@-])(?:[\w.-]+/)*[\w-]+\.(?:py|md|json|conflist)\b")
 FACT = re.compile(r"kernels\.md (?:section )?(\d(?:\.\d+)?)(?:-(\d\.\d+))?")
 DECISION = re.compile(r"(?:docs/design/|ADR )(\d{4})")

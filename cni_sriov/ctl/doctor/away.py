@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from ...decide.facts_state import Away
 from ...kernel import holders
 from ...kernel.files import Files
@@ -12,8 +10,7 @@ from ...vf.host import Host
 from ...words.domain import Link
 from ...words.errors import BadNetns
 from ...words.failures import Failures
-
-_OF_PROCESS = re.compile(r"/proc/(\d+)/ns/net")
+from .. import keepers
 
 
 def find(host: Host, files: Files, lost: list[Away], failures: Failures) -> None:
@@ -30,7 +27,7 @@ def find(host: Host, files: Files, lost: list[Away], failures: Failures) -> None
                 one = todo.pop(link.parent_dev, None)
                 if one is not None:
                     one.netdev, one.path = link.ifname, _shown(paths)
-                    one.inside = [holders.named(files, pid) for pid in processes(paths)[:4]]
+                    one.inside = [holders.named(files, pid) for pid in keepers.processes(paths)[:4]]
         if not todo:
             return
     if closed.told:
@@ -59,8 +56,3 @@ def _open(host: Host, paths: list[str]) -> Netns | None:
 def _shown(paths: list[str]) -> str:
     """A mount's path lasts longer than a process, and one outside of /proc can be written."""
     return min(paths, key=lambda path: (path.startswith("/proc/"), len(path)))
-
-
-def processes(paths: list[str]) -> list[str]:
-    """The pids among what leads to a netns (kernel/living.py)."""
-    return [found[1] for path in paths if (found := _OF_PROCESS.fullmatch(path))]

@@ -78,7 +78,8 @@ def cni(files: Files, failures: Failures) -> list[Runtime]:
     ]
 
 
-def netavark(files: Files, failures: Failures) -> Podman | None:
+def netavark(files: Files, failures: Failures, bundle: str = "") -> Podman | None:
+    """`bundle`: the path of our own `sriov` on this node, "" = not known."""
     seen = settings.binary(files, "podman")
     if not seen:
         return None
@@ -91,7 +92,13 @@ def netavark(files: Files, failures: Failures) -> Podman | None:
         return None
     dirs = settings.texts(network.get("netavark_plugin_dirs", [])) or _NETAVARK_PLUGINS
     plugin = next((f"{one}/sriov" for one in dirs if files.has(f"{one}/sriov")), "")
-    return Podman(seen, version, told, dirs, plugin, conflists.netavark(files, failures, _NETAVARK_NETWORKS))
+    is_this = not (plugin and bundle) or _is_same(files, plugin, bundle)
+    networks = conflists.netavark(files, failures, _NETAVARK_NETWORKS)
+    return Podman(seen, version, told, dirs, plugin, is_this, networks)
+
+
+def _is_same(files: Files, plugin: str, bundle: str) -> bool:
+    return files.real(plugin) == files.real(bundle) or files.data(plugin) == files.data(bundle)
 
 
 def _version(files: Files) -> str:

@@ -46,7 +46,7 @@ def look(host: Host, files: Files, failures: Failures, bundle: str = "") -> Runt
         if len(failures.told) > before:
             _mark(found.runtimes, part)
     with failures.of(part="podman"):
-        found.podman = podman.netavark(files, failures)
+        found.podman = podman.netavark(files, failures, found.bundle)
     loaded: dict[tuple[str, bool], list[Network]] = {}
     for runtime in found.runtimes:
         which = runtime.conf_dir, runtime.name == "podman"

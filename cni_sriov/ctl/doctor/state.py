@@ -19,12 +19,10 @@ from ...words.failures import Failures
 from ...words.lease import LeaseDir
 from ...words.pci import is_userspace
 from ...words.record import Record
-from .. import baseline, gc, node, places, unreadable
+from .. import baseline, gc, keepers, node, places, unreadable
 from ..gc import Verdict
 from ..node import PfRow, VfRow
 from . import away
-
-_MOUNT_ELSEWHERE = "/proc/"
 
 
 def look(
@@ -119,7 +117,7 @@ def _held(host: Host, records: list[Record], verdicts: list[Verdict], failures: 
             record.status,
             _file(host, record, claimed),
             dead=dead.get(owner, ""),
-            mounts=_mounts(record, living),
+            mounts=keepers.mounts(record, living),
         )
         with failures.of(attachment=owner):
             if record.plane is not None and record.vf:
@@ -142,16 +140,6 @@ def _file(host: Host, record: Record, claimed: dict[str, str]) -> str:
     if record.vf in claimed or not record.vf:
         return host.ledger.claim_path(record)
     return f"{host.ledger.state_dir}/{record.attachment.filename}"
-
-
-def _mounts(record: Record, living: dict[int, list[str]]) -> list[str]:
-    """What keeps its netns, if that is mounts alone; those of another mount namespace only where there is no other. A
-    process that is shown to nobody may be in there. `ip netns` mounts its directory on itself, and each netns so twice.
-    """
-    paths = [*dict.fromkeys(living.get(record.netns_identity[-1], []) if record.netns_identity else [])]
-    if 0 in living or away.processes(paths):
-        return []
-    return [path for path in paths if not path.startswith(_MOUNT_ELSEWHERE)] or paths[:1]
 
 
 def _unleased(host: Host, record: Record) -> list[str]:

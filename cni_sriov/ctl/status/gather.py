@@ -23,7 +23,7 @@ from ...words.failures import Failures
 from ...words.lease import Lease
 from ...words.pci import is_userspace
 from ...words.record import Record
-from .. import node, unreadable
+from .. import keepers, node, unreadable
 from ..node import PfRow, VfRow
 from . import sections, taps
 from .facts import PfFacts, VfFacts
@@ -72,7 +72,16 @@ def look(host: Host, files: Files, naming: Naming | None = None) -> Status:
     with failures.of():
         name = files.text(_HOSTNAME) or ""
     found_taps = taps.look(host, failures)
+    with failures.of(what="network namespaces"):
+        _look_who_keeps(host, [*(vf for pf in pfs for vf in pf.vfs), *found_taps])
     return Status(pfs, rows, unreadable.look(host), failures.told, name, found_taps)
+
+
+def _look_who_keeps(host: Host, rows: list[VfRow | Tap]) -> None:
+    live = keepers.living(host)
+    for row in rows:
+        if row.record is not None and row.state == "attached":
+            row.kept_by = keepers.mounts(row.record, live())
 
 
 def leases(host: Host, found: Status) -> list[Lease]:

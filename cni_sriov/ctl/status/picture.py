@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from ...words.shown import short_id
 from ..node import VfRow
-from ..screen import short_id
 from .drawing import PALETTE, UNTAGGED, Drawing, folded, width_of
 from .gather import Status
 from .layout import (

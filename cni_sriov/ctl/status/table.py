@@ -11,8 +11,10 @@ from ...words.domain import Link
 from ...words.lease import Lease
 from ...words.pci import is_userspace
 from ...words.record import VfState
-from ..node import PfRow, VfRow
-from ..screen import Column, Screen, amount, cell, clean, short_id
+from ...words.shown import short_name
+from .. import keepers
+from ..node import PfRow, VfRow, pod_of
+from ..screen import Column, Screen, amount, cell, clean
 from .gather import Status
 from .taps import Tap
 
@@ -51,10 +53,19 @@ def show(screen: Screen, found: Status, is_wide: bool = False) -> None:
         screen.line(pf_line(pf, is_wide))
     for tap in found.taps:
         screen.line(tap_line(tap))
+    _show_abandoned(screen, found)
     for one in found.unreadable:
         screen.line(f"{one['file']} cannot be read: {one['reason']}; {one['remedy']}", "red")
     for sentence in found.unseen:
         screen.line(f"could not be looked at: {sentence}", "yellow")
+
+
+def _show_abandoned(screen: Screen, found: Status) -> None:
+    rows: list[VfRow | Tap] = [*(vf for pf in found.pfs for vf in pf.vfs), *found.taps]
+    for row in rows:
+        if row.record is not None and row.kept_by:
+            who = short_name(row.record.attachment)
+            screen.line(f"{who}: {keepers.sentence(row.record, row.kept_by)}", "yellow")
 
 
 def _rows(screen: Screen, pf: PfRow, is_wide: bool) -> Iterator[list[Text]]:
@@ -129,13 +140,13 @@ def container(vf: VfRow) -> Text:
     style = _STATES.get(vf.state, "yellow")
     if vf.record is None:
         return cell(vf.told, style)
-    who = f"{short_id(vf.record.attachment.container_id)}/{vf.record.attachment.ifname}"
-    return cell(who if vf.state == "attached" else f"{who} ({vf.told})", style)
+    more = ", ".join(filter(None, [pod_of(vf.record), "" if vf.state == "attached" else vf.told]))
+    return cell(short_name(vf.record.attachment) + (f" ({more})" if more else ""), style)
 
 
 def tap_line(tap: Tap) -> Text:
     """An attachment without a VF has no row."""
-    who = f"{short_id(tap.record.attachment.container_id)}/{tap.record.attachment.ifname}"
+    who = short_name(tap.record.attachment)
     subnets = ", ".join(lease.subnet for lease in tap.leases)
     line = Text(clean(f"{who}: a tap of VPP at {tap.socket}, {subnets or 'without a subnet'}"))
     if tap.state != "attached":

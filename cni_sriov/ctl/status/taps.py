@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...ipam import own
@@ -16,12 +16,13 @@ from ..node import State
 
 @dataclass(slots=True)
 class Tap:
-    """`state` and `reason` as of a VF (node.VfRow)."""
+    """`state`, `reason` and `kept_by` as of a VF (node.VfRow)."""
 
     record: Record
     leases: list[Lease]
     state: State
     reason: str = ""
+    kept_by: list[str] = field(default_factory=list)
 
     @property
     def socket(self) -> str:
@@ -37,6 +38,7 @@ class Tap:
             ],
             "state": self.state,
             "reason": self.reason,
+            "keptBy": self.kept_by,
         }
 
 

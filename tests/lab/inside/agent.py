@@ -21,8 +21,11 @@ import traceback
 from typing import Any
 
 PORT = "cni-sriov.lab"
+KEPT = ("/var/lib/cni", "/var/lib/containers", "/var/lib/containerd")  # of these, what the guest has
 IMAGE = ".squashfs"  # of the directory beside it, with the same name
 MS_RDONLY, MS_BIND, MS_NODEV = 1, 4096, 4  # linux/mount.h
+MNT_DETACH = 2  # sys/mount.h
+NETNS = "/run/netns"
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE, LO_FLAGS_READ_ONLY = 0x4C82, 0x4C0A, 1  # linux/loop.h
 RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207  # linux/random.h
 libc = ctypes.CDLL(None, use_errno=True)
@@ -50,8 +53,10 @@ def op_wake(request: Message) -> Message:
     time.clock_settime(time.CLOCK_REALTIME, request["now"])
     reseed(base64.b64decode(request["entropy"]))
     mount("/dev/vdb", "/mnt/state", "ext4", MS_NODEV)
-    os.makedirs("/mnt/state/cni", exist_ok=True)
-    mount("/mnt/state/cni", "/var/lib/cni", "", MS_BIND)
+    for path in filter(os.path.isdir, KEPT):
+        kept = f"/mnt/state/{os.path.basename(path)}"
+        os.makedirs(kept, exist_ok=True)
+        mount(kept, path, "", MS_BIND)
     if request["share"]:
         mount("host", "/mnt/host", "9p", MS_RDONLY, "trans=virtio,version=9p2000.L,msize=512000,cache=loose")
         for name in os.listdir("/mnt/host"):
@@ -150,6 +155,25 @@ def op_get(request: Message) -> Message:
     """Read a file whole."""
     with open(request["path"], "rb") as handle:
         return {"content": encode(handle.read())}
+
+
+def op_clear(request: Message) -> Message:
+    """End every netns that has a name, as `ip netns del` does, let udev settle, and look at links and state files. After
+    each test: as shell lines this was ten processes.
+    """
+    for name in os.listdir(NETNS) if os.path.isdir(NETNS) else ():
+        libc.umount2(f"{NETNS}/{name}".encode(), MNT_DETACH)
+        with contextlib.suppress(OSError):
+            os.unlink(f"{NETNS}/{name}")
+    settled = subprocess.run(["udevadm", "settle", "--timeout=45"], check=False).returncode == 0
+    links = subprocess.run(["ip", "-j", "-d", "link", "show"], stdout=subprocess.PIPE, check=True).stdout
+    files = [
+        f"{top}/{name}"
+        for directory in request["directories"]
+        for top, below, names in os.walk(directory)
+        for name in [*names, *(name for name in below if os.path.islink(f"{top}/{name}"))]
+    ]
+    return {"settled": settled, "links": encode(links), "files": sorted(files)}
 
 
 def op_shell(request: Message) -> Message:

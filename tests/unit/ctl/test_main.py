@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_bad_usage_as_json(world: World) -> None:
         ("record", "/nowhere/node.json.gz"),
         ("baseline",),
         ("forget", "x"),
+        ("release", "x"),
         ("import", "host-local", "x.conflist"),
         ("explain", "x"),
         ("profile", "x.conf"),
@@ -99,6 +101,22 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_the_executable_reads_no_inspect_before_it_is_asked() -> None:
+    """It comes with the parser and the disassembler, a fourteenth of a start, and dataclasses imports it for classes without a
+    docstring.
+    """
+    source = (Path(__file__).parents[3] / "build" / "ctl_entry.py").read_text()
+    code = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print(*sorted({'ast', 'dis', 'tokenize'} & set(sys.modules)), file=sys.stderr))\n"
+        "sys.argv = ['sriovctl', '--version']\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code + source], capture_output=True, text=True, check=True)
+
+    assert (done.stdout.split()[0], done.stderr) == ("sriovctl", "\n")
 
 
 ENTRY = "from cni_sriov.ctl.main import entry\nentry()"

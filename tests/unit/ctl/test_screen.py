@@ -171,11 +171,6 @@ def test_amounts(number: int, shown: str) -> None:
     assert screen.amount(number) == shown
 
 
-def test_ids_of_containers_are_short_and_names_are_whole() -> None:
-    assert screen.short_id("ab" * 32) == "abababababab"
-    assert screen.short_id("cnitool-77383ca0a0715733ca6f") == "cnitool-77383ca0a0715733ca6f"
-
-
 def test_the_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "61")
     assert shutil.get_terminal_size().columns == 61

@@ -23,7 +23,7 @@ def test_json_is_the_contract(world: World) -> None:
         "counters": {"rxPackets": 0, "txPackets": 0, "rxBytes": 0, "txBytes": 0},
     }  # fmt: skip
     more: dict[str, Any] = {
-        "reason": "", "openIn": [], "userspace": None, "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
+        "reason": "", "openIn": [], "keptBy": [], "userspace": None, "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
         "settings": {
             "vlanQoS": 0, "vlanProto": "802.1q", "spoofchk": True, "trust": False, "linkState": "auto", "minTxRate": 0,
             "maxTxRate": 0,
@@ -39,7 +39,13 @@ def test_json_is_the_contract(world: World) -> None:
             "netdev": "net1",
             "mac": "02:11:22:33:44:55",
             "vlan": 100,
-            "owner": {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": "/run/netns/pod1"},
+            "owner": {
+                "containerID": "c1",
+                "ifname": "net1",
+                "network": "fast",
+                "netns": "/run/netns/pod1",
+                "pod": "",
+            },
             "leases": [
                 {"subnet": "10.10.0.0/24", "address": result["ips"][0]["address"], "gateway": "10.10.0.1"}
             ],

@@ -51,7 +51,16 @@ def files(world: World) -> Files:
     return Files(str(world.root))
 
 
-def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> Run:
+class Typed(io.StringIO):
+    """A terminal on which somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def sriovctl(
+    world: World, *argv: str, euid: int = 0, screen: bool = False, stdin: io.StringIO | None = None
+) -> Run:
     """A netns is dead when its pod is; the machine's own /proc and directories stay out of it."""
 
     def is_dead(holding: Holding) -> bool:
@@ -66,6 +75,7 @@ def sriovctl(world: World, *argv: str, euid: int = 0, screen: bool = False) -> R
         str(world.root / "default-data"),
         is_dead,
         files(world),
+        stdin=stdin,
     )
     status = main(argv, tool)
     return Run(status, out.getvalue(), err.getvalue())

@@ -19,8 +19,9 @@ DIRS = ["/usr/local/libexec/netavark", "/usr/lib/netavark"]
 PODMAN = Podman("/usr/bin/podman", "5.4.2", Evidence("/usr/lib/podman/netavark", "it is there"), DIRS)
 
 
-def told(*managed: Managed, podman: Podman | None = None) -> list[Trouble]:
-    return doctor.diagnose(Facts(runtimes=Runtimes(managed=[*managed], podman=podman)), rules_host.RULES)
+def told(*managed: Managed, podman: Podman | None = None, bundle: str = "") -> list[Trouble]:
+    runtimes = Runtimes(managed=[*managed], podman=podman, bundle=bundle)
+    return doctor.diagnose(Facts(runtimes=runtimes), rules_host.RULES)
 
 
 def written(remedy: str, tmp_path: Path, directory: str) -> str:
@@ -83,7 +84,28 @@ def test_podman_5_without_our_plugin() -> None:
     assert (found.rule, found.severity, asked.severity) == ("podman-without-plugin", "note", "error")
     assert "podman 5.4.2 has its networks from netavark" in found.why
     assert ("network_backend" in found.remedy, "network_backend" in four.remedy) == (False, True)
+    assert "make install NETAVARKDIR=/usr/local/libexec/netavark" in found.remedy
+
+
+def test_our_plugin_is_linked_to_where_podman_looks() -> None:
+    ours = replace(PODMAN, plugin_dirs=["/usr/local/libexec/netavark", "/usr/local/lib/netavark"])
+
+    (found,) = told(podman=ours, bundle="/opt/cni/bin/.cni-sriov/current/sriov")
+
+    assert found.remedy.splitlines() == [
+        "mkdir -p /usr/local/lib/netavark",
+        "ln -s /opt/cni/bin/.cni-sriov/current/sriov /usr/local/lib/netavark/sriov",
+    ]
 
 
 def test_podman_5_with_our_plugin() -> None:
     assert told(podman=replace(PODMAN, plugin="/usr/lib/netavark/sriov")) == []
+
+
+def test_podman_5_with_an_older_plugin() -> None:
+    older = replace(PODMAN, plugin="/usr/lib/netavark/sriov", is_this=False)
+
+    (found,) = told(podman=older, bundle="/opt/cni/bin/.cni-sriov/current/sriov")
+
+    assert (found.rule, found.severity) == ("podman-plugin-differs", "warning")
+    assert found.remedy == "ln -sfn /opt/cni/bin/.cni-sriov/current/sriov /usr/lib/netavark/sriov"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from cni_sriov.kernel import living
+from cni_sriov.kernel.netns import Netns
+from cni_sriov.words.errors import BadNetns, InputOutput
 
 
 def test_every_path_leads_to_its_netns_and_ours_is_among_them() -> None:
@@ -60,3 +63,38 @@ def test_processes_that_may_not_be_looked_at_are_told_under_0(monkeypatch: pytes
     monkeypatch.setattr(os, "listdir", lambda _: [me])
 
     assert living.netns().get(0) == [me]
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The netns of a process that ends while it is looked at: proc_ns_get_link finds no task and answers EACCES. Seen so
+    on Linux 6.18: a child that is reaped while another one opens its ns/net again and again.
+    """
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    def closed(path: str, *_: object) -> Any:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    for look in ("open", "readlink"):
+        monkeypatch.setattr(os, look, closed)
+    monkeypatch.setattr(os, "listdir", lambda _: [str(child)])
+    return f"/proc/{child}/ns/net"
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_not_hidden(
+    ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(living, "_mount_namespace", str)
+    monkeypatch.setattr(living, "_mounted", lambda _: [])
+
+    assert living.netns() == {}
+
+
+def test_the_netns_of_a_process_that_ends_is_gone_and_a_closed_one_is_not(ended: str) -> None:
+    with pytest.raises(BadNetns):
+        Netns(ended)
+    with pytest.raises(InputOutput):
+        Netns("/proc/self/ns/net")

@@ -190,7 +190,13 @@ def test_status_and_gc_of_the_tool_know_its_owner(world: World, old: SriovCni) -
     argv = ("--state-dir", str(world.state_dir))
 
     (pf,) = sriovctl(world, *argv, "status", "--json").document["pfs"]
-    assert pf["vfs"][0]["owner"] == {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": POD}
+    assert pf["vfs"][0]["owner"] == {
+        "containerID": "c1",
+        "ifname": "net1",
+        "network": "fast",
+        "netns": POD,
+        "pod": "",
+    }
     assert "1 attached" in sriovctl(world, *argv, "status").out
     assert "nothing taken back" in sriovctl(world, *argv, "gc").out
     world.kernel.kill_netns(POD)

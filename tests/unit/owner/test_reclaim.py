@@ -283,7 +283,9 @@ def test_of_two_in_the_way_a_living_one_is_enough(world: World) -> None:
 
     reply = bridge(world, "ADD", "b3", "IP=10.10.0.2")
 
-    assert (reply.code, "b2/net1 of network br has 10.10.0.64/26" in reply.text) == (104, True), reply.text
+    assert (reply.code, "10.10.0.64/26 is taken by b2/net1 of network br" in reply.text) == (104, True), (
+        reply.text
+    )
 
 
 # by one who is giving it back ----------------------------------------------------------------------------------------

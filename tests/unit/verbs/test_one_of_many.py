@@ -224,7 +224,7 @@ ALONE = {  # why an error of one may end these
     "leases/transaction.py": "under the lock of the store: half a decision would be wrong",
     "leases/snapshot.py": "looks only, and what it cannot see must not seem free",
     "leases/store.py:holdings": "damaged ones are told, and passed over",
-    "owner/reclaim.py:with_holders": "the error that is told; what cannot be read is among it by name",
+    "owner/holder.py:told_of_vfs": "the error that is told; what cannot be read is among it by name",
     "state/claims.py:refuse_unclear": "what cannot be read is what it is about",
     "state/ledger.py:records": "complains of each that cannot be read",
     "verbs/gc.py:_unreadable": "what cannot be read is what it is about",

@@ -456,7 +456,10 @@ def test_a_dead_containers_vf_is_taken_back_once_nobody_has_it_open(card: World)
     card.kernel.kill_netns(MINE)
     descriptor = hold(card)
     refused = card.call("ADD", dpdk(card), "c2", OTHERS)
-    assert (refused.code, "claimed by c1/net1 of network fast;" in refused.text) == (11, True), refused.text
+    assert (refused.code, "(0000:01:10.0): claimed by c1/net1 of network fast" in refused.text) == (
+        11,
+        True,
+    ), refused.text
     descriptor.unlink()
 
     assert card.call("ADD", dpdk(card), "c2", OTHERS).code == 0

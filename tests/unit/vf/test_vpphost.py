@@ -220,7 +220,7 @@ def test_a_request_for_what_vpp_has(world: VppWorld) -> None:
     reply = world.call("ADD", world.conf(args={"cni": {"ips": ["10.10.5.7"]}}))
     assert (reply.code, reply.text.partition(" (")[0].partition(" |")[0]) == (
         104,
-        "lease 10.10.5.0/24: overlaps 10.10.5.1/24 of net1 in VPP",
+        'args.cni.ips "10.10.5.7": 10.10.5.0/24 overlaps 10.10.5.1/24 of net1 in VPP',
     )
     assert world.snapshot() == before
 

@@ -65,3 +65,17 @@ def test_what_cannot_be_written_fails_no_call(
 
     assert "log file not writable" in capfd.readouterr().err
     assert not (tmp_path / "victim").exists()
+
+
+def test_what_goes_well_is_info_in_a_file_and_debug_on_standard_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = str(tmp_path / "log")
+    for level, kept in (("info", ""), ("debug", ""), ("warning", path), ("info", path)):
+        log = Log(level, kept)
+        log.routine("attached", level=level)
+        assert log.has_routine is ((level, kept) in {("debug", ""), ("info", path)})
+
+    assert "level=debug msg=attached level=debug" in capfd.readouterr().err
+    assert "level=info msg=attached level=info" in Path(path).read_text()
+    assert len(Path(path).read_text().splitlines()) == 1

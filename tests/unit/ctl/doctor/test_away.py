@@ -15,12 +15,6 @@ from tests.world import FakeHost, World
 VF = "0000:01:10.0"
 
 
-def test_processes_are_told_from_mounts() -> None:
-    paths = ["/proc/12/ns/net", "/proc/13/root/run/netns/x", "/run/netns/x", "/proc/14/ns/net/x"]
-
-    assert away.processes(paths) == ["12"]
-
-
 def test_nothing_is_entered_where_nothing_is_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def look(_: FakeHost) -> dict[int, list[str]]:
         raise AssertionError("it looked")

@@ -20,9 +20,9 @@ def node(world: World) -> Tree:
     return Tree(world.root)
 
 
-def look(world: World) -> tuple[Runtimes, list[str]]:
+def look(world: World, bundle: str = "") -> tuple[Runtimes, list[str]]:
     failures = Failures()
-    return runtimes.look(host(world), Files(str(world.root)), failures), failures.told
+    return runtimes.look(host(world), Files(str(world.root)), failures, bundle), failures.told
 
 
 def changelog(version: str) -> bytes:
@@ -102,3 +102,28 @@ def test_a_damaged_changelog_tells_no_version(world: World, node: Tree) -> None:
     found, unseen = look(world)
 
     assert (getattr(found.podman, "version", None), unseen) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("there", "is_this"), [("this version", True), ("the one before", False), ("", True)]
+)
+def test_whether_podmans_plugin_is_of_this_version(
+    world: World, node: Tree, there: str, is_this: bool
+) -> None:
+    """By the file that it leads to, and else by what is in it; without one there is nothing to compare."""
+    bundle = "/opt/cni/bin/.cni-sriov/0123456789ab/sriov"
+    node.write("/usr/bin/podman")
+    node.write("/usr/lib/podman/netavark")
+    node.write("/opt/cni/bin/.cni-sriov/current/sriov", "this version")
+    node.write(bundle, "this version")
+    if there:
+        node.write("/usr/lib/netavark/sriov", there)
+
+    found, unseen = look(world, bundle)
+
+    assert unseen == []
+    assert found.podman is not None
+    assert (found.podman.is_this, found.podman.plugin) == (
+        is_this,
+        "/usr/lib/netavark/sriov" if there else "",
+    )

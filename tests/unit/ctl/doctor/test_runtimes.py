@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -10,6 +11,7 @@ from cni_sriov.ctl.doctor import runtimes
 from cni_sriov.decide.facts_runtime import Runtime, Runtimes
 from cni_sriov.kernel.files import Files
 from cni_sriov.words.failures import Failures
+from tests.pages import ROOT
 from tests.unit.ctl.doctor.tree import Tree
 from tests.unit.ctl.tool import host
 from tests.world import World
@@ -137,6 +139,16 @@ def test_a_broken_file_is_told_and_the_defaults_count(world: World, node: Tree) 
 
 
 # CRI-O ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_sample_for_crio_is_what_doctor_finds(world: World, node: Tree) -> None:
+    node.write("/usr/bin/crio")
+    node.write("/etc/crio/crio.conf.d/20-cni-sriov.conf", (ROOT / "conf/crio/20-cni-sriov.conf").read_text())
+
+    found = one(world)
+
+    assert (found.bin_dirs, found.conf_dir) == (["/opt/cni/bin"], "/etc/cni/net.d")
+    assert found.chosen == json.loads((ROOT / "conf/crio/10-sriov.conflist").read_text())["name"]
 
 
 def test_crio_with_a_drop_in(world: World, node: Tree) -> None:

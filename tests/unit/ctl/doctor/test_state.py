@@ -28,19 +28,6 @@ from tests.world import FakeHost, World
 VF, SECOND = "0000:01:10.0", "0000:01:10.2"
 
 
-@pytest.fixture(autouse=True)
-def with_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every pod: the fake's netns are mounts."""
-    real = FakeHost.live_netns
-
-    def live(self: FakeHost) -> dict[int, list[str]]:
-        return {
-            inode: [*paths, f"/proc/{inode - 4026532000 + 10}/ns/net"] for inode, paths in real(self).items()
-        }
-
-    monkeypatch.setattr(FakeHost, "live_netns", live)
-
-
 def look(world: World, wanted: str = "") -> tuple[State, list[str]]:
     def is_dead(holding: Holding) -> bool:
         return holding.boot_id != world.boot_id or holding.netns not in world.kernel.pods
@@ -185,7 +172,7 @@ def test_a_vf_in_a_netns_that_nobody_recorded(world: World) -> None:
     there = kernel.add_pod("/run/netns/other")
     (index,) = [index for index, one in kernel.host.links.items() if one is link]
     kernel.move(kernel.host, index, there, "eth5")
-    pid = there.identity[1] - 4026532000 + 10
+    pid = there.pid
     (world.root / f"proc/{pid}").mkdir(parents=True)
     (world.root / f"proc/{pid}/comm").write_text("sleep\n")
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests import podman
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
@@ -76,3 +77,15 @@ def test_no_carrier_is_told(world: World) -> None:
     world.kernel.pfs[0].link.carrier = False
 
     assert "enp1s0f0 (0000:01:00.0, igb): up without carrier, 7 of 7 VFs" in sriovctl(world, "status").out
+
+
+def test_who_has_it_is_called_as_the_runtime_calls_it(world: World) -> None:
+    """The name of podman's container; the ID is what other verbs take."""
+    network = podman.create(world)
+    assert podman.call(world, "setup", podman.exec_call(network, "web")).exit_code == 0
+
+    shown = sriovctl(world, "status")
+    told = sriovctl(world, "status", "--json").document["pfs"][0]["vfs"][0]["owner"]
+
+    assert f"{podman.container_id('web')[:12]}/eth0 (web)" in shown.out
+    assert (told["pod"], told["containerID"]) == ("web", podman.container_id("web"))

@@ -24,11 +24,18 @@ def test_each_is_told_and_hides_no_vf_and_no_other(world: World) -> None:
 
     assert [tap["owner"]["containerID"] for tap in document["taps"]] == ["c1", "c2"]
     assert document["taps"][0] == {
-        "owner": {"containerID": "c1", "ifname": "net1", "network": "fast", "netns": "/run/netns/c1"},
+        "owner": {
+            "containerID": "c1",
+            "ifname": "net1",
+            "network": "fast",
+            "netns": "/run/netns/c1",
+            "pod": "",
+        },
         "socket": taps.SOCKET,
         "leases": [],
         "state": "attached",
         "reason": "",
+        "keptBy": [],
     }
     Draft202012Validator(SCHEMA).validate(document)
     assert [vf["state"] for vf in document["pfs"][0]["vfs"]] == ["free"] * 7

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import podman
 from tests.pages import table_rows
 from tests.unit import dpdk
 from tests.unit.ctl import taps
@@ -249,3 +250,14 @@ def test_a_tap_of_the_hosts_vpp_has_no_vf(world: World) -> None:
     assert sriovctl(world, "explain", "c1/net1").out.startswith(
         f"c1/net1: on a tap of VPP at {taps.SOCKET}\n"
     )
+
+
+def test_podmans_container_is_asked_for_by_its_name(world: World) -> None:
+    """podman 5 has no CNI_ARGS; its container's name counts as one of a pod."""
+    network = podman.create(world)
+    assert podman.call(world, "setup", podman.exec_call(network, "web")).exit_code == 0
+
+    run = sriovctl(world, "explain", "web")
+
+    assert run.status == 0, run.err
+    assert "pod web" in run.out

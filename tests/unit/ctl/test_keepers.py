@@ -1,0 +1,116 @@
+"""What keeps an attachment's netns: a mount alone is told by status and gc, with what to do; nothing is told that cannot be seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cni_sriov.ctl import keepers
+from cni_sriov.kernel.files import Files
+from cni_sriov.words.record import Record
+from tests.unit.ctl.tool import attach, host, sriovctl
+from tests.world import FakeHost, World
+
+POD = "/run/netns/pod1"
+SENTENCE = (
+    "no process is in its network namespace, which the mount /run/netns/pod1 keeps;"
+    " if that container is gone: sriovctl release c1/net1"
+)
+
+
+def abandon(world: World) -> Record:
+    """podman was killed during ADD, and `rm -f` made no call: the netns stays mounted, with nobody in it."""
+    attach(world)
+    world.kernel.pods[POD].is_abandoned = True
+    (record,) = host(world).ledger.claims()
+    return record
+
+
+def test_processes_are_told_from_mounts() -> None:
+    paths = ["/proc/12/ns/net", "/proc/13/root/run/netns/x", "/run/netns/x", "/proc/14/ns/net/x"]
+
+    assert keepers.processes(paths) == ["12"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "kept_by"),
+    [
+        (["/run/netns/x", "/run/netns/x"], ["/run/netns/x"]),  # as `ip netns` mounts it
+        (["/run/netns/x", "/proc/7/root/run/netns/x"], ["/run/netns/x"]),
+        (["/proc/7/root/run/a", "/proc/8/root/run/b"], ["/proc/7/root/run/a"]),
+        (["/run/netns/x", "/proc/7/ns/net"], []),
+        ([], []),
+    ],
+)
+def test_mounts_count_only_where_nobody_is_inside(world: World, paths: list[str], kept_by: list[str]) -> None:
+    record = abandon(world)
+    inode = record.netns_identity[-1]
+
+    assert keepers.mounts(record, {inode: paths}) == kept_by
+    assert keepers.mounts(record, {inode: paths, 0: ["9"]}) == [], "9 may be in there"
+
+
+def test_of_many_processes_the_first_are_named(world: World, tmp_path: Path) -> None:
+    record = abandon(world)
+    (tmp_path / "proc/3").mkdir(parents=True)
+    (tmp_path / "proc/3/comm").write_text("sleep\n")
+    live = {record.netns_identity[-1]: [f"/proc/{pid}/ns/net" for pid in range(3, 15)]}
+
+    found = keepers.inside(Files(str(tmp_path)), record, live)
+
+    assert (found[0], found[1], found[-1], len(found)) == ("sleep (pid 3)", "? (pid 4)", "4 more", 9)
+
+
+def test_status_tells_it_by_path_with_what_to_do(world: World) -> None:
+    abandon(world)
+
+    text, document = sriovctl(world, "status").out, sriovctl(world, "status", "--json").document
+
+    assert f"c1/net1: {SENTENCE}\n" in text
+    assert document["pfs"][0]["vfs"][0]["keptBy"] == [POD]
+    assert [vf["keptBy"] for vf in document["pfs"][0]["vfs"][1:]] == [[]] * 6
+
+
+def test_gc_leaves_it_and_tells_the_same(world: World) -> None:
+    abandon(world)
+
+    (vf, _) = sriovctl(world, "gc", "--json").document["items"]
+
+    assert (vf["owner"], vf["taken"], vf["reason"]) == ("c1/net1", False, SENTENCE)
+    assert f"1 left, because {SENTENCE}: enp1s0f0 vf 0" in sriovctl(world, "gc").out
+    assert len(host(world).ledger.claims()) == 1
+
+
+@pytest.mark.parametrize("blind", ["a process", "a pid namespace", "hidden processes"])
+def test_nothing_is_said_of_a_netns_with_a_process_or_that_cannot_be_looked_into(
+    world: World, monkeypatch: pytest.MonkeyPatch, blind: str
+) -> None:
+    abandon(world)
+    if blind == "a process":
+        world.kernel.pods[POD].is_abandoned = False
+    elif blind == "a pid namespace":
+        world.kernel.blind_spot = "this process is in a pid namespace of its own"
+    else:
+        real = FakeHost.live_netns
+        monkeypatch.setattr(FakeHost, "live_netns", lambda self: real(self) | {0: ["12"]})
+
+    status = sriovctl(world, "status")
+
+    assert (status.status, "no process" in status.out) == (0, False)
+    if blind != "a pid namespace":  # there gc refuses
+        assert "no process" not in sriovctl(world, "gc", "--dry-run").out
+
+
+def test_a_look_that_fails_hides_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    abandon(world)
+
+    def fails(_: Any) -> dict[int, list[str]]:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(FakeHost, "live_netns", fails)
+    document = sriovctl(world, "status", "--json").document
+
+    assert document["pfs"][0]["vfs"][0]["state"] == "attached"
+    assert ["Too many open files" in sentence for sentence in document["unseen"]] == [True]
