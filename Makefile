@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 CACHE := $(or $(CNI_SRIOV_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/cni-sriov)
 PYTHON := $(CACHE)/venv/bin/python
-LABS := $(filter-out lab-all,$(shell sed -n 's/^\(lab-[a-z0-9]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))))
+LABS := $(filter-out lab-all lab-vpp,$(shell sed -n 's/^\(lab-[a-z0-9]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))))
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
 export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
@@ -74,6 +74,10 @@ lab-kill: setup ## on the card: kills before and after every effect; ten minutes
 lab-host: setup ## more of sriovctl on the card, and a machine that boots for it; five minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/other_machines.py tests/lab/more_drivers.py
+
+lab-vpp: setup ## a real VPP in the guest; CNI_SRIOV_VPP is its directory; five minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/real_vpp.py
 
 lab-containerd: setup ## tests of containerd with the newest of the archive; some minutes
 	@$(PYTHON) build/bundle.py --quiet

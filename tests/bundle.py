@@ -32,7 +32,7 @@ def directory() -> Path:
         if is_snapshot():
             os.link(OUT / "snapshot" / "raw", home / "raw")
     if shutil.which("mksquashfs"):
-        _press(home / "cni-sriov")
+        press(home / "cni-sriov")
     return home
 
 
@@ -47,14 +47,16 @@ def installed() -> Path:
         for cnibindir in CNIBINDIRS:
             env = os.environ | {"DESTDIR": str(home / "installed"), "CNIBINDIR": cnibindir}
             subprocess.run((INSTALL, "install"), env=env, check=True, stdout=subprocess.DEVNULL)
-    _press(home / "installed")
+    press(home / "installed")
     return home
 
 
-def _press(directory: Path) -> None:
-    """Also as an image, which the lab's guest mounts (lab/inside/agent.py). Not compressed: an emulated processor reads it."""
+def press(directory: Path, beside: Path | None = None) -> None:
+    """Also as an image, which the lab's guest mounts over the directory, or over `beside` (lab/inside/agent.py). Not
+    compressed: an emulated processor reads it.
+    """
     plain = ("-noappend", "-noI", "-noD", "-noF", "-noX", "-quiet", "-no-progress")
-    image = directory.with_name(f"{directory.name}.squashfs")
+    image = (beside or directory).with_suffix(".squashfs")
     subprocess.run(("mksquashfs", directory, image, *plain), check=True, stdout=subprocess.DEVNULL)
 
 
