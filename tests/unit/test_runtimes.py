@@ -64,7 +64,9 @@ def test_every_quoted_error_is_what_the_code_says(world: World, block: Block) ->
     container = "cnitool-77383ca0a0715733ca6f" if "cnitool-" in quoted else ID
     network = re.search(r" of network ([\w-]+)", quoted)
 
-    reply = refuse(world, start, Asking(container, ifname, args_of(quoted), network[1] if network else "fast"))
+    reply = refuse(
+        world, start, Asking(container, ifname, args_of(quoted), network[1] if network else "fast")
+    )
 
     msg, details = reply.document["msg"], reply.document["details"]
     forms = (f"{msg}; {details}", f"{msg}: {details}", f"{msg} ({details}) [cni-sriov, code {reply.code}]")
