@@ -79,9 +79,9 @@ lab-vpp: setup ## a real VPP in the guest; CNI_SRIOV_VPP is its directory; five 
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/real_vpp.py
 
-lab-containerd: setup ## tests of containerd with the newest of the archive; some minutes
+lab-containerd: setup ## twenty pods, and all of it with the newest of the archive; some minutes
 	@$(PYTHON) build/bundle.py --quiet
-	@$(PYTHON) -m pytest -s tests/lab/newest_containerd.py
+	@$(PYTHON) -m pytest -s tests/lab/containerd_churn.py tests/lab/newest_containerd.py
 
 lab-podman: setup ## podman 4 and 5: nine at once, no VF free, a power cut; ten minutes with the rest
 	@$(PYTHON) build/bundle.py --quiet
