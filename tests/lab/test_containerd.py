@@ -13,7 +13,7 @@ import pytest
 from tests.pages import ROOT, blocks, command_blocks, fits, script, wrong
 
 from . import containers
-from .containerd import CONF, Containerd, beginning, ending, printed, with_container
+from .containerd import CONF, Containerd, beginning, printed, with_container
 from .node import Node
 from .vm import PORTS
 
