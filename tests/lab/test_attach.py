@@ -80,7 +80,9 @@ def test_fourteen_in_parallel_and_the_fifteenth_is_told_why(node: Node) -> None:
     refused = node.cni("ADD", conf, "c15")
     assert refused.code == 11
     assert "no free VF" in refused.text
-    assert all(f"{port} vf {index} " in refused.text for port in PORTS for index in range(7))
+    assert all(f"{PORTS[0]} vf {index} " in refused.text for index in range(7))
+    assert f"{PORTS[1]} vf 0 " in refused.text
+    assert "and 6 more (6 claimed): `sriovctl status` has all" in refused.text
     assert node.state_files() == files
     deleted = [call.wait().code for call in [node.start("DEL", conf, c, netns="") for c in containers]]
     assert deleted == [0] * 15
