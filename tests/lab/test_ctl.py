@@ -54,7 +54,7 @@ def shown(node: Node, port: str, indices: range) -> list[dict[str, Any]]:
         {
             "index": index, "pci": pci, "driver": "igbvf", "netdev": links[pci]["ifname"],
             "mac": links[pci]["address"], "vlan": 0, "owner": None, "leases": [],
-            "state": "free", "reason": "", "openIn": [], "userspace": None,
+            "state": "free", "reason": "", "openIn": [], "keptBy": [], "userspace": None,
         }
         for index, pci in zip(indices, addresses, strict=True)
     ]  # fmt: skip
@@ -155,6 +155,7 @@ def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
         "state": "attached",
         "reason": "",
         "openIn": [],
+        "keptBy": ["/run/netns/c1"],  # of `ip netns`, and nothing runs in there
         "userspace": None,
     }
     assert table[1].split() == [PORTS[0], "0", "igbvf", link["address"], "100", "c1/net1", subnet]
