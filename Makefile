@@ -87,6 +87,10 @@ lab-podman: setup ## podman 4 and 5: nine at once, no VF free, a power cut; ten 
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s --durations=20 tests/lab/test_podman.py tests/lab/test_podman5.py tests/lab/podman_crowd.py tests/lab/podman5_crowd.py
 
+lab-packages: setup ## the .deb on a node, and the image under containerd; four minutes
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m pytest -s tests/lab/test_packages.py tests/lab/packages_image.py
+
 lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0; two minutes
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_cnitool.py

@@ -94,10 +94,10 @@ class Podman:
     def exec(self, container: str, words: str) -> Done:
         return self(f"exec {container} {words}", check=False)
 
-    def pings(self, container: str, address: str) -> bool:
-        """Within a few seconds: a fresh link needs its carrier."""
-        done = self.exec(container, f"ping -c 6 -i 0.3 -W 1 {address.partition('/')[0]}")
-        return "bytes from" in done.stdout
+    def pings(self, container: str, address: str, tries: int = 15) -> bool:
+        """Within some seconds: a fresh link needs its carrier, at both ends."""
+        command = f"ping -c 2 -i 0.3 -W 1 {address.partition('/')[0]}"
+        return any("bytes from" in self.exec(container, command).stdout for _ in range(tries))
 
     def in_the_host(self) -> set[str]:
         """The VFs that no container has, by `ip`."""

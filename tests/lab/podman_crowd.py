@@ -1,4 +1,5 @@
-"""What takes podman 4 a minute each: nine containers at once, a port without a free VF, a power cut. `make lab-podman`.
+"""What takes podman 4 a minute each: who reaches whom, killed processes, nine containers at once, a port without a free VF, a
+power cut. `make lab-podman`.
 
 podman5_crowd.py has the same for podman 5; shorter scenarios are in test_podman.py.
 """
@@ -13,6 +14,7 @@ import pytest
 
 from tests.pages import fits
 
+from . import containers
 from .conftest import Nodes
 from .node import Node, changes
 from .podman import SLEEPER, Podman
@@ -74,3 +76,47 @@ def test_a_power_cut_with_six_running(rebooted: Podman) -> None:
     podman(f"rm --force --time 0 {' '.join(six)}")
     assert nothing_is_left(podman)
     assert changes(fresh, podman.node.card()) == []
+
+
+def test_who_reaches_whom(podman: Podman) -> None:
+    """Addresses of blue and red are from one pool, on the link: what keeps them apart is the VLAN."""
+    started = [
+        *podman.start("a", "b", network="blue"),
+        *podman.start("c", network="red --network fast"),
+    ]
+    podman(
+        f"pod create --name pod --infra-image {containers.BUSYBOX} --infra-command 'sleep 1000000' --share-parent=false --network blue"
+    )
+    podman(f"run --detach --pod pod --name in-pod {SLEEPER}")
+    assert [running.wait().stderr for running in started] == [""] * 3
+    infra = podman("pod inspect pod --format {{.InfraContainerID}}").stdout.strip()
+    _, b, c, of_pod = checked(podman, "a", "b", "c", infra)
+    assert c.keys() == {"red", "fast"}
+
+    assert podman.exec("c", "cat /sys/class/net/eth0/carrier /sys/class/net/eth1/carrier").stdout == "1\n1\n"
+    assert podman.pings("a", b["blue"].address)
+    assert podman.pings("in-pod", b["blue"].address)
+    assert not podman.pings("c", b["blue"].address, tries=3)
+    assert not podman.pings("a", c["red"].address, tries=3)
+    assert of_pod["blue"].address in podman.exec("in-pod", "ip addr").stdout
+
+    podman("pod rm --force --time 0 pod")
+    podman("rm --force --time 0 a b c")
+    assert nothing_is_left(podman)
+
+
+def test_killed_processes(podman: Podman) -> None:
+    podman.run("web", network="fast")
+    (first,) = podman.inspect("web")
+    podman.vm.run(f"kill -9 {first['State']['Pid']}")
+    assert nothing_is_left(podman)
+    podman("start web")
+    checked(podman, "web")
+
+    # who would have told is dead, too: the netns is a mount with nobody in it, until podman is asked again
+    (second,) = podman.inspect("web")
+    podman.vm.run(f"kill -9 {second['State']['ConmonPid']} {second['State']['Pid']}")
+    assert len(podman.out()) == 1
+    for _ in range(2):  # both podmans find out at the first that conmon is gone
+        podman("rm --force --ignore --time 0 web", check=False)
+    assert nothing_is_left(podman)

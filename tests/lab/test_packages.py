@@ -1,7 +1,7 @@
-"""What `make dist` makes, on a node: the .deb's life under containers that have VFs, and the image under containerd.
+"""What `make dist` makes, on a node: the .deb's life under containers that have VFs. The image: packages_image.py.
 
-docs/install.md leads: its blocks are run in their order, and between them is looked what they did. dpkg and containerd are
-Debian's own.
+docs/install.md leads: its blocks are run in their order, and between them is looked what they did. dpkg is Debian's
+own.
 """
 
 from __future__ import annotations
@@ -146,29 +146,3 @@ def test_the_package_is_installed_upgraded_rolled_back_and_removed_under_contain
     )
     assert machine.run("dpkg-divert --list cni-sriov").stdout == ""
     machine.run(f"rm -r {PLUGIN} /etc/cni-sriov; for n in c1 c3; do ip netns del $n; done")
-
-
-def test_the_image_installs_under_containerd_and_removes(machine: Vm) -> None:
-    """What it has put there gives a container its VF."""
-    node = Node(machine)
-    node.create_vfs(7)
-    before = node.card()
-    machine.run("containerd > /var/log/containerd.log 2>&1 &")
-    machine.run("until ctr version > /dev/null 2>&1; do sleep 0.1; done", timeout=90)
-    run, remove = command_blocks("runs: lab packages image")[PAGE]
-
-    follow(machine, run)
-    assert machine.run("readlink /opt/cni/bin/sriov").stdout.startswith(".cni-sriov/")
-    assert machine.run("ctr task ls | grep -c RUNNING").stdout == "1\n", "it waits"
-    assert (
-        machine.run("/opt/cni/bin/.cni-sriov/current/sriovctl --version")
-        .stdout.strip()
-        .endswith(dist.VERSION)
-    )
-    attach(node, "c4", FULL)
-    assert node.cni("DEL", FULL | {"ipam": IPAM}, "c4", plugin=PLUGIN).code == 0
-    assert changes(before, node.card()) == []
-
-    follow(machine, remove)
-    assert machine.run("ls -A /opt/cni/bin").stdout == ""
-    machine.run("kill $(pidof containerd)")
