@@ -142,7 +142,12 @@ def test_any_teardown(root: Path, data: st.DataObject) -> None:
         st.one_of(damaged_bytes(as_bytes(document)), st.binary(max_size=40), JSON.map(as_bytes))
     )
     node.call("teardown", stdin, data.draw(ODD_PATHS))
-    assert node.world.snapshot() == node.before
+    # one whose stateDir is damaged may end at another one, and leave a lock's file, which gc sweeps
+    now = node.world.snapshot()
+    now["files"] = [
+        name for name in now["files"] if not name.startswith("run/locks/") or name in node.before["files"]
+    ]
+    assert now == node.before
 
 
 CREATED = podman.asked_network(
