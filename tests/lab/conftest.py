@@ -132,7 +132,7 @@ class Nodes:
 
     def __init__(self, saved: Lab, *, installed: bool = False) -> None:
         self._saved = saved
-        self._installed = installed
+        self.installed = installed
         self._vm: Vm | None = None
         self._first: tuple[Node, dict[str, dict[str, Any]]] | None = None
 
@@ -149,9 +149,9 @@ class Nodes:
 
     def _make(self) -> tuple[Node, dict[str, dict[str, Any]]]:
         """Nothing of the product runs before it is there."""
-        self._vm = self._saved.restore(bundle.installed() if self._installed else bundle.directory())
+        self._vm = self._saved.restore(bundle.installed() if self.installed else bundle.directory())
         node = Node(self._vm)
-        if self._installed:
+        if self.installed:
             node.lay_out()
         node.create_vfs(7)
         return node, node.card()
@@ -215,6 +215,8 @@ def _node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
         node, before = nodes.node()
         yield node
         if not request.node.stash.get(FAILED, False):
+            if nodes.installed:
+                node.hear_from_all()
             card, files = node.end()
             assert changes(before, card) == []
             assert files == []

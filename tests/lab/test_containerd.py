@@ -14,7 +14,7 @@ from tests.pages import ROOT, blocks, command_blocks, fits, script, wrong
 
 from . import containers
 from .containerd import CONF, Containerd, beginning, printed, with_container
-from .node import ZERO_MAC, Node
+from .node import Node
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -122,19 +122,6 @@ def test_the_eighth_pod_a_restart_and_what_is_called_at_the_end(containerd: Cont
     containerd.stop()
     containerd.vm.run("pkill -x strace; true")
     containerd.start()
-    hear_from_all(containerd.node)
-
-
-def hear_from_all(node: Node) -> None:
-    """Of VFs that come home at the same time igb may see a reset after the first word, and shows zeros from then on
-    (Node.create_vfs): no call asked for a MAC, so nothing of ours set them. Opened once more, each tells its own.
-    """
-    flags = {link["ifname"]: link["flags"] for link in node.links().values()}
-    for index, vf in enumerate(node.vfs(PORTS[0])):
-        if vf["address"] == ZERO_MAC:
-            name = f"{PORTS[0]}v{index}"
-            first, then = ("down", "up") if "UP" in flags[name] else ("up", "down")
-            node.vm.run(f"ip link set {name} {first}; ip link set {name} {then}")
 
 
 def calls_about(pod: str, trace: str) -> list[tuple[str, str]]:

@@ -70,7 +70,7 @@ def give_back(node: Node) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_the_pod_it_is_deleted(pods: Node, kind: str) -> None:
     leave(pods, kind, "c1")
-    checked = pods.cni("CHECK", FIRST, "c1")
+    checked = pods.cni("CHECK", FIRST | {"logLevel": "debug"}, "c1")
     assert checked.code == 0, checked.text
     assert "up0" in checked.log, "it is the container's right, and told"
 
