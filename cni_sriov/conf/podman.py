@@ -58,7 +58,7 @@ def read(network: dict[str, Any], notes: list[str], creating: bool = False) -> d
     """The conf, which netconf judges; BadConfig where podman asks for what a VF cannot be. `notes`: what has no effect.
     `creating`: nobody has completed the network yet.
     """
-    told = NETWORK.read(_without_null(network), "read ")
+    told = NETWORK.read(without_null(network), "read ")
     _refuse(told)
     given = told["options"]
     conf, unknown = options.read({name: text for name, text in given.items() if name not in _SHORT})
@@ -97,7 +97,8 @@ def _enveloped(conf: dict[str, Any], name: Any) -> dict[str, Any]:
     return {"cniVersion": VERSIONS[-1], "name": name, "type": "sriov"} | conf
 
 
-def _without_null(raw: dict[str, Any]) -> dict[str, Any]:
+def without_null(raw: dict[str, Any]) -> dict[str, Any]:
+    """What is null was not given."""
     return {key: value for key, value in raw.items() if value is not None}
 
 
@@ -156,7 +157,7 @@ def _pools(told: dict[str, Any], conf: dict[str, Any], creating: bool) -> list[d
             )
         return list(written)
     asked = [{"subnet": text.strip()} for text in given.get("pool", "").split(",") if text.strip()]
-    found = [_pool(_without_null(entry), n) for n, entry in enumerate([*told["subnets"], *asked])]
+    found = [_pool(without_null(entry), n) for n, entry in enumerate([*told["subnets"], *asked])]
     if short and not found:
         raise BadConfig(f"read option {short[0]}: there is no pool", "give a --subnet, or the option pool")
     _add_lengths(found, given)
@@ -178,7 +179,7 @@ def _pool(raw: dict[str, Any], n: int) -> dict[str, Any]:
     pool: dict[str, Any] = {"subnet": str(told["subnet"]), "prefix": told["subnet"]}
     if "gateway" in told:
         pool["gateway"] = render_address(*told["gateway"])
-    lease_range = _RANGE.read(_without_null(told.get("lease_range", {})), f"read subnets[{n}].lease_range.")
+    lease_range = _RANGE.read(without_null(told.get("lease_range", {})), f"read subnets[{n}].lease_range.")
     if lease_range:
         pool["range"] = lease_range
     return pool
@@ -236,7 +237,7 @@ def _confine(pool: dict[str, Any]) -> None:
 
 
 def _add_routes(conf: dict[str, Any], entries: list[dict[str, Any]]) -> None:
-    routes = [_route(_without_null(raw), f"read routes[{n}].") for n, raw in enumerate(entries)]
+    routes = [_route(without_null(raw), f"read routes[{n}].") for n, raw in enumerate(entries)]
     if not routes:
         return
     ipam = conf.get("ipam")

@@ -89,7 +89,7 @@ def parse_setup(netns: str, stdin: str, environment: dict[str, str]) -> Request:
     told = _call(jsontext.parse_object(stdin))
     network, asked = (
         told["network"],
-        _OPTIONS.read(_present(told["network_options"]), "read network_options."),
+        _OPTIONS.read(podman.without_null(told["network_options"]), "read network_options."),
     )
     request = Request("ADD", _attachment(told, asked), netns, environment=environment)
     _check_attachment(request.attachment)
@@ -124,11 +124,9 @@ def parse_teardown(netns: str, stdin: str, environment: dict[str, str]) -> Reque
 
 def _call(raw: dict[str, Any]) -> dict[str, Any]:
     needed = dict.fromkeys(("container_id", "network", "network_options"))
-    return _CALL.read(needed | _present(raw), "read ") | {"port_mappings": raw.get("port_mappings")}
-
-
-def _present(raw: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in raw.items() if value is not None}
+    return _CALL.read(needed | podman.without_null(raw), "read ") | {
+        "port_mappings": raw.get("port_mappings")
+    }
 
 
 def _attachment(call: dict[str, Any], asked: dict[str, Any]) -> Attachment:

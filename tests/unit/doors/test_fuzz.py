@@ -7,7 +7,6 @@ changes nothing. What was found this way stands below as plain tests.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni_sriov.conf import hostsubnet, netconf
 from tests import fuzzing
 from tests.fuzzing import JSON, ODD_TEXTS, Answer, budget, damaged_bytes, mutated, paths_of, put
 from tests.unit.conf.conf_table import TABLE
@@ -28,18 +26,6 @@ pytestmark = pytest.mark.slow
 VERBS = ["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"]
 POD = "/run/netns/pod1"
 PATH_KEYS = {"stateDir", "logFile", "dataDir", "cniDir", "CNIDeviceInfoFile"}
-
-
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    patch = pytest.MonkeyPatch()
-    patch.setitem(netconf.SRIOV.defaults, "stateDir", str(directory / "default-state"))
-    for table in (hostsubnet.PLACE, hostsubnet.IPAM):
-        patch.setitem(table.defaults, "dataDir", str(directory / "default-data"))
-    yield directory
-    patch.undo()
-    shutil.rmtree(directory)
 
 
 class Node:

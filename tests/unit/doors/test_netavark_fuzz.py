@@ -5,9 +5,7 @@ fails changes nothing, and a teardown always succeeds.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni_sriov.conf import hostsubnet, netconf
+from cni_sriov.conf import netconf
 from cni_sriov.words.errors import CODES
 from tests import podman
 from tests.fuzzing import JSON, ODD_TEXTS, budget, damaged_bytes, mutated, only_inside, paths_of, put
@@ -29,18 +27,6 @@ WISHES: dict[str, Any] = {
     "static_mac": "02:00:00:00:aa:01",
     "options": {"deviceID": "0000:01:10.2", "subnets": "10.10.9.0/24"},
 }
-
-
-@pytest.fixture(scope="module")
-def root() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    patch = pytest.MonkeyPatch()
-    patch.setitem(netconf.SRIOV.defaults, "stateDir", str(directory / "default-state"))
-    for table in (hostsubnet.PLACE, hostsubnet.IPAM):
-        patch.setitem(table.defaults, "dataDir", str(directory / "default-data"))
-    yield directory
-    patch.undo()
-    shutil.rmtree(directory)
 
 
 class Node:
