@@ -19,7 +19,7 @@ from rich.text import Text
 
 from tests import bundle
 from tests.lab.errors import LabError
-from tests.lab.node import PLUGIN_DIR, Node, changes
+from tests.lab.node import PLUGIN_DIR, Node
 from tests.lab.progress import Progress
 from tests.lab.ready import prepare
 from tests.lab.vm import PORTS
@@ -163,7 +163,7 @@ class Demo:
                     self.mark(deleted.code == 0, deleted.text)
                 )
             )
-        different = changes(before, self.node.card())
+        different = self.node.changed(before)
         line = Text(
             f"  `ip -d link` of {len(before)} PFs and VFs, before and after: {len(different)} differences  "
         )

@@ -18,7 +18,7 @@ from tests import bundle
 
 from . import again
 from .errors import LabError
-from .node import Node, changes
+from .node import Node
 from .ready import Lab, find, prepare
 from .recipes import CARD, KUBERNETES, NEWEST, RUNTIMES, TRIXIE, Recipe
 from .vm import Vm
@@ -215,10 +215,8 @@ def _node(nodes: Nodes, request: pytest.FixtureRequest) -> Iterator[Node]:
         node, before = nodes.node()
         yield node
         if not request.node.stash.get(FAILED, False):
-            if nodes.installed:
-                node.hear_from_all()
             card, files = node.end()
-            assert changes(before, card) == []
+            assert node.differences(before, card) == []
             assert files == []
     except BaseException:
         nodes.close()

@@ -13,7 +13,7 @@ from tests.pages import ROOT, blocks, command_blocks, fits, script, wrong
 
 from . import cluster as parts
 from .cluster import CONTROL_PLANE, Cluster, deployment, job
-from .node import Node, changes
+from .node import Node
 from .ready import Lab
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle, pytest.mark.timeout(1200)]
@@ -41,7 +41,7 @@ def cluster(started: Cluster) -> Iterator[Cluster]:
     started.kubectl("delete deployments,jobs,pods --all --timeout=200s", timeout=240)
     started.soon(lambda: not started.pods(), "no pod is left", 120)
     started.soon(lambda: not in_pods(started) and not started.node.state_files(), "all VFs are home", 60)
-    assert changes(started.card, started.node.card()) == []
+    assert started.node.changed(started.card) == []
 
 
 def in_pods(cluster: Cluster) -> set[str]:

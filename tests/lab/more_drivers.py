@@ -32,7 +32,7 @@ def test_uio_comes_when_it_is_asked_for_and_a_missing_module_names_its_package(n
 
     assert (missing.returncode, driver(node.vm)) == (1, "igbvf")
     assert "dpdk-igb-uio-dkms" in missing.stderr
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
 
 @pytest.mark.parametrize(("verb", "opened"), [("bind", (3, 5)), ("restore", (5, 6))])
@@ -56,7 +56,7 @@ def test_a_kill_in_between_is_made_good(node: Node, verb: str, opened: tuple[int
         left.append((driver(node.vm), override(node.vm)))
         outcome(node.vm, f"restore {VF}")
         assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
-        assert changes(before, node.card()) == [], k
+        assert node.changed(before) == [], k
     assert left == {
         "bind": [("igbvf", "vfio-pci"), ("", "vfio-pci")],
         "restore": [("", "igbvf"), ("igbvf", "igbvf")],

@@ -138,9 +138,25 @@ class Node:
                 return
         raise AssertionError("the PFs never heard from all of their VFs")
 
+    def changed(self, before: dict[str, dict[str, Any]]) -> list[str]:
+        """What differs now from an earlier look at the card, a line each."""
+        return self.differences(before, self.card())
+
+    def differences(self, before: dict[str, dict[str, Any]], card: dict[str, dict[str, Any]]) -> list[str]:
+        """As `changes`; where igb forgot a VF's own MAC, it hears it once more before that counts."""
+        if changes(before, card) and any(
+            entry["address"] == ZERO_MAC
+            for device in card.values()
+            for key, entry in device.items()
+            if key.startswith("vf ")
+        ):
+            self.hear_from_all()
+            card = self.card()
+        return changes(before, card)
+
     def hear_from_all(self) -> None:
-        """VFs that come home at the same time as others may be zeros to igb as well (`create_vfs`). Opened once more, each
-        tells its own MAC. For runtimes, which have many calls at once.
+        """VFs that come home, or get a new driver, may be zeros to igb as well (`create_vfs`). Opened once more, each tells
+        its own MAC; an admin MAC that is missing stays missing.
         """
         flags = {link["ifname"]: link["flags"] for link in self.links().values()}
         for port in PORTS:

@@ -7,7 +7,7 @@ import pytest
 from tests import dist
 from tests.pages import command_blocks
 
-from .node import FULL, IPAM, Node, changes
+from .node import FULL, IPAM, Node
 from .test_packages import PAGE, PLUGIN, attach, follow, machine, release
 from .vm import Vm
 
@@ -34,7 +34,7 @@ def test_the_image_installs_under_containerd_and_removes(machine: Vm) -> None:
     )
     attach(node, "c4", FULL)
     assert node.cni("DEL", FULL | {"ipam": IPAM}, "c4", plugin=PLUGIN).code == 0
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
     follow(machine, remove)
     assert machine.run("ls -A /opt/cni/bin").stdout == ""

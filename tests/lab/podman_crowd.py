@@ -16,7 +16,7 @@ from tests.pages import fits
 
 from . import containers
 from .conftest import Nodes
-from .node import Node, changes
+from .node import Node
 from .podman import SLEEPER, Podman
 from .test_podman import checked, nothing_is_left, quoted, with_podman
 from .vm import PORTS
@@ -75,7 +75,7 @@ def test_a_power_cut_with_six_running(rebooted: Podman) -> None:
     checked(podman, *six)
     podman(f"rm --force --time 0 {' '.join(six)}")
     assert nothing_is_left(podman)
-    assert changes(fresh, podman.node.card()) == []
+    assert podman.node.changed(fresh) == []
 
 
 def test_who_reaches_whom(podman: Podman) -> None:

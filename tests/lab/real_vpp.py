@@ -18,7 +18,7 @@ from tests import bundle
 
 from . import dpdk
 from .guest import Running
-from .node import Node, Reply, changes
+from .node import Node, Reply
 from .test_drivers import driver
 from .test_vpp import DIRECTORY, VFS, VPP
 
@@ -193,7 +193,7 @@ def test_a_container_s_vpp_drives_its_vfs(node: Node) -> None:
     for name in ("net1", "net2"):
         assert node.cni("DEL", IN_C1, "c1", netns="", ifname=name).code == 0
     assert node.cni("DEL", IN_C1 | {"vpp": None}, "k1").code == 0
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
 
 # of the host ------------------------------------------------------------------------------------------------------------

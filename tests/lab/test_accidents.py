@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from .node import CONF, FULL, IPAM, Node, changes
+from .node import CONF, FULL, IPAM, Node
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -126,7 +126,7 @@ def test_a_process_keeps_the_netns_alive(node: Node) -> None:
 
     assert (deleted.code, "made anew" in deleted.log) == (0, True), deleted.text
     assert node.state_files() == []
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     assert attach(node, FULL | {"master": None, "deviceID": VF}, "c2") == VF
     assert node.cni("DEL", FULL, "c2").code == 0
     node.vm.run("pkill -xf 'sleep 611'")
@@ -180,7 +180,7 @@ def test_an_altname_of_the_vf_is_taken_in_the_pod(node: Node) -> None:
     refused = node.cni("ADD", FULL)
 
     assert (refused.code, "altname" in refused.text) == (102, True), refused.text
-    assert (changes(before, node.card()), node.state_files()) == ([], [])
+    assert (node.changed(before), node.state_files()) == ([], [])
     node.vm.run(f"ip link property del dev {PORTS[0]}v0 altname lan0; ip -n c1 link del lan0")
     attach(node, FULL)
     assert node.cni("DEL", FULL).code == 0
@@ -260,7 +260,7 @@ def test_the_disk_is_full(node: Node) -> None:
     refused = node.cni("ADD", conf | {"mac": None}, "c2")
 
     assert (refused.code, "No space left" in refused.text) == (5, True), refused.text
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     assert node.cni("CHECK", conf).code == 0
     assert [node.cni("DEL", conf, c).code for c in ("c1", "c2")] == [0, 0]
     node.vm.run("rm /mnt/tiny/full")
@@ -284,7 +284,7 @@ def test_the_state_directory_is_read_only(node: Node) -> None:
 
     assert (refused.code, "Read-only file system" in refused.text) == (5, True), refused.text
     assert (deleted.code, "Read-only file system" in deleted.text) == (5, True), deleted.text
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     node.vm.run("mount -o remount,rw /mnt/ro")
     assert node.cni("DEL", conf).code == 0
     assert node.vm.run("ls -A /mnt/ro/state").stdout == ""

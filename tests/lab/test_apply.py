@@ -15,7 +15,7 @@ from tests.unit.test_units import HOST, settings
 
 from .ctl import SRIOVCTL
 from .guest import Done
-from .node import CONF, Node, changes
+from .node import CONF, Node
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -131,7 +131,7 @@ def test_the_second_time_nothing_is_touched(card: Node) -> None:
     assert (again.returncode, document["changed"], again.stderr) == (0, False, "")
     assert [pf["plan"] + pf["done"] + pf["refused"] + pf["left"] for pf in document["pfs"]] == [[], []]
     assert vfs_made(card) == made
-    assert (changes(before, card.card()), ifindexes(card)) == ([], indexes)
+    assert (card.changed(before), ifindexes(card)) == ([], indexes)
 
 
 def test_a_container_keeps_its_vf_and_del_brings_the_default_back(card: Node) -> None:
@@ -146,7 +146,7 @@ def test_a_container_keeps_its_vf_and_del_brings_the_default_back(card: Node) ->
     assert refused.returncode == 1
     assert f"change {PORTS[0]} from 7 to 3 VFs: 1 of them in use, and all would go" in refused.stdout
     assert "vf 0 (0000:01:10.0): attached to c1/net1 (/run/netns/c1)" in refused.stdout
-    assert (changes(before, card.card()), card.links("c1").keys()) == ([], inside.keys())
+    assert (card.changed(before), card.links("c1").keys()) == ([], inside.keys())
     assert told(card)[0][0] == ("igbvf", "off", "on")
 
     assert card.cni("DEL", conf, "c1").code == 0

@@ -13,7 +13,7 @@ import pytest
 from tests import bundle
 
 from .ctl import document, sriovctl
-from .node import CONF, Node, changes
+from .node import CONF, Node
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -186,7 +186,7 @@ def test_gc_takes_back_what_a_dead_netns_left(card: Node) -> None:
     held = {lease["containerID"] for lease in document(card.vm, "leases")["leases"]}
     assert (held, "0000:01:10.2" in card.links("c2")) == ({"c2"}, True)
     assert card.cni("DEL", conf, "c2").code == 0
-    assert (card.state_files(), changes(before, card.card())) == ([], [])
+    assert (card.state_files(), card.changed(before)) == ([], [])
 
 
 def test_validate_finds_its_schema_in_the_bundle(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests import bundle
 
 from . import dpdk
-from .node import CONF, IPAM, Node, Reply, changes
+from .node import CONF, IPAM, Node, Reply
 from .test_drivers import HOLD, driver, override
 from .vm import PORTS
 
@@ -91,7 +91,7 @@ def test_packets_cross_on_one_vlan_and_not_on_two(node: Node) -> None:
     for container, conf in (("c1", ONE), ("c2", ONE), ("c3", OTHER), ("k1", OTHER | {"driver": "kernel"})):
         deleted(node, conf, container)
     assert [(driver(node.vm, vf), override(node.vm, vf)) for vf in VFS] == [("igbvf", "(null)")] * 4
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
 
 def test_a_vf_that_a_process_has_open_goes_home_when_that_ends(node: Node) -> None:
@@ -117,4 +117,4 @@ def test_a_vf_that_a_process_has_open_goes_home_when_that_ends(node: Node) -> No
     assert other.code == 0, other.text
     deleted(node, conf, "c2")
     assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []

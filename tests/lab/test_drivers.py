@@ -12,7 +12,7 @@ from tests import bundle
 from tests.cdi import check
 
 from .ctl import document, sriovctl
-from .node import CONF, ZERO_MAC, Node, changes
+from .node import CONF, ZERO_MAC, Node
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -79,7 +79,7 @@ def test_there_and_back_is_as_before_by_ip(node: Node) -> None:
 
     assert (home["changed"], home["netdev"], home["notes"]) == (True, NAME, [])
     assert (driver(node.vm), override(node.vm)) == ("igbvf", "(null)")
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     node.vm.run(f"! test -e {CDI}")
     undo = f"ip link set {PORTS[0]} vf 0 vlan 0 spoofchk on trust off; ip link set {NAME} down mtu 1500"
     node.vm.run(f"{undo}; ip link property del dev {NAME} altname first-of-them")
@@ -143,4 +143,4 @@ def test_never_from_a_container_and_never_to_one(node: Node) -> None:
     assert node.cni("ADD", CONF, "c2").code == 0
     assert VF in node.links("c2")
     assert (node.cni("DEL", CONF, "c1").code, node.cni("DEL", CONF, "c2").code) == (0, 0)
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []

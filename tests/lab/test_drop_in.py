@@ -12,7 +12,7 @@ import pytest
 from tests.drop_in import cache_text
 
 from .ctl import document
-from .node import CONF, Node, changes
+from .node import CONF, Node
 from .test_drivers import driver
 from .vm import PORTS
 
@@ -149,7 +149,7 @@ def test_dpdk_mode(node: Node) -> None:
     again = node.vf(PORTS[0], 0)  # ours sets an admin MAC and takes it away: there was none
     assert [key for key in was if again[key] != was[key]] == ["address"]
     document(node.vm, f"restore {address(0)}")
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
 
 def test_gc_status_and_an_orphan(node: Node) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .node import CONF, FULL, IPAM, Node, changes
+from .node import CONF, FULL, IPAM, Node
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -211,10 +211,10 @@ def test_an_altname_that_the_host_has_stops_no_del(node: Node, altname: str) -> 
     detach(node, IN_VLAN, "c1")
     detach(node, IN_VLAN | {"deviceID": OTHER}, "c2")
 
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     (dummy,) = node.vm.json("ip -j link show dev d0")
     assert dummy.get("altnames", []) == ([LONG] if altname == LONG else []), "the host's own stays"
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     node.vm.run("ip link del d0")
 
 
@@ -227,7 +227,7 @@ def test_a_pod_has_a_link_of_the_vfs_host_name(node: Node) -> None:
 
     detach(node, IN_VLAN)
 
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
 
 @pytest.mark.parametrize("name", ["evil0", f"{PORTS[0]}v3"], ids=["odd", "of another VF"])
@@ -263,7 +263,7 @@ def test_a_name_that_means_something_else_in_proc_sys_is_refused_at_once(node: N
     refused = node.cni("ADD", PLAIN, ifname=ifname)
 
     assert (refused.code, ifname in refused.text) == (4, True), refused.text
-    assert (changes(before, node.card()), node.state_files()) == ([], [])
+    assert (node.changed(before), node.state_files()) == ([], [])
     assert set(node.links("c1")) == {"lo"}
 
 
@@ -294,4 +294,4 @@ def test_a_lost_record_gives_the_next_tenant_nothing_of_the_last_one(node: Node,
     detach(node, PLAIN, "c2")
     # its name is the operator's to give: the one that the container had for it stays (docs/security.md)
     node.vm.run(f"ip link property del dev net1 altname {HOME}; ip link set net1 name {HOME}; udevadm settle")
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []

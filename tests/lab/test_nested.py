@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .node import FULL, Node, changes
+from .node import FULL, Node
 from .vm import PORTS
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -59,7 +59,7 @@ def test_a_vf_in_a_netns_that_the_container_holds_is_taken_out_of_it(pods: Node,
 
     assert (given.code, "made anew" in given.log) == (0, True), given.text
     assert "evil0" not in inside(pods, pid)
-    assert (pods.state_files(), changes(before, pods.card())) == ([], [])
+    assert (pods.state_files(), pods.changed(before)) == ([], [])
     attach(pods, MINE, "c2")
     assert pods.cni("DEL", MINE, "c2").code == 0
     pods.vm.run(f"kill {pid}")

@@ -10,7 +10,7 @@ from tests import bundle
 
 from . import machine
 from .ctl import sriovctl
-from .node import CONF, Node, changes
+from .node import CONF, Node
 from .ready import Lab
 from .test_doctor_card import doctor, evidence
 from .test_drivers import VF, driver, override
@@ -64,7 +64,7 @@ def test_without_an_iommu_nothing_unsafe_is_chosen_and_lockdown_forbids_the_rest
     assert "it is in no IOMMU group, and vfio-pci wants one" in chosen.text
     assert "boot with intel_iommu=on" in chosen.text
     assert "no-IOMMU mode is off" in named.text
-    assert (node.state_files(), changes(before, node.card())) == ([], [])
+    assert (node.state_files(), node.changed(before)) == ([], [])
     node.clear()
     # the look before it says otherwise, and the probe binds nothing: the write itself succeeds
     without.run(
@@ -75,7 +75,7 @@ def test_without_an_iommu_nothing_unsafe_is_chosen_and_lockdown_forbids_the_rest
     assert (nothing.returncode, driver(without), override(without)) == (1, "igbvf", "(null)")
     assert "nothing bound: its probe refused the device, which is in no IOMMU group" in nothing.stderr
     assert f"{VF} is on igbvf again" in nothing.stderr
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
     without.run(
         "mount -t securityfs none /sys/kernel/security; echo integrity > /sys/kernel/security/lockdown"

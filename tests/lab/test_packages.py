@@ -17,7 +17,7 @@ import pytest
 from tests import dist
 from tests.pages import Block, command_blocks, script, wrong
 
-from .node import FULL, IPAM, Node, changes
+from .node import FULL, IPAM, Node
 from .ready import Lab
 from .vm import Vm
 
@@ -117,12 +117,12 @@ def test_the_package_is_installed_upgraded_rolled_back_and_removed_under_contain
     assert (node.addresses("c2") != [], node.state_files()) == (True, kept)
     machine.run("ip netns del c2")
     node.wait_for(lambda: len(node.card()) == len(before))
-    assert [row for row in changes(before, node.card()) if "'vlan': 200" in row or " vlan" in row], (
+    assert [row for row in node.changed(before) if "'vlan': 200" in row or " vlan" in row], (
         "nobody has put it back"
     )
 
     follow(machine, again)
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     assert node.state_files() == []
 
     # purged under c3: what its VF needs is kept; then all goes
@@ -134,7 +134,7 @@ def test_the_package_is_installed_upgraded_rolled_back_and_removed_under_contain
     assert node.cni("DEL", FULL | {"ipam": IPAM}, "c3", plugin=PLUGIN).code == 0
     machine.run("touch /var/log/cni-sriov.log; mkdir -p /etc/cni-sriov; touch /etc/cni-sriov/host.json")
     follow(machine, purge)
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
     left = machine.run(
         "find / -xdev '(' -name '*cni-sriov*' -o -name '*sriovctl*' ')' -not -path '/mnt/*'"
     ).stdout.split()

@@ -13,7 +13,7 @@ import pytest
 from tests import bundle
 
 from .conftest import FAILED
-from .node import FULL, IPAM, Node, changes
+from .node import FULL, IPAM, Node
 from .ready import Lab
 from .test_accidents import PF, PLAIN, VF, attach
 from .vm import PORTS, Vm
@@ -60,7 +60,7 @@ def worn(worn_nodes: WornNodes, request: pytest.FixtureRequest) -> Iterator[Node
             node.add_netns("next")
             assert attach(node, FULL, "next") == "0000:01:10.0"
             assert node.cni("DEL", FULL, "next").code == 0
-            assert changes(before, node.card()) == []
+            assert node.changed(before) == []
     except BaseException:
         worn_nodes.stop()
         raise
@@ -85,7 +85,7 @@ def test_vfs_destroyed_and_created_anew_under_pods(worn: Node) -> None:
 
     assert (checked.code, "a new one has its address" in checked.text) == (107, True), checked.text
     assert deleted.code == 0, deleted.text
-    assert changes(new, worn.card()) == []
+    assert worn.changed(new) == []
     assert attach(worn, FULL, "n1") == VF
     added = worn.cni("ADD", PLAIN, "n2")
     assert (added.code, "reclaimed" in added.log) == (0, True), added.text
@@ -94,7 +94,7 @@ def test_vfs_destroyed_and_created_anew_under_pods(worn: Node) -> None:
     assert worn.links("n2")["0000:01:10.2"]["address"] == taken["address"]
     assert worn.vf(PORTS[0], 1)["vlan_list"][0]["vlan"] == 200
     assert [worn.cni("DEL", PLAIN, c).code for c in ("n1", "n2")] == [0, 0]
-    assert changes(new, worn.card()) == []
+    assert worn.changed(new) == []
     worn.vm.run(f"echo 0 > /sys/class/net/{PORTS[0]}/device/sriov_numvfs")
     refused = worn.cni("ADD", FULL, "n1")
     assert (refused.code, "numvfs is 0" in refused.text) == (101, True), refused.text
@@ -118,7 +118,7 @@ def test_the_pfs_driver_is_unbound_and_bound_again(worn: Node) -> None:
     worn.create_vfs(2, (PORTS[0],))
     new = worn.card()
     assert worn.cni("DEL", PLAIN, "c2").code == 0
-    assert changes(new, worn.card()) == []
+    assert worn.changed(new) == []
 
 
 def test_the_vfs_driver_is_unbound_and_bound_again(worn: Node) -> None:

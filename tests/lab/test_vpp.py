@@ -11,7 +11,7 @@ import pytest
 from tests.vpp.cli import TapSide, Vpp
 from tests.vpp.grammar import Startup
 
-from .node import CONF, IPAM, Node, changes
+from .node import CONF, IPAM, Node
 from .test_drivers import driver
 from .vm import Vm
 
@@ -87,7 +87,7 @@ def test_two_vfs_of_one_container_have_one_vpp_with_taps_for_ordinary_programs(n
     assert list(Startup.parse(files_of(node, "c1")["startup.conf"]).devices) == [VFS[1]]
     assert node.cni("DEL", VPP, "c1", netns="", ifname="net2").code == 0
     assert node.vm.run(f"ls {DIRECTORY}").stdout == ""
-    assert changes(before, node.card()) == []
+    assert node.changed(before) == []
 
 
 def test_a_failed_add_leaves_no_file_and_the_vf_at_home(node: Node) -> None:
@@ -98,4 +98,4 @@ def test_a_failed_add_leaves_no_file_and_the_vf_at_home(node: Node) -> None:
 
     assert (reply.code, "no address for it" in reply.text) == (7, True)
     assert node.vm.run(f"ls {DIRECTORY}/c2", check=False).returncode != 0
-    assert (driver(node.vm, VFS[0]), changes(before, node.card())) == ("igbvf", [])
+    assert (driver(node.vm, VFS[0]), node.changed(before)) == ("igbvf", [])
