@@ -26,9 +26,10 @@ from ..words.domain import Attachment
 from ..words.failures import Failures
 from ..words.lease import LeaseDir
 from ..words.record import Record
-from . import keepers, node, places, unreadable
+from . import keepers, node, noted, places, unreadable
 from .keepers import Living
 
+VERB = "sriovctl gc"
 Judgement = tuple[bool, str]  # taken (or to be), and why, or why not
 
 
@@ -105,7 +106,7 @@ def _surviving(judge: Callable[[], Judgement | None]) -> tuple[bool, str, bool] 
 def _alone(
     host: Host, attachment: Attachment, dry_run: bool, judge: Callable[[], Judgement | None]
 ) -> Judgement | None:
-    with records.alone(host, attachment, "sriovctl gc", dry_run=dry_run) as lock:
+    with records.alone(host, attachment, VERB, dry_run=dry_run) as lock:
         if lock is None:
             return False, "a running verb holds it"
         found = judge()
@@ -121,6 +122,8 @@ def _judge_vf(host: Host, record: Record, dry_run: bool, live: Living) -> tuple[
         return False, keepers.sentence(record, kept_by) if kept_by else places.living(record)
     if not dry_run and not giveback.give_back(host, record, VERIFY_TIMEOUT_MS):
         return False, places.stuck(host, record)
+    if not dry_run:
+        noted.given_back(record, VERB, proof)
     return True, proof
 
 

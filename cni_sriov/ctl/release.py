@@ -22,7 +22,7 @@ from ..words.errors import BadConfig, TryAgain
 from ..words.lease import Lease
 from ..words.record import Record
 from ..words.shown import short_name
-from . import keepers, node, places
+from . import keepers, node, noted, places
 from .gc import Verdict
 
 VERB = "sriovctl release"
@@ -99,6 +99,8 @@ def act(host: Host, plan: Plan) -> list[Verdict]:
             own.release_leases(of_directory, plan.attachment, store.where)
         if done:
             lock.forget()
+        if done and record is not None:
+            noted.given_back(record, VERB, "on the operator's word")
     why = "given back" if done or record is None else places.stuck(of_directory, record)
     return verdicts(plan, done, why)
 

@@ -169,6 +169,8 @@ def containers(cluster: Cluster) -> set[str]:
 
 def test_the_page_does_what_it_says(cluster: Cluster) -> None:
     """Its network is put where one is already: the same one."""
+    # what kubectl judges a manifest by: the API puts it together once, in half a minute or more
+    cluster.kubectl("get --raw /openapi/v2 > /dev/null", timeout=300)
     for name in ("conf/kubernetes/pods.yaml", "conf/containerd/10-sriov.conflist"):
         cluster.vm.put(f"{CHECKOUT}/{name}", (ROOT / name).read_bytes())
     env = {"KUBECONFIG": parts.CONFIG}
