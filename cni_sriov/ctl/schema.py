@@ -30,7 +30,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 SCHEMA = os.path.join(_ROOT, "conf", "netconf.schema.json")
 HOST = os.path.join(_ROOT, "conf", "host.schema.json")
 _LIMIT = 60
-_TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}
+TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}
 
 
 def load(path: str = SCHEMA) -> Json:
@@ -115,7 +115,7 @@ def _rule(found: ValidationError) -> str:
     if "enum" in schema:
         return f"must be one of {', '.join(_plain(word) for word in schema['enum'])}"
     if found.validator == "type":
-        return f"must be {_TYPES.get(str(schema['type']), schema['type'])}"
+        return f"must be {TYPES.get(str(schema['type']), schema['type'])}"
     if found.validator == "minLength":
         return "must not be empty"
     return f"must fit the schema's {found.validator}: {words(found.validator_value)}"
