@@ -20,11 +20,10 @@ from ..words.domain import PF, VF, Attachment, Link
 from ..words.errors import KernelRefused
 from ..words.failures import Failures
 from ..words.lease import Lease
-from ..words.origin import Origin
 from ..words.pci import is_userspace
 from ..words.plane import SOFTWARE
 from ..words.record import Record, VfState
-from . import places
+from . import owned, places
 from .status.facts import PfFacts, VfFacts
 
 # dead: its container is provably gone, and gc takes it back; unknown: it could not be looked at
@@ -67,11 +66,8 @@ class VfRow:
             "netdev": self.netdev,
             "mac": self.mac,
             "vlan": self.vlan,
-            "owner": owner(self.record) if self.record else None,
-            "leases": [
-                {"subnet": lease.subnet, "address": lease.address, "gateway": lease.gateway}
-                for lease in self.leases
-            ],
+            "owner": owned.owner(self.record) if self.record else None,
+            "leases": [owned.lease(lease) for lease in self.leases],
             "state": self.state,
             "reason": self.reason,
             "openIn": self.open_in,
@@ -100,21 +96,6 @@ class PfRow:
             "totalvfs": self.pf.totalvfs,
             "vfs": [vf.to_json() for vf in self.vfs],
         } | (self.more.to_json() if self.more else {})
-
-
-def owner(record: Record) -> dict[str, str]:
-    return {
-        "containerID": record.attachment.container_id,
-        "ifname": record.attachment.ifname,
-        "network": record.network,
-        "netns": record.netns,
-        "pod": pod_of(record),
-    }
-
-
-def pod_of(record: Record) -> str:
-    """What the runtime called it: namespace/name of a pod, or the name of podman's container; "" if it said nothing."""
-    return Origin.of(record.origin).pod
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 _SEPARATOR = "\t"
+_DIGITS = 11  # of a time: until the year 5138, which each way to show it can
 
 
 @dataclass(slots=True)
@@ -30,7 +31,8 @@ class Origin:
     def of(cls, text: str) -> Self:
         """Whoever wrote it: what it does not say is not known, and what it says beyond is a later version's."""
         since, *words = text.split(_SEPARATOR)[:6]
-        return cls(int(since) if since.isascii() and since.isdigit() else 0, *words)
+        is_time = since.isascii() and since.isdigit() and len(since) <= _DIGITS
+        return cls(int(since) if is_time else 0, *words)
 
 
 def packed(since: int, reason: str, args: dict[str, str], log_file: str) -> str:

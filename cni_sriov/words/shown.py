@@ -7,6 +7,7 @@ import time
 from .domain import Attachment
 
 ID_WIDTH = 12  # container IDs are 64 hex digits; 12 are what `docker ps`, `podman ps` and `crictl ps` show
+_END = 253_402_300_800  # the year 10000
 
 
 def one_line(text: str) -> str:
@@ -25,5 +26,5 @@ def short_name(who: Attachment) -> str:
 
 
 def moment(seconds: int) -> str:
-    """As the log has it, in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    """As the log has it, in UTC; "" for what is not known (0), or no time that is told in four digits of a year."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if 0 < seconds < _END else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from datetime import datetime
 from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,9 @@ def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
     made = shown(card, PORTS[0], range(1, 3))
     vfs = [{key: vf[key] for key in made[0]} for vf in pf["vfs"]]
     assert vfs[1:] == made
+    since = datetime.fromisoformat(vfs[0]["owner"].pop("since"))
+    clock = int(card.vm.run("date +%s").stdout)
+    assert 0 <= clock - since.timestamp() < 300
     assert vfs[0] == {
         "index": 0,
         "pci": "0000:01:10.0",
@@ -146,11 +150,18 @@ def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
             "ifname": "net1",
             "network": "fast",
             "netns": "/run/netns/c1",
-            "pod": "",
+            **dict.fromkeys(("pod", "podNamespace", "podName", "podUID"), ""),
         },
         "leases": [
-            {"subnet": str(ip_interface(address).network), "address": address, "gateway": gateways[address]}
-            for address in added.addresses
+            {
+                "subnet": str(ip_interface(address).network),
+                "address": address,
+                "gateway": gateways[address],
+                "scope": "default",
+                "pool": pool["subnet"],
+                "sticky": "",
+            }
+            for address, pool in zip(added.addresses, IPAM["pools"], strict=True)
         ],
         "state": "attached",
         "reason": "",

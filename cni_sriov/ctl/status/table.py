@@ -13,7 +13,8 @@ from ...words.pci import is_userspace
 from ...words.record import VfState
 from ...words.shown import short_name
 from .. import keepers
-from ..node import PfRow, VfRow, pod_of
+from ..node import PfRow, VfRow
+from ..owned import pod_of
 from ..screen import Column, Screen, amount, cell, clean
 from .gather import Status
 from .taps import Tap

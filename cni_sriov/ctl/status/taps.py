@@ -10,7 +10,7 @@ from ...vf.host import Host
 from ...words.failures import Failures
 from ...words.lease import Lease
 from ...words.record import Record
-from .. import node, places
+from .. import node, owned, places
 from ..node import State
 
 
@@ -30,12 +30,9 @@ class Tap:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "owner": node.owner(self.record),
+            "owner": owned.owner(self.record),
             "socket": self.socket,
-            "leases": [
-                {"subnet": lease.subnet, "address": lease.address, "gateway": lease.gateway}
-                for lease in self.leases
-            ],
+            "leases": [owned.lease(lease) for lease in self.leases],
             "state": self.state,
             "reason": self.reason,
             "keptBy": self.kept_by,

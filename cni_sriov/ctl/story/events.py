@@ -10,6 +10,7 @@ from typing import Any
 from ...words.origin import Origin
 from ...words.plane import SOFTWARE, DataPlane
 from ...words.record import Record, VfState
+from ...words.shown import moment
 from .lines import Line
 
 # as the configuration calls them
@@ -50,10 +51,6 @@ def timeline(record: Record | None, lines: list[Line], place: str, state: str) -
     return [*before, *own, *after, *now]
 
 
-def utc(seconds: int) -> str:
-    return _iso(datetime.fromtimestamp(seconds, UTC)) if seconds else ""
-
-
 def _iso(when: datetime) -> str:
     return f"{when:%Y-%m-%dT%H:%M:%S}Z"
 
@@ -62,7 +59,7 @@ def _iso(when: datetime) -> str:
 
 
 def _of_record(record: Record, place: str) -> Iterator[Event]:
-    origin, time = Origin.of(record.origin), utc(Origin.of(record.origin).since)
+    origin, time = Origin.of(record.origin), moment(Origin.of(record.origin).since)
     who = f"pod {origin.pod}" if origin.pod else f"container {record.attachment.container_id}"
     uid = f" (UID {origin.uid})" if origin.uid else ""
     yield Event(time, "asked", f"{who}{uid}", f"{record.attachment.ifname} on network {record.network}")

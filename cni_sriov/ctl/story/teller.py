@@ -9,6 +9,7 @@ from ...vf.host import Host
 from ...words.failures import Failures
 from ...words.origin import Origin
 from ...words.record import Record
+from ...words.shown import moment
 from .. import node, places
 from ..tool import Tool
 from . import events, logs, subjects
@@ -42,7 +43,7 @@ class Story:
             else None,
             "vf": self.subject.vf,
             "place": self.place,
-            "since": events.utc(origin.since),
+            "since": moment(origin.since),
             "reason": origin.reason,
             "status": record.status if record is not None else "",
             "events": [event.to_json() for event in self.events],

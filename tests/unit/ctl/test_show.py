@@ -16,6 +16,7 @@ def test_json_is_the_contract(world: World) -> None:
 
     (pf,) = run.document["pfs"]
     vfs = pf.pop("vfs")
+    assert vfs[0]["owner"].pop("since")  # test_owned.py
     assert pf == {
         "name": "enp1s0f0", "pci": "0000:01:00.0", "driver": "igb", "up": True, "numvfs": 7, "totalvfs": 7,
         "vendor": "8086", "device": "10c9", "model": "", "iommuGroup": None, "numaNode": None,
@@ -45,9 +46,19 @@ def test_json_is_the_contract(world: World) -> None:
                 "network": "fast",
                 "netns": "/run/netns/pod1",
                 "pod": "",
+                "podNamespace": "",
+                "podName": "",
+                "podUID": "",
             },
             "leases": [
-                {"subnet": "10.10.0.0/24", "address": result["ips"][0]["address"], "gateway": "10.10.0.1"}
+                {
+                    "subnet": "10.10.0.0/24",
+                    "address": result["ips"][0]["address"],
+                    "gateway": "10.10.0.1",
+                    "scope": "default",
+                    "pool": "10.10.0.0/16",
+                    "sticky": "",
+                }
             ],
             "state": "attached",
             "up": True,

@@ -32,6 +32,7 @@ def test_what_is_packed_is_found_again(args: dict[str, str], log_file: str, foun
         ("", Origin()),
         ("soon", Origin()),
         ("-1\twhy", Origin(0, "why")),
+        (f"{10**30}\twhy", Origin(0, "why")),
         ("\u0663\twhy", Origin(0, "why")),
         ("1\twhy\tns\tweb\tuid\t/l\tof a later version", Origin(1, "why", "ns", "web", "uid", "/l")),
     ],

@@ -32,3 +32,9 @@ def test_ids_of_containers_are_short_and_names_are_whole() -> None:
 
 def test_a_moment_is_told_as_the_log_has_it() -> None:
     assert moment(1_764_148_353) == "2025-11-26T09:12:33Z"
+    assert moment(253_402_300_799) == "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 253_402_300_800, 10**30])
+def test_what_is_no_time_is_not_told_as_one(seconds: int) -> None:
+    assert moment(seconds) == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni_sriov.ctl.story.events import Event, timeline, utc
+from cni_sriov.ctl.story.events import Event, timeline
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.lease import Lease
 from cni_sriov.words.origin import packed
@@ -96,7 +96,3 @@ def test_of_a_finished_one_the_log_is_all_there_is() -> None:
         ("ADD", "attached", "vf 0000:01:10.0; pod web"),
         ("log", "detached", ""),
     ]
-
-
-def test_a_time_that_is_not_known_is_not_1970() -> None:
-    assert (utc(0), utc(NOON)) == ("", "2026-11-26T12:00:00Z")
