@@ -37,6 +37,15 @@ def read(given: dict[str, str], faults: list[str] | None = None) -> tuple[dict[s
     return conf, unknown
 
 
+def near(name: str, more: tuple[str, ...] = ()) -> str:
+    """The key that has one character less, more or other than `name`; "" if none has."""
+    cut = {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}
+    for known in (*netconf.SRIOV.rows, *more):
+        if not cut.isdisjoint({known, *(known[:at] + known[at + 1 :] for at in range(len(known)))}):
+            return known
+    return ""
+
+
 def typed(parse: Parser | None, text: str, where: str) -> Any:
     """The word as the value that the parser admits; BadConfig says what it must be."""
     if parse is None:

@@ -62,6 +62,8 @@ def read(network: dict[str, Any], notes: list[str], creating: bool = False) -> d
     _refuse(told)
     given = told["options"]
     conf, unknown = options.read({name: text for name, text in given.items() if name not in _SHORT})
+    if creating:
+        _refuse_typing_errors(unknown)
     notes += [f"option {name} is none of ours, and has no effect" for name in unknown]
     _name_pf(conf, told)
     pools = _pools(told, conf, creating)
@@ -100,6 +102,16 @@ def _enveloped(conf: dict[str, Any], name: Any) -> dict[str, Any]:
 def without_null(raw: dict[str, Any]) -> dict[str, Any]:
     """What is null was not given."""
     return {key: value for key, value in raw.items() if value is not None}
+
+
+def _refuse_typing_errors(unknown: list[str]) -> None:
+    """At `create` somebody is there to mend them; what is kept already goes on without."""
+    for name in unknown:
+        if near := options.near(name, _SHORT):
+            raise BadConfig(
+                f"read option {name}: there is no such key; {near} is one",
+                "docs/podman.md and docs/configuration.md have them all",
+            )
 
 
 def _refuse(told: dict[str, Any]) -> None:

@@ -204,11 +204,27 @@ def test_with_a_pool_of_ipv6_its_flag_is_right() -> None:
     assert pools(ipv6_enabled=True, subnets=[{"subnet": "fd00:10::/48"}])
 
 
-def test_an_unknown_option_is_noted() -> None:
+@pytest.mark.parametrize(("name", "creating"), [("isolate", True), ("vlam", False)])
+def test_an_unknown_option_is_noted(name: str, creating: bool) -> None:
+    """That of a network which is there already, even if it looks like a key."""
     notes: list[str] = []
-    podman.read(asked_network("fast", MASTER | {"isolate": "true"}), notes, creating=True)
+    podman.read(asked_network("fast", MASTER | {name: "1"}), notes, creating)
 
-    assert notes == ["option isolate is none of ours, and has no effect"]
+    assert notes == [f"option {name} is none of ours, and has no effect"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"maste": "enp1s0f0"}, "read option maste: there is no such key; master is one"),
+        (MASTER | {"vlam": "100"}, "read option vlam: there is no such key; vlan is one"),
+        (MASTER | {"poool": "10.10.0.0/16"}, "read option poool: there is no such key; pool is one"),
+    ],
+)
+def test_what_is_almost_a_key_is_refused_while_somebody_is_there_to_mend_it(
+    options: dict[str, str], said: str
+) -> None:
+    assert refusal(options=options).startswith(said)
 
 
 @pytest.mark.parametrize(
