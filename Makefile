@@ -57,7 +57,7 @@ lab: setup ## prepare the lab: QEMU with an emulated SR-IOV card
 
 stress: setup ## kills at every call, and races, on the machine and on the card
 	@$(PYTHON) build/bundle.py --quiet
-	@$(PYTHON) -m pytest -m stress --durations=15
+	@KILL_ALL=1 $(PYTHON) -m pytest -m stress --durations=15
 
 errno: setup ## each call of ADD, DEL and GC fails with each of five errors; half an hour
 	@$(PYTHON) build/bundle.py --quiet
@@ -89,7 +89,7 @@ lab-podman: setup ## podman 4 and 5: nine at once, no VF free, a power cut; ten 
 
 lab-packages: setup ## the .deb on a node, and the image under containerd; four minutes
 	@$(PYTHON) build/bundle.py --quiet
-	@$(PYTHON) -m pytest -s tests/lab/test_packages.py tests/lab/packages_image.py
+	@$(PYTHON) -m pytest -s tests/lab/packages_deb.py tests/lab/packages_image.py
 
 lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0; two minutes
 	@$(PYTHON) build/bundle.py --quiet

@@ -1,6 +1,6 @@
 """`make dist`: the same bytes elsewhere; what the tarball and the .deb hold, and that it works; sums, bill of materials.
 
-The image's own tests are in test_image.py, the .deb's life in a machine in tests/lab/test_packages.py.
+The image's own tests are in test_image.py, the .deb's life in a machine in tests/lab/packages_deb.py.
 """
 
 from __future__ import annotations

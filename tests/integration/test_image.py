@@ -1,6 +1,6 @@
 """The image for a DaemonSet: an OCI layout by the specification, and what it does to a node's directory, from an empty root.
 
-In a container of containerd it is run by tests/lab/test_packages.py.
+In a container of containerd it is run by tests/lab/packages_image.py.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests import bundle
+from tests import bundle, dist
 
 from . import kubernetes_parts
 from .containerd import Containerd
@@ -25,6 +25,7 @@ from .vm import PORTS
 
 Json = dict[str, Any]
 BIN = "/mnt/host/kubernetes"
+IMAGE = "cni-sriov.oci.tar"  # of `make dist`, in /mnt/host
 KEPT = "/mnt/state/cluster"
 NODE = "lab"
 ADDRESS = "192.0.2.1"  # of the node, on the second port
@@ -49,7 +50,7 @@ PARTS = {
     ),
     "kube-controller-manager": (
         f"{BIN}/kube-controller-manager", f"--kubeconfig={CONFIG}", "--leader-elect=false",
-        "--controllers=replicaset,deployment,job,nodelifecycle,garbagecollector", f"--node-monitor-grace-period={HOUR}",
+        "--controllers=replicaset,deployment,daemonset,job,nodelifecycle,garbagecollector", f"--node-monitor-grace-period={HOUR}",
     ),
     "kube-scheduler": (f"{BIN}/kube-scheduler", f"--kubeconfig={CONFIG}", "--leader-elect=false"),
     "kubelet": (
@@ -96,6 +97,7 @@ def share() -> Path:
             os.link(found, image)
         except OSError:  # the cache is on another file system
             shutil.copyfile(found, image)
+        shutil.copyfile(dist.artifact(".oci.tar"), home / IMAGE)
     return home
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.pages import ROOT, blocks, command_blocks, fits, script, wrong
+from tests.pages import ROOT, Block, blocks, command_blocks, fits, script, wrong
 
 from . import cluster as parts
 from .cluster import CONTROL_PLANE, Cluster, deployment, job
@@ -167,13 +167,42 @@ def containers(cluster: Cluster) -> set[str]:
     }
 
 
-def test_the_page_does_what_it_says(cluster: Cluster) -> None:
-    """Its network is put where one is already: the same one."""
+@pytest.fixture
+def page(cluster: Cluster) -> Cluster:
+    """With the files that docs/kubernetes.md speaks of, in a checkout."""
+    for pattern in ("conf/kubernetes/*.yaml", "conf/containerd/10-sriov.conflist"):
+        for path in ROOT.glob(pattern):
+            cluster.vm.put(f"{CHECKOUT}/{path.relative_to(ROOT)}", path.read_bytes())
     # what kubectl judges a manifest by: the API puts it together once, in half a minute or more
     cluster.kubectl("get --raw /openapi/v2 > /dev/null", timeout=300)
-    for name in ("conf/kubernetes/pods.yaml", "conf/containerd/10-sriov.conflist"):
-        cluster.vm.put(f"{CHECKOUT}/{name}", (ROOT / name).read_bytes())
+    return cluster
+
+
+def follow(cluster: Cluster, block: Block) -> None:
     env = {"KUBECONFIG": parts.CONFIG}
+    done = cluster.vm.run(["sh", "-c", script(block)], cwd=CHECKOUT, env=env, check=False, timeout=400)
+    assert wrong(block, done.stdout) == [], done.stderr + cluster.told()
+
+
+def test_the_page_does_what_it_says(page: Cluster) -> None:
+    """Its network is put where one is already: the same one."""
     for block in command_blocks("runs: lab kubernetes")[PAGE]:
-        done = cluster.vm.run(["sh", "-c", script(block)], cwd=CHECKOUT, env=env, check=False, timeout=300)
-        assert wrong(block, done.stdout) == [], done.stderr
+        follow(page, block)
+
+
+def test_a_daemonset_brings_the_plugin_to_a_node_that_has_none_and_takes_it_away(page: Cluster) -> None:
+    """Who runs the image is the kubelet; what it put there gives a pod its VF."""
+    page.vm.run("umount /opt/cni/bin/.cni-sriov; rm -rf /opt/cni/bin; mkdir /opt/cni/bin")
+    page.vm.run(f"ctr -n k8s.io image import /mnt/host/{parts.IMAGE}", timeout=120)
+    install, remove = command_blocks("runs: lab kubernetes daemonset")[PAGE]
+
+    follow(page, install)
+    assert page.vm.run("readlink /opt/cni/bin/sriov").stdout.startswith(".cni-sriov/")
+    ((name, address),) = page.run_pods("web").items()
+    (vf,) = in_pods(page)
+    assert page.shell(name, OWN_MAC).stdout.strip() == page.card[vf]["address"]
+    assert f" {address}/24 " in page.shell(name, "ip -o -4 addr show eth0").stdout
+    page.delete(name)
+
+    follow(page, remove)
+    assert page.vm.run("ls -A /opt/cni/bin").stdout == ""

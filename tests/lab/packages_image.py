@@ -8,7 +8,7 @@ from tests import dist
 from tests.pages import command_blocks
 
 from .node import FULL, IPAM, Node
-from .test_packages import PAGE, PLUGIN, attach, follow, machine, release
+from .packages_deb import PAGE, PLUGIN, attach, follow, machine, release
 from .vm import Vm
 
 __all__ = ["machine", "release"]  # fixtures

@@ -40,6 +40,7 @@ RUNS = {
     "runs: lab packages",
     "runs: lab packages image",
     "runs: lab kubernetes",
+    "runs: lab kubernetes daemonset",
 }
 BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
 LANGUAGES = {*COMMANDS, "json", "text"}
