@@ -7,13 +7,8 @@ from textwrap import wrap
 
 from tree import VERSION, Argument, Option, Tool, Verb, common
 
-STATUS = (
-    ("0", "done, or all is well"),
-    ("1", "it failed, or there are findings; the sentence on standard error says what, why, and what to do"),
-    ("2", "the arguments are none of ours"),
-    ("77", "it needs root"),
-    ("130", "stopped by the keyboard"),
-)
+from cni_sriov.ctl.tool import STATUSES
+
 FILES = (
     ("/etc/cni/net.d", "the runtimes' configurations"),
     ("/var/lib/cni/sriov", "stateDir: a Record for each attachment"),
@@ -56,7 +51,7 @@ def sriovctl(tool: Tool) -> str:
         lines += _verb(verb, common(tool))
     lines += [
         ".SH EXIT STATUS",
-        *_list(STATUS),
+        *_list(tuple((str(number), about) for number, about in STATUSES.items())),
         ".SH FILES",
         *_list(FILES),
         ".SH ENVIRONMENT",
@@ -109,9 +104,9 @@ def _usage(option: Option) -> str:
 
 
 def _metavar(argument: Argument) -> str:
-    if argument.choices:
-        return "|".join(f"\\fB{_plain(choice)}\\fR" for choice in argument.choices)
-    return "|".join(f"\\fI{_plain(part)}\\fR" for part in argument.metavar.split("|"))
+    """What is typed as it is stands in bold."""
+    parts = argument.metavar.split("|")
+    return "|".join(f"\\f{'B' if part in argument.choices else 'I'}{_plain(part)}\\fR" for part in parts)
 
 
 def _list(rows: tuple[tuple[str, str], ...]) -> list[str]:

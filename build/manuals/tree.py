@@ -10,6 +10,7 @@ from cni_sriov.ctl import arguments, examples
 from cni_sriov.ctl.main import COMMANDS
 
 VERSION = __version__
+_OF_NO_VERB = {"--help", "--version"}  # of the tool's options: a verb has a --help of its own
 
 
 @dataclass(slots=True)
@@ -65,25 +66,34 @@ class Tool:
 def tool() -> Tool:
     parser = arguments.parser(COMMANDS)
     below = next(one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
+    options = [_option(one, parser) for one in parser._actions if _is_shown(one) and one.option_strings]
+    everywhere = {name for one in options if not _OF_NO_VERB & set(one.names) for name in one.names}
     roots = {command.name: command for command in COMMANDS}
     verbs = [
         Verb(
             name,
             roots[name].about,
             roots[name].needs_root,
-            [_argument(one, verb) for one in verb._actions if _is_shown(one) and not one.option_strings],
-            [_option(one, verb) for one in verb._actions if _is_shown(one) and one.option_strings],
+            [
+                _argument(one, verb, list(below.choices))
+                for one in verb._actions
+                if _is_shown(one) and not one.option_strings
+            ],
+            [
+                _option(one, verb)
+                for one in verb._actions
+                if _is_shown(one) and one.option_strings and not everywhere & set(one.option_strings)
+            ],
             examples.EXAMPLES.get(name, ()),
         )
         for name, verb in below.choices.items()
     ]
-    options = [_option(one, parser) for one in parser._actions if _is_shown(one) and one.option_strings]
     return Tool(parser.description or "", options, verbs)
 
 
 def common(found: Tool) -> list[Option]:
     """Those that may stand behind a verb as well."""
-    return [option for option in found.options if not {"--help", "--version"} & set(option.names)]
+    return [option for option in found.options if not _OF_NO_VERB & set(option.names)]
 
 
 def _is_shown(action: argparse.Action) -> bool:
@@ -98,11 +108,10 @@ def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> Option:
     )
 
 
-def _argument(action: argparse.Action, parser: argparse.ArgumentParser) -> Argument:
-    name = str(action.metavar or action.dest)
-    return Argument(
-        name, _help(action, parser), action.nargs in {"?", "*"}, [*map(str, action.choices or ())]
-    )
+def _argument(action: argparse.Action, parser: argparse.ArgumentParser, verbs: list[str]) -> Argument:
+    choices = verbs if action.metavar == "VERB" else [*map(str, action.choices or ())]
+    name = str(action.metavar or "|".join(choices) or action.dest)
+    return Argument(name, _help(action, parser), action.nargs in {"?", "*"}, choices)
 
 
 def _help(action: argparse.Action, parser: argparse.ArgumentParser) -> str:

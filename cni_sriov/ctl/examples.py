@@ -67,6 +67,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "where the time of an ADD and a DEL goes, by five of them",
         ),
     ),
+    "help": (("sriovctl help vfs", "what vfs takes, with examples"),),
+    "version": (("sriovctl version", "as in a bug report"),),
 }
 
 

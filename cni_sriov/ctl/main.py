@@ -1,7 +1,4 @@
-"""The operator's tool: arguments in, one verb, one gate for every error.
-
-Exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root.
-"""
+"""The operator's tool: arguments in, one verb, one gate for every error. Its exit status: tool.STATUSES."""
 
 from __future__ import annotations
 
@@ -26,6 +23,7 @@ from .commands import (
     explain,
     forget,
     gc,
+    helping,
     importing,
     leases,
     metrics,
@@ -37,9 +35,10 @@ from .commands import (
     status,
     unbind,
     validate,
+    version,
     vfs,
 )
-from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
+from .tool import FAILED, NOT_ROOT, STOPPED, USAGE, Tool, write_json
 
 COMMANDS = tuple(
     module.COMMAND
@@ -63,6 +62,8 @@ COMMANDS = tuple(
         importing,
         validate,
         profile,
+        helping,
+        version,
     )
 )
 
@@ -81,7 +82,7 @@ def entry() -> None:
         with suppress(OSError):
             sys.stderr.write(f"sriovctl: write to standard output: {error.strerror}\n")
     except KeyboardInterrupt:
-        status = 130  # 128 + SIGINT
+        status = STOPPED
     sys.exit(status)
 
 

@@ -6,7 +6,6 @@ jsonschema lives here and only here. A network's keys are in our spelling alread
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import os
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..words.errors import InputOutput
 from ..words.jsontext import words
 from .finding import Finding, error, warning
+from .meant import meant
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -67,7 +67,7 @@ def _findings(found: ValidationError) -> Iterator[Finding]:
     known = list(schema["properties"])
     for key in instance:
         if key not in known:
-            yield error(f"{path}.{key}".removeprefix("."), "", f"unknown key{_meant(key, known)}")
+            yield error(f"{path}.{key}".removeprefix("."), "", f"unknown key{meant(key, known)}")
 
 
 def validator(schema: Json) -> Draft202012Validator:
@@ -136,7 +136,7 @@ def unknown(value: Any, schema: Json, root: Json, path: str) -> list[Finding]:
             if key in known:
                 found += unknown(inner, known[key], root, where)
             elif "additionalProperties" not in schema:
-                found.append(warning(where, f"unknown key, ignored{_meant(key, list(known))}"))
+                found.append(warning(where, f"unknown key, ignored{meant(key, list(known))}"))
     elif isinstance(value, list) and "items" in schema:
         for number, inner in enumerate(value):
             found += unknown(inner, schema["items"], root, f"{path}[{number}]")
@@ -156,9 +156,3 @@ def _resolved(schema: Json, root: Json) -> Json:
     while "$ref" in schema:
         schema = root["$defs"][schema["$ref"].removeprefix("#/$defs/")]
     return schema
-
-
-def _meant(key: str, known: list[str]) -> str:
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(key.lower(), by_lower, n=1, cutoff=0.7)
-    return f'; did you mean "{by_lower[close[0]]}"?' if close else ""

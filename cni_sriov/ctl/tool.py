@@ -16,7 +16,14 @@ from ..vf.host import Host
 if TYPE_CHECKING:
     from .gc import Verdict
 
-OK, FAILED, USAGE, NOT_ROOT = 0, 1, 2, 77
+OK, FAILED, USAGE, NOT_ROOT, STOPPED = 0, 1, 2, 77, 130
+STATUSES = {
+    OK: "done, or all is well",
+    FAILED: "it failed, or there are findings",
+    USAGE: "the arguments are none of ours",
+    NOT_ROOT: "it needs root",
+    STOPPED: "stopped by the keyboard",  # 128 + SIGINT
+}
 JSON_VERSION = 1  # keys are only ever added
 
 

@@ -90,6 +90,7 @@ def test_at_80_columns_no_line_is_longer(share: Path) -> None:
         ("sriovctl baseline --take ", ["0000:01:10.0"]),
         ("sriovctl explain ", ["0000:01:10.0", "3f7a00"]),
         ("sriovctl import ", ["host-local"]),
+        ("sriovctl help stat", ["status"]),
     ],
 )
 def test_fish_proposes(share: Path, tmp_path: Path, line: str, proposed: list[str]) -> None:
@@ -159,6 +160,7 @@ def zsh(share: Path, tmp_path_factory: pytest.TempPathFactory) -> Zsh:
         ("sriovctl explain 0000:01:1", "sriovctl explain 0000:01:10.0"),
         ("sriovctl baseline 0000:01:0", "sriovctl baseline 0000:01:00.0"),
         ("sriovctl import ho", "sriovctl import host-local"),
+        ("sriovctl help stat", "sriovctl help status"),
         ("sriovctl zzz", "sriovctl zzz"),
     ],
 )

@@ -191,6 +191,8 @@ PFS = ["0000:01:00.0", "0000:02:00.0", "enp1s0f0"]
         ("sriovctl --json ", sorted(NAMES)),
         ("sriovctl --state-dir /x stat", ["status"]),
         ("sriovctl zzz", []),
+        ("sriovctl help stat", ["status"]),
+        ("sriovctl -", ["--help", "--json", "--replay", "--state-dir", "--version", "-V", "-h"]),
         ("sriovctl --j", ["--json"]),
         ("sriovctl status --j", ["--json"]),
         ("sriovctl gc --d", ["--dry-run"]),

@@ -51,7 +51,7 @@ def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
     ("argv", "says"),
     [
         ([], "required"),
-        (["nonsense"], "invalid choice"),
+        (["nonsense"], '"nonsense" is unknown: it must be one of vfs, apply, '),
         (["vfs", "enp1s0f0"], "required"),
         (["vfs", "enp1s0f0", "-1"], ""),
         (["apply", "--wait", "soon"], '"soon" is no number of seconds in 0-3600'),
@@ -59,10 +59,10 @@ def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
         (["vfs", "enp1s0f0", "many"], '"many" is no number of VFs'),
         (["vfs", "enp1s0f0", "\u0663"], "is no number of VFs"),
         (["profile", "a.conf", "--runs", "0"], '"0" is no number of runs'),
-        (["status", "--js"], "unrecognized arguments: --js"),
-        (["--state", "/x", "status"], ""),
-        (["gc", "--dry"], "unrecognized arguments: --dry"),
-        (["import", "dhcp", "a.conf"], "invalid choice"),
+        (["status", "--js"], "unrecognized arguments: --js;"),
+        (["--state", "/x", "status"], "unrecognized arguments: --state;"),
+        (["gc", "--dry"], "unrecognized arguments: --dry;"),
+        (["import", "dhcp", "a.conf"], '"dhcp" is unknown: it must be one of host-local'),
         (["forget"], "required"),
         (["release"], "required"),
         (["bind", "enp1s0f0v0"], "required"),
@@ -76,3 +76,46 @@ def test_what_is_none_of_ours_is_refused_with_the_usage(argv: list[str], says: s
 
     assert says in refused.value.msg
     assert refused.value.details.startswith("usage: sriovctl")
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["statsu"], "status"),
+        (["lease"], "leases"),
+        (["STATUS"], "status"),
+        (["status", "--jsno"], "--json"),
+        (["status", "--js"], "--json"),
+        (["apply", "--dry-runn"], "--dry-run"),
+        (["gc", "--dryrun"], "--dry-run"),
+        (["--jsn"], "--json"),
+        (["--statedir=/x", "status"], "--state-dir"),
+        (["status", "--output", "jsno"], "json"),
+        (["status", "-o", "wid"], "wide"),
+    ],
+)
+def test_what_is_near_is_proposed(argv: list[str], meant: str) -> None:
+    with pytest.raises(arguments.Usage) as refused:
+        parsed(*argv)
+
+    assert refused.value.msg.endswith(f'; did you mean "{meant}"?')
+
+
+@pytest.mark.parametrize("argv", [["fly"], ["status", "--fly"], ["gc", "status"], ["--fly"]])
+def test_what_is_near_nothing_is_not_guessed_at(argv: list[str]) -> None:
+    with pytest.raises(arguments.Usage) as refused:
+        parsed(*argv)
+
+    assert "did you mean" not in refused.value.msg
+
+
+def test_an_option_of_a_verb_is_refused_with_the_usage_of_that_verb() -> None:
+    with pytest.raises(arguments.Usage) as refused:
+        parsed("leases", "--wide")
+
+    assert refused.value.details.startswith("usage: sriovctl leases [-h]")
+    assert refused.value.details.endswith("\n`sriovctl leases --help` says what it takes")
+
+
+def test_behind_two_dashes_there_are_no_options() -> None:
+    assert parsed("validate", "--", "--json")["json"] is False

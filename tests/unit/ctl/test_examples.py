@@ -23,7 +23,7 @@ def test_an_example_is_what_the_parser_takes(verb: str, command: str) -> None:
 
 
 @pytest.mark.parametrize("verb", NAMES)
-def test_help_of_every_verb_has_its_examples_and_the_exit_status(
+def test_help_of_every_verb_has_all_options_its_examples_and_the_exit_status(
     verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -31,7 +31,10 @@ def test_help_of_every_verb_has_its_examples_and_the_exit_status(
     told = capsys.readouterr().out
 
     assert EXAMPLES[verb]
-    assert "exit status: 0 ok, 1 failed or findings, 2 usage, 77 not root" in told
+    for status in ("0    done", "1    it failed", "2    the arguments", "77   it needs root", "130  stopped"):
+        assert f"\n  {status}" in told.split("\nexit status:")[1]
+    for option in ("--json", "--state-dir DIR", "--replay FILE"):
+        assert f"\n  {option}" in told.split("\noptions of every verb:")[1]
     assert all(command in told for command, _ in EXAMPLES[verb])
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from cni_sriov import __version__
+from cni_sriov.ctl.main import COMMANDS
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
@@ -88,6 +90,32 @@ def test_an_error_says_what_why_and_what_to_do(world: World) -> None:
         "  PFs of this node: enp1s0f0 0000:01:00.0. A PF on vfio-pci or uio has no name: use its PCI address\n"
     )
     assert (machine.status, machine.err, machine.document["error"]["code"]) == (1, "", 101)
+
+
+@pytest.mark.parametrize("verb", ["", *(command.name for command in COMMANDS)])
+def test_help_of_a_verb_is_its_help(world: World, capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    asked = sriovctl(world, *["help", verb][: 1 + bool(verb)])
+    sriovctl(world, *[verb, "--help"][not verb :])
+
+    assert (asked.status, asked.err) == (0, "")
+    assert asked.out == capsys.readouterr().out
+    assert asked.out.startswith(f"usage: sriovctl {verb}".rstrip())
+
+
+def test_help_of_no_verb_is_a_usage_error(world: World) -> None:
+    asked = sriovctl(world, "help", "stauts")
+
+    assert (asked.status, asked.out) == (2, "")
+    assert asked.err.splitlines()[0] == 'sriovctl: help: there is no verb "stauts"; did you mean "status"?'
+
+
+def test_version_is_the_same_whichever_way(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = sriovctl(world, "version")
+    for way in ("-V", "--version"):
+        assert sriovctl(world, way).status == 0
+        assert capsys.readouterr().out == asked.out
+    assert asked.out.split()[:2] == ["sriovctl", __version__]
+    assert sriovctl(world, "version", "--json").document["sriovctl"] == __version__
 
 
 def test_help_imports_nothing_heavy() -> None:
