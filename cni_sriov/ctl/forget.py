@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..ipam import own
 from ..vf.host import Host
 from ..words.errors import InputOutput
-from .gc import Verdict
+from .verdict import Verdict
 
 WAITS, ATTACHED = "it is free now", "its pod has it; it is free after the DEL"
 

@@ -23,7 +23,7 @@ from ..words.errors import BadConfig, InputOutput, TryAgain, Unreadable
 from ..words.lease import LeaseDir
 from ..words.record import Record
 from . import node
-from .gc import Verdict
+from .verdict import Verdict
 
 _OLD = ".damaged-"  # what versions before 0.2 set aside
 

@@ -10,9 +10,12 @@ from functools import cache
 
 from ..kernel import holders
 from ..kernel.files import Files
+from ..leases.holding import Holding
 from ..vf.host import Host
+from ..words.domain import Attachment
 from ..words.record import Record
 from ..words.shown import short_name
+from . import places
 
 Living = Callable[[], dict[int, list[str]]]
 
@@ -37,31 +40,43 @@ def processes(paths: list[str]) -> list[str]:
     return [found[1] for path in paths if (found := _OF_PROCESS.fullmatch(path))]
 
 
-def mounts(record: Record, live: dict[int, list[str]]) -> list[str]:
+def mounts(held: Record | Holding, live: dict[int, list[str]]) -> list[str]:
     """What keeps its netns, if that is mounts alone; those of another mount namespace only where there is no other. A
     process that is shown to nobody may be in there. `ip netns` mounts its directory on itself, and each netns so twice.
     """
-    paths = _paths(record, live)
+    paths = _paths(held, live)
     if 0 in live or processes(paths):
         return []
     return [path for path in paths if not path.startswith(_MOUNT_ELSEWHERE)] or paths[:1]
 
 
-def inside(files: Files, record: Record, live: dict[int, list[str]]) -> list[str]:
+def inside(files: Files, held: Record | Holding, live: dict[int, list[str]]) -> list[str]:
     """Processes in its netns, as "sleep (pid 12)"; of many the first ones, and how many more."""
-    pids = processes(_paths(record, live))
+    pids = processes(_paths(held, live))
     named = [holders.named(files, pid) for pid in pids[:_NAMED]]
     return [*named, f"{len(pids) - _NAMED} more"] if len(pids) > _NAMED else named
 
 
-def sentence(record: Record, kept_by: list[str]) -> str:
+def why(files: Files, held: Record | Holding, live: dict[int, list[str]]) -> str:
+    """What keeps its netns, in a sentence; "" if nothing is found that does."""
+    kept_by, processes_in_it = mounts(held, live), inside(files, held, live)
+    if kept_by and held.attachment is not None:
+        return sentence(held.attachment, kept_by)
+    if processes_in_it:
+        who = places.whose(held) if isinstance(held, Record) else "container"
+        return f"its {who} is alive: {', '.join(processes_in_it)} in its network namespace"
+    hidden = ", ".join(f"pid {pid}" for pid in live.get(0, []))
+    return f"a process that cannot be looked at may be in its network namespace ({hidden})" if hidden else ""
+
+
+def sentence(who: Attachment, kept_by: list[str]) -> str:
     """For who sees that nobody is in there, and may know more."""
     return (
         f"no process is in its network namespace, which the mount {', '.join(kept_by)} keeps;"
-        f" if that container is gone: sriovctl release {short_name(record.attachment)}"
+        f" if that container is gone: sriovctl release {short_name(who)}"
     )
 
 
-def _paths(record: Record, live: dict[int, list[str]]) -> list[str]:
-    identity = record.netns_identity
+def _paths(held: Record | Holding, live: dict[int, list[str]]) -> list[str]:
+    identity = held.netns_identity
     return [*dict.fromkeys(live.get(identity[-1], []))] if identity else []

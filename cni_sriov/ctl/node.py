@@ -36,7 +36,7 @@ _RELEASED: tuple[State, str] = "released", "released, not restored yet"
 class VfRow:
     """One VF. `reason` says in words why it is neither free nor attached; `more` and `kept_by` are what only `status` looks
     at. `open_in`: processes that have it open, of a VF for user space. `kept_by`: the mounts that alone keep its container's
-    netns.
+    netns; `inside`: who is in there, as "sleep (pid 12)".
     """
 
     vf: VF
@@ -52,6 +52,7 @@ class VfRow:
     more: VfFacts | None = None
     open_in: list[str] = field(default_factory=list)
     kept_by: list[str] = field(default_factory=list)
+    inside: list[str] = field(default_factory=list)
 
     @property
     def told(self) -> str:
@@ -72,6 +73,7 @@ class VfRow:
             "reason": self.reason,
             "openIn": self.open_in,
             "keptBy": self.kept_by,
+            "inside": self.inside,
             "userspace": places.to_json(self.record) if self.record else None,
         } | (self.more.to_json() if self.more else {})
 

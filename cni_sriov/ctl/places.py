@@ -8,6 +8,7 @@ from ..kernel import holders
 from ..vf import restore, vpptap
 from ..vf.host import Host
 from ..words.failures import Failures
+from ..words.origin import Origin
 from ..words.plane import VFIO, VPP_HOST
 from ..words.record import Record
 
@@ -27,12 +28,23 @@ def socket(record: Record) -> str:
     return told if isinstance(told, str) else ""
 
 
-def living(record: Record) -> str:
-    """Why it is not taken back: somebody may have it."""
-    kind = record.plane.kind if record.plane is not None else ""
-    return {VFIO: "its program may use the VF", VPP_HOST: "its container may use the tap"}.get(
-        kind, "the VF is in a pod"
-    )
+def whose(record: Record) -> str:
+    """Like "pod default/web" or "container": a pod is one that was called so."""
+    origin = Origin.of(record.origin)
+    return f"pod {origin.pod}" if origin.namespace else "container"
+
+
+def living(host: Host, record: Record) -> str:
+    """Why it is not taken back where nothing is found of its network namespace: somebody may have it."""
+    who, kind = whose(record), record.plane.kind if record.plane is not None else ""
+    held = open_in(host, record.vf) if kind == VFIO else []
+    if held:
+        return f"it is open in {', '.join(held)}"
+    if kind == VFIO:
+        return f"a program of its {who} may use the VF"
+    if kind == VPP_HOST:
+        return f"its {who} may use the tap"
+    return f"its {who} may be alive: the VF is in a network namespace that is not found (an open file keeps such)"
 
 
 def stuck(host: Host, record: Record) -> str:

@@ -23,7 +23,7 @@ from ..words.lease import Lease
 from ..words.record import Record
 from ..words.shown import short_name
 from . import keepers, node, noted, places
-from .gc import Verdict
+from .verdict import Verdict
 
 VERB = "sriovctl release"
 _LEAST = 4  # characters of a container's ID

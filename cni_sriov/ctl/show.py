@@ -12,14 +12,13 @@ from ..conf.hostsubnet import SCOPE
 from ..words.shown import short_id
 from .baseline import Row
 from .finding import Finding
-from .gc import Verdict
 from .importer import Imported
 from .screen import cell, console_of
+from .verdict import Verdict
 from .vfs import Provision
 
 _WIDE = 100
 _FOLDED = {"container": 12, "subnet": 14}  # with what they shrink to in a narrow terminal
-_NAMED = 3  # of what is left, per reason
 
 
 def _table(console: Console, *columns: str) -> Table:
@@ -78,20 +77,22 @@ def leases(out: TextIO, found: list[dict[str, Any]]) -> None:
 
 
 def gc(out: TextIO, items: list[Verdict], dry_run: bool) -> None:
+    """A line for each, so that the numbers are those of the lines."""
     console = console_of(out)
-    taken = [item for item in items if item.taken]
+    taken, left = [item for item in items if item.taken], [item for item in items if not item.taken]
     verb = "would be taken back" if dry_run else "taken back"
     console.print(Text(f"{len(taken) or 'nothing'} {verb}", style="bold"))
     for item in taken:
-        owner = f" of {item.owner}" if item.owner else ""
-        console.print(Text(f"  {item.what}{owner}: {item.reason}"))
-    left: dict[str, list[Verdict]] = {}
-    for item in items:
-        if not item.taken:
-            left.setdefault(item.reason, []).append(item)
-    for reason, some in left.items():
-        named = ", ".join(item.what for item in some[:_NAMED]) + (", ..." if len(some) > _NAMED else "")
-        console.print(Text(f"{len(some)} left, because {reason}: {named}", style="dim"))
+        console.print(_verdict(item))
+    if left:
+        console.print(Text(f"{len(left)} left", style="bold"))
+    for item in left:
+        console.print(_verdict(item, "dim"))
+
+
+def _verdict(item: Verdict, style: str = "") -> Text:
+    owner = f" of {item.owner}" if item.owner else ""
+    return Text(f"  {item.what}{owner}: {item.reason}", style=style)
 
 
 def imported(out: TextIO, outcome: Imported) -> None:

@@ -6,9 +6,9 @@ from typing import TextIO
 
 from rich.text import Text
 
-from .gc import Verdict
 from .release import Plan
 from .screen import console_of
+from .verdict import Verdict
 
 
 def plan(out: TextIO, found: Plan) -> None:

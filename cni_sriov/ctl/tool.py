@@ -14,7 +14,7 @@ from ..leases.transaction import Judge
 from ..vf.host import Host
 
 if TYPE_CHECKING:
-    from .gc import Verdict
+    from .verdict import Verdict
 
 OK, FAILED, USAGE, NOT_ROOT, STOPPED = 0, 1, 2, 77, 130
 STATUSES = {

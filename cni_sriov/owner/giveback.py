@@ -49,7 +49,7 @@ def give_back(host: Host, record: Record, verify_timeout_ms: int) -> bool:
 def is_out(host: Host, record: Record) -> bool:
     """Whether the container may still use its VF. What cannot be told is not absence."""
     with Failures().of():
-        return _is_its(host, record) and handover.of(record).is_out(host, record)
+        return is_its(host, record) and handover.of(record).is_out(host, record)
     return True
 
 
@@ -60,7 +60,7 @@ def _is_to_be_told_first(host: Host, record: Record) -> bool:
     return False
 
 
-def _is_its(host: Host, record: Record) -> bool:
+def is_its(host: Host, record: Record) -> bool:
     return record.boot_id == host.ledger.boot_id and host.ledger.owns(record)
 
 
@@ -74,7 +74,7 @@ def _free(host: Host, record: Record, failures: Failures) -> bool:
 def _return_vf(host: Host, record: Record, verify_timeout_ms: int, failures: Failures) -> NotYet | None:
     with failures.of():
         try:
-            if _is_its(host, record):
+            if is_its(host, record):
                 if record.vf:
                     restore.return_vf(host, record, verify_timeout_ms)
                 else:

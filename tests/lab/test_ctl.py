@@ -55,7 +55,7 @@ def shown(node: Node, port: str, indices: range) -> list[dict[str, Any]]:
         {
             "index": index, "pci": pci, "driver": "igbvf", "netdev": links[pci]["ifname"],
             "mac": links[pci]["address"], "vlan": 0, "owner": None, "leases": [],
-            "state": "free", "reason": "", "openIn": [], "keptBy": [], "userspace": None,
+            "state": "free", "reason": "", "openIn": [], "keptBy": [], "inside": [], "userspace": None,
         }
         for index, pci in zip(indices, addresses, strict=True)
     ]  # fmt: skip
@@ -167,6 +167,7 @@ def test_status_and_leases_are_what_ip_and_the_results_say(card: Node) -> None:
         "reason": "",
         "openIn": [],
         "keptBy": ["/run/netns/c1"],  # of `ip netns`, and nothing runs in there
+        "inside": [],
         "userspace": None,
     }
     assert table[1].split() == [PORTS[0], "0", "igbvf", link["address"], "100", "c1/net1", subnet]

@@ -9,8 +9,8 @@ from ..arguments import Command, Usage
 from ..tool import FAILED, OK, Tool, write_json
 
 if TYPE_CHECKING:
-    from ..gc import Verdict
     from ..release import Plan
+    from ..verdict import Verdict
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:

@@ -20,8 +20,8 @@ from ...words.lease import LeaseDir
 from ...words.pci import is_userspace
 from ...words.record import Record
 from .. import baseline, gc, keepers, node, places, unreadable
-from ..gc import Verdict
 from ..node import PfRow, VfRow
+from ..verdict import Verdict
 from . import away
 
 
@@ -129,8 +129,9 @@ def _held(host: Host, records: list[Record], verdicts: list[Verdict], failures: 
 
 
 def _leases(verdicts: list[Verdict]) -> list[DeadLease]:
-    """What is of an earlier boot has no owner, and is in nobody's way."""
-    dead = (one for one in verdicts if one.kind == "lease" and one.taken and one.owner)
+    """What is of an earlier boot has no owner, and is in nobody's way; what goes with a VF is told with that."""
+    with_vf = {one.owner for one in verdicts if one.kind == "vf"}
+    dead = (one for one in verdicts if one.kind == "lease" and one.taken and one.owner not in {"", *with_vf})
     return [DeadLease(one.what, one.owner, one.reason) for one in dead]
 
 

@@ -23,7 +23,7 @@ from ...words.failures import Failures
 from ...words.lease import Lease
 from ...words.pci import is_userspace
 from ...words.record import Record
-from .. import keepers, node, unreadable
+from .. import keepers, node, places, unreadable
 from ..node import PfRow, VfRow
 from . import sections, taps
 from .facts import PfFacts, VfFacts
@@ -73,15 +73,27 @@ def look(host: Host, files: Files, naming: Naming | None = None) -> Status:
         name = files.text(_HOSTNAME) or ""
     found_taps = taps.look(host, failures)
     with failures.of(what="network namespaces"):
-        _look_who_keeps(host, [*(vf for pf in pfs for vf in pf.vfs), *found_taps])
+        _look_who_keeps(host, files, [*(vf for pf in pfs for vf in pf.vfs), *found_taps])
+    _tell_what_is_stuck(host, [vf for pf in pfs for vf in pf.vfs], failures)
     return Status(pfs, rows, unreadable.look(host), failures.told, name, found_taps)
 
 
-def _look_who_keeps(host: Host, rows: list[VfRow | Tap]) -> None:
+def _look_who_keeps(host: Host, files: Files, rows: list[VfRow | Tap]) -> None:
     live = keepers.living(host)
     for row in rows:
-        if row.record is not None and row.state == "attached":
+        if row.record is not None and row.state in {"attached", "released"}:
             row.kept_by = keepers.mounts(row.record, live())
+            row.inside = keepers.inside(files, row.record, live())
+
+
+def _tell_what_is_stuck(host: Host, rows: list[VfRow], failures: Failures) -> None:
+    """A container is gone, and its VF is not as it was: as `gc` has it."""
+    for row in rows:
+        if row.record is not None and row.state == "released":
+            with failures.of(vf=row.vf.pci_address):
+                row.reason = f"{row.reason}: {places.stuck(host, row.record)}"
+                if row.inside:
+                    row.reason += f"; {', '.join(row.inside)} in its network namespace"
 
 
 def leases(host: Host, found: Status) -> list[Lease]:

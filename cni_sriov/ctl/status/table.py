@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.text import Text
@@ -66,7 +67,7 @@ def _show_abandoned(screen: Screen, found: Status) -> None:
     for row in rows:
         if row.record is not None and row.kept_by:
             who = short_name(row.record.attachment)
-            screen.line(f"{who}: {keepers.sentence(row.record, row.kept_by)}", "yellow")
+            screen.line(f"{who}: {keepers.sentence(row.record.attachment, row.kept_by)}", "yellow")
 
 
 def _rows(screen: Screen, pf: PfRow, is_wide: bool) -> Iterator[list[Text]]:
@@ -157,14 +158,12 @@ def tap_line(tap: Tap) -> Text:
 
 def pf_line(row: PfRow, is_wide: bool = False) -> Text:
     pf = row.pf
-    taken = sum(vf.record is not None for vf in row.vfs)
+    taken = _taken(row)
     if not pf.pci_address:
-        return Text(f"{taken} attached whose PF is not visible in this machine", style="dim")
+        return Text(f"{taken} whose PF is not visible in this machine", style="dim")
     driver = pf.driver or "no driver"
     name = f"{pf.ifname} ({pf.pci_address}, {driver})" if pf.ifname else f"{pf.pci_address} ({driver})"
-    counts = (
-        f"{pf.numvfs} of {pf.totalvfs} VFs, {taken} attached" if pf.numvfs else f"no VFs of {pf.totalvfs}"
-    )
+    counts = f"{pf.numvfs} of {pf.totalvfs} VFs, {taken}" if pf.numvfs else f"no VFs of {pf.totalvfs}"
     line = Text(clean(f"{name}: {_up(row)}, {counts}"), style="dim" if row.is_up else "yellow")
     if not pf.numvfs:
         line.append(_advice(row))
@@ -173,6 +172,13 @@ def pf_line(row: PfRow, is_wide: bool = False) -> Text:
     if is_wide:
         line.append(_more_of_pf(row))
     return line
+
+
+def _taken(row: PfRow) -> str:
+    """Like "2 attached, 1 dead": what is left of a container that is gone is attached to nobody."""
+    counted = Counter(vf.state for vf in row.vfs if vf.record is not None)
+    others = [f"{count} {state}" for state, count in sorted(counted.items()) if state != "attached"]
+    return ", ".join([f"{counted['attached']} attached", *others])
 
 
 def _up(row: PfRow) -> str:

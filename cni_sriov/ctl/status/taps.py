@@ -23,6 +23,7 @@ class Tap:
     state: State
     reason: str = ""
     kept_by: list[str] = field(default_factory=list)
+    inside: list[str] = field(default_factory=list)
 
     @property
     def socket(self) -> str:
@@ -36,6 +37,7 @@ class Tap:
             "state": self.state,
             "reason": self.reason,
             "keptBy": self.kept_by,
+            "inside": self.inside,
         }
 
 

@@ -21,6 +21,15 @@ def attach(world: World, container: str, **keys: Any) -> None:
     assert reply.code == 0, reply.text
 
 
+def name_process(world: World, path: str, comm: str = "sleep") -> str:
+    """The one in there, as gc names it."""
+    pid = world.kernel.pods[path].pid
+    where = world.kernel.root / f"proc/{pid}"
+    where.mkdir(parents=True)
+    (where / "comm").write_text(f"{comm}\n")
+    return f"{comm} (pid {pid})"
+
+
 def told(world: World, *argv: str) -> list[tuple[str, str, bool, str]]:
     run = sriovctl(world, "gc", "--json", *argv)
     assert run.status == 0
@@ -29,6 +38,7 @@ def told(world: World, *argv: str) -> list[tuple[str, str, bool, str]]:
 
 def test_takes_back_the_dead_and_leaves_the_living(world: World) -> None:
     attach(world, "alive")
+    inside = name_process(world, "/run/netns/alive")
     before = world.snapshot()
     attach(world, "dead")
     world.kernel.kill_netns("/run/netns/dead")
@@ -36,9 +46,10 @@ def test_takes_back_the_dead_and_leaves_the_living(world: World) -> None:
     items = told(world)
 
     assert items == [
-        ("vf", "alive/net1", False, "the VF is in a pod"),
+        ("vf", "alive/net1", False, f"its container is alive: {inside} in its network namespace"),
+        ("lease", "alive/net1", False, "its attachment has it still"),
         ("vf", "dead/net1", True, "the VF is back in the host"),
-        ("lease", "alive/net1", False, "its attachment has a VF"),
+        ("lease", "dead/net1", True, "it goes with its VF"),
     ]
     assert world.snapshot() == before
 
@@ -65,7 +76,7 @@ def test_dry_run_changes_nothing(world: World) -> None:
     assert items[0] == ("vf", "dead/net1", True, "the VF is back in the host")
     assert (world.snapshot(), world.kernel.effects) == (before, effects)
     assert sriovctl(world, "gc", "--dry-run").out.startswith(
-        "1 would be taken back\n  enp1s0f0 vf 0 of dead/net1: "
+        "2 would be taken back\n  enp1s0f0 vf 0 of dead/net1: "
     )
 
 
@@ -96,7 +107,9 @@ def test_every_state_directory_is_cleared(world: World) -> None:
 
     items = told(world)
 
-    assert [item[1:3] for item in items] == [("one/net1", True), ("two/net1", True)]
+    assert [item[:3] for item in items] == [
+        (kind, f"{name}/net1", True) for name in ("one", "two") for kind in ("vf", "lease")
+    ]
     assert world.snapshot() == before
     assert [list((world.root / name).iterdir()) for name in ("state1", "state2")] == [[], []]
 
@@ -151,12 +164,16 @@ def test_leases_of_foreign_plugins_by_their_netns(world: World) -> None:
     for name in ("claims", "../state"):
         for path in (world.run_dir / name).iterdir():
             path.unlink()
+    inside = name_process(world, "/run/netns/c1", "postgres")
     alive = told(world)
     world.kernel.kill_netns("/run/netns/c1")
 
     dead = told(world)
 
-    assert alive == [("lease", "c1/net1", False, "its network namespace lives")]
+    assert inside.startswith("postgres (pid ")
+    assert alive == [
+        ("lease", "c1/net1", False, f"its container is alive: {inside} in its network namespace")
+    ]
     assert dead == [
         ("lease", "c1/net1", True, "no process is in its netns /run/netns/c1, and no mount keeps it")
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.ctl.test_gc import told
+from tests.unit.ctl.test_gc import name_process, told
 from tests.vpp.world import VppWorld
 
 
@@ -19,19 +19,20 @@ def world(tmp_path: Path) -> Iterator[VppWorld]:
 
 def test_takes_back_the_dead_and_leaves_the_living(world: VppWorld) -> None:
     world.add("alive", "/run/netns/alive")
+    inside = name_process(world, "/run/netns/alive")
     before = world.snapshot()
     world.add("dead", "/run/netns/dead")
     world.kernel.kill_netns("/run/netns/dead")
 
-    assert told(world, "--dry-run")[:2] == [
-        ("vf", "alive/net1", False, "its container may use the tap"),
+    dry = told(world, "--dry-run")
+
+    assert dry == [
+        ("vf", "alive/net1", False, f"its container is alive: {inside} in its network namespace"),
+        ("lease", "alive/net1", False, "its attachment has it still"),
         ("vf", "dead/net1", True, "its netns is dead"),
+        ("lease", "dead/net1", True, "it goes with its VF"),
     ]
-    assert told(world) == [
-        ("vf", "alive/net1", False, "its container may use the tap"),
-        ("vf", "dead/net1", True, "its netns is dead"),
-        ("lease", "alive/net1", False, "its attachment has a VF"),
-    ]
+    assert told(world) == dry
     assert world.snapshot() == before
 
 

@@ -79,7 +79,12 @@ def test_gc_leaves_it_and_tells_the_same(world: World) -> None:
     (vf, _) = sriovctl(world, "gc", "--json").document["items"]
 
     assert (vf["owner"], vf["taken"], vf["reason"]) == ("c1/net1", False, SENTENCE)
-    assert f"1 left, because {SENTENCE}: enp1s0f0 vf 0" in sriovctl(world, "gc").out
+    assert sriovctl(world, "gc").out.splitlines() == [
+        "nothing taken back",
+        "2 left",
+        f"  enp1s0f0 vf 0 of c1/net1: {SENTENCE}",
+        "  10.10.0.0/24 of c1/net1: its attachment has it still",
+    ]
     assert len(host(world).ledger.claims()) == 1
 
 

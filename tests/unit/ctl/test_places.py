@@ -74,6 +74,8 @@ def test_a_free_one_that_somebody_has_open_is_busy_and_told(node: World) -> None
 def test_gc_says_what_may_be_in_use(node: World) -> None:
     attach(node, driver="vfio-pci")
     taps.attach(node, "c2")
+    node.kernel.pods.pop("/run/netns/pod1")
+    dpdk.hold(node)
 
     items = {
         one["owner"]: one for one in sriovctl(node, "gc", "--json").document["items"] if one["kind"] == "vf"
@@ -81,10 +83,11 @@ def test_gc_says_what_may_be_in_use(node: World) -> None:
 
     assert (items["c1/net1"]["what"], items["c1/net1"]["reason"]) == (
         "enp1s0f0 vf 0",
-        "its program may use the VF",
+        "it is open in dpdk-testpmd (pid 77)",
     )
     assert items["c2/net1"]["what"] == f"a tap of VPP at {taps.SOCKET}"
-    assert items["c2/net1"]["reason"] == "its container may use the tap"
+    pid = node.kernel.pods["/run/netns/c2"].pid
+    assert items["c2/net1"]["reason"] == f"its container is alive: ? (pid {pid}) in its network namespace"
 
 
 def test_gc_says_who_is_in_the_way(node: World) -> None:

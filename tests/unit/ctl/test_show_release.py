@@ -7,8 +7,8 @@ import io
 import pytest
 
 from cni_sriov.ctl import show_release
-from cni_sriov.ctl.gc import Verdict
 from cni_sriov.ctl.release import Plan
+from cni_sriov.ctl.verdict import Verdict
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.record import Record
 

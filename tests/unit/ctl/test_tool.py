@@ -8,8 +8,8 @@ import json
 
 import pytest
 
-from cni_sriov.ctl.gc import Verdict
 from cni_sriov.ctl.tool import FAILED, OK, Tool, tell_verdicts, write_json
+from cni_sriov.ctl.verdict import Verdict
 
 
 def tool() -> Tool:

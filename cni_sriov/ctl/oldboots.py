@@ -1,0 +1,36 @@
+"""Lease directories of earlier boots below the default dataDir: the others are known, and so cleared, at first use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from ..ipam import own
+from ..leases import directory
+from ..vf.host import Host
+from ..words.failures import Failures
+from ..words.lease import LeaseDir
+from .verdict import Verdict
+
+
+def take(host: Host, dry_run: bool, data_dir: str) -> Iterator[Verdict]:
+    for scope in _scopes(data_dir):
+        failures = Failures()
+        with failures.of():
+            yield from _of(host, LeaseDir(data_dir, scope), dry_run)
+        for reason in failures.reasons:
+            yield Verdict("lease", f"{data_dir}/{scope}", "", False, str(reason), True)
+
+
+def _of(host: Host, where: LeaseDir, dry_run: bool) -> list[Verdict]:
+    old = sorted(set(directory.boots(where)) - {host.ledger.boot_id})
+    if old and not dry_run:  # a transaction's first use of a directory drops them
+        own.store(host, where).rebuild()
+    return [Verdict("lease", f"{where.path}/{name}", "", True, "it is of an earlier boot") for name in old]
+
+
+def _scopes(data_dir: str) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(data_dir) if entry.is_dir(follow_symlinks=False))
+    except OSError:
+        return []
