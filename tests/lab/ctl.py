@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests import published
+
 from .guest import Done
 from .vm import Vm
 
@@ -19,4 +21,5 @@ def document(vm: Vm, arguments: str) -> dict[str, Any]:
     done = sriovctl(vm, f"{arguments} --json")
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
+    published.judge(published.verb_of(arguments.split()), found)
     return found

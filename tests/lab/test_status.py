@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cni_sriov.ctl.status.classes import KINDS, kinds_of
 from cni_sriov.words.device import Device
-from tests import bundle
+from tests import bundle, published
 
 from .ctl import SRIOVCTL
 from .node import CONF, Node
@@ -139,6 +139,7 @@ def watched(card: Node) -> dict[str, Any]:
     assert [json.loads(line)["version"] for line in lines] == [1] * len(lines)
     assert len(lines) >= 2
     last: dict[str, Any] = json.loads(lines[-1])
+    published.judge("status", last)
     return last
 
 

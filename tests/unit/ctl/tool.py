@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from cni_sriov.conf.netconf import STATE_DIR
@@ -14,6 +15,7 @@ from cni_sriov.leases.holding import Holding
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
 from cni_sriov.words.log import Log
+from tests import published
 from tests.world import FakeHost, World
 
 
@@ -78,6 +80,13 @@ def sriovctl(
         stdin=stdin,
     )
     status = main(argv, tool)
+    return answered(argv, status, out, err)
+
+
+def answered(argv: Sequence[str], status: int, out: io.StringIO, err: io.StringIO) -> Run:
+    """AssertionError where it is JSON that is not published so."""
+    if not {"--json", "json"}.isdisjoint(argv) and out.getvalue():
+        published.judge(published.verb_of(argv), json.loads(out.getvalue()))
     return Run(status, out.getvalue(), err.getvalue())
 
 

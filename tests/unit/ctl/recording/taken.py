@@ -14,7 +14,7 @@ from cni_sriov.ctl.recording.recording import Recording, packed
 from cni_sriov.ctl.tool import Tool
 from cni_sriov.kernel.files import Files
 from cni_sriov.words.failures import Failures
-from tests.unit.ctl.tool import Run, Screen, attach, host
+from tests.unit.ctl.tool import Run, Screen, answered, attach, host
 from tests.world import World
 
 PODS = {"c1": "/run/netns/pod1", "c2": "/run/netns/pod2"}
@@ -56,7 +56,7 @@ def tool(world: World, out: TextIO, err: TextIO, euid: int = 0) -> Tool:
 def live(world: World, *argv: str, screen: bool = False) -> Run:
     out, err = Screen() if screen else io.StringIO(), io.StringIO()
     status = main(argv, tool(world, out, err))
-    return Run(status, out.getvalue(), err.getvalue())
+    return answered(argv, status, out, err)
 
 
 def recorded(world: World) -> Recording:
@@ -77,7 +77,7 @@ def replayed(file: Path, *argv: str, euid: int = 1000) -> Run:
     out, err = io.StringIO(), io.StringIO()
     nowhere = Tool(out, err, euid, no_host, "/nowhere", None, Files("/nowhere"))
     status = main(["--replay", str(file), *argv], nowhere)
-    return Run(status, out.getvalue(), err.getvalue())
+    return answered(argv, status, out, err)
 
 
 def written(recording: Recording, file: Path) -> Path:
