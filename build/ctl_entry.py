@@ -1,5 +1,7 @@
 """Entry of the executable `sriovctl`."""
 
+import os
+import signal
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -18,12 +20,14 @@ def load_when_used(name):
     sys.modules[name] = stand_in
 
 
-try:
-    # dataclasses asks it about a class without a docstring, of which none is met at a start. With the parser and the
-    # disassembler that it imports, it is a fourteenth of that.
-    load_when_used("inspect")
-    from cni_sriov.ctl.main import entry
-except KeyboardInterrupt:  # while it loads; later `entry` answers
-    sys.exit(130)
+if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+    # Ctrl-C while it loads; later `entry` answers
+    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+
+# dataclasses asks it about a class without a docstring, of which none is met at a start. With the parser and the
+# disassembler that it imports, it is a fourteenth of that.
+load_when_used("inspect")
+
+from cni_sriov.ctl.main import entry
 
 entry()

@@ -6,15 +6,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from typing import NoReturn
 
 from ..state.ledger import Ledger
 from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
-from ..words.shown import one_line
-from . import arguments
+from . import arguments, gate
 from .commands import (
     apply,
     baseline,
@@ -38,7 +37,7 @@ from .commands import (
     version,
     vfs,
 )
-from .tool import FAILED, NOT_ROOT, STOPPED, USAGE, Tool, write_json
+from .tool import FAILED, NOT_ROOT, USAGE, Tool, write_json
 
 COMMANDS = tuple(
     module.COMMAND
@@ -68,37 +67,11 @@ COMMANDS = tuple(
 )
 
 
-def entry() -> None:
+def entry() -> NoReturn:
     """The executable."""
-    _open_standard()
-    tool = Tool(sys.stdout, sys.stderr, os.geteuid(), _host, stdin=sys.stdin)
-    try:
-        status = main(sys.argv[1:], tool)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `sriovctl status | head`
-        status = _without_output()
-    except OSError as error:  # a full disk, below standard output or standard error
-        status = _without_output()
-        with suppress(OSError):
-            sys.stderr.write(f"sriovctl: write to standard output: {error.strerror}\n")
-    except KeyboardInterrupt:
-        status = STOPPED
-    sys.exit(status)
-
-
-def _open_standard() -> None:
-    """What is closed leads to nowhere: else the next file that is opened, a lock's, would get what a child has to say."""
-    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(fd, True)
-    os.close(fd)
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 # for the whole run
-    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
-
-
-def _without_output() -> int:
-    """What is still to be written at the exit goes nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return FAILED
+    out, err = gate.open_standard()
+    tool = Tool(out, err, os.geteuid(), _host, stdin=sys.stdin)
+    gate.leave(lambda: main(sys.argv[1:], tool))
 
 
 def _host(state_dir: str) -> Host:
@@ -126,8 +99,6 @@ def main(argv: Sequence[str], tool: Tool) -> int:
     except (arguments.Usage, NotRealRoot) as error:
         _tell(tool, as_json, error)
         return USAGE if isinstance(error, arguments.Usage) else NOT_ROOT
-    except BrokenPipeError:  # of standard output: `entry` knows what to do
-        raise
     except Exception as error:  # the one gate
         _tell(tool, as_json, as_cni_error(error))
         return FAILED
@@ -147,7 +118,6 @@ def _tell(tool: Tool, as_json: bool, error: CniError) -> None:
     if as_json:
         write_json(tool, {"error": {"code": error.code, "msg": error.msg, "details": error.details}})
         return
-    red, plain = ("\033[1;31m", "\033[0m") if tool.err.isatty() else ("", "")
-    tool.err.write(f"{red}sriovctl: {one_line(error.msg)}{plain}\n")
+    gate.say(tool.err, f"sriovctl: {error.msg}", "1;31")
     for line in error.details.splitlines():
-        tool.err.write(f"  {one_line(line)}\n")
+        gate.say(tool.err, f"  {line}")

@@ -25,6 +25,12 @@ def write(out: TextIO, path: str, text: str) -> None:
         ) from error
 
 
+def give(out: TextIO, content: bytes) -> None:
+    """What is no text."""
+    out.buffer.write(content)
+    out.flush()
+
+
 def put(path: str, content: bytes, mode: int, replaces: bool = True) -> None:
     """OSError as the kernel says; FileExistsError if it is there and may not be replaced. InputOutput for what is no file."""
     _refuse_other(path)

@@ -11,15 +11,17 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
 
 from ..words.shown import one_line
+from .gate import is_plain
 
-_PIPE_WIDTH = 1000
+_USUAL = 80  # columns, where nobody says
 _GAP, _NARROW_GAP = 2, 1
 _LEAST = 8  # columns of a line, however narrow the terminal says it is
 
@@ -53,37 +55,13 @@ def amount(number: int) -> str:
     return f"{size:.1f}{unit}" if unit and size < 9.95 else f"{size:.0f}{unit}"
 
 
-def console_of(out: TextIO) -> Console:
-    """For tables that wrap nothing in a pipe and may be cut on a terminal."""
-    width = None if out.isatty() else _PIPE_WIDTH
-    return _Careful(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
-
-
-class _Careful(Console):
-    """Shows in a text what a terminal would obey. The cells of a table are their maker's to clean (`cell`)."""
-
-    def print(self, *objects: Any, **keys: Any) -> None:
-        super().print(*map(_careful, objects), **keys)
-
-
-def _careful(what: Any) -> Any:
-    if isinstance(what, str):
-        return "\n".join(map(one_line, what.split("\n")))
-    if isinstance(what, Text) and not what.plain.replace("\n", "").isprintable():
-        return Text(_careful(what.plain), style=what.style)
-    return what
-
-
 class Screen:
     def __init__(self, out: TextIO, width: int = 0) -> None:
         self.is_terminal = out.isatty()
-        self.width = width or shutil.get_terminal_size().columns  # rich takes 80 for TERM=dumb
-        is_plain = (
-            not self.is_terminal or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
-        )
+        self.width = width or _columns(out)  # rich takes 80 for TERM=dumb
         self.console = Console(
             file=out,
-            color_system=None if is_plain else "auto",
+            color_system=None if is_plain(out) else "auto",
             force_terminal=self.is_terminal,
             width=self.width,
             highlight=False,
@@ -93,7 +71,7 @@ class Screen:
 
     def line(self, text: str | Text, style: str = "", indent: int = 0) -> None:
         """Wrapped at blanks on a terminal, what follows further in than `indent`."""
-        shown = text if isinstance(text, Text) else Text(clean(text), style=style)
+        shown = _tame(text) if isinstance(text, Text) else Text(clean(text), style=style)
         if not self.is_terminal:
             self._put(Text(" " * indent) + shown)
             return
@@ -101,8 +79,17 @@ class Screen:
         for number, part in enumerate(self._folded(shown, room + (2 if shown.cell_len <= room + 2 else 0))):
             self._put(Text(" " * (indent + (2 if number else 0))) + part)
 
+    def command(self, text: str, style: str = "", indent: int = 0) -> None:
+        """One line, as it is to be copied: where it is longer than the terminal is wide, that begins a new one."""
+        self._put(Text(" " * indent + one_line(text), style=style))
+
+    def ask(self, question: str) -> None:
+        """The answer is typed behind it."""
+        self.console.print(Text(clean(question)), end=" ", soft_wrap=True)
+
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Text]]) -> None:
         head = [Text(column.title, style="bold") for column in columns]
+        rows = [[_tame(text) for text in row] for row in rows]
         if not self.is_terminal:
             for row in (head, *rows):
                 self._put(Text("  ").join(row))
@@ -160,8 +147,22 @@ class Screen:
         return parts
 
     def _put(self, text: Text) -> None:
+        """All that is shown comes by here: whatever made it, no terminal obeys it."""
+        text = _tame(text)
         text.rstrip()
         self.console.print(text, soft_wrap=True)
+
+
+def _tame(text: Text) -> Text:
+    return text if text.plain.isprintable() else Text(one_line(text.plain), style=text.style)
+
+
+def _columns(out: TextIO) -> int:
+    """As shutil has it, but of where it goes: standard output may be a pipe, and standard error a terminal."""
+    with suppress(OSError, ValueError):
+        if not os.environ.get("COLUMNS") and out.isatty():
+            return os.get_terminal_size(out.fileno()).columns or _USUAL
+    return shutil.get_terminal_size((_USUAL, 0)).columns
 
 
 def _folded_to(natural: list[int], columns: Sequence[Column], room: int) -> list[int] | None:

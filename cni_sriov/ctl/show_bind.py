@@ -4,40 +4,38 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.text import Text
-
 from ..decide.planner import Plan
 from .bind import Outcome
-from .screen import console_of
+from .screen import Screen
 
 
 def done(out: TextIO, outcome: Outcome) -> None:
-    console = console_of(out)
+    screen = Screen(out)
     has = f"{outcome.pci} {_on(outcome.driver)}"
     if outcome.changed:
         text = f"{has}, and was {_on(outcome.before).removeprefix('is ')}"
     else:
         text = f"{has} already: nothing was changed"
-    console.print(Text(text, style="bold"))
+    screen.line(text, "bold")
     if outcome.netdev:
-        console.print(f"its netdev is {outcome.netdev}")
+        screen.line(f"its netdev is {outcome.netdev}")
     if outcome.loaded:
-        console.print(f"loaded: {', '.join(outcome.loaded)}")
+        screen.line(f"loaded: {', '.join(outcome.loaded)}")
     _notes(out, outcome.notes)
 
 
 def planned(out: TextIO, pci: str, before: str, plan: Plan | None) -> None:
-    console = console_of(out)
+    screen = Screen(out)
     if plan is None:
-        console.print(f"{pci} {_on(before)}, and no bind or unbind changed it: nothing would be done")
+        screen.line(f"{pci} {_on(before)}, and no bind or unbind changed it: nothing would be done")
         return
     if not plan.is_change:
-        console.print(f"{pci} {_on(before)} already: nothing would be changed")
+        screen.line(f"{pci} {_on(before)} already: nothing would be changed")
     else:
         for driver in plan.loads:
-            console.print(f"would load {driver}")
-        console.print(f"would bind {pci} to {plan.driver}" if plan.driver else f"would unbind {pci}")
-        console.print(f"it {_on(before)} now")
+            screen.line(f"would load {driver}")
+        screen.line(f"would bind {pci} to {plan.driver}" if plan.driver else f"would unbind {pci}")
+        screen.line(f"it {_on(before)} now")
     _notes(out, plan.notes)
 
 
@@ -47,4 +45,4 @@ def _on(driver: str) -> str:
 
 def _notes(out: TextIO, notes: list[str]) -> None:
     for line in notes:
-        console_of(out).print(Text(f"note: {line}", style="yellow"))
+        Screen(out).line(f"note: {line}", "yellow")

@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.bar import Bar
-from rich.table import Table
 from rich.text import Text
 
 from . import split
 from .profile import Profile
-from .screen import console_of
+from .screen import Column, Screen, cell
 
 _BAR = 20
+_WIDE = 44  # of a terminal, for what stands before the bars
 _ORDER = {part: n for n, part in enumerate(split.PARTS)}
 _COLOURS = dict(zip(split.PARTS, ("blue", "green", "red", "magenta", "yellow", "white"), strict=True))
 
 
 def table(out: TextIO, file: str, outcome: Profile) -> None:
-    """A row for each part, with a bar where it lies in the call; the bars are last, so that awk finds the numbers."""
-    screen = console_of(out)
+    """A row for each part, on a wide terminal with a bar where it lies in the call."""
+    screen = Screen(out)
     verbs = {verb: split.middle(calls) for verb, calls in outcome.verbs.items()}
     runs = len(outcome.verbs["ADD"])
-    screen.print(Text(f"{file}, network {outcome.network}: {_runs(runs)}", style="bold"))
-    rows = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("ms", *(cell for verb in verbs for cell in (verb, "%"))):
-        rows.add_column(title, justify="left" if title == "ms" else "right", no_wrap=True)
-    for verb in verbs:
-        rows.add_column(verb, no_wrap=True)
+    screen.line(f"{file}, network {outcome.network}: {_runs(runs)}", "bold")
+    has_bars = screen.is_terminal and screen.width >= _WIDE + (_BAR + 2) * len(verbs)
+    columns = [Column("ms")]
+    columns += [Column(title, is_right=True) for verb in verbs for title in (verb, "%")]
+    columns += [Column(verb) for verb in verbs if has_bars]
+    rows = []
     for part in split.PARTS:
-        rows.add_row(part, *_numbers(verbs, part), *(_bar(call, part) for call in verbs.values()))
-    whole = (cell for call in verbs.values() for cell in (f"{call.whole:.1f}", "100"))
-    rows.add_row(*(Text(cell, style="bold") for cell in ("whole", *whole)))
-    screen.print(rows)
+        bars = [_bar(call, part) for call in verbs.values() if has_bars]
+        rows.append([cell(part), *map(cell, _numbers(verbs, part)), *bars])
+    whole = ["whole", *(text for call in verbs.values() for text in (f"{call.whole:.1f}", "100"))]
+    none = [Text("") for _ in verbs if has_bars]
+    screen.table(columns, [*rows, [*(cell(text, "bold") for text in whole), *none]])
     for verb, call in verbs.items():
         held = ", ".join(f"{lock} {spent:.2f}" for lock, spent in call.held.items())
-        screen.print(Text(f"{verb} holds locks, ms: {held or 'none'}", style="dim"))
+        screen.line(f"{verb} holds locks, ms: {held or 'none'}", "dim")
 
 
 def _runs(number: int) -> str:
@@ -50,10 +50,12 @@ def _numbers(verbs: dict[str, split.Call], part: str) -> list[str]:
     ]
 
 
-def _bar(call: split.Call, part: str) -> Bar | Text:
+def _bar(call: split.Call, part: str) -> Text:
     """Where the parts before it end, this one begins; too small to be seen, it has none."""
-    begin = sum(spent for name, spent in call.parts.items() if _ORDER[name] < _ORDER[part])
+    before = sum(spent for name, spent in call.parts.items() if _ORDER[name] < _ORDER[part])
     whole = sum(call.parts.values())
+    begin, end = (round(_BAR * spent / whole) for spent in (before, before + call.parts[part]))
     if call.parts[part] < whole / _BAR / 8:
         return Text("")
-    return Bar(whole, begin, begin + call.parts[part], width=_BAR, color=_COLOURS[part])
+    begin = min(begin, _BAR - 1)
+    return Text(" " * begin + "\N{FULL BLOCK}" * max(end - begin, 1), style=_COLOURS[part])

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from rich.text import Text
-
 from .release import Plan
-from .screen import console_of
+from .screen import Screen
 from .verdict import Verdict
 
 
 def plan(out: TextIO, found: Plan) -> None:
-    console = console_of(out)
-    console.print(Text(found.who, style="bold"))
-    console.print(Text(f"  holds {', '.join(filter(None, [found.where, *_subnets(found)]))}"))
-    console.print(Text(f"  {_lives(found)}", style="yellow" if found.inside else ""))
+    screen = Screen(out)
+    screen.line(found.who, "bold")
+    screen.line(f"holds {', '.join(filter(None, [found.where, *_subnets(found)]))}", indent=2)
+    screen.line(_lives(found), "yellow" if found.inside else "", indent=2)
+
+
+def question(out: TextIO) -> None:
+    """The answer is typed behind it."""
+    Screen(out).ask("Give it back? Nothing is ended; who is in there loses the interface. [y/N]")
+
+
+def nothing(out: TextIO, target: str) -> None:
+    Screen(out).line(f"nothing is attached as {target}; `sriovctl status` lists what is")
+
+
+def declined(out: TextIO) -> None:
+    Screen(out).line("nothing was changed")
 
 
 def outcome(out: TextIO, found: Plan, items: list[Verdict], dry_run: bool) -> None:
-    console = console_of(out)
+    screen = Screen(out)
     if dry_run:
-        console.print("nothing was changed; --yes gives it back")
+        screen.line("nothing was changed; --yes gives it back")
         return
     for item in items:
         if not item.taken:
-            console.print(Text(f"not given back: {item.what}: {item.reason}", style="red"))
+            screen.line(f"not given back: {item.what}: {item.reason}", "red")
     if all(item.taken for item in items):
-        console.print(Text("given back", style="green"))
+        screen.line("given back", "green")
         for path in found.kept_by:
-            console.print(Text(f"{path} stays mounted: umount it when nobody needs it", style="dim"))
+            screen.line(f"{path} stays mounted: umount it when nobody needs it", "dim")
 
 
 def _subnets(found: Plan) -> list[str]:

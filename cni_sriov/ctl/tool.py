@@ -12,17 +12,19 @@ from ..conf.hostsubnet import DATA_DIR
 from ..kernel.files import Files
 from ..leases.transaction import Judge
 from ..vf.host import Host
+from . import gate
 
 if TYPE_CHECKING:
     from .verdict import Verdict
 
-OK, FAILED, USAGE, NOT_ROOT, STOPPED = 0, 1, 2, 77, 130
+OK, FAILED, USAGE, NOT_ROOT, STOPPED, UNREAD = 0, gate.FAILED, 2, 77, gate.STOPPED, gate.UNREAD
 STATUSES = {
     OK: "done, or all is well",
     FAILED: "it failed, or there are findings",
     USAGE: "the arguments are none of ours",
     NOT_ROOT: "it needs root",
-    STOPPED: "stopped by the keyboard",  # 128 + SIGINT
+    STOPPED: "stopped by the keyboard",
+    UNREAD: "nobody reads any more what it writes",
 }
 JSON_VERSION = 1  # keys are only ever added
 
@@ -46,6 +48,12 @@ class Tool:
 
 def write_json(tool: Tool, document: dict[str, Any]) -> None:
     tool.out.write(json.dumps({"version": JSON_VERSION} | document, indent=2) + "\n")
+
+
+def write_line(tool: Tool, document: dict[str, Any]) -> None:
+    """Of several documents: one in each line, there as soon as it is written."""
+    tool.out.write(json.dumps({"version": JSON_VERSION} | document, separators=(",", ":")) + "\n")
+    tool.out.flush()
 
 
 def tell_verdicts(options: argparse.Namespace, tool: Tool, items: list[Verdict]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .. import gate
 from ..arguments import Command
 from ..tool import OK, Tool, write_json
 from . import profile
@@ -35,8 +36,9 @@ def is_file(target: str) -> bool:
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
     if is_file(options.target):
-        tool.err.write(
-            f"sriovctl: explain {options.target}: this is `sriovctl profile` now; it takes a VF for a moment\n"
+        gate.say(
+            tool.err,
+            f"sriovctl: explain {options.target}: this is `sriovctl profile` now; it takes a VF for a moment",
         )
         options.file = options.target
         return profile.run(options, tool)

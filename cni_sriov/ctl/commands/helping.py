@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .. import gate
 from ..arguments import Command, Usage
 from ..meant import meant
 from ..tool import OK, Tool, write_json
@@ -24,7 +25,8 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     if options.json:
         write_json(tool, {"help": told})
     else:
-        tool.out.write(told)
+        for line in told.splitlines():
+            gate.say(tool.out, line)
     return OK
 
 

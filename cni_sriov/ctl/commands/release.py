@@ -36,8 +36,10 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
         return _tell(options, tool, plan, release.verdicts(plan, True, "it would be given back"))
     if not options.yes:
         _refuse_unasked(options, tool)
+        from .. import show_release
+
         if not _agrees(tool, plan):
-            tool.out.write("nothing was changed\n")
+            show_release.declined(tool.out)
             return FAILED
     return _tell(options, tool, plan, release.act(host, plan))
 
@@ -56,8 +58,7 @@ def _agrees(tool: Tool, plan: Plan) -> bool:
 
     assert tool.stdin is not None
     show_release.plan(tool.out, plan)
-    tool.out.write("Give it back? Nothing is ended; who is in there loses the interface. [y/N] ")
-    tool.out.flush()
+    show_release.question(tool.out)
     return tool.stdin.readline().strip().lower() in {"y", "yes"}
 
 
@@ -66,11 +67,9 @@ def _tell_nothing(options: argparse.Namespace, tool: Tool) -> int:
     if options.json:
         write_json(tool, {"dryRun": options.dry_run, "attachment": None, "items": []})
     else:
-        from ...words.shown import one_line
+        from .. import show_release
 
-        tool.out.write(
-            f"nothing is attached as {one_line(options.target)}; `sriovctl status` lists what is\n"
-        )
+        show_release.nothing(tool.out, options.target)
     return OK
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ... import __version__
+from .. import gate
 from ..arguments import VERSION, Command
 from ..tool import OK, Tool, write_json
 
@@ -17,7 +18,7 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     if options.json:
         write_json(tool, {"sriovctl": __version__})
     else:
-        tool.out.write(f"{VERSION}\n")
+        gate.say(tool.out, VERSION)
     return OK
 
 

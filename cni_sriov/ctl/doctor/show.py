@@ -8,27 +8,27 @@ from rich.text import Text
 
 from ...decide.doctor import About
 from ...decide.trouble import Trouble
-from ...words.shown import one_line
-from ..screen import console_of
+from ..screen import Column, Screen, cell, clean
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+_WIDTH = max(map(len, _STYLES))
 
 
 def troubles(out: TextIO, found: list[Trouble]) -> None:
-    console = console_of(out)
+    screen = Screen(out)
     for trouble in found:
-        line = Text(trouble.severity.ljust(8), style=_STYLES[trouble.severity])
+        shown = trouble.severity.ljust(_WIDTH) if screen.is_terminal else trouble.severity
+        line = Text(f"{shown} ", style=_STYLES[trouble.severity])
         if trouble.subject not in trouble.why:
-            line.append(one_line(f"{trouble.subject}: "), style="bold")
-        line.append(one_line(trouble.why), style="default")
+            line.append(clean(f"{trouble.subject}:") + " ", style="bold")
+        line.append(clean(trouble.why), style="default")
         line.append(f" [{trouble.rule}]", style="dim")
-        console.print(line)
+        screen.line(line)
         for one in trouble.evidence:
-            console.print(Text(one_line(f"  {one.source}: {one.said}"), style="dim"), soft_wrap=True)
+            screen.line(f"{one.source}: {one.said}", "dim", indent=2)
         for command in trouble.remedy.split("\n"):
-            style = "" if command.startswith("#") else "bold"
-            console.print(Text(one_line(f"    {command}"), style=style), soft_wrap=True)
-    console.print(_verdict(found))
+            screen.command(command, "" if command.startswith("#") else "bold", indent=4)
+    screen.line(_verdict(found))
 
 
 def _verdict(found: list[Trouble]) -> Text:
@@ -40,11 +40,8 @@ def _verdict(found: list[Trouble]) -> Text:
 
 def rules(out: TextIO, known: list[About]) -> None:
     """A line each."""
-    console = console_of(out)
-    widths = [max(len(cell) for cell in column) for column in zip(*map(_cells, known), strict=True)]
-    for about in known:
-        name, severities, when = _cells(about)
-        console.print(Text(f"{name.ljust(widths[0])}  {severities.ljust(widths[1])}  {when}"))
+    columns = (Column("rule"), Column("severity"), Column("when", least=20))
+    Screen(out).table(columns, [list(map(cell, _cells(about))) for about in known])
 
 
 def _cells(about: About) -> tuple[str, str, str]:

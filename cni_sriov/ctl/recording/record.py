@@ -15,8 +15,7 @@ from ...kernel.netns import OWN
 from ...vf.host import Host
 from ...words.errors import InputOutput
 from ...words.failures import Failures
-from ...words.shown import one_line
-from .. import node, profile, publish
+from .. import gate, node, profile, publish
 from ..tool import Tool
 from . import anonymous, lookers, scope, state
 from .camera import Camera
@@ -50,26 +49,28 @@ def run(tool: Tool, state_dir: str, file: str, is_anonymous: bool, force: bool) 
     if file != STDOUT and not force and os.path.lexists(file):
         raise InputOutput(f"record into {file}: it is there", "give another name, or --force to replace it")
     failures = Failures()
-    recording = taken(tool, state_dir, _progress(tool), failures)
+    recording = taken(tool, state_dir, _telling(tool), failures)
     if is_anonymous:
         recording = anonymous.of(recording, os.urandom(32), [os.uname().nodename])
     content = packed(recording)
     if file == STDOUT:
-        tool.out.buffer.write(content)
-        tool.out.flush()
+        publish.give(tool.out, content)
     else:
         _write(file, content, force)
     return Recorded(file, len(content), len(recording.tree.paths()), is_anonymous, failures.told)
 
 
 def tell(tool: Tool, made: Recorded) -> None:
+    from ..screen import Screen
+
+    screen = Screen(tool.out)
     size = f"{made.size / 1024:.0f} KiB" if made.size < 1 << 20 else f"{made.size / (1 << 20):.1f} MiB"
-    tool.out.write(f"{made.file}: {made.paths} paths, {size}\n")
+    screen.line(f"{made.file}: {made.paths} paths, {size}")
     for one in made.failed:
-        tool.out.write(f"not recorded: {one_line(one)}\n")
+        screen.line(f"not recorded: {one}")
     if not made.is_anonymous:
-        tool.out.write(
-            "it names containers, MACs and addresses of this node; --anonymous hides them (docs/recording.md)\n"
+        screen.line(
+            "it names containers, MACs and addresses of this node; --anonymous hides them (docs/recording.md)"
         )
 
 
@@ -145,14 +146,9 @@ def _devices(recording: Recording) -> list[str]:
     return recording.tree.lists.get(DEVICES, [])
 
 
-def _progress(tool: Tool) -> Callable[[str], None]:
-    """One line, on a terminal alone; "" wipes it."""
-
-    def tell(what: str) -> None:
-        tool.err.write(f"\r\033[K{f'recording {what} ...' if what else ''}")
-        tool.err.flush()
-
-    return tell if tool.err.isatty() else lambda _: None
+def _telling(tool: Tool) -> Callable[[str], None]:
+    tell = gate.progress(tool.err)
+    return lambda what: tell(f"recording {what} ..." if what else "")
 
 
 def _write(file: str, content: bytes, force: bool) -> None:

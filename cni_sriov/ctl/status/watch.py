@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from rich.text import Text
 from ...words.failures import Failures
 from ..arguments import Usage
 from ..screen import Screen
-from ..tool import JSON_VERSION, Tool
+from ..tool import Tool, write_line
 from . import devices, table
 from .gather import Status
 
@@ -63,9 +62,7 @@ def _documents(
     tool: Tool, look: Callable[[], Status], seconds: float, pause: Callable[[float], None]
 ) -> None:
     while True:
-        document = {"version": JSON_VERSION, **look().to_json()}
-        tool.out.write(json.dumps(document, separators=(",", ":")) + "\n")
-        tool.out.flush()
+        write_line(tool, look().to_json())
         pause(seconds)
 
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from cni_sriov.ctl import screen
-from cni_sriov.ctl.screen import Column, Screen, cell, console_of
+from cni_sriov.ctl.screen import Column, Screen, cell
 from tests.unit.ctl.tool import Screen as Terminal
 
 COLUMNS = (Column("PF"), Column("VF", is_right=True), Column("container", least=8), Column("subnet", least=9))
@@ -180,18 +180,10 @@ def test_the_width_is_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Screen(Terminal()).width == 61
 
 
-def test_a_plain_console_wraps_nothing_in_a_pipe_and_has_no_colours() -> None:
-    out = io.StringIO()
-
-    console_of(out).print("word " * 100, style="red")
-
-    assert out.getvalue().rstrip() == ("word " * 100).rstrip()
-
-
 def test_words_in_brackets_are_words() -> None:
     out = Terminal()
 
-    console_of(out).print("[bold]a[/bold] :smile:")
+    Screen(out).line("[bold]a[/bold] :smile:")
 
     assert out.getvalue() == "[bold]a[/bold] :smile:\n"
 
@@ -199,20 +191,23 @@ def test_words_in_brackets_are_words() -> None:
 @pytest.mark.parametrize(
     "text", ["a\x1b[2Jb", Text("a\x1b[2Jb", style="red"), Text("x").append("\x9b2J", "bold")]
 )
-def test_a_console_shows_what_a_terminal_would_obey(text: str | Text) -> None:
+@pytest.mark.parametrize("way", ["line", "table"])
+def test_what_a_terminal_would_obey_is_shown(text: str | Text, way: str) -> None:
     """A netdev may have ESC in its name, and a container names the one that comes home."""
     out = io.StringIO()
 
-    console_of(out).print(text)
+    if way == "line":
+        Screen(out).line(text)
+    else:
+        Screen(out).table([Column("a")], [[text if isinstance(text, Text) else cell(text)]])
 
     assert "\\x1b[2J" in out.getvalue() or "\\x9b2J" in out.getvalue()
-    assert out.getvalue().removesuffix("\n").isprintable()
+    assert out.getvalue().replace("\n", "").isprintable()
 
 
-def test_a_text_keeps_its_lines_and_colours() -> None:
+def test_a_command_stays_one_line_that_can_be_copied() -> None:
     out = Terminal()
 
-    console_of(out).print(Text("a\nb", style="bold red"))
+    Screen(out, 20).command("# ip link set enp1s0f0 up\x1b", "bold", indent=4)
 
-    assert out.getvalue().count("\n") == 2
-    assert "\x1b[" in out.getvalue()
+    assert re.sub(r"\033\[[0-9;]*m", "", out.getvalue()) == "    # ip link set enp1s0f0 up\\x1b\n"

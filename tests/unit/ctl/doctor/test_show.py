@@ -30,7 +30,7 @@ def test_severity_subject_sentence_evidence_remedy_and_the_count() -> None:
     show.troubles(out, [DOWN, GROUP, GROUP])
 
     assert out.getvalue().splitlines() == [
-        "error   eth0 is down [pf-down]",
+        "error eth0 is down [pf-down]",
         "  /sys/x: 0",
         "    ip link set eth0 up",
         "    # for good: netplan",
@@ -73,7 +73,7 @@ def test_every_rule_is_listed_in_a_line(world: World) -> None:
     )
 
     known = [doctor.describe(rule) for rule in doctor.RULES]
-    assert [line.split()[0] for line in run.out.splitlines()] == [about.name for about in known]
-    assert all(about.when in line for about, line in zip(known, run.out.splitlines(), strict=True))
+    assert [line.split()[0] for line in run.out.splitlines()] == ["rule", *(about.name for about in known)]
+    assert all(about.when in line for about, line in zip(known, run.out.splitlines()[1:], strict=True))
     assert (run.status, [rule["rule"] for rule in document["rules"]]) == (0, [about.name for about in known])
     assert document["rules"][0].keys() == {"rule", "severities", "when", "remedy"}
