@@ -30,7 +30,7 @@ def _fetch(directory: Path) -> None:
 
     package = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     try:
-        apt.private_apt().source(package, directory)
+        apt.private_apt().source(package, directory, whole=True)
     except errors.LabError as problem:
         raise picture.CannotBuild(
             f"no source of {package}: {problem}; `make build SNAPSHOT=no` goes without"

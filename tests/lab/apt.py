@@ -172,10 +172,11 @@ class Apt:
         self._must("apt-get", "download", "-qq", *_preferring(suite), *packages, cwd=into)
         return sorted(into.glob("*.deb"))
 
-    def source(self, package: str, into: Path) -> Path:
-        """Fetch the upstream tarball a package is built from."""
+    def source(self, package: str, into: Path, *, whole: bool = False) -> Path:
+        """Fetch the upstream tarball a package is built from; `whole`: its description and patches, too."""
         into.mkdir(parents=True, exist_ok=True)
-        self._must("apt-get", "source", "--download-only", "--tar-only", "-qq", package, cwd=into)
+        only = () if whole else ("--tar-only",)
+        self._must("apt-get", "source", "--download-only", *only, "-qq", package, cwd=into)
         return next(into.glob("*.orig.tar.*"))
 
     def source_name(self, package: str) -> str:

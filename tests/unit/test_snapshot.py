@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import platform
 import random
 import shutil
 import struct
@@ -20,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from tests.lab import apt
 from tests.pages import ROOT
 
 SOURCES = ROOT / "build" / "snapshot"
@@ -27,6 +29,7 @@ HERE = ROOT / "tests" / "snapshot"
 sys.path.insert(0, str(SOURCES))
 import elf  # noqa: E402
 import picture  # noqa: E402
+import source  # noqa: E402
 
 needs_gcc = pytest.mark.skipif(
     shutil.which("gcc") is None or not Path(sysconfig.get_path("include"), "Python.h").exists(),
@@ -330,3 +333,36 @@ def test_what_is_compiled_names_no_path_of_this_machine() -> None:
     table = picture.frozen(python_modules())
 
     assert [word for word in (str(ROOT), os.path.expanduser("~"), sys.prefix) if word.encode() in table] == []
+
+
+# what apt-get(8) and dpkg-source(1) leave in a directory
+APT_GET = """#!/bin/sh
+touch {name}.orig.tar.gz
+case " $* " in *" --tar-only "*) ;; *) touch {name}-6.dsc {name}-6.debian.tar.xz ;; esac
+"""
+DPKG_SOURCE = """#!/bin/sh
+mkdir -p "$4/Modules" && echo "of $3" > "$4/Modules/_json.c"
+"""
+
+
+def test_with_an_empty_cache_the_file_that_the_library_lacks_comes_from_the_whole_source_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}_{platform.python_version()}"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for program, text in (("apt-get", APT_GET.format(name=name)), ("dpkg-source", DPKG_SOURCE)):
+        (programs / program).write_text(text)
+        (programs / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    suite = apt.Suite("debian", "bookworm", ("main",), (), "bookworm", "")
+    monkeypatch.setattr(apt, "private_apt", lambda: apt.Apt(suite, tmp_path))
+
+    monkeypatch.setenv("CNI_SRIOV_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(picture, "library", Path)
+    monkeypatch.setattr(picture, "builtin", lambda _library: set())
+
+    found = source.json_c()
+
+    assert [path.name for path in found.parent.iterdir()] == ["_json.c"]
+    assert found.read_text().endswith(f"/{name}-6.dsc\n")
