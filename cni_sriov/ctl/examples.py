@@ -17,7 +17,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "oracle": (("sriovctl oracle enp1s0f0", "how many VFs that slot can carry, and why not more"),),
     "status": (
         ("sriovctl status", "who has which VF, VLAN and subnet"),
-        ("sriovctl status --json", "the same for a program"),
+        ("sriovctl status shop/web-0", "what that pod has; a PF, VF or container will do, too"),
+        ("sriovctl status --free -o name", "the PCI addresses of VFs that an ADD may take"),
+        ("sriovctl status --json", "all of it for a program"),
     ),
     "doctor": (("sriovctl doctor", "what is wrong with this node, and what helps"),),
     "record": (

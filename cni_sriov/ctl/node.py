@@ -6,9 +6,10 @@ VFs inside pods are seen through their Records and the PF's own view; nobody ent
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..ipam import own
 from ..kernel import holders
@@ -28,6 +29,7 @@ from .status.facts import PfFacts, VfFacts
 
 # dead: its container is provably gone, and gc takes it back; unknown: it could not be looked at
 State = Literal["free", "attached", "claimed", "released", "dead", "busy", "unknown"]
+STATES: tuple[State, ...] = get_args(State)
 UNREADABLE_CLAIM = "taken, by a claim that cannot be read"
 _RELEASED: tuple[State, str] = "released", "released, not restored yet"
 
@@ -80,13 +82,18 @@ class VfRow:
 
 @dataclass(slots=True)
 class PfRow:
-    """One PF with all its VFs."""
+    """One PF with its VFs, without those that are `hidden`: not asked for (status/selection.py)."""
 
     pf: PF
     is_up: bool
     vfs: list[VfRow]
     link: Link | None = None
     more: PfFacts | None = None
+    hidden: list[VfRow] = field(default_factory=list)
+
+    @property
+    def all_vfs(self) -> list[VfRow]:
+        return [*self.vfs, *self.hidden]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -96,8 +103,13 @@ class PfRow:
             "up": self.is_up,
             "numvfs": self.pf.numvfs,
             "totalvfs": self.pf.totalvfs,
+            "counts": self._counts(),
             "vfs": [vf.to_json() for vf in self.vfs],
         } | (self.more.to_json() if self.more else {})
+
+    def _counts(self) -> dict[State, int]:
+        found = Counter(vf.state for vf in self.all_vfs)
+        return {state: found[state] for state in STATES}
 
 
 @dataclass(slots=True)

@@ -166,6 +166,8 @@ def test_each_vf_is_as_ip_and_sysfs_have_it_and_ctrl_c_ends_a_watch_without_a_wo
         assert told["iommuGroup"] == int(Path(group).name)
         assert told["numaNode"] == (int(numa) if int(numa) >= 0 else None)
         assert (f"0x{told['vendor']}", f"0x{told['device']}") == (vendor, number)
+    assert sriovctl(card, f"status {PORTS[0]} --free -o name").split() == ["0000:01:10.2", DPDK]
+    assert sriovctl(card, f"status c1 {PORTS[0]}:3 -o name").split() == [KERNEL, NONE]
     link, admin = card.links("c1")[KERNEL], card.vf(PORTS[0], 0)
     owned = vfs[KERNEL]
     assert owned["owner"]["containerID"] == "c1"

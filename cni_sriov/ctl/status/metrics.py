@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -18,10 +17,8 @@ from prometheus_client.registry import Collector
 from ... import __version__
 from ...words.inet import parse_prefix
 from ...words.lease import Lease
-from ..node import PfRow, State, VfRow
+from ..node import STATES, PfRow, VfRow
 from .gather import Status
-
-_STATES: tuple[str, ...] = get_args(State)
 
 
 @dataclass(slots=True)
@@ -82,8 +79,8 @@ def _pfs(pfs: list[PfRow]) -> Iterator[Metric]:
         carrier.add_metric(_texts(name), row.link is not None and row.link.carrier)
         limit.add_metric(_texts(name), row.pf.totalvfs)
         states = Counter(vf.state for vf in row.vfs)
-        for state in _STATES:
-            vfs.add_metric(_texts([*name, state]), states[state])  # type: ignore[index] # of State
+        for state in STATES:
+            vfs.add_metric(_texts([*name, state]), states[state])
     yield from (info, up, carrier, limit, vfs)
 
 

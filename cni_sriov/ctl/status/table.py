@@ -176,7 +176,7 @@ def pf_line(row: PfRow, is_wide: bool = False) -> Text:
 
 def _taken(row: PfRow) -> str:
     """Like "2 attached, 1 dead": what is left of a container that is gone is attached to nobody."""
-    counted = Counter(vf.state for vf in row.vfs if vf.record is not None)
+    counted = Counter(vf.state for vf in row.all_vfs if vf.record is not None)
     others = [f"{count} {state}" for state, count in sorted(counted.items()) if state != "attached"]
     return ", ".join([f"{counted['attached']} attached", *others])
 

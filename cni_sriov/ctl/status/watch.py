@@ -26,8 +26,16 @@ class View:
 
     is_wide: bool = False
     only_devices: bool = False
+    only_names: bool = False
+    only_free: bool = False
 
     def show(self, screen: Screen, found: Status) -> None:
+        if self.only_names:
+            for vf in (vf for pf in found.pfs for vf in pf.vfs):
+                screen.line(vf.vf.pci_address)
+            return
+        if self.only_free and not any(pf.vfs for pf in found.pfs):
+            screen.line("no VF is free")
         if not self.only_devices:
             table.show(screen, found, self.is_wide)
         if self.is_wide and found.devices:

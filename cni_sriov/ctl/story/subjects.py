@@ -12,11 +12,8 @@ from ...words.errors import BadConfig, CniError
 from ...words.origin import Origin
 from ...words.pci import parse_pci_address
 from ...words.record import Record
-from ...words.shown import one_line
+from .. import called
 from .lines import Line
-
-_LEAST = 4  # characters of a container's ID
-_SHOWN = 10
 
 
 @dataclass(slots=True)
@@ -88,7 +85,7 @@ def of_container(records: list[Record], lines: list[Line], target: str) -> list[
     """
     living = {record.attachment: record for record in records}
     seen = dict.fromkeys([*living, *_in(lines)])
-    found = _of_pod(living, lines, target) or _by_id(seen, target)
+    found = _of_pod(living, lines, target) or called.by_id(seen, target, "explain")
     return [Subject(who, living[who].vf if who in living else "", living.get(who)) for who in found]
 
 
@@ -104,37 +101,14 @@ def _in(lines: Iterable[Line]) -> list[Attachment]:
 
 def _of_pod(living: dict[Attachment, Record], lines: list[Line], target: str) -> list[Attachment]:
     """Those that it has now; where it has none, those of its last container that the log tells of."""
-    found = [who for who, record in living.items() if _is_called(Origin.of(record.origin).pod, target)]
-    if found:
-        return _of_one([*dict.fromkeys(found)], target)
-    told = [line for line in lines if _is_called(line.fields.get("pod", ""), target)]
+    pods = {who: Origin.of(record.origin).pod for who, record in living.items()}
+    if found := called.by_pod(pods, target, "explain"):
+        return found
+    told = [line for line in lines if called.is_called(line.fields.get("pod", ""), target)]
     last = told[-1].container_id if told else ""
     return [
         *dict.fromkeys(Attachment(one.container_id, one.ifname) for one in told if one.container_id == last)
     ]
-
-
-def _is_called(pod: str, target: str) -> bool:
-    return bool(pod) and target in {pod, pod.rpartition("/")[2]}
-
-
-def _by_id(seen: Iterable[Attachment], target: str) -> list[Attachment]:
-    container_id, _, ifname = target.partition("/")
-    mine = [who for who in seen if not ifname or who.ifname == ifname]
-    exact = [who for who in mine if who.container_id == container_id]
-    if exact or len(container_id) < _LEAST:
-        return exact
-    return _of_one([who for who in mine if who.container_id.startswith(container_id)], target)
-
-
-def _of_one(found: list[Attachment], target: str) -> list[Attachment]:
-    containers = sorted({who.container_id for who in found})
-    if len(containers) > 1:
-        shown = ", ".join(map(one_line, containers[:_SHOWN])) + (", ..." if len(containers) > _SHOWN else "")
-        raise BadConfig(
-            f"explain {target}: {len(containers)} containers are called so", f"say more of one: {shown}"
-        )
-    return found
 
 
 def nobody(target: str, sources: list[str]) -> CniError:

@@ -19,6 +19,7 @@ def test_json_is_the_contract(world: World) -> None:
     assert vfs[0]["owner"].pop("since")  # test_owned.py
     assert pf == {
         "name": "enp1s0f0", "pci": "0000:01:00.0", "driver": "igb", "up": True, "numvfs": 7, "totalvfs": 7,
+        "counts": {"free": 6, "attached": 1, "claimed": 0, "released": 0, "dead": 0, "busy": 0, "unknown": 0},
         "vendor": "8086", "device": "10c9", "model": "", "iommuGroup": None, "numaNode": None,
         "mac": world.kernel.pfs[0].link.mac, "carrier": True, "mtu": 1500,
         "counters": {"rxPackets": 0, "txPackets": 0, "rxBytes": 0, "txBytes": 0},

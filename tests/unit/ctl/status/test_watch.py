@@ -108,9 +108,18 @@ def test_a_terminal_that_cannot_move_its_cursor_is_refused(
     assert "TERM=dumb" in refused.err
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "inf", "1e9"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e9"])
 def test_seconds_that_are_none(world: World, seconds: str) -> None:
     refused = sriovctl(world, "status", f"--watch={seconds}")
 
     assert refused.status == 2
     assert "is no number of seconds" in refused.err
+
+
+def test_a_word_behind_it_is_what_is_looked_at(world: World) -> None:
+    refused = sriovctl(world, "status", "--watch", "enp1s0f9", "--json")
+
+    assert (refused.status, refused.document["error"]["msg"]) == (
+        1,
+        "status enp1s0f9: no PF, VF, container or pod is called so",
+    )

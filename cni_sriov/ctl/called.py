@@ -1,0 +1,44 @@
+"""Whom the operator means by a word: attachments by their pod or container."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..words.domain import Attachment
+from ..words.errors import BadConfig
+from ..words.shown import one_line
+
+_LEAST = 4  # characters of a container's ID
+_SHOWN = 10
+
+
+def is_called(pod: str, target: str) -> bool:
+    """`pod` as its runtime calls it, namespace/name; the name alone will do."""
+    return bool(pod) and target in {pod, pod.rpartition("/")[2]}
+
+
+def by_pod(pods: Mapping[Attachment, str], target: str, verb: str) -> list[Attachment]:
+    """BadConfig where several are called so."""
+    return _of_one([who for who, pod in pods.items() if is_called(pod, target)], target, verb)
+
+
+def by_id(seen: Iterable[Attachment], target: str, verb: str) -> list[Attachment]:
+    """By the container's ID or the beginning of one, and its interface if that is said. BadConfig where several are called
+    so.
+    """
+    container_id, _, ifname = target.partition("/")
+    mine = [who for who in seen if not ifname or who.ifname == ifname]
+    exact = [who for who in mine if who.container_id == container_id]
+    if exact or len(container_id) < _LEAST:
+        return exact
+    return _of_one([who for who in mine if who.container_id.startswith(container_id)], target, verb)
+
+
+def _of_one(found: list[Attachment], target: str, verb: str) -> list[Attachment]:
+    containers = sorted({who.container_id for who in found})
+    if len(containers) > 1:
+        shown = ", ".join(map(one_line, containers[:_SHOWN])) + (", ..." if len(containers) > _SHOWN else "")
+        raise BadConfig(
+            f"{verb} {target}: {len(containers)} containers are called so", f"say more of one: {shown}"
+        )
+    return found
