@@ -25,7 +25,7 @@ def test_json_is_the_contract(world: World) -> None:
         "counters": {"rxPackets": 0, "txPackets": 0, "rxBytes": 0, "txBytes": 0},
     }  # fmt: skip
     more: dict[str, Any] = {
-        "reason": "", "openIn": [], "keptBy": [], "userspace": None, "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
+        "reason": "", "openIn": [], "keptBy": [], "inside": [], "userspace": None, "vendor": "8086", "device": "10ca", "iommuGroup": None, "numaNode": None, "mtu": 1500,
         "settings": {
             "vlanQoS": 0, "vlanProto": "802.1q", "spoofchk": True, "trust": False, "linkState": "auto", "minTxRate": 0,
             "maxTxRate": 0,
@@ -66,6 +66,7 @@ def test_json_is_the_contract(world: World) -> None:
             "carrier": True,
         }
         | more
+        | {"inside": ["? (pid 10)"]}  # of a fake pod, whose process has no name
     )
     free = world.kernel.pfs[0].vfs[1].link
     assert free is not None
