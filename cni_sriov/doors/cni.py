@@ -19,11 +19,16 @@ from ..words.errors import CniError, InputOutput
 from ..words.failures import as_cni_error
 from . import calls, host_subnet, netavark, stdio, times
 
-ABOUT = """cni-sriov {version}: CNI plugin that gives containers SR-IOV virtual functions.
+ABOUT = """cni-sriov {version}: {door} is a CNI plugin that gives {gives}.
 It is called by a container runtime, with CNI_COMMAND set and a configuration on standard input.
-CNI versions: {versions}. The operator's tool is sriovctl.
+CNI versions: {versions}. The operator's tool is sriovctl. More: man {door}, man cni-sriov.conf.
 It carries {carried}.
 """
+GIVES = {
+    "sriov": "containers SR-IOV virtual functions",
+    "host-subnet": "each interface an IP subnet of its own",
+}
+_HELP, _VERSION = ("-h", "--help", "help"), ("-V", "--version", "version")
 
 
 def entry() -> None:
@@ -36,9 +41,26 @@ def entry() -> None:
         stdio.settle_signals()
     elif os.isatty(0):
         read_stdin = str  # VERSION needs no input (skel reads none), and a person who asks for it gives none
+    door, asked = sys.argv[0].rpartition("/")[2], sys.argv[1:2]
     if not command and netavark.is_asked(sys.argv):
         os._exit(netavark.main(sys.argv[1:], os.environ, read_stdin, stdio.write_all))
-    os._exit(main(os.environ, read_stdin, stdio.write_all, door=sys.argv[0].rpartition("/")[2]))
+    if not command and asked and asked[0] in (*_HELP, *_VERSION):
+        os._exit(introduce(door, stdio.write_all, is_short=asked[0] in _VERSION))
+    os._exit(main(os.environ, read_stdin, stdio.write_all, door=door))
+
+
+def introduce(door: str, write: stdio.Write, is_short: bool = False) -> int:
+    """To a person who asks, on standard output."""
+    told = about(door)
+    return 0 if stdio.say(write, 1, told.partition(":")[0] + "\n" if is_short else told) else 1
+
+
+def about(door: str) -> str:
+    door = door if door in GIVES else "sriov"
+    spoken = ", ".join(versions.VERSIONS)
+    return ABOUT.format(
+        version=__version__, door=door, gives=GIVES[door], versions=spoken, carried=versions.carried()
+    )
 
 
 def main(
@@ -50,13 +72,7 @@ def main(
 ) -> int:
     """One call; the answer is the exit code. `write(fd, text)` gets the one document for fd 1."""
     if not env.get("CNI_COMMAND"):
-        stdio.say(
-            write,
-            2,
-            ABOUT.format(
-                version=__version__, versions=", ".join(versions.VERSIONS), carried=versions.carried()
-            ),
-        )
+        stdio.say(write, 2, about(door))
         read_stdin = str  # a person who tries it out gives none, and would wait for ever
     told = _Told()
     code = 0

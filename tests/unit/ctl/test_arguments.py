@@ -61,6 +61,7 @@ def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
         (["profile", "a.conf", "--runs", "0"], '"0" is no number of runs'),
         (["status", "--js"], "unrecognized arguments: --js;"),
         (["--state", "/x", "status"], "unrecognized arguments: --state;"),
+        (["--state-dir", "/x", "--js", "leases"], "unrecognized arguments: --js;"),
         (["gc", "--dry"], "unrecognized arguments: --dry;"),
         (["import", "dhcp", "a.conf"], '"dhcp" is unknown: it must be one of host-local'),
         (["forget"], "required"),
