@@ -50,6 +50,8 @@ def recipe() -> str:
     inputs = [
         *ROOT.glob("cni_sriov/**/*.py"),
         *ROOT.glob("conf/*.json"),
+        *ROOT.glob("conf/*.conflist"),  # in a manual page, as the codes are
+        ROOT / "docs" / "errors.md",
         *ROOT.glob("build/*"),
         *ROOT.glob("build/manuals/*"),
         *ROOT.glob("build/snapshot/*"),

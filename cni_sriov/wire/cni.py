@@ -43,7 +43,7 @@ VERBS = {
     "GC": Verb((), "1.1.0", is_by_record=True),
     "STATUS": Verb((), "1.1.0", is_strict=True, leases=True),
 }
-_KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and containerd's and CRI-O's sources
+KNOWN_ARGS = (  # CNI_ARGS; what runtimes send is in CNI CONVENTIONS.md and containerd's and CRI-O's sources
     "IgnoreUnknown",
     "MAC",
     "IP",
@@ -204,7 +204,7 @@ def parse_args(text: str, notes: list[str] | None = None) -> dict[str, str]:
             args[key] = value
         else:
             _fault(notes, BadEnvironment(f"read CNI_ARGS {words(pair)}: must be KEY=VALUE;KEY=VALUE"))
-    unknown = [key for key in args if key not in _KNOWN_ARGS]
+    unknown = [key for key in args if key not in KNOWN_ARGS]
     if unknown and args.get("IgnoreUnknown", "").lower() not in {"1", "true"}:
         remedy = "add IgnoreUnknown=1 to have it ignored"
         _fault(notes, BadEnvironment(f"read CNI_ARGS: unknown key {', '.join(unknown)}", remedy))

@@ -42,6 +42,7 @@ SOURCES = (
     "LICENSE",
     "SECURITY.md",
 )
+MANUALS = ("man5/cni-sriov.conf.5", "man8/host-subnet.8", "man8/sriov.8", "man8/sriovctl.8")
 MANIFESTS = ROOT / "conf" / "kubernetes"
 KUBERNETES = ("1.25", "1.37")  # the oldest and the newest that kubernetes-validate has schemas of
 
@@ -172,9 +173,8 @@ def test_it_has_pages_samples_and_the_licences_of_what_it_carries(unpacked: Path
         "LICENSE",
     ):
         assert (unpacked / name).read_bytes() == (ROOT / name).read_bytes()
-    assert (unpacked / "share/man/man8/sriovctl.8").read_text() == (
-        dist.OUT / "share/man/man8/sriovctl.8"
-    ).read_text()
+    for name in MANUALS:
+        assert (unpacked / "share/man" / name).read_bytes() == (dist.OUT / "share/man" / name).read_bytes()
     texts = {path.name: path.read_text(errors="replace") for path in (unpacked / "licenses").iterdir()}
     assert {part["name"] for part in bill()["components"] if "purl" in part} == texts.keys()
     assert [

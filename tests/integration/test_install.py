@@ -14,6 +14,9 @@ BUNDLE = ROOT / "build" / "out" / "cni-sriov"
 SHARED = [
     "bash-completion/completions/sriovctl",
     "fish/vendor_completions.d/sriovctl.fish",
+    "man/man5/cni-sriov.conf.5",
+    "man/man8/host-subnet.8",
+    "man/man8/sriov.8",
     "man/man8/sriovctl.8",
     "zsh/site-functions/_sriovctl",
 ]

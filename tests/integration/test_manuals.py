@@ -1,4 +1,4 @@
-"""sriovctl(8) is clean for groff, man and mandoc; zsh and fish propose what there is (build/manuals)."""
+"""The manual pages are clean for groff, man and mandoc; zsh and fish propose what there is (build/manuals)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.unit.test_manuals import NAMES, PFS, a_node
 sys.path.insert(0, str(ROOT / "build" / "manuals"))
 import make
 
-PAGE = "man/man8/sriovctl.8"
+PAGES = [name for name in make.MADE if name.startswith("man/")]
 ZSH, FISH = "zsh/site-functions/_sriovctl", "fish/vendor_completions.d/sriovctl.fish"
 
 
@@ -37,22 +37,24 @@ def share(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize(
     "command",
     [("groff", "-man", "-ww", "-Tutf8", "-z"), ("man", "--warnings", "-E", "UTF-8", "-l", "-P", "true")],
 )
-def test_the_page_is_clean(share: Path, command: tuple[str, ...]) -> None:
+def test_a_page_is_clean(share: Path, command: tuple[str, ...], page: str) -> None:
     done = subprocess.run(
-        [*command, share / PAGE], capture_output=True, text=True, env=os.environ | {"MANWIDTH": "80"}
+        [*command, share / page], capture_output=True, text=True, env=os.environ | {"MANWIDTH": "80"}
     )
 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_mandoc_misses_nothing_but_a_date(share: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_mandoc_misses_nothing_but_a_date(share: Path, page: str) -> None:
     """That would be another one with each build."""
     done = subprocess.run(
-        ["mandoc", "-T", "lint", "-W", "style", share / PAGE], capture_output=True, text=True
+        ["mandoc", "-T", "lint", "-W", "style", share / page], capture_output=True, text=True
     )
 
     assert [line.split(": ", 2)[2] for line in done.stdout.splitlines()] == [
@@ -60,9 +62,10 @@ def test_mandoc_misses_nothing_but_a_date(share: Path) -> None:
     ]
 
 
-def test_at_80_columns_no_line_is_longer(share: Path) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_at_80_columns_no_line_is_longer(share: Path, page: str) -> None:
     done = subprocess.run(
-        ["man", "-l", "-P", "cat", share / PAGE],
+        ["man", "-l", "-P", "cat", share / page],
         capture_output=True,
         text=True,
         env=os.environ | {"MANWIDTH": "80", "LC_ALL": "C.UTF-8"},

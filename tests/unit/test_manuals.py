@@ -1,6 +1,7 @@
 """sriovctl(8) and the completions (build/manuals): all that the parser takes is in them, and bash proposes it.
 
-Whether the page is clean, and what zsh and fish propose: tests/integration/test_manuals.py, which has those tools.
+The other pages: test_manual_pages.py. Whether pages are clean, and what zsh and fish propose:
+tests/integration/test_manuals.py, which has those tools.
 """
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ def shown(verb: str) -> list[Given]:
     return found
 
 
-def page_of(share: Path) -> str:
+def page_of(share: Path, name: str = "man8/sriovctl.8") -> str:
     """As it reads, without roff's marks."""
-    text = (share / "man/man8/sriovctl.8").read_text()
-    text = re.sub(r"\\f[BRI]|\\&", "", text).replace("\\-", "-").replace("\\(aq", "'")
+    text = (share / "man" / name).read_text()
+    text = re.sub(r"\\f[BRI]|\\&", "", text).replace("\\-", "-").replace("\\(aq", "'").replace("\\(ha", "^")
     return re.sub(r"\n(?!\.)", " ", text)
 
 
@@ -107,10 +108,10 @@ def test_what_is_hidden_is_in_none_of_them(share: Path) -> None:
 
 
 def test_no_word_of_a_sentence_is_roffs() -> None:
-    assert make.page.roff("'a' is `b-c`. .TH is\\n no ~^ request") == [
+    assert make.tool_page.roff("'a' is `b-c`. .TH is\\n no ~^ request") == [
         r"\(aqa\(aq is \fBb\-c\fR. .TH is\en no \(ti\(ha request"
     ]
-    assert make.page.roff(".conf") == [r"\&.conf"]
+    assert make.tool_page.roff(".conf") == [r"\&.conf"]
 
 
 def test_every_example_is_in_the_page(share: Path) -> None:
@@ -207,9 +208,9 @@ PFS = ["0000:01:00.0", "0000:02:00.0", "enp1s0f0"]
         ("sriovctl baseline --take ", ["0000:01:10.0"]),
         ("sriovctl explain ", ["0000:01:10.0", "3f7a00", "3f7a00"]),
         ("sriovctl import ", ["host-local"]),
-        ("sriovctl import host-local man/", ["man/man8"]),
+        ("sriovctl import host-local man/", ["man/man5", "man/man8"]),
         ("sriovctl profile --runs ", []),
-        ("sriovctl profile --runs 3 man/man8/", ["man/man8/sriovctl.8"]),
+        ("sriovctl profile --runs 3 man/man8/sriovc", ["man/man8/sriovctl.8"]),
         ("sriovctl --state-dir m", ["man"]),
     ],
 )
