@@ -95,7 +95,7 @@ def test_the_page_has_its_sections_and_the_statuses(share: Path) -> None:
         "NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COMMANDS", "EXIT STATUS", "FILES", "ENVIRONMENT", "EXAMPLES",
         "SEE ALSO",
     ]  # fmt: skip
-    for status in ("0", "1", "2", "77", "130"):
+    for status in ("0", "1", "2", "77", "130", "141"):
         assert f".TP {status} " in page
 
 

@@ -31,7 +31,14 @@ def test_help_of_every_verb_has_all_options_its_examples_and_the_exit_status(
     told = capsys.readouterr().out
 
     assert EXAMPLES[verb]
-    for status in ("0    done", "1    it failed", "2    the arguments", "77   it needs root", "130  stopped"):
+    for status in (
+        "0    done",
+        "1    it failed",
+        "2    the arguments",
+        "77   it needs root",
+        "130  stopped",
+        "141  nobody",
+    ):
         assert f"\n  {status}" in told.split("\nexit status:")[1]
     for option in ("--json", "--state-dir DIR", "--replay FILE"):
         assert f"\n  {option}" in told.split("\noptions of every verb:")[1]
