@@ -14,7 +14,7 @@ from ..vf import admin, card, golden
 from ..words.domain import PF
 from ..words.errors import DriverRefused, KernelRefused, PfUnusable, TryAgain
 from ..words.record import VfSettings, VfState
-from . import baseline, vfs
+from . import baseline, ready, vfs
 from .apply_look import Site, defaults_of
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _set_numvfs(site: Site, pf: PF, step: Step) -> None:
         if pf.numvfs != step.value:  # another call of ours was quicker
             vfs.change(site.host, site.files, pf, step.value)
     pf = vfs.find_pf(site.host, pf.pci_address)
-    missing = vfs.wait(site.host, pf, step.value, site.named_timeout_s + step.value * _NAMED_EACH_S)
+    missing = ready.wait(site.host, pf, step.value, site.named_timeout_s + step.value * _NAMED_EACH_S)
     if missing:
         raise TryAgain(f"{step.say}: they cannot be used yet", "\n".join([*missing, "run it again later"]))
 

@@ -19,7 +19,7 @@ from ..words.device import Device
 from ..words.domain import PF, VF, Link
 from ..words.errors import CniError, Unreadable
 from ..words.record import VfState
-from . import bind, drivers, slot, vfs
+from . import bind, drivers, ready, slot, vfs
 
 _QUEUE = "/run/udev/queue"  # there while udev has events to work off: udev_queue_is_empty, systemd's libudev
 
@@ -78,7 +78,7 @@ class Site:
     host: Host
     files: Files
     drivers: Drivers
-    named_timeout_s: float = vfs.NAMED_TIMEOUT_S
+    named_timeout_s: float = ready.NAMED_TIMEOUT_S
 
     def capacity(self, pf_pci: str) -> Capacity:
         return oracle.capacity(slot.look(self.files, pf_pci))

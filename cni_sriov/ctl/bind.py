@@ -25,7 +25,7 @@ from ..words.device import NETWORK
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.failures import Failures
 from ..words.pci import is_userspace, parse_pci_address
-from . import drivers, rebound, vfs
+from . import drivers, rebound, slot, vfs
 
 _DIGITS = 5  # of a VF's index, which has 16 bits
 
@@ -76,9 +76,10 @@ def _vf(host: Host, where: str, index: int) -> str:
     found = dict(host.sysfs.virtfns(pf.pci_address)).get(index)
     if found is None:
         name = pf.ifname or pf.pci_address
+        offer = slot.offer(host.files, pf)
         raise PfUnusable(
             f"use VF {index} of {name}: it has {pf.numvfs} VFs, from 0 on",
-            f"sriovctl vfs {name} N makes them",
+            f"sriovctl vfs {name} lists them" if offer is None else offer.command,
         )
     return found
 

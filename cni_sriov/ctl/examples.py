@@ -4,7 +4,14 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "vfs": (
+        ("sriovctl vfs", "the PFs of this node, and how many VFs each has"),
+        ("sriovctl vfs enp1s0f0", "who has the VFs of that port"),
         ("sriovctl vfs enp1s0f0 7", "seven VFs on that port"),
+        (
+            "sriovctl vfs enp1s0f0 max --dry-run",
+            "would as many as there is room for be given, and how many are they",
+        ),
+        ("sriovctl vfs enp1s0f0 7 --persist", "seven, at each boot, too"),
         ("sriovctl vfs 0000:01:00.0 0", "none any more; refused while a container has one"),
     ),
     "apply": (("sriovctl apply --dry-run", "what would be done to bring this node to its host.json"),),

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from ..decide.offer import Offer
 from ..ipam import own
 from ..kernel import holders
 from ..owner import adopt, death
@@ -82,13 +83,16 @@ class VfRow:
 
 @dataclass(slots=True)
 class PfRow:
-    """One PF with its VFs, without those that are `hidden`: not asked for (status/selection.py)."""
+    """One PF with its VFs, without those that are `hidden`: not asked for (status/selection.py). `offer`: where it has none,
+    if that was looked at.
+    """
 
     pf: PF
     is_up: bool
     vfs: list[VfRow]
     link: Link | None = None
     more: PfFacts | None = None
+    offer: Offer | None = None
     hidden: list[VfRow] = field(default_factory=list)
 
     @property

@@ -25,6 +25,12 @@ def beforehand(slot: Slot, count: int) -> tuple[CniError | None, str]:
     return _as_error(f"{_give(slot, count)}: {limit.reason}", limit), ""
 
 
+def no_room(slot: Slot) -> CniError:
+    """Where there is room for no VF at all."""
+    limit = oracle.capacity(slot).limits[0]
+    return _as_error(f"give {slot.name or slot.pci} VFs: {limit.reason}", limit)
+
+
 def after(files: Files, pci: str, count: int, refused: KernelRefused) -> CniError:
     """By the slot as it is now; where that cannot be seen, what the kernel said alone."""
     try:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 # beside the package: <checkout>/conf, and <bundle>/lib/conf (build/cni-sriov.spec)
 # no "..": the bundle has no such directories
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-SCHEMA = os.path.join(_ROOT, "conf", "netconf.schema.json")
-HOST = os.path.join(_ROOT, "conf", "host.schema.json")
+CONF = os.path.join(_ROOT, "conf")
+SCHEMA = os.path.join(CONF, "netconf.schema.json")
+HOST = os.path.join(CONF, "host.schema.json")
 _LIMIT = 60
 TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}
 

@@ -13,7 +13,6 @@ from .finding import Finding
 from .importer import Imported
 from .screen import Column, Screen, cell
 from .verdict import Verdict
-from .vfs import Provision
 
 _FOLDED = {"container": 12, "subnet": 14, "kept for": 8}  # with what they shrink to in a narrow terminal
 _RIGHT = {"VF", "VLAN"}
@@ -21,27 +20,6 @@ _RIGHT = {"VF", "VLAN"}
 
 def _columns(*titles: str) -> list[Column]:
     return [Column(title, title in _RIGHT, _FOLDED.get(title, 0)) for title in titles]
-
-
-# vfs ------------------------------------------------------------------------------------------------------
-
-
-def vfs(out: TextIO, outcome: Provision) -> None:
-    row = outcome.pf
-    screen = Screen(out)
-    name = row.pf.ifname or row.pf.pci_address
-    done = "now has" if outcome.changed else "has"
-    screen.line(f"{name} {done} {row.pf.numvfs} of {row.pf.totalvfs} VFs", "bold")
-    if row.vfs:
-        rows = [
-            list(map(cell, (vf.vf.index, vf.vf.pci_address, vf.vf.driver, vf.netdev, vf.mac)))
-            for vf in row.vfs
-        ]
-        screen.table(_columns("VF", "PCI address", "driver", "netdev", "MAC"), rows)
-    for line in outcome.missing:
-        screen.line(f"not ready: {line}", "red")
-    for line in outcome.notes:
-        screen.line(f"note: {line}", "yellow")
 
 
 # leases and gc -------------------------------------------------------------------------------------------------------

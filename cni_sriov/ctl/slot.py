@@ -6,12 +6,15 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TypeVar
 
+from ..decide import offer as offers
+from ..decide.offer import Offer
 from ..decide.slot import Port, Region, Slot
 from ..kernel import devices
 from ..kernel.devices import DEVICES
 from ..kernel.files import Files
 from ..words import pcispace
 from ..words.device import NETWORK, Device
+from ..words.domain import PF
 from ..words.errors import InputOutput
 from ..words.failures import Failures
 from ..words.modules import VFIO
@@ -48,6 +51,11 @@ def look(files: Files, pf_pci: str) -> Slot:
     slot.ports = [_port(seen, pci) for pci in above(real)]
     slot.functions = _functions(seen, slot.pci)
     return slot
+
+
+def offer(files: Files, pf: PF) -> Offer | None:
+    """None where it has VFs."""
+    return None if pf.numvfs or not pf.pci_address else offers.of(look(files, pf.pci_address))
 
 
 def pfs(files: Files, failures: Failures | None = None) -> list[str]:

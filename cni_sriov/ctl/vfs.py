@@ -7,11 +7,13 @@ that is about to go.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from ..conf.hostfile import Count
+from ..decide import oracle, provision
 from ..kernel.files import Files
 from ..kernel.holders import holders
 from ..vf import nodes
@@ -19,20 +21,26 @@ from ..vf.host import Host
 from ..words.domain import PF, VF
 from ..words.errors import BadConfig, CniError, KernelRefused, PfUnusable
 from ..words.pci import is_userspace, parse_pci_address
-from . import node, refusal, slot
-
-NAMED_TIMEOUT_S = 10.0  # udev takes 0.3-0.6 s (kernels.md 6.14); loading the VF driver's module is in it
-_POLL_S = 0.05
+from . import node, ready, refusal, slot
+from .ready import NAMED_TIMEOUT_S
 
 
 @dataclass(slots=True)
 class Provision:
-    """The PF as it is now; `missing` = what a VF still lacks, `notes` = what the operator should know."""
+    """The PF as it is now. `plan`: what was done, or would be; `missing`: what a VF still lacks; `notes`: what the operator
+    should know; `boot`: how it is kept for the next boot (ctl/boot.py), None = it is not.
+    """
 
     pf: node.PfRow
-    changed: bool
+    plan: list[str]
     missing: list[str]
     notes: list[str]
+    is_dry: bool = False
+    boot: dict[str, Any] | None = None
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.plan) and not self.is_dry
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -40,6 +48,9 @@ class Provision:
             "pfs": [self.pf.to_json()],
             "missing": self.missing,
             "notes": self.notes,
+            "dryRun": self.is_dry,
+            "plan": self.plan,
+            "boot": self.boot,
         }
 
 
@@ -47,21 +58,47 @@ def run(
     host: Host,
     files: Files,
     where: str,
-    count: int,
+    wanted: Count,
     timeout_s: float = NAMED_TIMEOUT_S,
+    is_dry: bool = False,
 ) -> Provision:
+    """`wanted` "max": as many as there is room for. A dry run refuses what the real one does."""
     address = find_pf(host, where).pci_address
-    warnings: list[str] = []
-    host.ledger.open_run_dir()
-    with host.ledger.node_lock("sriovctl vfs"):
+    if not is_dry:
+        host.ledger.open_run_dir()
+    with nullcontext() if is_dry else host.ledger.node_lock("sriovctl vfs"):
         pf = find_pf(host, address)
-        changed = pf.numvfs != count
-        if changed:
-            warnings = change(host, files, pf, count)
-    pf = find_pf(host, address)
-    missing = wait(host, pf, count, timeout_s)
+        count = _count(files, pf, wanted)
+        plan, notes = _bring(host, files, pf, count, is_dry)
+    missing = []
+    if not is_dry:
+        pf = find_pf(host, address)
+        missing = ready.wait(host, pf, count, timeout_s)
     row = next(row for row in node.look(host) if row.pf.pci_address == address)
-    return Provision(row, changed, missing, [*warnings, *_notes(host, row)])
+    notes += [] if is_dry else ready.notes(host, row)
+    return Provision(row, plan, missing, notes, is_dry)
+
+
+def _count(files: Files, pf: PF, wanted: Count) -> int:
+    """What is there proves that there is room."""
+    if isinstance(wanted, int):
+        return wanted
+    found = slot.look(files, pf.pci_address)
+    count = max(oracle.capacity(found).count, pf.numvfs)
+    if not count:
+        raise refusal.no_room(found)
+    return count
+
+
+def _bring(host: Host, files: Files, pf: PF, count: int, is_dry: bool) -> tuple[list[str], list[str]]:
+    """What there is to do, and what the operator should know of it."""
+    if pf.numvfs == count:
+        return [], []
+    plan = [provision.say_count(pf.ifname or pf.pci_address, pf.numvfs, count)]
+    if not is_dry:
+        return plan, change(host, files, pf, count)
+    warning = _judge(host, files, pf, count)
+    return plan, [f"the kernel may refuse it: {warning}"] if warning else []
 
 
 # which PF ------------------------------------------------------------------------------------------------------------
@@ -95,7 +132,7 @@ def _no_pf(host: Host, where: str, address: str) -> CniError:
     parent = host.sysfs.pf_of_vf(address) if address else None
     if parent is not None:
         name = parent.ifname or parent.pci_address
-        return BadConfig(f"use PF {where}: it is a VF, of {name}", f"sriovctl vfs {name} N")
+        return BadConfig(f"use PF {where}: it is a VF, of {name}", f"sriovctl vfs {name}")
     if address and host.sysfs.exists(address):
         return PfUnusable(
             f"use PF {where}: the device cannot have VFs (no sriov_totalvfs)",
@@ -117,12 +154,8 @@ def change(host: Host, files: Files, pf: PF, count: int) -> list[str]:
 
     By whoever has the node's lock: no ADD can choose a VF that is about to go.
     """
-    name = pf.ifname or pf.pci_address
-    refused, warning = refusal.beforehand(slot.look(files, pf.pci_address), count)
-    if refused is not None:
-        raise refused
+    name, warning = pf.ifname or pf.pci_address, _judge(host, files, pf, count)
     if pf.numvfs:
-        _refuse_in_use(host, files, pf, name, count)
         _set(host, files, pf, 0)
         nodes.sweep(host)
     if count:
@@ -132,6 +165,16 @@ def change(host: Host, files: Files, pf: PF, count: int) -> list[str]:
             error.details += _put_back(host, pf, name)
             raise
     return [f"it worked, although this slot seemed too small: {warning}"] if warning else []
+
+
+def _judge(host: Host, files: Files, pf: PF, count: int) -> str:
+    """CniError where that is certain to be refused; what speaks against it otherwise, or ""."""
+    refused, warning = refusal.beforehand(slot.look(files, pf.pci_address), count)
+    if refused is not None:
+        raise refused
+    if pf.numvfs:
+        _refuse_in_use(host, files, pf, pf.ifname or pf.pci_address, count)
+    return warning
 
 
 def _refuse_in_use(host: Host, files: Files, pf: PF, name: str, count: int) -> None:
@@ -195,52 +238,3 @@ def _use(host: Host, files: Files, vf: VF, addresses: dict[int, list[str]]) -> s
         return "its netdev is in another network namespace" if away else ""
     held = addresses.get(host.netlink.ifindex(vf.ifname))
     return vf.busy or (f"{vf.ifname} has the address {', '.join(held)}" if held else "")
-
-
-# wait ----------------------------------------------------------------------------------------------------------------
-
-
-def wait(host: Host, pf: PF, count: int, timeout_s: float) -> list[str]:
-    """Until every VF can be used, or the time is over: then what each of them lacks."""
-    with_drivers = host.sysfs.probes_drivers(pf.pci_address)
-    deadline = time.monotonic() + timeout_s
-    while True:
-        missing = _lacks(host, pf, count, with_drivers)
-        if not missing or time.monotonic() >= deadline:
-            return missing
-        time.sleep(_POLL_S)
-
-
-def _lacks(host: Host, pf: PF, count: int, with_drivers: bool) -> list[str]:
-    found = host.sysfs.vfs(pf)
-    lines = [f"{len(found)} of {count} VFs are there"] if len(found) != count else []
-    for vf in found:
-        reason = _lack(host, vf, with_drivers)
-        if reason:
-            lines.append(f"vf {vf.index} ({vf.pci_address}): {reason}")
-    return lines
-
-
-def _lack(host: Host, vf: VF, with_drivers: bool) -> str:
-    if not vf.driver:
-        return "no driver is bound; is its module there, or blacklisted?" if with_drivers else ""
-    if is_userspace(vf.driver):
-        return ""
-    if not vf.ifname:
-        here = host.sysfs.has_netdev(vf.pci_address)
-        return "" if here else f"driver {vf.driver} made no netdev; dmesg may say why"
-    named = host.sysfs.udev_named(host.netlink.ifindex(vf.ifname))
-    return "" if named else f"{vf.ifname} is not named by udev yet"
-
-
-def _notes(host: Host, row: node.PfRow) -> list[str]:
-    name = row.pf.ifname or row.pf.pci_address
-    notes = []
-    if row.pf.ifname and not row.is_up and row.vfs:
-        notes.append(
-            f"{name} is down: its VFs carry nothing until it is up. ADD brings it up (pfUp),"
-            f" or you: ip link set {name} up"
-        )
-    if row.vfs and not host.sysfs.probes_drivers(row.pf.pci_address):
-        notes.append(f"{name} binds no driver to new VFs: sriov_drivers_autoprobe is 0")
-    return notes

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ..conf.netconf import PfSelector
 from ..words.domain import PF, VF
 from ..words.errors import BadConfig, CniError, NoFreeVf, PfUnusable
+from ..words.pci import is_userspace
 
 
 def matching_pfs(pfs: Iterable[PF], selector: PfSelector, named: Iterable[int] = ()) -> list[PF]:
@@ -61,7 +62,7 @@ def free_vf(
     The VFs may come from a generator: those behind the first free one are never looked at.
     """
     seen: list[tuple[str, str, str]] = []
-    lasting, without_vfs = True, []
+    lasting, without_vfs = True, list[PF]()
     refused: list[CniError] = []
     for pf, vfs in candidates:
         before = len(seen)
@@ -76,7 +77,7 @@ def free_vf(
         if len(seen) == before:
             seen.append((pf.ifname, "", f"has no VFs that match (numvfs is {pf.numvfs})"))
             lasting = lasting and not any(has_index(selector, index) for index in range(pf.numvfs))
-            without_vfs += [] if pf.numvfs else [pf.ifname]
+            without_vfs += [] if pf.numvfs else [pf]
     raise refused[0] if len(refused) == len(seen) > 0 else _nothing_free(seen, lasting, without_vfs)
 
 
@@ -100,22 +101,31 @@ TOLD = 8  # a kubelet's event has room for 1024 characters
 UNNAMED = "is not named by udev yet"  # time alone makes such a VF free
 
 
-def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: list[str]) -> CniError:
+def make_some(pf: PF) -> str:
+    """What the operator types where a PF has no VFs: the driver's own limit; a slot may have room for fewer."""
+    if not pf.driver or is_userspace(pf.driver):
+        return f"give it its network driver first: `sriovctl bind {pf.pci_address} kernel`"
+    name = pf.ifname or pf.pci_address
+    if not pf.totalvfs:
+        return f"`sriovctl oracle {name}` says why it can have none"
+    return f"create them with `sriovctl vfs {name} {pf.totalvfs}`, or as many as its slot has room for: `sriovctl vfs {name} max`"
+
+
+def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: list[PF]) -> CniError:
     """Waiting helps where a VF is in use or on its way, and nowhere else."""
     details = told(seen)
     if seen and len(without_vfs) == len(seen):
-        first = without_vfs[0]
-        return PfUnusable(
-            f"choose a VF: {', '.join(without_vfs)} has no VFs (numvfs is 0)",
-            f"create them with `sriovctl vfs {first} N`",
-        )
+        names = ", ".join(pf.ifname or pf.pci_address for pf in without_vfs)
+        return PfUnusable(f"choose a VF: {names} has no VFs (numvfs is 0)", make_some(without_vfs[0]))
     if seen and lasting:
         return BadConfig(
             "choose a VF: none of those that the configuration means can ever be taken",
             f"{details}; bind them to their network driver, or mean others",
         )
     return NoFreeVf(
-        "choose a VF: no free VF", details or "no PF was named; create VFs with `sriovctl vfs PF N`", seen
+        "choose a VF: no free VF",
+        details or "no PF was named; `sriovctl vfs` lists them, `sriovctl vfs PF max` creates VFs",
+        seen,
     )
 
 

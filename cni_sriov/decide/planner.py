@@ -187,9 +187,10 @@ def _judged_pf(facts: Facts, driver: str, force: bool) -> list[str]:
         return []
     lost = f"its {device.numvfs} VFs go" if device.numvfs else "it can have no VFs"
     if not force:
+        first = "" if device.numvfs else f"`sriovctl vfs {device.address} max`, then "
         raise PfUnusable(
             f"{_what(facts, driver)}: it is a PF, and without {device.driver} {lost}",
-            f"bind its VFs instead: `sriovctl vfs {device.address} N`, then `sriovctl bind PF:INDEX {driver or VFIO}`."
+            f"bind its VFs instead, like {first}`sriovctl bind {device.address}:0 {driver or VFIO}`."
             " If the PF itself is meant: --force",
         )
     return [f"{device.address} is a PF: without {device.driver} {lost}"]

@@ -15,6 +15,7 @@ from ..words.errors import BadConfig, CniError, PfUnusable
 from ..words.pci import is_userspace
 from . import choose
 from .planner import Plan
+from .slot import vfs as vfs_in_words
 from .wanted import DEFAULTS, PfFacts, PfPlan, Step, VfFacts, spelled, told
 
 _END_USE = "end that use first; what is left of dead containers, `sriovctl gc` takes back"
@@ -172,11 +173,14 @@ def _numvfs(facts: PfFacts, count: int, made: PfPlan) -> Iterator[Step | CniErro
             f"change {facts.name} from {now} to {count} VFs: {len(users)} of them in use, and all would go",
             "\n".join([*users, _END_USE]),
         )
-    elif not count:
-        yield Step("numvfs", f"remove the {now} VFs of {facts.name}")
     else:
-        has = f"has {now}, which go" if now else "has none"
-        yield Step("numvfs", f"give {facts.name} {count} VFs ({has})", count)
+        yield Step("numvfs", say_count(facts.name, now, count), count)
+
+
+def say_count(name: str, now: int, count: int) -> str:
+    if not count:
+        return f"remove the {vfs_in_words(now)} of {name}"
+    return f"give {name} {vfs_in_words(count)} ({f'has {now}, which go' if now else 'has none'})"
 
 
 # ranges of VFs --------------------------------------------------------------------------------------------------------

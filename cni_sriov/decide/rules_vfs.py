@@ -28,13 +28,14 @@ def no_vfs(facts: Facts) -> Iterator[Trouble]:
     """
     for card in facts.cards:
         device = card.device
-        if device.totalvfs and not device.numvfs and device.driver and not card.is_userspace:
+        room = _room(card)
+        if room and not device.numvfs and device.driver and not card.is_userspace:
             yield Trouble(
                 "no-vfs",
                 "note",
                 card.name,
-                f"{card.name} has no VFs; it can have {device.totalvfs}",
-                f"sriovctl vfs {quoted(card.name)} {device.totalvfs}",
+                f"{card.name} has no VFs; it can have {room}",
+                f"sriovctl vfs {quoted(card.name)} {room}",
                 _numbers(card),
             )
 
@@ -45,12 +46,13 @@ def numvfs_busy(facts: Facts) -> Iterator[Trouble]:
     note: end their use, then `sriovctl gc` and `sriovctl vfs PF N`
     """
     for card in facts.cards:
-        if card.users and card.device.numvfs < card.device.totalvfs:
+        room = _room(card)
+        if card.users and card.device.numvfs < room:
             yield Trouble(
                 "numvfs-busy",
                 "note",
                 card.name,
-                f"{card.name} has {card.device.numvfs} of {card.device.totalvfs} VFs, and {len(card.users)} of them in"
+                f"{card.name} has {card.device.numvfs} of {room} VFs, and {len(card.users)} of them in"
                 " use: another number would take them away from who uses them",
                 "\n".join(
                     [
@@ -58,7 +60,7 @@ def numvfs_busy(facts: Facts) -> Iterator[Trouble]:
                         *(by_hand(f"  {line}") for line in card.users),
                         "# what dead containers left goes by:",
                         "sriovctl gc",
-                        f"sriovctl vfs {quoted(card.name)} {card.device.totalvfs}",
+                        f"sriovctl vfs {quoted(card.name)} {room}",
                     ]
                 ),
                 [*_numbers(card), *(Evidence("in use", line) for line in card.users)],
@@ -80,7 +82,7 @@ def totalvfs_exceeded(facts: Facts) -> Iterator[Trouble]:
                     card.name,
                     f"{option.module} is told to give {card.name} {wanted} VFs, and it can have"
                     f" {card.device.totalvfs} at most: it gets none, or fewer",
-                    f"{by_hand(f'in {option.source}: no max_vfs; then')}\nsriovctl vfs {quoted(card.name)} {card.device.totalvfs}",
+                    f"{by_hand(f'in {option.source}: no max_vfs; then')}\n{_most(card)}",
                     [Evidence(option.source, option.line), *_numbers(card)],
                 )
 
@@ -105,6 +107,16 @@ def slot_too_small(facts: Facts) -> Iterator[Trouble]:
                 "\n".join(by_hand(line) for one in limits for line in one.remedy.splitlines()),
                 [*(Evidence(f"sriovctl oracle {card.name}", one.reason) for one in limits), *_numbers(card)],
             )
+
+
+def _room(card: Card) -> int:
+    """How many VFs `sriovctl vfs` would not refuse for their number."""
+    return card.device.totalvfs if card.slot is None else oracle.capacity(card.slot).count
+
+
+def _most(card: Card) -> str:
+    name, room = quoted(card.name), _room(card)
+    return f"sriovctl vfs {name} {room}" if room else f"sriovctl oracle {name}"
 
 
 def _max_vfs(facts: Facts) -> list[ModuleOption]:

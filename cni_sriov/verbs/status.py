@@ -9,6 +9,7 @@ import os
 
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
+from ..decide import choose
 from ..ipam import delegate, own
 from ..owner import holder
 from ..vf import card, claim, hugepages, vpptap
@@ -81,7 +82,7 @@ def _problem(conf: NetConf, host: Host, pf: PF) -> str:
     if link is None:
         return f"PF {pf.pci_address} has no netdev in the host"
     if not pf.numvfs:
-        return f"PF {pf.ifname} has no VFs: create them with `sriovctl vfs {pf.ifname} N`"
+        return f"PF {pf.ifname} has no VFs: {choose.make_some(pf)}"
     if not link.is_up and (not conf.pf_up or _attached(conf, host, pf)):
         return f"PF {pf.ifname} is down: bring it up with `ip link set {pf.ifname} up`"
     return ""

@@ -9,7 +9,6 @@ from typing import Any
 from ...conf import hostsubnet, netconf
 from ...conf.keycase import value_of
 from ...decide.facts_runtime import Network, Unserved
-from ...decide.trouble import quoted
 from ...kernel.files import Files
 from ...vf import claim
 from ...vf.host import Host
@@ -17,7 +16,7 @@ from ...words import jsontext
 from ...words.domain import PF
 from ...words.errors import BadConfig, BadJson, CniError, InputOutput, NoFreeVf, PfUnusable
 from ...words.failures import Failures
-from .. import libcni, validate
+from .. import libcni, slot, validate
 from ..validate import Plugin
 
 Json = dict[str, Any]
@@ -122,7 +121,7 @@ def _lack(host: Host, conf: netconf.NetConf) -> Unserved | None:
     except (PfUnusable, BadConfig) as error:
         return Unserved("pf", error.msg)
     if all(pf.pci_address and not pf.numvfs for pf in pfs):
-        return _without_vfs(pfs)
+        return _without_vfs(host, pfs)
     try:
         claim.check_room(host, conf, pfs, now=True)
     except NoFreeVf as error:
@@ -134,11 +133,12 @@ def _lack(host: Host, conf: netconf.NetConf) -> Unserved | None:
     return None
 
 
-def _without_vfs(pfs: list[PF]) -> Unserved:
+def _without_vfs(host: Host, pfs: list[PF]) -> Unserved:
     names = " and ".join(pf.ifname or pf.pci_address for pf in pfs)
-    first = pfs[0]
-    command = f"sriovctl vfs {quoted(first.ifname or first.pci_address)} {first.totalvfs}"
-    return Unserved("vfs", f"{names} has no VFs (numvfs is 0)", command)
+    offers = [found for pf in pfs if (found := slot.offer(host.files, pf)) is not None]
+    best = next((one for one in offers if one.count), offers[0])
+    why = f": {best.why}" if best.why else ""
+    return Unserved("vfs", f"{names} has no VFs (numvfs is 0){why}", best.command)
 
 
 # netavark ------------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from ...words.failures import Failures
 from ...words.lease import Lease
 from ...words.pci import is_userspace
 from ...words.record import Record
-from .. import keepers, node, places, unreadable
+from .. import keepers, node, places, slot, unreadable
 from ..node import PfRow, VfRow
 from . import sections, taps
 from .facts import PfFacts, VfFacts
@@ -117,6 +117,8 @@ def _look_at_pf(host: Host, pf: PfRow, found: dict[str, Device], naming: Naming,
         with failures.of(pf=pf.pf.ifname):
             told = host.netlink.whole_link(pf.link.ifindex)
             own, of_vfs = _counted(told), decoded(_COUNTERS, counters.of_vfs, told)
+    with failures.of(pf=pf.pf.pci_address):
+        pf.offer = slot.offer(host.files, pf.pf)
     device = found.get(pf.pf.pci_address, Device(pf.pf.pci_address))
     pf.more = PfFacts(device, naming, pf.link, own)
     for vf in pf.vfs:

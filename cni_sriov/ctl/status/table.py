@@ -10,7 +10,6 @@ from rich.text import Text
 from ...kernel.counters import Counters
 from ...words.domain import Link
 from ...words.lease import Lease
-from ...words.pci import is_userspace
 from ...words.record import VfState
 from ...words.shown import short_name
 from .. import keepers
@@ -189,10 +188,10 @@ def _up(row: PfRow) -> str:
 
 def _advice(row: PfRow) -> str:
     """Only what `sriovctl vfs` then does."""
-    pf = row.pf
-    if not pf.driver or is_userspace(pf.driver):
-        return f"; {pf.driver or 'a PF without a driver'} makes none: give it its kernel driver first"
-    return f"; create some: sriovctl vfs {pf.ifname or pf.pci_address} {pf.totalvfs}"
+    offer = row.offer
+    if offer is None:
+        return ""
+    return clean(f"; {offer.why or 'create some'}: {offer.command}")
 
 
 def _more_of_pf(row: PfRow) -> str:

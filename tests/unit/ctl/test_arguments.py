@@ -18,6 +18,8 @@ def parsed(*argv: str) -> dict[str, Any]:
     ("argv", "has"),
     [
         (["vfs", "enp1s0f0", "7"], {"pf": "enp1s0f0", "count": 7, "json": False, "needs_root": True}),
+        (["vfs"], {"pf": "", "count": None, "dry_run": False, "persist": False}),
+        (["vfs", "x", "max", "--dry-run", "--persist"], {"count": "max", "dry_run": True, "persist": True}),
         (["bind", "enp1s0f0:3", "auto"], {"device": "enp1s0f0:3", "driver": "auto", "force": False}),
         (["unbind", "0000:01:10.0", "--force"], {"force": True, "dry_run": False, "needs_root": True}),
         (["restore", "enp1s0f0v0", "--dry-run"], {"dry_run": True}),
@@ -52,7 +54,7 @@ def test_what_a_verb_takes(argv: list[str], has: dict[str, Any]) -> None:
     [
         ([], "required"),
         (["nonsense"], '"nonsense" is unknown: it must be one of vfs, apply, '),
-        (["vfs", "enp1s0f0"], "required"),
+        (["vfs", "enp1s0f0", "Max"], '"Max" is no number of VFs, and not max'),
         (["vfs", "enp1s0f0", "-1"], ""),
         (["apply", "--wait", "soon"], '"soon" is no number of seconds in 0-3600'),
         (["apply", "--wait", "3601"], "is no number of seconds"),

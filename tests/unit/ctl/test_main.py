@@ -22,7 +22,11 @@ def test_options_go_before_or_behind_the_verb(world: World, argv: tuple[str, ...
 
 
 @pytest.mark.parametrize(
-    "argv", [(), ("vfs",), ("vfs", "enp1s0f0"), ("fly",), ("vfs", "enp1s0f0", "-1"), ("vfs", "x", "y")]
+    "argv",
+    [
+        *((), ("fly",), ("vfs", "enp1s0f0", "-1"), ("vfs", "x", "y"), ("vfs", "enp1s0f0", "1", "2")),
+        *(("vfs", "--dry-run"), ("vfs", "enp1s0f0", "--persist")),
+    ],
 )
 def test_bad_usage_is_status_2_with_the_usage(world: World, argv: tuple[str, ...]) -> None:
     run = sriovctl(world, *argv)

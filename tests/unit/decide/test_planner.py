@@ -142,7 +142,7 @@ def test_an_iommu_group_is_viable_when_no_kernel_driver_has_another_of_it() -> N
 def test_a_pf_goes_from_its_driver_by_force_alone(wanted: str) -> None:
     with pytest.raises(PfUnusable, match="it is a PF, and without igb its 7 VFs go") as refused:
         plan(facts(PF), wanted)
-    assert "sriovctl vfs 0000:01:00.0 N" in refused.value.details
+    assert f"like `sriovctl bind 0000:01:00.0:0 {wanted or 'vfio-pci'}`" in refused.value.details
 
     forced = plan(facts(PF), wanted, force=True)
 

@@ -70,7 +70,7 @@ def test_what_is_so_has_no_step() -> None:
 
 
 @pytest.mark.parametrize(("has", "wanted", "say"), [
-    (0, 1, ["give enp1s0f0 1 VFs (has none)"]),
+    (0, 1, ["give enp1s0f0 1 VF (has none)"]),
     (3, 4, ["give enp1s0f0 4 VFs (has 3, which go)"]),
     (4, 0, ["remove the 4 VFs of enp1s0f0"]),
     (0, 0, []),

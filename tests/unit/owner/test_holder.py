@@ -66,7 +66,7 @@ def test_where_the_card_could_have_more_vfs_that_is_told(tmp_path: Any) -> None:
     world.kernel.add_pf(numvfs=1, totalvfs=7)
     assert add(world, "c1").code == 0
 
-    assert "`sriovctl vfs enp1s0f0 7`" in add(world, "c9").document["details"]
+    assert "`sriovctl vfs enp1s0f0 max`" in add(world, "c9").document["details"]
 
 
 def test_of_a_card_with_hundreds_of_vfs_the_answer_is_as_short(tmp_path: Any) -> None:
