@@ -109,6 +109,7 @@ class PfRow:
             "totalvfs": self.pf.totalvfs,
             "counts": self._counts(),
             "vfs": [vf.to_json() for vf in self.vfs],
+            "offer": self.offer.to_json() if self.offer else None,
         } | (self.more.to_json() if self.more else {})
 
     def _counts(self) -> dict[State, int]:

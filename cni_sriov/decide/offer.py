@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from . import oracle
 from .slot import Slot
@@ -16,6 +17,9 @@ class Offer:
     count: int
     why: str
     command: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"count": self.count, "why": self.why, "command": self.command}
 
 
 def of(slot: Slot) -> Offer:

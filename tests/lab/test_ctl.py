@@ -70,7 +70,7 @@ def test_vfs_come_with_their_names_and_stay_as_they_are(card: Node) -> None:
         assert pf == {
             "name": port, "pci": f"0000:01:00.{number}", "driver": "igb", "up": False, "numvfs": 7, "totalvfs": 7,
             "counts": {"free": 7, **dict.fromkeys(("attached", "claimed", "released", "dead", "busy", "unknown"), 0)},
-            "vfs": shown(card, port, range(7)),
+            "vfs": shown(card, port, range(7)), "offer": None,
         }  # fmt: skip
         assert [vf["netdev"] for vf in pf["vfs"]] == [f"{port}v{index}" for index in range(7)]
         assert (made[port]["missing"], len(made[port]["notes"])) == ([], 1)

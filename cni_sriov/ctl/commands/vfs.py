@@ -35,6 +35,9 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     )
 
 
+_NOTHING = {"changed": False, "missing": [], "notes": [], "dryRun": False, "plan": [], "boot": None}
+
+
 def vf_count(text: str) -> Count:
     if text == "max":
         return "max"
@@ -74,7 +77,7 @@ def _look(options: argparse.Namespace, tool: Tool) -> int:
     for row in rows:
         row.offer = slot.offer(tool.files, row.pf)
     if options.json:
-        write_json(tool, {"pfs": [row.to_json() for row in rows]})
+        write_json(tool, _NOTHING | {"pfs": [row.to_json() for row in rows]})
         return OK
     from .. import show_vfs
 

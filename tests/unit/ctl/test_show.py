@@ -18,7 +18,7 @@ def test_json_is_the_contract(world: World) -> None:
     vfs = pf.pop("vfs")
     assert vfs[0]["owner"].pop("since")  # test_owned.py
     assert pf == {
-        "name": "enp1s0f0", "pci": "0000:01:00.0", "driver": "igb", "up": True, "numvfs": 7, "totalvfs": 7,
+        "name": "enp1s0f0", "pci": "0000:01:00.0", "driver": "igb", "up": True, "numvfs": 7, "totalvfs": 7, "offer": None,
         "counts": {"free": 6, "attached": 1, "claimed": 0, "released": 0, "dead": 0, "busy": 0, "unknown": 0},
         "vendor": "8086", "device": "10c9", "model": "", "iommuGroup": None, "numaNode": None,
         "mac": world.kernel.pfs[0].link.mac, "carrier": True, "mtu": 1500,
