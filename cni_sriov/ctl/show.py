@@ -15,11 +15,10 @@ from .screen import Column, Screen, cell
 from .verdict import Verdict
 
 _FOLDED = {"container": 12, "subnet": 14, "kept for": 8}  # with what they shrink to in a narrow terminal
-_RIGHT = {"VF", "VLAN"}
 
 
 def _columns(*titles: str) -> list[Column]:
-    return [Column(title, title in _RIGHT, _FOLDED.get(title, 0)) for title in titles]
+    return [Column(title, least=_FOLDED.get(title, 0)) for title in titles]
 
 
 # leases and gc -------------------------------------------------------------------------------------------------------
