@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit import dpdk
 from tests.unit.ctl.test_gc import attach, name_process, told
-from tests.unit.ctl.tool import sriovctl
+from tests.unit.ctl.tool import files, sriovctl
 from tests.unit.vf.test_homename import NAME, VF, take_name
 from tests.world import World
 
@@ -188,7 +188,7 @@ def test_a_look_changes_no_byte(node: World, state: Callable[[World], None]) -> 
     """Nor a name: that of the VF which waits for its own is free, and gc's to give."""
     attach(node, "alive", **LAST)
     state(node)
-    sriovctl(node, "status")  # the test's own link to /sys
+    files(node)  # makes the test's own link to /sys
     kernel, before, effects = node.kernel.snapshot(), bytes_of(node.root), list(node.kernel.effects)
 
     for argv in LOOKS:
