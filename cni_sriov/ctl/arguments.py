@@ -89,13 +89,16 @@ class _Parser(argparse.ArgumentParser):
 
 @dataclass(slots=True, frozen=True)
 class Command:
-    """A verb: what it is for, what it takes, and its run, whose answer is the exit status."""
+    """A verb: what it is for, what it takes, and its run, whose answer is the exit status. `looks`: whether what was asked of
+    a verb that needs root is something that everybody may see. main sets `as_root`: the line to type for all of it.
+    """
 
     name: str
     about: str
     arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[..., int]
     needs_root: bool
+    looks: Callable[[argparse.Namespace], bool] = lambda _: False
 
 
 def parser(commands: Iterable[Command]) -> argparse.ArgumentParser:
@@ -113,7 +116,7 @@ def parser(commands: Iterable[Command]) -> argparse.ArgumentParser:
             description=command.about,
             epilog="\n\n".join(filter(None, (examples.text(command.name), _EXIT_STATUS))),
         )
-        verb.set_defaults(run=command.run, needs_root=command.needs_root)
+        verb.set_defaults(run=command.run, needs_root=command.needs_root, looks=command.looks, as_root="")
         command.arguments(verb)
         _add_common(verb.add_argument_group("options of every verb"), is_first=False)
     made.set_defaults(parsers={"": made} | below.choices)

@@ -13,7 +13,7 @@ from ..vf.host import Host
 from ..words.errors import CniError, NotRealRoot
 from ..words.failures import as_cni_error
 from ..words.log import Log
-from . import arguments, gate
+from . import arguments, gate, sudo
 from .commands import (
     apply,
     baseline,
@@ -70,7 +70,7 @@ COMMANDS = tuple(
 def entry() -> NoReturn:
     """The executable."""
     out, err = gate.open_standard()
-    tool = Tool(out, err, os.geteuid(), _host, stdin=sys.stdin)
+    tool = Tool(out, err, os.geteuid(), _host, stdin=sys.stdin, program=sudo.program())
     gate.leave(lambda: main(sys.argv[1:], tool))
 
 
@@ -87,10 +87,11 @@ def main(argv: Sequence[str], tool: Tool) -> int:
         as_json = as_json or getattr(options, "output", "") == "json"  # status -o json
         if options.replay is not None:
             return _replay(options, tool)
-        if options.needs_root and tool.euid != 0:
+        options.as_root = "" if tool.euid == 0 else sudo.line(tool.program, argv)
+        if options.as_root and options.needs_root and not options.looks(options):
             raise NotRealRoot(
                 f"run sriovctl {options.verb}: needs root, and runs as uid {tool.euid}",
-                f"run it again with sudo: sudo sriovctl {options.verb} ...",
+                options.as_root,
             )
         status: int = options.run(options, tool)
         return status

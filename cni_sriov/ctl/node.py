@@ -32,6 +32,7 @@ from .status.facts import PfFacts, VfFacts
 State = Literal["free", "attached", "claimed", "released", "dead", "busy", "unknown"]
 STATES: tuple[State, ...] = get_args(State)
 UNREADABLE_CLAIM = "taken, by a claim that cannot be read"
+ONLY_ROOT = "only root sees"
 _RELEASED: tuple[State, str] = "released", "released, not restored yet"
 
 
@@ -119,9 +120,10 @@ class PfRow:
 
 @dataclass(slots=True)
 class _Around:
-    """What is asked once for all VFs. `addressed`: interfaces with a global address."""
+    """What is asked once for all VFs. `addressed`: interfaces with a global address. Who is not root sees no claims."""
 
     addressed: set[int]
+    is_root: bool
     _running: holders.Processes | None = None
 
     def open_in(self, host: Host, vf: VF) -> list[str]:
@@ -132,15 +134,16 @@ class _Around:
         return holders.holders(host.files, vf.pci_address, self._running)
 
 
-def look(host: Host) -> list[PfRow]:
-    """Every PF of the node."""
-    owned = owners(host)
+def look(host: Host, is_root: bool = True) -> list[PfRow]:
+    """Every PF of the node. Without root nobody is told who has a VF, and a VF that may be had is "unknown"."""
+    owned = owners(host) if is_root else {}
     held: dict[Attachment, list[Lease]] = {}
-    for _, holding in own.all_holdings(host):
+    for _, holding in own.all_holdings(host) if is_root else ():
         if holding.attachment is not None:
             held.setdefault(holding.attachment, []).extend(holding.leases)
     around = _Around(
-        {found.ifindex for found in host.netlink.addresses() if found.is_global and found.is_lasting}
+        {found.ifindex for found in host.netlink.addresses() if found.is_global and found.is_lasting},
+        is_root,
     )
     rows = [_pf_row(host, pf, owned, held, around) for pf in host.sysfs.pfs()]
     alone = [record for vf, record in owned.items() if record.vf == vf and not record.pf and record.boot_id]
@@ -192,7 +195,7 @@ def _seen(host: Host, vf: VF, record: Record | None, around: _Around) -> _Seen:
     failures = Failures()
     with failures.of():
         netdev, open_in = in_host(host, vf.pci_address), around.open_in(host, vf)
-        return _Seen(netdev, *_state(host, vf, netdev, record, around.addressed, open_in), open_in)
+        return _Seen(netdev, *_state(host, vf, netdev, record, around, open_in), open_in)
     return _Seen(None, "unknown", f"it cannot be looked at: {failures.told[0]}")
 
 
@@ -218,17 +221,17 @@ def _recorded_mac(record: Record | None) -> str:
 
 
 def _state(
-    host: Host, vf: VF, netdev: Link | None, record: Record | None, addressed: set[int], open_in: list[str]
+    host: Host, vf: VF, netdev: Link | None, record: Record | None, around: _Around, open_in: list[str]
 ) -> tuple[State, str]:
     if record is not None:
         return state_of(host, record)
-    if vf.pci_address in host.ledger.claimed():
+    if around.is_root and vf.pci_address in host.ledger.claimed():
         return "claimed", UNREADABLE_CLAIM
     if vf.busy or open_in:
         return "busy", vf.busy or f"it is open in {', '.join(open_in)}"
-    if netdev is not None and netdev.ifindex in addressed:
+    if netdev is not None and netdev.ifindex in around.addressed:
         return "busy", f"{netdev.ifname} has an address"
-    return "free", ""
+    return ("free", "") if around.is_root else ("unknown", ONLY_ROOT)
 
 
 def state_of(host: Host, record: Record) -> tuple[State, str]:

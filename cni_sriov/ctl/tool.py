@@ -33,6 +33,7 @@ JSON_VERSION = 1  # keys are only ever added
 class Tool:
     """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns. `bundle`: our own
     plugin on that node, "" = the one beside us. `stdin` None: nobody can be asked.
+    `program`: what was called.
     """
 
     out: TextIO
@@ -44,6 +45,7 @@ class Tool:
     files: Files = field(default_factory=Files)
     bundle: str = ""
     stdin: TextIO | None = None
+    program: tuple[str, ...] = ("sriovctl",)
 
 
 def write_json(tool: Tool, document: dict[str, Any]) -> None:

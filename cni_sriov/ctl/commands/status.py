@@ -76,7 +76,9 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     host, naming = tool.make_host(options.state_dir), Naming(tool.files)
 
     def look() -> gather.Status:
-        return selection.only(gather.look(host, tool.files, naming), options.targets, options.free)
+        return selection.only(
+            gather.look(host, tool.files, naming, options.as_root), options.targets, options.free
+        )
 
     if as_json and not options.watch:
         write_json(tool, look().to_json())
@@ -111,5 +113,5 @@ def _refuse_both(options: argparse.Namespace, as_json: bool) -> None:
 
 
 COMMAND = Command(
-    "status", "PFs, their VFs, and the containers that have them", arguments, run, needs_root=True
+    "status", "PFs, their VFs, and the containers that have them", arguments, run, needs_root=False
 )

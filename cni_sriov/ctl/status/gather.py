@@ -57,9 +57,11 @@ class Status:
         }
 
 
-def look(host: Host, files: Files, naming: Naming | None = None) -> Status:
-    """`naming`: who looks again and again has read the names already."""
-    pfs, failures = node.look(host), Failures()
+def look(host: Host, files: Files, naming: Naming | None = None, as_root: str = "") -> Status:
+    """`naming`: who looks again and again has read the names already. `as_root`: the command that sees all, where we see no
+    state files.
+    """
+    pfs, failures = node.look(host, not as_root), Failures()
     found: dict[str, Device] = {}
     rows: list[Bound] = []
     naming = naming or Naming(files)
@@ -71,6 +73,9 @@ def look(host: Host, files: Files, naming: Naming | None = None) -> Status:
     name = ""
     with failures.of():
         name = files.text(_HOSTNAME) or ""
+    if as_root:
+        hidden = f"who has which VF and subnet, and what is left of the dead: only root sees that: {as_root}"
+        return Status(pfs, rows, [], [*failures.told, hidden], name)
     found_taps = taps.look(host, failures)
     with failures.of(what="network namespaces"):
         _look_who_keeps(host, files, [*(vf for pf in pfs for vf in pf.vfs), *found_taps])

@@ -174,10 +174,14 @@ def pf_line(row: PfRow, is_wide: bool = False) -> Text:
 
 
 def _taken(row: PfRow) -> str:
-    """Like "2 attached, 1 dead": what is left of a container that is gone is attached to nobody."""
-    counted = Counter(vf.state for vf in row.all_vfs if vf.record is not None)
+    """Like "2 attached, 1 dead": what is left of a container that is gone is attached to nobody, and who is not root is not
+    told who has one.
+    """
+    counted = Counter(vf.state for vf in row.all_vfs if vf.record is not None or vf.state == "unknown")
     others = [f"{count} {state}" for state, count in sorted(counted.items()) if state != "attached"]
-    return ", ".join([f"{counted['attached']} attached", *others])
+    if counted["attached"] or not others:
+        others.insert(0, f"{counted['attached']} attached")
+    return ", ".join(others)
 
 
 def _up(row: PfRow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,6 @@ def test_bad_usage_as_json(world: World) -> None:
 @pytest.mark.parametrize(
     "verb",
     [
-        ("status",),
         ("metrics",),
         ("leases",),
         ("gc",),
@@ -64,21 +64,24 @@ def test_bad_usage_as_json(world: World) -> None:
         ("import", "host-local", "x.conflist"),
         ("explain", "x"),
         ("profile", "x.conf"),
+        ("gc", "--dry-run", "--state-dir", "/srv/my state"),
     ],
 )
 def test_without_root_is_status_77(world: World, verb: tuple[str, ...]) -> None:
     run = sriovctl(world, *verb, euid=1000)
 
     assert (run.status, run.out) == (77, "")
-    assert "needs root, and runs as uid 1000" in run.err
-    assert "sudo" in run.err
+    assert run.err.splitlines() == [
+        f"sriovctl: run sriovctl {verb[0]}: needs root, and runs as uid 1000",
+        f"  {shlex.join(['sudo', 'sriovctl', *verb])}",
+    ]
 
 
 def test_an_error_of_status_o_json_is_a_document(world: World) -> None:
-    run = sriovctl(world, "status", "-o", "json", euid=1000)
+    run = sriovctl(world, "status", "-o", "json", "--devices", "--svg", "-")
 
-    assert (run.status, run.err) == (77, "")
-    assert "needs root" in run.document["error"]["msg"]
+    assert (run.status, run.err) == (2, "")
+    assert "--svg draws one picture" in run.document["error"]["msg"]
 
 
 def test_validate_needs_no_root(world: World) -> None:
