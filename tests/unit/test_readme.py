@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.pages import COMMANDS, ROOT, Block, blocks, fits, pages, table_rows, text_of
-from tests.world import World
+from tests.world import Reply, World
 
 PAGE = "README.md"
 ORDER = [
@@ -28,6 +28,7 @@ ORDER = [
 SCREEN = 60
 MULTUS = ROOT / "conf" / "kubernetes" / "multus"
 BLOCKS = blocks(PAGE)
+POOL = {"subnet": "10.10.0.0/16", "prefixLength": 24}
 
 
 def tagged(word: str) -> list[tuple[str, Block]]:
@@ -154,3 +155,49 @@ def test_what_multus_makes_of_them_is_done_and_undone(world: World) -> None:
     assert fits(shown, json.dumps(added.document))
     assert (added.exit_code, vlan, deleted.exit_code) == (0, 100, 0)
     assert world.snapshot() == before
+
+
+def symptoms() -> list[tuple[str, int]]:
+    """Of the table: what the plugin says, and the code in brackets behind it."""
+    found = re.findall(r"^\| `([^`]+)` \((\d+)\) \|", parts()["When something is wrong"], re.MULTILINE)
+    return [(sentence, int(code)) for sentence, code in found]
+
+
+def refused(world: World, sentence: str) -> Reply:
+    """An ADD in the state that the sentence is about."""
+    mac, vf3 = "02:00:00:00:aa:07", "0000:01:10.6"
+    card = world.kernel.pfs[0]
+
+    def add(container: str, args: str = "", **keys: Any) -> Reply:
+        world.kernel.add_pod(f"/run/netns/{container}")
+        conf = world.conf(**{"ipam": world.ipam()} | keys)
+        return world.call("ADD", conf, container, f"/run/netns/{container}", args=args)
+
+    one_left = world.ipam(pools=[POOL | {"exclude": ["10.10.1.0-10.10.255.255"]}])
+    if "no free VF" in sentence:
+        return [add(f"pod{number}") for number in range(8)][-1]
+    if "can ever be taken" in sentence:
+        for vf in card.vfs:
+            world.kernel.set_driver(vf, "vfio-pci")
+    if "has no VFs" in sentence:
+        world.kernel.change_numvfs(card, 0)
+    if "no free subnet" in sentence:
+        return [add(name, ipam=one_left) for name in ("db", "web")][-1]
+    if "link_state" in sentence:
+        return add("web", master=None, deviceID=vf3, link_state="enable")
+    if "MAC" in sentence:
+        return [add("db", master=None, deviceID=vf3, mac=mac), add("web", mac=mac)][-1]
+    if "is taken by" in sentence:
+        return [add(name, "IP=10.10.5.7") for name in ("db", "web")][-1]
+    if "attached already" in sentence:
+        return [add("web") for _ in range(2)][-1]
+    asked = "IP=10.20.0.5" if "every pool" in sentence else ""
+    return add("web", asked, master="enp1s0f9" if "enp1s0f9" in sentence else "enp1s0f0")
+
+
+@pytest.mark.parametrize(("sentence", "code"), symptoms())
+def test_a_symptom_is_what_the_plugin_says(world: World, sentence: str, code: int) -> None:
+    reply = refused(world, sentence)
+
+    assert fits(sentence, reply.document["msg"]), reply.document["msg"]
+    assert reply.document["code"] == code
