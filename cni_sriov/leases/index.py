@@ -33,6 +33,10 @@ class DamagedIndex(Exception):
     """The file is missing, short, of another boot or format, or contradicts itself."""
 
 
+class NoIndex(DamagedIndex):
+    """Nobody has made one in this boot, or whoever changed the leases dropped it."""
+
+
 class Index:
     """An open index file; nodes are cached, so it lives no longer than the lock it is used under."""
 
@@ -178,7 +182,7 @@ def open_index(path: str, version: int, boot_id: str) -> Index:
     try:
         fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        raise DamagedIndex("it is missing") from error
+        raise NoIndex("it is missing") from error
     start = os.pread(fd, _START, 0)
     if len(start) >= NODE:
         magic, boot, count, unused = _HEADER.unpack_from(start)

@@ -115,7 +115,8 @@ class Current(Snapshot):
     def _anew(self, version: int, why: object) -> Index:
         if isinstance(why, OSError):
             raise why
-        self.log.routine("index built anew", scope=self.scope, family=f"IPv{version}", reason=why)
+        tell = self.log.warning if type(why) is DamagedIndex else self.log.debug  # a first use is no news
+        tell("index built anew", scope=self.scope, family=f"IPv{version}", reason=why)
         self._drop(version)
         self.node.put_index(self.scope, build(version, self._claims()))
         return self._index(version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,20 @@ def test_with_debug_and_in_a_file_they_are_told(world: World, capfd: pytest.Capt
     kept = world.log_file.read_text()
     assert [event in kept for event in events] == [True] * len(events)
     assert capfd.readouterr().err == ""
+
+
+def test_the_first_life_on_a_node_says_no_more_than_the_second(world: World) -> None:
+    """In a file, too, where what goes well is told: that nobody was here before is no news."""
+    told = []
+    for _ in range(2):
+        for _, reply in calls(world, logLevel="info"):
+            assert reply.code == 0, reply.text
+        told.append(re.findall(r'level=\w+ .*?msg=("[^"]*"|\S+)', world.log_file.read_text()))
+        world.log_file.unlink()
+
+    first, second = told
+    assert first == second
+    assert "attached" in first
 
 
 def test_what_was_put_right_is_told(world: World, capfd: pytest.CaptureFixture[str]) -> None:
