@@ -22,7 +22,7 @@ def show(screen: Screen, found: Status) -> None:
             screen.line(_line(row, owners.get(row.device.address)), indent=2 if screen.is_terminal else 0)
     there = {row.kind for row in found.devices}
     missing = [title for kind, (title, _) in KINDS.items() if kind not in there]
-    if missing:
+    if missing and not found.is_part:
         screen.line(f"No {', '.join(missing)} devices", "dim")
 
 

@@ -37,7 +37,9 @@ _COUNTERS = "read counters"
 
 @dataclass(slots=True)
 class Status:
-    """`unseen`: what could not be looked at, a sentence each; the rest is there all the same. `node` is the host's name."""
+    """`unseen`: what could not be looked at, a sentence each; the rest is there all the same. `node` is the host's name.
+    `is_part`: not all was asked for (selection.py).
+    """
 
     pfs: list[PfRow]
     devices: list[Bound]
@@ -45,6 +47,7 @@ class Status:
     unseen: list[str] = field(default_factory=list)
     node: str = ""
     taps: list[Tap] = field(default_factory=list)
+    is_part: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """A contract: conf/status.schema.json."""

@@ -28,7 +28,7 @@ def only(found: Status, targets: list[str], only_free: bool) -> Status:
     wanted = {id(row) for row in meant}
     pfs = [row for pf in found.pfs if (row := _part(pf, wanted, only_free)) is not None]
     taps = [tap for tap in found.taps if id(tap) in wanted]
-    return replace(found, pfs=pfs, taps=taps, devices=_devices(found, pfs))
+    return replace(found, pfs=pfs, taps=taps, devices=_devices(found, pfs), is_part=True)
 
 
 def _part(pf: PfRow, wanted: set[int], only_free: bool) -> PfRow | None:

@@ -149,6 +149,7 @@ def test_devices_are_those_of_the_selection(furnished: World) -> None:
     assert "0000:01:00.1" not in seen(PF1, "--free")
     told = sriovctl(furnished, "status", "--devices", "cache").out
     assert ("0000:01:10.3" in told, "0000:01:10.0" in told) == (True, False)
+    assert "No " not in told, "what is not asked for is not missing"
 
 
 def test_what_cannot_be_read_is_told_whatever_was_asked_for(world: World) -> None:

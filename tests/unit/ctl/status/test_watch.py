@@ -13,6 +13,7 @@ from cni_sriov.ctl.status import gather, watch
 from cni_sriov.ctl.tool import Tool
 from cni_sriov.kernel.files import Files
 from cni_sriov.words.errors import KernelRefused
+from tests import published
 from tests.unit.ctl.tool import Screen as Terminal
 from tests.unit.ctl.tool import attach, host, sriovctl
 from tests.world import World
@@ -52,6 +53,8 @@ def test_json_is_a_document_a_line(world: World) -> None:
     run(world, out, ends_after(2, lambda: attach(world)), as_json=True)
 
     first, second = map(json.loads, out.getvalue().splitlines())
+    published.judge("status", first)
+    published.judge("status", second)
     assert [d["pfs"][0]["vfs"][0]["state"] for d in (first, second)] == ["free", "attached"]
     assert first["version"] == 1
 
