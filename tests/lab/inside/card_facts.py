@@ -1,12 +1,17 @@
-"""Runs in the guest: one fact of tests/contract/card.py or drivers.py on the card there, by the product's own faces.
+"""Runs in the guest: the facts of tests/contract/card.py and drivers.py on the card there, by the product's own faces.
 
-The name of the fact is the argument; what is wrong is a traceback and an exit status other than 0.
+Each in a child of its own, with fresh VFs; prints what went wrong with each as one JSON object, "" = nothing.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import tempfile
+import traceback
+from pathlib import Path
 
 from cni_sriov.kernel.files import Files
 from cni_sriov.kernel.netlink import Netlink
@@ -54,7 +59,62 @@ class GuestCard:
         run("modprobe", driver)
 
 
-def main(name: str) -> None:
+DEVICE, PCI = Path(f"/sys/class/net/{card.PF}/device"), Path("/sys/bus/pci")
+COUNT = 2
+DEFAULTS = ("mac 00:00:00:00:00:00", "vlan 0", "spoofchk on", "trust off", "max_tx_rate 0", "state auto")
+
+
+def renew_vfs(*, all_new: bool) -> None:
+    """Their drivers anew, with what igb has of a fresh VF; or the VFs themselves, which takes twice as long."""
+    links = [DEVICE / f"virtfn{index}" for index in range(COUNT)]
+    run("ip", "link", "set", card.PF, "up")
+    if all_new or not all(link.exists() for link in links):
+        (DEVICE / "sriov_numvfs").write_text("0")
+        (DEVICE / "sriov_numvfs").write_text(str(COUNT))
+        return
+    for index, link in enumerate(links):
+        vf = link.resolve()
+        if (vf / "driver").exists():
+            (vf / "driver/unbind").write_text(vf.name)
+        (vf / "driver_override").write_text("\n")
+        for words in DEFAULTS:
+            subprocess.run(
+                ("ip", "link", "set", card.PF, "vf", str(index), *words.split()), stderr=subprocess.DEVNULL
+            )
+        (PCI / "drivers_probe").write_text(vf.name)
+
+
+def begin(*, all_new: bool) -> None:
+    """As tests/lab/node.py makes VFs: named by udev, and the PF has heard from each."""
+    for again in range(5):
+        subprocess.run("for n in $(ip netns list | cut -d' ' -f1); do ip netns del $n; done", shell=True)
+        run("udevadm", "settle")
+        renew_vfs(all_new=all_new or again > 0)
+        run("udevadm", "settle")
+        link = subprocess.run(("ip", "link", "show", card.PF), capture_output=True, text=True, check=True)
+        named = [Path(f"/sys/class/net/{card.PF}v{index}").exists() for index in range(COUNT)]
+        if all(named) and "link/ether 00:00:00:00:00:00" not in link.stdout:
+            return
+    raise SystemExit(f"no fresh VFs: {link.stdout}")
+
+
+def wrong(name: str) -> str:
+    """What went wrong, in a child: a fact may change how its process sees the world."""
+    with tempfile.TemporaryFile("w+") as said:
+        if (pid := os.fork()) == 0:
+            try:
+                check(name)
+            except BaseException:
+                traceback.print_exc(file=said)
+                said.flush()
+            finally:
+                os._exit(0)
+        status = os.waitpid(pid, 0)[1]
+        said.seek(0)
+        return said.read() or (status and f"it ended with {status}") or ""
+
+
+def check(name: str) -> None:
     (fact,) = [fact for fact in (*card.FACTS, *drivers.FACTS) if fact.__name__ == name]
     there = GuestCard()
     try:
@@ -63,5 +123,13 @@ def main(name: str) -> None:
         there.start_udev()
 
 
+def main(names: list[str]) -> None:
+    told: dict[str, str] = {}
+    for name in names:
+        begin(all_new=not told)
+        told[name] = wrong(name)
+    print(json.dumps(told))
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1:])
