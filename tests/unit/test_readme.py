@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.pages import COMMANDS, ROOT, Block, blocks, fits, pages, table_rows, text_of
+from tests.unit.ctl.tool import sriovctl
 from tests.world import Reply, World
 
 PAGE = "README.md"
@@ -157,10 +158,10 @@ def test_what_multus_makes_of_them_is_done_and_undone(world: World) -> None:
     assert world.snapshot() == before
 
 
-def symptoms() -> list[tuple[str, int]]:
-    """Of the table: what the plugin says, and the code in brackets behind it."""
-    found = re.findall(r"^\| `([^`]+)` \((\d+)\) \|", parts()["When something is wrong"], re.MULTILINE)
-    return [(sentence, int(code)) for sentence, code in found]
+def symptoms() -> list[tuple[str, int, str]]:
+    """Of the table: what the plugin says, the code in brackets behind it, and the command of sriovctl to look by, or ""."""
+    row = re.compile(r"^\| `([^`]+)` \((\d+)\) \| (?:`sriovctl ([^`]+)`)?", re.MULTILINE)
+    return [(said, int(code), look) for said, code, look in row.findall(parts()["When something is wrong"])]
 
 
 def refused(world: World, sentence: str) -> Reply:
@@ -195,9 +196,13 @@ def refused(world: World, sentence: str) -> Reply:
     return add("web", asked, master="enp1s0f9" if "enp1s0f9" in sentence else "enp1s0f0")
 
 
-@pytest.mark.parametrize(("sentence", "code"), symptoms())
-def test_a_symptom_is_what_the_plugin_says(world: World, sentence: str, code: int) -> None:
+@pytest.mark.parametrize(("sentence", "code", "look"), symptoms())
+def test_a_symptom_is_what_the_plugin_says_and_the_command_beside_it_shows_more(
+    world: World, sentence: str, code: int, look: str
+) -> None:
     reply = refused(world, sentence)
+    shown = sriovctl(world, *look.split()) if look else None
 
     assert fits(sentence, reply.document["msg"]), reply.document["msg"]
     assert reply.document["code"] == code
+    assert shown is None or (shown.status == 0 and shown.out.count("\n") > 1), shown
