@@ -1,7 +1,5 @@
 """Entry of the executable `sriovctl`."""
 
-import os
-import signal
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -19,10 +17,6 @@ def load_when_used(name):
     stand_in.__getattr__ = of_the_module
     sys.modules[name] = stand_in
 
-
-if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-    # Ctrl-C while it loads; later `entry` answers
-    signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 # dataclasses asks it about a class without a docstring, of which none is met at a start. With the parser and the
 # disassembler that it imports, it is a fourteenth of that.

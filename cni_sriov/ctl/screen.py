@@ -69,15 +69,15 @@ class Screen:
             emoji=False,
         )
 
-    def line(self, text: str | Text, style: str = "", indent: int = 0) -> None:
-        """Wrapped at blanks on a terminal, what follows further in than `indent`."""
+    def line(self, text: str | Text, style: str = "", indent: int = 0, again: str = "  ") -> None:
+        """Wrapped at blanks on a terminal; what follows begins with `again`."""
         shown = _tame(text) if isinstance(text, Text) else Text(clean(text), style=style)
         if not self.is_terminal:
             self._put(Text(" " * indent) + shown)
             return
         room = max(self.width - indent - 2, _LEAST)
         for number, part in enumerate(self._folded(shown, room + (2 if shown.cell_len <= room + 2 else 0))):
-            self._put(Text(" " * (indent + (2 if number else 0))) + part)
+            self._put(Text(" " * indent + (again if number else "")) + part)
 
     def command(self, text: str, style: str = "", indent: int = 0) -> None:
         """One line, as it is to be copied: where it is longer than the terminal is wide, that begins a new one."""

@@ -27,7 +27,10 @@ def troubles(out: TextIO, found: list[Trouble]) -> None:
         for one in trouble.evidence:
             screen.line(f"{one.source}: {one.said}", "dim", indent=2)
         for command in trouble.remedy.split("\n"):
-            screen.command(command, "" if command.startswith("#") else "bold", indent=4)
+            if command.startswith("#"):
+                screen.line(command, indent=4, again="# ")
+            else:
+                screen.command(command, "bold", indent=4)
     screen.line(_verdict(found))
 
 

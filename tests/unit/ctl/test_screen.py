@@ -205,6 +205,14 @@ def test_what_a_terminal_would_obey_is_shown(text: str | Text, way: str) -> None
     assert out.getvalue().replace("\n", "").isprintable()
 
 
+def test_a_comment_stays_one_for_whom_copies_it() -> None:
+    out = Terminal()
+
+    Screen(out, 24).line("# load it and bind it again", indent=4, again="# ")
+
+    assert out.getvalue() == "    # load it and bind\n    # it again\n"
+
+
 def test_a_command_stays_one_line_that_can_be_copied() -> None:
     out = Terminal()
 
