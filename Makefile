@@ -5,7 +5,8 @@ PYTHON := $(CACHE)/venv/bin/python
 LABS := $(filter-out lab-all lab-vpp,$(shell sed -n 's/^\(lab-[a-z0-9]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST))))
 export PYTHONDONTWRITEBYTECODE := 1
 export PYTHONPATH := $(CURDIR)
-export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT
+override OUT := $(abspath $(OUT))
+export DESTDIR CNIBINDIR NETAVARKDIR SBINDIR PREFIX SNAPSHOT FORCE OFFLINE OUT VENDOR
 
 .DEFAULT_GOAL := help
 .PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
@@ -36,19 +37,22 @@ demo: setup ## three containers on an emulated card: attach, ping, CHECK, detach
 
 ##@ The plugin
 
-build: setup ## build/out/cni-sriov: `sriov`, one static file, and `sriovctl`; its manual
+build: setup ## build/out/cni-sriov: `sriov`, one static file, and `sriovctl`; its manual (OUT, OFFLINE)
 	@$(PYTHON) build/bundle.py
 
 install: build ## put it into CNIBINDIR, by default /opt/cni/bin (DESTDIR, NETAVARKDIR, SBINDIR, PREFIX)
 	@build/install install
 
-uninstall: ## take it out again; a `sriov` that was there before comes back
+uninstall: ## take it out again, unless containers need it (FORCE); a `sriov` from before comes back
 	@build/install uninstall
+
+vendor: ## build/vendor: all that `make build OFFLINE=1` needs on a machine without a network (VENDOR)
+	@build/setup vendor
 
 dist: build ## build/out/dist: tarball, .deb, image, checksums and bill of materials of a release
 	@build/setup dist
 	@$(PYTHON) build/package/dist.py
-	@build/package/judge build/out/dist/*.deb
+	@build/package/judge $(or $(OUT),build/out)/dist/*.deb
 
 ##@ Parts of the tests, and what is too long for them (root)
 

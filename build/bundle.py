@@ -18,13 +18,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).with_name("snapshot")))
 import picture
+import revision
 import source
 
 ROOT = Path(__file__).parents[1]
-OUT = ROOT / "build" / "out"
+OUT = Path(os.environ.get("OUT") or ROOT / "build" / "out").absolute()
 BUNDLE = OUT / "cni-sriov"
 SHARE = OUT / "share"  # what goes to PREFIX/share
 RECIPE = OUT / "recipe"
+VERSION = BUNDLE / "lib" / "version"  # cni_sriov/ctl/version.py and build/install read it
 SHOWN = 6
 SNAPSHOT = os.environ.get("SNAPSHOT") or "yes"
 TOLD = OUT / "snapshot.told"
@@ -58,7 +60,7 @@ def recipe() -> str:
         *picture.player_sources().values(),
     ]
     for path in sorted(inputs):
-        if path.is_file():
+        if path.is_file() and path != revision.ARCHIVED:
             digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     if SNAPSHOT != "no":
         for library in picture.libraries():
@@ -114,14 +116,29 @@ def size(paths: Iterable[Path]) -> str:
     return f"{sum(path.stat().st_size for path in paths) / 1e6:.1f} MB"
 
 
+def note_version() -> None:
+    """Another commit of the same sources is no reason to build anew. By rename: test sessions have links to the file."""
+    told = f"{revision.told()}\n"
+    if not VERSION.exists() or VERSION.read_text() != told:
+        fresh = OUT / "version"
+        fresh.write_text(told)
+        fresh.chmod(0o644)
+        fresh.rename(VERSION)
+
+
 def report() -> None:
     files = {path for path in BUNDLE.rglob("*") if path.is_file() and not path.is_symlink()}
-    print(f"  bundle     build/out/cni-sriov, {size(files)}, {len(files)} files")
+    print(f"  version    {VERSION.read_text().strip()}")
+    print(f"  bundle     {shown(BUNDLE)}, {size(files)}, {len(files)} files")
     print(largest(files))
     manuals = sorted(path.relative_to(SHARE) for path in SHARE.rglob("*") if path.is_file())
-    print(f"  manuals    build/out/share: {', '.join(map(str, manuals))}")
+    print(f"  manuals    {shown(SHARE)}: {', '.join(map(str, manuals))}")
     whole = "sriovctl on" if TOLD.exists() else "on"
     print(f"  runs       {whole} glibc {(OUT / 'glibc').read_text()} or later, {os.uname().machine}")
+
+
+def shown(path: Path) -> str:
+    return os.path.relpath(path, ROOT) if path.is_relative_to(ROOT) else str(path)
 
 
 def largest(files: Iterable[Path]) -> str:
@@ -151,12 +168,18 @@ def make() -> None:
         build()
         RECIPE.write_text(wanted)
     elif "--quiet" in sys.argv:
+        note_version()
         return
+    note_version()
     report()
 
 
 def main() -> None:
-    OUT.mkdir(parents=True, exist_ok=True)
+    try:
+        OUT.mkdir(parents=True, exist_ok=True)
+        (OUT / "lock").touch()
+    except OSError as problem:
+        sys.exit(f"{OUT} cannot be written ({problem.strerror}): make build OUT=DIRECTORY")
     with (OUT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:

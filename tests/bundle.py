@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-OUT = Path(__file__).parents[1] / "build" / "out"
-INSTALL = OUT.parent / "install"
+ROOT = Path(__file__).parents[1]
+OUT = Path(os.environ.get("OUT") or ROOT / "build" / "out")
+INSTALL = ROOT / "build" / "install"
 CNIBINDIRS = ("/opt/cni/bin", "/usr/lib/cni")  # containerd's and Kubernetes'; Debian's podman and containerd
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.lab.cache import cache_dir
 from tests.pages import ROOT
 
-OUT = ROOT / "build" / "out"
+OUT = Path(os.environ.get("OUT") or ROOT / "build" / "out")
 DIST = OUT / "dist"
 (VERSION,) = re.findall(
     r'^__version__ = "(.+)"$', (ROOT / "cni_sriov" / "__init__.py").read_text(), re.MULTILINE

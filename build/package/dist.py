@@ -9,23 +9,23 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 import debian
 import image
 import parts
+import revision
 import sbom
 from fixed import Tree, tar, zipped
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-OUT = ROOT / "build" / "out"
+OUT = Path(os.environ.get("OUT") or ROOT / "build" / "out").absolute()
 DIST = OUT / "dist"
 SUMS = "SHA256SUMS"
 PAGES = ("README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "docs", "conf")
@@ -34,11 +34,11 @@ PAGES = ("README.md", "CHANGELOG.md", "LICENSE", "SECURITY.md", "docs", "conf")
 def main() -> None:
     if not (OUT / "snapshot.told").exists():
         sys.exit("a release has the static `sriov`: make build, without SNAPSHOT=no")
-    version, epoch, revision = release()
+    version, epoch, commit = release()
     os.umask(0o022)
     with (OUT / "lock").open("a") as lock, tempfile.TemporaryDirectory(prefix="dist-", dir=OUT) as work:
         fcntl.flock(lock, fcntl.LOCK_EX)  # as build/bundle.py does
-        made = artifacts(Path(work), version, epoch, revision)
+        made = artifacts(Path(work), version, epoch, commit)
         fresh = Tree(Path(work) / "dist")
         for name, content in made.items():
             fresh.put(name, content)
@@ -51,35 +51,25 @@ def main() -> None:
         shutil.rmtree(DIST, ignore_errors=True)
         fresh.top.rename(DIST)
     for name, content in made.items():
-        print(f"  {len(content) / 1e6:6.2f} MB  build/out/dist/{name}")
+        print(f"  {len(content) / 1e6:6.2f} MB  {DIST / name}")
 
 
 def release() -> tuple[str, int, str]:
     """(version, second of the commit, commit)."""
-    (version,) = re.findall(
-        r'^__version__ = "(.+)"$', (ROOT / "cni_sriov" / "__init__.py").read_text(), re.MULTILINE
-    )
-    epoch, revision = os.environ.get("SOURCE_DATE_EPOCH"), os.environ.get("REVISION")
-    if epoch is None or revision is None:
-        done = subprocess.run(
-            ["git", "log", "-1", "--format=%ct %H"], cwd=ROOT, check=False, capture_output=True, text=True
-        )
-        if done.returncode:
-            sys.exit(
-                f"no commit to date the release by: set SOURCE_DATE_EPOCH and REVISION ({done.stderr.strip()})"
-            )
-        epoch, revision = done.stdout.split()
-    return version, int(epoch), revision
+    commit, second = revision.commit()
+    if not commit or not second:
+        sys.exit("no commit to date the release by: set SOURCE_DATE_EPOCH and REVISION")
+    return revision.version(), int(second), commit
 
 
-def artifacts(work: Path, version: str, epoch: int, revision: str) -> dict[str, bytes]:
+def artifacts(work: Path, version: str, epoch: int, commit: str) -> dict[str, bytes]:
     date = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     machine = os.uname().machine
     stem = f"cni-sriov-{version}-linux-{image.ARCHITECTURES[machine]}"
     image.installer(work / "installer")
     bill = sbom.Bill(OUT, work / "installer", version=version, date=date)
     licences = parts.texts(bill.all())
-    about = {"version": version, "revision": revision, "created": date}
+    about = {"version": version, "revision": commit, "created": date}
     deb_version = f"{version}-1"
     return {
         f"{stem}.tar.gz": tarball(work, epoch, stem, licences),

@@ -8,16 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from .. import __version__
 from ..conf.netconf import STATE_DIR
 from ..words.errors import CniError
 from ..words.jsontext import words
-from . import examples
+from . import examples, version
 from .meant import meant
 from .tool import STATUSES
 
 argparse._ = str  # type: ignore[attr-defined]  # not asked for in eight files for each of sixty words
-VERSION = f"sriovctl {__version__}"
+VERSION = f"sriovctl {version.told()}"
 _EXIT_STATUS = "\n".join(["exit status:", *(f"  {number:<4} {about}" for number, about in STATUSES.items())])
 _EPILOG = f"""{_EXIT_STATUS}
 

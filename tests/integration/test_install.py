@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = ROOT / "build" / "out" / "cni-sriov"
-
-SHARED = [
-    "bash-completion/completions/sriovctl",
-    "fish/vendor_completions.d/sriovctl.fish",
-    "man/man5/cni-sriov.conf.5",
-    "man/man8/host-subnet.8",
-    "man/man8/sriov.8",
-    "man/man8/sriovctl.8",
-    "zsh/site-functions/_sriovctl",
-]
+OUT = ROOT / "build" / "out"
+CONF = sorted(str(path.relative_to(ROOT / "conf")) for path in (ROOT / "conf").rglob("*") if path.is_file())
+UNITS = ["sriov-host.service", "sriov-numvfs@.service"]
 PARTS = (
+    "conf",
     "build/install",
     "build/out/cni-sriov",
     "build/out/share",
@@ -36,6 +30,13 @@ def run(verb: str, dest: Path, **variables: str) -> str:
     return subprocess.run(
         [ROOT / "build" / "install", verb], env=env, check=True, capture_output=True, text=True
     ).stdout
+
+
+def shared() -> list[str]:
+    """Below PREFIX: what `make build` made for it, conf/ as samples, and the units where systemd looks."""
+    made = [str(path.relative_to(OUT)) for path in (OUT / "share").rglob("*") if path.is_file()]
+    samples = [f"share/doc/cni-sriov/examples/{name}" for name in CONF if not name.startswith("systemd/")]
+    return sorted([*made, *samples, *(f"lib/systemd/system/{name}" for name in UNITS)])
 
 
 def version(plugin: Path) -> str:
@@ -102,8 +103,10 @@ def test_of_two_installs_the_last_one_is_podmans(tmp_path: Path) -> None:
     run("install", tmp_path)
     run("install", tmp_path, CNIBINDIR="/usr/lib/cni")
 
-    run("uninstall", tmp_path)
+    run("uninstall", tmp_path, CNIBINDIR="/opt/cni/bin")
 
+    assert (tmp_path / "usr/local/sbin/sriovctl").exists()
+    assert set(shared()) <= set(tree(tmp_path / "usr/local"))
     assert plugin.resolve() == (tmp_path / "usr/lib/cni/sriov").resolve()
     run("uninstall", tmp_path, CNIBINDIR="/usr/lib/cni")
     assert tree(tmp_path) == []
@@ -117,11 +120,14 @@ def test_manual_and_completions_are_below_the_prefix_and_go_again(tmp_path: Path
     run("install", tmp_path, PREFIX="/opt")
     run("install", tmp_path, PREFIX="/opt")
 
-    there = tmp_path / "opt/share"
-    assert tree(there) == sorted([*SHARED, "man/man8/other.8"])
-    assert {oct((there / name).stat().st_mode & 0o777) for name in SHARED} == {"0o644"}
+    there = tmp_path / "opt"
+    others = [name for name in tree(there) if not name.startswith(("cni/", "sbin/"))]
+    assert others == sorted([*shared(), "share/man/man8/other.8"])
+    assert {name for name in shared() if (there / name).stat().st_mode & 0o777 != 0o644} == {
+        "share/doc/cni-sriov/examples/podman/create-networks"
+    }
     shown = subprocess.run(
-        ["man", "-M", there / "man", "-P", "cat", "8", "sriovctl"], capture_output=True, text=True
+        ["man", "-M", there / "share/man", "-P", "cat", "8", "sriovctl"], capture_output=True, text=True
     )
     assert "Create the VFs of a PF" in shown.stdout, shown.stderr
     assert (tmp_path / "opt/sbin/sriovctl").exists()
@@ -133,10 +139,12 @@ def test_another_prefix_takes_the_files_along(tmp_path: Path) -> None:
     run("install", tmp_path)
     run("install", tmp_path, PREFIX="/usr")
 
-    assert not [name for name in tree(tmp_path) if name.startswith("usr/local/share")]
-    assert tree(tmp_path / "usr/share") == SHARED
-    run("uninstall", tmp_path, PREFIX="/usr", SBINDIR="/usr/local/sbin")
-    assert not [name for name in tree(tmp_path) if "share/" in name]
+    assert [name for name in tree(tmp_path / "usr/local") if not name.startswith("lib/netavark/")] == []
+    assert set(shared()) | {"sbin/sriovctl"} <= set(tree(tmp_path / "usr"))
+    unit = (tmp_path / "usr/lib/systemd/system/sriov-host.service").read_text()
+    assert "ExecStart=/usr/sbin/sriovctl apply" in unit
+    run("uninstall", tmp_path)
+    assert tree(tmp_path) == []
 
 
 def test_the_tree_can_be_moved_as_a_package_does(tmp_path: Path) -> None:
@@ -156,7 +164,8 @@ def test_a_foreign_sriov_is_saved_and_comes_back(tmp_path: Path) -> None:
 
     assert (bin_dir / "sriov.orig").read_text() == "the Go one"
     assert '"cniVersion"' in version(bin_dir / "sriov")
-    run("uninstall", tmp_path)
+    told = run("uninstall", tmp_path).splitlines()
+    assert f"  restored   {bin_dir}/sriov, which was {bin_dir}/sriov.orig since install" in told
     assert tree(tmp_path) == ["opt/cni/bin/bridge", "opt/cni/bin/sriov"]
     assert (bin_dir / "sriov").read_text() == "the Go one"
 
@@ -240,3 +249,152 @@ def test_a_copy_that_is_not_what_was_built_is_not_installed(tmp_path: Path) -> N
     assert done.returncode != 0
     assert "sriov differ" in done.stdout
     assert not (tmp_path / "dest/opt/cni/bin/sriov").exists()
+
+
+# what it says, and when it does nothing ------------------------------------------------------------------------------
+
+
+def test_one_line_tells_the_version_that_sriovctl_tells(tmp_path: Path) -> None:
+    """With the commit, as git has it."""
+    told = run("install", tmp_path).splitlines()
+    ctl = tmp_path / "usr/local/sbin/sriovctl"
+    said = subprocess.run([ctl, "--version"], capture_output=True, text=True, check=True).stdout.split(
+        None, 1
+    )[1]
+    head = subprocess.run(
+        ["git", "log", "-1", "--format=%h", "--abbrev=12"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+    assert f"(commit {head}" in said
+    assert len(told) == 1
+    assert told[0].startswith(f"  installed  cni-sriov {said.strip()}: {tmp_path}/opt/cni/bin/sriov, ")
+
+    gone = run("uninstall", tmp_path).splitlines()
+
+    assert len(gone) == 1
+    assert gone[0].startswith(f"  removed    cni-sriov {said.strip()}: {tmp_path}/opt/cni/bin/sriov, ")
+    assert f", {ctl}, " in gone[0]
+    assert run("uninstall", tmp_path) == (
+        "  nothing    of cni-sriov is installed in /opt/cni/bin, /usr/lib/cni or /usr/libexec/cni\n"
+    )
+
+
+def test_uninstall_finds_it_wherever_it_is(tmp_path: Path) -> None:
+    """Where runtimes look, and by sriovctl's link a directory of the operator's own."""
+    for directory in ("/opt/cni/bin", "/usr/lib/cni", "/srv/plugins"):
+        run("install", tmp_path, CNIBINDIR=directory)
+
+    told = run("uninstall", tmp_path)
+
+    assert [line.split()[0] for line in told.splitlines()] == ["removed"] * 3
+    assert tree(tmp_path) == []
+
+
+def test_it_tells_only_what_it_did(tmp_path: Path) -> None:
+    """Another one's plugin of our name is there by now, and sriovctl is gone."""
+    run("install", tmp_path)
+    bin_dir = tmp_path / "opt/cni/bin"
+    for name in ("opt/cni/bin/sriov", "usr/local/sbin/sriovctl"):
+        (tmp_path / name).unlink()
+    (bin_dir / "sriov").write_text("the Go one")
+
+    told = run("uninstall", tmp_path)
+
+    assert (f"{bin_dir}/host-subnet" in told, f"{bin_dir}/sriov," in told, "sriovctl" in told) == (
+        True,
+        False,
+        False,
+    )
+    assert tree(tmp_path) == ["opt/cni/bin/sriov"]
+
+
+def test_enabled_units_are_disabled_with_it(tmp_path: Path) -> None:
+    run("install", tmp_path)
+    wants = tmp_path / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True)
+    units = "/usr/local/lib/systemd/system"
+    (wants / "sriov-host.service").symlink_to(f"{units}/sriov-host.service")
+    (wants / "sriov-numvfs@enp1s0f0.service").symlink_to(f"{units}/sriov-numvfs@.service")
+    (wants / "other.service").symlink_to("/usr/lib/systemd/system/other.service")
+    run("install", tmp_path)
+    assert len(list(wants.iterdir())) == 3
+
+    told = run("uninstall", tmp_path)
+
+    assert [path.name for path in wants.iterdir()] == ["other.service"]
+    assert ["disabled", "sriov-host.service"] in [line.split() for line in told.splitlines()]
+
+
+# containers that need it ---------------------------------------------------------------------------------------------
+
+WRITTEN = ROOT / "tests/state/f0b700f"  # by the product: c1, c2 with a VF and a lease, c3 with a VF
+BOOT = "11111111-2222-3333-4444-555555555555"
+
+
+def used(dest: Path, boot: str, *, without: str) -> None:
+    """A node with what `WRITTEN` says, of that boot; the stateDir is one that a configuration named."""
+    for name, target in (
+        ("run", "run/cni-sriov"),
+        ("data", "var/lib/cni/host-subnet"),
+        ("state", "srv/state"),
+    ):
+        if name not in without.split():
+            shutil.copytree(WRITTEN / name, dest / target)
+    (dest / "run/cni-sriov/dirs").mkdir(parents=True, exist_ok=True)
+    (dest / "run/cni-sriov/dirs/%2Fsrv%2Fstate").symlink_to("/srv/state")
+    for path in sorted(dest.rglob("*"), reverse=True):
+        if path.is_file() and not path.is_symlink():
+            path.write_text(path.read_text().replace(BOOT, boot))
+        elif path.name == BOOT:
+            path.rename(path.with_name(boot))
+
+
+def here() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def refused(dest: Path) -> str:
+    """What it says; nothing is removed."""
+    before = tree(dest)
+    env = os.environ | {"DESTDIR": str(dest)}
+    done = subprocess.run([ROOT / "build/install", "uninstall"], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, tree(dest)) == (1, "", before)
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("without", "told"),
+    [
+        ("data state", ["c1/net1: VF 0000:01:10.0", "c2/net1: VF 0000:01:10.2", "c3/net1: VF 0000:01:10.4"]),
+        ("run data", ["c1/net1: Record {}/srv/state/c1@net1", "c3/net1: Record {}/srv/state/c3@net1"]),
+        ("run state", ["c1/net1: lease {}/var/lib/cni/host-subnet/default/", "c2/net1: lease {}/"]),
+    ],
+)
+def test_uninstall_refuses_while_a_container_needs_it(tmp_path: Path, without: str, told: list[str]) -> None:
+    used(tmp_path, here(), without=without)
+    run("install", tmp_path)
+
+    said = refused(tmp_path)
+
+    assert [line for line in told if line.format(tmp_path) not in said] == []
+    assert "FORCE=1" in said
+    run("uninstall", tmp_path, FORCE="1")
+    assert not (tmp_path / "opt/cni/bin/sriov").is_symlink()
+    assert [name for name in tree(tmp_path) if name.startswith(("run/", "srv/", "var/"))] != []
+
+
+def test_what_another_boot_left_and_what_cannot_be_read(tmp_path: Path) -> None:
+    """A Record of a boot before holds nothing; of one that is damaged nobody knows."""
+    used(tmp_path, BOOT, without="run")
+    run("install", tmp_path)
+    (tmp_path / "srv/state/c3@net1").write_text("")
+
+    said = refused(tmp_path)
+
+    assert ("c3/net1: Record" in said, "c1/net1" in said, "c2/net1" in said) == (True, False, False)
+    (tmp_path / "srv/state/c3@net1").unlink()
+    assert f"  kept       {tmp_path}/var/lib/cni/host-subnet" in run("uninstall", tmp_path).splitlines()

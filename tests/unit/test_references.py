@@ -31,11 +31,8 @@ def files() -> Iterator[Path]:
     yield from (path.relative_to(ROOT) for path in ROOT.iterdir() if path.is_file())
     for top in TOPS:
         for path in (ROOT / top).rglob("*"):
-            if (
-                path.is_file()
-                and "__pycache__" not in path.parts
-                and not path.is_relative_to(ROOT / "build/out")
-            ):
+            made = {"__pycache__", "out", "vendor"} & set(path.relative_to(ROOT).parts)
+            if path.is_file() and not made:
                 yield path.relative_to(ROOT)
 
 
