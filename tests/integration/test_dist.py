@@ -6,6 +6,7 @@ The image's own tests are in test_image.py, the .deb's life in a machine in test
 from __future__ import annotations
 
 import filecmp
+import gzip
 import json
 import os
 import re
@@ -234,6 +235,12 @@ def test_runtimes_find_the_one_file_by_links_that_stay_inside(deb: Path) -> None
     assert filecmp.cmp(deb / "usr/lib/cni-sriov/sriov", bundle.sriov(), shallow=False)
     shown = subprocess.run([deb / "usr/sbin/sriovctl", "--version"], capture_output=True, text=True)
     assert dist.VERSION in shown.stdout, shown.stderr
+
+
+def test_manual_pages_are_where_man_looks(deb: Path) -> None:
+    for name in MANUALS:
+        packed = (deb / "usr/share/man" / f"{name}.gz").read_bytes()
+        assert gzip.decompress(packed) == (dist.OUT / "share/man" / name).read_bytes()
 
 
 def test_every_file_in_etc_is_a_conffile(deb: Path) -> None:
