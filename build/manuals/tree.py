@@ -101,10 +101,10 @@ def _is_shown(action: argparse.Action) -> bool:
 
 
 def _option(action: argparse.Action, parser: argparse.ArgumentParser) -> Option:
-    takes = action.nargs != 0
-    metavar = str(action.metavar or action.dest.upper()) if takes else ""
+    choices = [*map(str, action.choices or ())]
+    metavar = str(action.metavar or "|".join(choices) or action.dest.upper())
     return Option(
-        list(action.option_strings), metavar, _help(action, parser), [*map(str, action.choices or ())]
+        list(action.option_strings), metavar if action.nargs != 0 else "", _help(action, parser), choices
     )
 
 

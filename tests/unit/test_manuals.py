@@ -79,6 +79,7 @@ def test_every_verb_argument_and_option_is_in_the_page(share: Path, verb: str) -
     section = re.split(r"\n\.S[SH] ", page_of(share).split(f"\n.SS {verb} ")[1])[0]
 
     for given in shown(verb):
+        assert "|".join(given.choices) in section
         for name in given.names or given.choices or [given.metavar]:
             assert re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", section), name
         told = given.about.partition("%(")[0].replace("`", "")
