@@ -42,6 +42,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "explain": (
         ("sriovctl explain default/web-0", "the story of a pod's VF"),
         ("sriovctl explain enp1s0f0:3", "the story of a VF, with all who had it"),
+        ("sriovctl explain vlanQoS", "what that key of a configuration is, its default, and its errors"),
         (
             "sriovctl explain 3f7a --log /var/log/multus-sriov.log",
             "with a log file that no conf of the node names",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from . import keyerrors
 from .schema import TYPES, load
 
 _MUST = "must be "
@@ -18,13 +19,14 @@ _MUST = "must be "
 @dataclass(slots=True, frozen=True)
 class Key:
     """`name` with those above it, like pf.names or ipam.pools[].subnet; `value` says what may stand there; `default` "" =
-    none.
+    none. `errors`: by code, when there is one.
     """
 
     name: str
     value: str
     default: str
     about: str
+    errors: tuple[tuple[int, str], ...] = ()
 
 
 def keys(path: str, *parts: str) -> list[Key]:
@@ -43,7 +45,8 @@ def _keys(node: dict[str, Any], root: dict[str, Any], above: str) -> Iterator[Ke
             continue
         found = _whole(inner, root)
         default = json.dumps(found["default"]) if "default" in found else ""
-        yield Key(f"{above}{name}", _value(found, root), default, found.get("description", ""))
+        errors = tuple(keyerrors.of(name, _value(found, root), found, node, root))
+        yield Key(f"{above}{name}", _value(found, root), default, found.get("description", ""), errors)
         if name != "plugins":  # a list's are documents of their own
             yield from _keys(found, root, f"{above}{name}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, TextIO
 
 from rich.text import Text
@@ -22,7 +23,7 @@ _VFS = (
 )
 
 
-def ports(out: TextIO, rows: list[PfRow]) -> None:
+def ports(out: TextIO, rows: list[PfRow], notes: list[str]) -> None:
     screen = Screen(out)
     if not rows:
         screen.line("this node has no device that can have VFs (no sriov_totalvfs in /sys/bus/pci/devices)")
@@ -32,30 +33,24 @@ def ports(out: TextIO, rows: list[PfRow]) -> None:
         if row.offer is not None:
             name = row.pf.ifname or row.pf.pci_address
             screen.line(f"{name} has no VFs; {row.offer.why or 'create some'}: {row.offer.command}", "yellow")
+    _notes(screen, notes)
 
 
 def _port(row: PfRow) -> list[Text]:
-    counts = states(row)
+    counts = Counter(vf.state for vf in row.vfs)
     attached, free = counts.pop("attached", 0), counts.pop("free", 0)
     up = table.link_state(row.link)
     numbers = (row.pf.numvfs, row.pf.totalvfs, attached, free, sum(counts.values()))
     return [*map(cell, (row.pf.ifname, row.pf.pci_address, row.pf.driver)), up, *map(cell, numbers)]
 
 
-def states(row: PfRow) -> dict[str, int]:
-    """How many VFs are in each state that one is in."""
-    found: dict[str, int] = {}
-    for vf in row.vfs:
-        found[vf.state] = found.get(vf.state, 0) + 1
-    return found
-
-
-def port(out: TextIO, row: PfRow) -> None:
+def port(out: TextIO, row: PfRow, notes: list[str]) -> None:
     screen = Screen(out)
     _head(screen, row, "has")
     _table(screen, row)
     if row.offer is not None:
         screen.line(f"{row.offer.why or 'create some'}: {row.offer.command}", "yellow")
+    _notes(screen, notes)
 
 
 def _head(screen: Screen, row: PfRow, has: str) -> None:
@@ -82,10 +77,14 @@ def provision(out: TextIO, outcome: Provision) -> None:
         _table(screen, outcome.pf)
     for line in outcome.missing:
         screen.line(f"not ready: {line}", "red")
-    for line in outcome.notes:
-        screen.line(f"note: {line}", "yellow")
+    _notes(screen, outcome.notes)
     if outcome.boot is not None:
         _boot(screen, outcome.boot, "would be " if outcome.is_dry else "")
+
+
+def _notes(screen: Screen, notes: list[str]) -> None:
+    for line in notes:
+        screen.line(f"note: {line}", "yellow")
 
 
 def _planned(screen: Screen, outcome: Provision) -> None:

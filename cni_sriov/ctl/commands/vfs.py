@@ -73,21 +73,32 @@ def _look(options: argparse.Namespace, tool: Tool) -> int:
         )
     host = tool.make_host(options.state_dir)
     wanted = vfs.find_pf(host, options.pf).pci_address if options.pf else ""
-    rows = [row for row in node.look(host) if row.pf.pci_address and wanted in {"", row.pf.pci_address}]
+    as_root = options.as_root
+    rows = [
+        row
+        for row in node.look(host, not as_root)
+        if row.pf.pci_address and wanted in {"", row.pf.pci_address}
+    ]
     for row in rows:
         row.offer = slot.offer(tool.files, row.pf)
+    notes = [f"who has which VF: only root sees that: {as_root}"] if as_root else []
     if options.json:
-        write_json(tool, _NOTHING | {"pfs": [row.to_json() for row in rows]})
+        write_json(tool, _NOTHING | {"pfs": [row.to_json() for row in rows], "notes": notes})
         return OK
     from .. import show_vfs
 
     if wanted:
-        show_vfs.port(tool.out, rows[0])
+        show_vfs.port(tool.out, rows[0], notes)
     else:
-        show_vfs.ports(tool.out, rows)
+        show_vfs.ports(tool.out, rows, notes)
     return OK
 
 
 COMMAND = Command(
-    "vfs", "how many VFs each PF has, or shall have, and who has them", arguments, run, needs_root=True
+    "vfs",
+    "how many VFs each PF has, or shall have, and who has them",
+    arguments,
+    run,
+    needs_root=True,
+    looks=lambda options: options.count is None,
 )

@@ -12,7 +12,7 @@ from ...words.errors import BadConfig, CniError
 from ...words.origin import Origin
 from ...words.pci import parse_pci_address
 from ...words.record import Record
-from .. import called
+from .. import called, keyhelp
 from .lines import Line
 
 
@@ -111,9 +111,15 @@ def _of_pod(living: dict[Attachment, Record], lines: list[Line], target: str) ->
     ]
 
 
+def has_living(host: Host, records: list[Record], target: str) -> bool:
+    """Whether a VF or somebody attached is called so. CniError where that is several."""
+    return bool(vf_of(host, records, target) or of_container(records, [], target))
+
+
 def nobody(target: str, sources: list[str]) -> CniError:
     where = ", ".join(sources) or "no log is kept"
     return BadConfig(
-        f"explain {target}: no container, pod or VF is called so, neither by a Record nor by a log ({where})",
+        f"explain {target}: no container, pod or VF is called so, neither by a Record nor by a log ({where}), and no key of a"
+        f" configuration{keyhelp.near(target)}",
         "`sriovctl status` lists who is attached. What is finished is in the log alone: name its file with --log FILE",
     )

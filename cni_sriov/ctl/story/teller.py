@@ -63,6 +63,7 @@ class Told:
             "stories": [story.to_json() for story in self.stories],
             "logs": self.sources,
             "notes": self.notes,
+            "keys": [],
         }
 
 
