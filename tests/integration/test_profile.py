@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import bundle
+from tests import bundle, published
 from tests.integration.rig import Call, Rig, call, conf
 
 if TYPE_CHECKING:
@@ -149,6 +149,7 @@ def test_profile_says_where_an_add_and_a_del_go(rig: Rig, tmp_path: Path) -> Non
     took_ms = (time.monotonic() - began) * 1000
 
     document = json.loads(out)
+    published.judge("profile", document)
     assert (document["version"], document["network"], err) == (1, "rig", "")
     calls = [run for verb in ("ADD", "DEL") for run in document["verbs"][verb]["runs"]]
     assert len(calls) == 6
