@@ -195,7 +195,7 @@ def test_status_and_gc_of_the_tool_know_its_owner(world: World, old: SriovCni) -
         "ifname": "net1",
         "network": "fast",
         "netns": POD,
-        "pod": "",
+        **dict.fromkeys(("pod", "podNamespace", "podName", "podUID", "since"), ""),
     }
     assert "1 attached" in sriovctl(world, *argv, "status").out
     assert "nothing taken back" in sriovctl(world, *argv, "gc").out
