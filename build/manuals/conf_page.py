@@ -64,7 +64,18 @@ def _key(key: Key) -> list[str]:
     return [
         *(".TP", f"\\fB{plain(key.name)}\\fR", *roff(key.about)),
         *(".br", *roff(f"Value: {key.value}{default}.")),
+        *_errors(key),
     ]
+
+
+def _errors(key: Key) -> list[str]:
+    """But for another value than the one above, which goes without saying."""
+    told: dict[int, list[str]] = {}
+    for code, when in key.errors:
+        if key.value not in when:
+            told.setdefault(code, []).append(when)
+    said = [f"Error {code}: {'; '.join(whens)}." for code, whens in told.items()]
+    return [".br", *roff(" ".join(said))] if said else []
 
 
 def _sample(about: str, name: str) -> list[str]:

@@ -48,6 +48,8 @@ def test_every_key_of_the_configuration_page_is_in_the_manual_with_its_default(s
     assert [key for key in documented if f".TP {key} " not in page] == []
     assert ".TP vlan VLAN tag that the PF puts on" in page
     assert ".br Value: 0-4094." in page.split(".TP vlan ")[1].split(".TP")[0]
+    assert "Error 100: the PF's driver refuses it" in page.split(".TP vlan ")[1].split(".TP")[0]
+    assert "Error" not in page.split(".TP pf.drivers ")[1].split(".TP")[0]
     assert ".br Value: 0-60000; by default 2000." in page.split(".TP verifyTimeout ")[1].split(".TP")[0]
 
 

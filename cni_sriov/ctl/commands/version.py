@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ... import __version__
-from .. import gate
+from .. import gate, version
 from ..arguments import VERSION, Command
 from ..tool import OK, Tool, write_json
 
@@ -16,7 +15,7 @@ def arguments(_: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
     if options.json:
-        write_json(tool, {"sriovctl": __version__})
+        write_json(tool, {"sriovctl": version.told()})
     else:
         gate.say(tool.out, VERSION)
     return OK
