@@ -57,6 +57,9 @@ def test_both_names_run_from_where_they_are_installed(tmp_path: Path) -> None:
         target = os.readlink(bin_dir / name)
         assert target.startswith(".cni-sriov/")
         assert '"supportedVersions"' in version(bin_dir / name)
+        told = subprocess.run([bin_dir / name, "--help"], env={}, capture_output=True, text=True)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert f": {name} is a CNI plugin that gives " in told.stdout.splitlines()[0]
     ctl = tmp_path / "usr/local/sbin/sriovctl"
     assert not os.readlink(ctl).startswith("/")
     assert ctl.resolve() == (bin_dir / "sriov").resolve().with_name("sriovctl")
