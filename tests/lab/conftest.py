@@ -2,6 +2,8 @@
 
 The guest sees the host directory that the fixture `lab_share` names at /mnt/host; override it where a test
 needs one. A lab that cannot be made is an error of every test that wants it, never a skip.
+
+Tests that want a `node` run first, all in one guest: its start and its VFs take eight seconds. It ends before another starts.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ SAVED = {
 GUESTS = ("lab", "lab_module", "node", "runtimes_node", "trixie_node", "newest_node")
 FAILED = pytest.StashKey[bool]()
 PROBLEMS = pytest.StashKey[dict[str, Exception]]()
+SHARED = "shared_nodes"
+# what a file's tests may leave for its next one, and no other file's may find
+LEFT = "/run/cni-sriov /run/vpp /run/cdi /var/lib/cni/* /var/log/cni* /var/log/sriov* /etc/cni/net.d/* /etc/cni-sriov /opt/cni"
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:
@@ -43,9 +48,29 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(again)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Within the lab's tests, which stay where they are among the others."""
+    places = [place for place, item in enumerate(items) if item.get_closest_marker("lab")]
+    ordered = sorted((items[place] for place in places), key=lambda item: SHARED not in fixtures_of(item))
+    for place, item in zip(places, ordered, strict=True):
+        items[place] = item
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """One guest at a time."""
+    if SHARED not in fixtures_of(item):
+        for nodes in item.config.stash.get(RUNNING, []):
+            nodes.close()
+
+
+def fixtures_of(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build the guests before the first test: no test's time limit is meant to cover a download."""
-    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    used = {name for item in session.items for name in fixtures_of(item)}
     wanted = [recipe for name, recipe in SAVED.items() if name in used]
     if not wanted or session.config.option.collectonly:
         return
@@ -128,7 +153,7 @@ def lab_module(saved_lab: Lab, lab_share: Path | None) -> Iterator[Vm]:
 
 
 class Nodes:
-    """One guest with seven VFs on each port for the tests of a file; a new one after a test that left a trace."""
+    """One guest with seven VFs on each port; a new one after a test that left a trace."""
 
     def __init__(self, saved: Lab, *, installed: bool = False) -> None:
         self._saved = saved
@@ -156,16 +181,35 @@ class Nodes:
         node.create_vfs(7)
         return node, node.card()
 
+    def tidy(self) -> None:
+        """For the tests of the next file."""
+        if self._vm is not None:
+            try:
+                self._vm.run(f"rm -rf {LEFT}; echo 0 > /proc/sys/vm/nr_hugepages")
+            except LabError:
+                self.close()
+
     def close(self) -> None:
         if self._vm is not None:
             self._vm.stop()
         self._vm = self._first = None
 
 
-@pytest.fixture(scope="module")
-def nodes(saved_lab: Lab) -> Iterator[Nodes]:
+RUNNING = pytest.StashKey[list[Nodes]]()
+
+
+@pytest.fixture(scope="session")
+def shared_nodes(saved_lab: Lab, pytestconfig: pytest.Config) -> Iterator[Nodes]:
+    """Of all tests with a `node`."""
     with contextlib.closing(Nodes(saved_lab)) as nodes:
+        pytestconfig.stash[RUNNING] = [nodes]
         yield nodes
+
+
+@pytest.fixture(scope="module")
+def nodes(shared_nodes: Nodes) -> Nodes:
+    shared_nodes.tidy()
+    return shared_nodes
 
 
 @pytest.fixture(scope="module")
