@@ -70,27 +70,6 @@ def test_all_that_it_holds_comes_back_and_the_world_is_as_before(
     assert without_pods(world) == before
 
 
-def test_where_its_add_logged_stands_who_gave_it_back_and_why(world: World) -> None:
-    log = world.root / "var/log/cni.log"
-    log.parent.mkdir(parents=True)
-    attach(world, logFile=str(log))
-    attach(world, "77aa00bb11cc", logFile=str(log))
-    for container in (ID, "77aa00bb11cc"):
-        abandon(world, container)
-
-    assert release(world, ID, "--yes", "--dry-run").status == 0
-    assert "given back" not in log.read_text()
-    assert release(world, ID, "--yes").status == 0
-    world.kernel.kill_netns("/run/netns/77aa00bb11cc")
-    assert sriovctl(world, "gc").status == 0
-
-    first, second = [line for line in log.read_text().splitlines() if "given back" in line]
-    assert f'verb="sriovctl release" containerID={ID} ifname=eth0' in first
-    assert first.endswith('reason="on the operator\'s word"')
-    assert 'verb="sriovctl gc" containerID=77aa00bb11cc ifname=eth0 msg="given back" vf=0000:' in second
-    assert " reason=" in second
-
-
 def test_again_is_success_and_so_is_the_runtimes_late_del(world: World, before: dict[str, Any]) -> None:
     path = attach(world)
     assert release(world, ID, "--yes").status == 0
