@@ -213,6 +213,25 @@ static int home_of(int top)
     return home;
 }
 
+/* version and commit, as `sriovctl --version` says them; before 0.2 nothing told more than the directory's name */
+static const char *told(int home, const char *version)
+{
+    static char line[128];
+    char path[PATH_MAX + 16];
+    ssize_t size = -1;
+    int note;
+
+    snprintf(path, sizeof path, "%s/lib/version", version);
+    note = openat(home, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (note >= 0) {
+        size = read(note, line, sizeof line - 1);
+        close(note);
+    }
+    line[size > 0 ? size : 0] = 0;
+    line[strcspn(line, "\n")] = 0;
+    return *line ? line : version;
+}
+
 static void install(int top, int home)
 {
     char before[PATH_MAX], target[PATH_MAX], version[NAME_MAX];
@@ -243,13 +262,20 @@ static void install(int top, int home)
         swap(top, target, names[n]);
     }
     prune(home, version);
-    printf("installed %s/sriov and %s/host-subnet (version %s)\n", directory, directory, version);
+    printf("installed cni-sriov %s: %s/sriov and %s/host-subnet, in " HOME "/%s\n", told(home, version), directory,
+           directory, version);
 }
 
 static void remove_all(int top)
 {
-    char path[NAME_MAX];
+    char path[NAME_MAX], version[PATH_MAX];
+    const char *what = "";
+    int home = openat(top, HOME, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
+    if (home >= 0) {
+        what = told(home, target_of(home, "current", version));
+        close(home);
+    }
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         original(names[n], path);
         if (exists(top, names[n]) && !is_ours(top, names[n]))
@@ -258,7 +284,7 @@ static void remove_all(int top)
             fail("remove %s", names[n]);
     }
     remove_tree(top, HOME);
-    printf("removed %s/sriov and %s/host-subnet\n", directory, directory);
+    printf("removed cni-sriov%s%s from %s\n", *what ? " " : "", what, directory);
 }
 
 int main(int count, char **words)

@@ -146,6 +146,20 @@ def test_a_call_opens_no_file_of_the_bundle_but_its_own(tmp_path: Path) -> None:
     assert opened - needed(top) == set()
 
 
+@pytest.mark.root
+def test_where_it_may_write_nothing_it_asks_for_another_place(tmp_path: Path) -> None:
+    only_read = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,bind,ro {tmp_path}"
+    script = f"{only_read} && exec {sys.executable} {ROOT}/build/bundle.py"
+    env = os.environ | {"OUT": str(tmp_path / "out")}
+
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], env=env, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"{tmp_path}/out cannot be written (Read-only file system): make build OUT=DIRECTORY\n"
+    )
+
+
 def test_make_build_tells_the_sizes() -> None:
     top = bundle.directory() / "cni-sriov"
 

@@ -191,6 +191,7 @@ def test_it_leaves_what_make_install_leaves_and_waits(pod: Pod, tmp_path: Path) 
     for name in ("sriov", "host-subnet", ".cni-sriov/current"):
         assert os.readlink(pod.bin / name) == os.readlink(theirs / name)
     assert os.readlink(theirs / ".cni-sriov/current") in said
+    assert f"cni-sriov {(theirs / '.cni-sriov/current/lib/version').read_text().strip()}: " in said
     assert '"supportedVersions"' in version(pod.bin / "sriov")
     assert (
         subprocess.run([pod.bin / ".cni-sriov/current/sriovctl", "--version"], capture_output=True).returncode

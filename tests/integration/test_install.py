@@ -332,6 +332,19 @@ def test_enabled_units_are_disabled_with_it(tmp_path: Path) -> None:
     assert ["disabled", "sriov-host.service"] in [line.split() for line in told.splitlines()]
 
 
+@pytest.mark.root
+def test_where_nothing_may_be_written_it_says_so_and_begins_nothing(tmp_path: Path) -> None:
+    only_read = f"mount --bind {tmp_path} {tmp_path} && mount -o remount,bind,ro {tmp_path}"
+    script = f"{only_read} && exec {ROOT}/build/install install"
+    env = os.environ | {"DESTDIR": str(tmp_path)}
+
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", script], env=env, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"  not done   {tmp_path} cannot be written by uid 0: ")
+    assert tree(tmp_path) == []
+
+
 # containers that need it ---------------------------------------------------------------------------------------------
 
 WRITTEN = ROOT / "tests/state/f0b700f"  # by the product: c1, c2 with a VF and a lease, c3 with a VF
