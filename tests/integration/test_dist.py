@@ -66,7 +66,9 @@ def checkout(home: Path) -> None:
     """The sources and the bundle in another place, without git, of files from another year."""
     for name in SOURCES:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, home / name, ignore=shutil.ignore_patterns("out", "__pycache__"))
+            shutil.copytree(
+                ROOT / name, home / name, ignore=shutil.ignore_patterns("out", "vendor", "__pycache__")
+            )
         else:
             shutil.copy(ROOT / name, home)
     made = home / "build" / "out"

@@ -125,7 +125,9 @@ def test_in_the_snapshot(tmp_path: Path) -> None:
 def test_in_what_pyinstaller_makes(tmp_path: Path) -> None:
     """Both executables, as SNAPSHOT=no builds them, with a door more."""
     for name in ("cni_sriov", "conf", "build"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("out", "__pycache__"))
+        shutil.copytree(
+            ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("out", "vendor", "__pycache__")
+        )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for entry in ("plugin_entry.py", "ctl_entry.py"):
         path = tmp_path / "build" / entry

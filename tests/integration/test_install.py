@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.state import write
+
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "build" / "out"
 CONF = sorted(str(path.relative_to(ROOT / "conf")) for path in (ROOT / "conf").rglob("*") if path.is_file())
@@ -132,7 +134,7 @@ def test_manual_and_completions_are_below_the_prefix_and_go_again(tmp_path: Path
     shown = subprocess.run(
         ["man", "-M", there / "share/man", "-P", "cat", "8", "sriovctl"], capture_output=True, text=True
     )
-    assert "Create the VFs of a PF" in shown.stdout, shown.stderr
+    assert "sriovctl vfs" in " ".join(shown.stdout.split()), shown.stderr
     assert (tmp_path / "opt/sbin/sriovctl").exists()
     run("uninstall", tmp_path, PREFIX="/opt")
     assert tree(tmp_path) == ["opt/share/man/man8/other.8"]
@@ -264,13 +266,8 @@ def test_one_line_tells_the_version_that_sriovctl_tells(tmp_path: Path) -> None:
     said = subprocess.run([ctl, "--version"], capture_output=True, text=True, check=True).stdout.split(
         None, 1
     )[1]
-    head = subprocess.run(
-        ["git", "log", "-1", "--format=%h", "--abbrev=12"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    log = ["git", "log", "-1", "--format=%h", "--abbrev=12"]
+    head = subprocess.run(log, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
 
     assert f"(commit {head}" in said
     assert len(told) == 1
@@ -347,19 +344,26 @@ def test_where_nothing_may_be_written_it_says_so_and_begins_nothing(tmp_path: Pa
 
 # containers that need it ---------------------------------------------------------------------------------------------
 
-WRITTEN = ROOT / "tests/state/f0b700f"  # by the product: c1, c2 with a VF and a lease, c3 with a VF
 BOOT = "11111111-2222-3333-4444-555555555555"
 
 
-def used(dest: Path, boot: str, *, without: str) -> None:
-    """A node with what `WRITTEN` says, of that boot; the stateDir is one that a configuration named."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the plugin writes: c1, c2 with a VF and a lease, c3 with a VF."""
+    out = tmp_path_factory.mktemp("written")
+    write.main(out)
+    return out
+
+
+def used(dest: Path, written: Path, boot: str, *, without: str) -> None:
+    """A node with that, of that boot; the stateDir is one that a configuration named."""
     for name, target in (
         ("run", "run/cni-sriov"),
         ("data", "var/lib/cni/host-subnet"),
         ("state", "srv/state"),
     ):
         if name not in without.split():
-            shutil.copytree(WRITTEN / name, dest / target)
+            shutil.copytree(written / name, dest / target)
     (dest / "run/cni-sriov/dirs").mkdir(parents=True, exist_ok=True)
     (dest / "run/cni-sriov/dirs/%2Fsrv%2Fstate").symlink_to("/srv/state")
     for path in sorted(dest.rglob("*"), reverse=True):
@@ -390,8 +394,10 @@ def refused(dest: Path) -> str:
         ("run state", ["c1/net1: lease {}/var/lib/cni/host-subnet/default/", "c2/net1: lease {}/"]),
     ],
 )
-def test_uninstall_refuses_while_a_container_needs_it(tmp_path: Path, without: str, told: list[str]) -> None:
-    used(tmp_path, here(), without=without)
+def test_uninstall_refuses_while_a_container_needs_it(
+    tmp_path: Path, written: Path, without: str, told: list[str]
+) -> None:
+    used(tmp_path, written, here(), without=without)
     run("install", tmp_path)
 
     said = refused(tmp_path)
@@ -403,9 +409,9 @@ def test_uninstall_refuses_while_a_container_needs_it(tmp_path: Path, without: s
     assert [name for name in tree(tmp_path) if name.startswith(("run/", "srv/", "var/"))] != []
 
 
-def test_what_another_boot_left_and_what_cannot_be_read(tmp_path: Path) -> None:
+def test_what_another_boot_left_and_what_cannot_be_read(tmp_path: Path, written: Path) -> None:
     """A Record of a boot before holds nothing; of one that is damaged nobody knows."""
-    used(tmp_path, BOOT, without="run")
+    used(tmp_path, written, BOOT, without="run")
     run("install", tmp_path)
     (tmp_path / "srv/state/c3@net1").write_text("")
 

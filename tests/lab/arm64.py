@@ -62,7 +62,9 @@ def run(home: Path) -> dict[str, str]:
     src = home / "src"
     shutil.rmtree(src, ignore_errors=True)
     for name in ("cni_sriov", "build", "tests"):
-        shutil.copytree(ROOT / name, src / name, ignore=shutil.ignore_patterns("out", "__pycache__"))
+        shutil.copytree(
+            ROOT / name, src / name, ignore=shutil.ignore_patterns("out", "vendor", "__pycache__")
+        )
     shutil.copy(ROOT / "tests/lab/inside/arm64.py", src / "inside.py")
     version = sys.version.split()[0]
     shutil.copy(cache.cache_dir() / "json" / f"python{version}" / "_json.c", src)

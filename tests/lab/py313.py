@@ -77,7 +77,9 @@ def fill(home: Path) -> None:
     src = home / "src"
     shutil.rmtree(src, ignore_errors=True)
     for name in INPUT:
-        shutil.copytree(ROOT / name, src / name, ignore=shutil.ignore_patterns("out", "__pycache__"))
+        shutil.copytree(
+            ROOT / name, src / name, ignore=shutil.ignore_patterns("out", "vendor", "__pycache__")
+        )
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, src)
