@@ -24,6 +24,7 @@ LOOKS = (
     ("oracle",),
     ("doctor",),
     ("metrics",),
+    ("vfs",),
 )
 
 
@@ -102,6 +103,12 @@ def test_the_notes_card_carries_none_and_why() -> None:
     assert "pci=assign-busses" in words
     assert replayed(build.path_of(name), "oracle").status == 1
     assert "0 of 7 VFs" in said(name, "oracle", "enp1s0f1")
+    for verb in ("status", "vfs"):
+        assert "ends at bus 01 (VF offset 384, stride 2)" in said(name, verb)
+        assert "sriovctl vfs" not in said(name, verb), "which would be refused"
+        assert [pf["offer"]["command"] for pf in told(name, verb)["pfs"]] == [
+            f"sriovctl oracle enp1s0f{port}" for port in (0, 1)
+        ]
     errors = [found for found in told(name, "doctor")["findings"] if found["severity"] == "error"]
     assert {found["subject"] for found in errors} == {"enp1s0f0", "enp1s0f1"}
     assert all("bus 02" in found["why"] for found in errors)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ...words.errors import BadConfig, CniError, PfUnusable
 from ...words.failures import Failures
 from ..arguments import Command, parser
-from ..commands import baseline, bind, doctor, explain, leases, metrics, oracle, status
+from ..commands import baseline, bind, doctor, explain, leases, metrics, oracle, status, vfs
 from ..tool import Tool
 
 # what is asked of each when a node is recorded; a document has all, names of devices too
@@ -33,11 +33,12 @@ def replayed() -> list[str]:
 def refuse_acts(options: argparse.Namespace) -> None:
     """CniError for a verb or an option that a recording has nothing for."""
     is_plan = options.verb == bind.COMMAND.name and options.dry_run
+    is_list = options.verb == vfs.COMMAND.name and vfs.COMMAND.looks(options)
     is_file = options.verb == explain.COMMAND.name and explain.is_file(options.target)
-    if is_file or (options.verb not in replayed() and not is_plan):
+    if is_file or (options.verb not in replayed() and not (is_plan or is_list)):
         raise CniError(
             f"replay {options.verb} on a recording: it needs a node",
-            f"verbs that a recording answers: {', '.join(replayed())}, and bind --dry-run",
+            f"verbs that a recording answers: {', '.join(replayed())}, bind --dry-run, and vfs without a number",
             code=4,
         )
     for name, told in _ACTS.items():

@@ -116,7 +116,7 @@ def test_each_verb_is_asked_once_and_what_fails_is_told(
 
 @pytest.mark.parametrize("command", [one.name for one in COMMANDS])
 def test_only_those_that_look_are_replayed(command: str) -> None:
-    options = argparse.Namespace(verb=command, dry_run=False)
+    options = argparse.Namespace(verb=command, dry_run=False, count=0)
     options.target = "c1/net1"
     if command in {"status", "leases", "doctor", "oracle", "metrics", "baseline", "explain"}:
         lookers.refuse_acts(options)
