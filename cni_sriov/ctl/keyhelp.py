@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,7 @@ def near(word: str) -> str:
     return meant(word, [*names, *(name.rpartition(".")[2] for name in names)])
 
 
+@functools.cache
 def _known() -> dict[str, list[Meaning]]:
     """By name as one types it. A plugin's own keys come before those of a list."""
     found: dict[str, list[Meaning]] = {}

@@ -84,4 +84,4 @@ def _if_gone() -> str:
 def _more(pf: PF) -> str:
     if pf.numvfs >= pf.totalvfs:
         return ""
-    return f"; `sriovctl vfs {pf.ifname or pf.pci_address} max`, while no VF is in use, makes more of them"
+    return f"; `sriovctl vfs {pf.ifname or pf.pci_address} max`, while no VF is in use, gives as many as there is room for"

@@ -62,6 +62,21 @@ def test_a_look_changes_nothing(world: World) -> None:
     assert (world.settled(), world.kernel.effects) == (before, [])
 
 
+def test_without_root_the_counts_are_there_and_nobody_is_told_who(world: World) -> None:
+    """Nor that a VF is free, which a claim may contradict."""
+    attach(world)
+
+    run = sriovctl(world, "vfs", euid=1000)
+    document = sriovctl(world, "vfs", "enp1s0f0", "--json", euid=1000).document
+
+    assert (run.status, run.out.splitlines()[1].split("  ")[4:]) == (0, ["7", "7", "0", "0", "7"])
+    assert run.out.splitlines()[-1] == "note: who has which VF: only root sees that: sudo sriovctl vfs"
+    assert {vf["owner"] for vf in document["pfs"][0]["vfs"]} == {None}
+    assert "free" not in {vf["state"] for vf in document["pfs"][0]["vfs"]}
+    for argv in (("enp1s0f0", "3"), ("enp1s0f0", "3", "--dry-run")):
+        assert sriovctl(world, "vfs", *argv, euid=1000).status == 77
+
+
 def test_a_node_without_such_a_card(world: World) -> None:
     world.kernel.change_numvfs(world.kernel.pfs[0], 0)
     (device(world, "0000:01:00.0") / "sriov_totalvfs").unlink()
