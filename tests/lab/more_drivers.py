@@ -74,6 +74,8 @@ def test_a_pf_goes_by_force_alone_and_comes_back(lab: Vm) -> None:
     assert "it is a PF, and without igb its 2 VFs go" in refused.stderr
     away = outcome(lab, f"bind {PORTS[0]} vfio-pci --force")
     assert (away["driver"], driver(lab, PF), PF in node.card()) == ("vfio-pci", "vfio-pci", False)
+    lines = sriovctl(lab, "status").stdout.splitlines()
+    assert [line.endswith(f": sriovctl bind {PF} kernel") for line in lines if line.startswith(PF)] == [True]
     home = outcome(lab, f"restore {PF}")
 
     assert (home["netdev"], driver(lab, PF), override(lab, PF)) == (PORTS[0], "igb", "(null)")

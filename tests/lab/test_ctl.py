@@ -95,6 +95,10 @@ def test_another_number_goes_through_zero(card: Node) -> None:
     assert (fewer["changed"], numvfs(card)[0]) == (True, 3)
     assert fewer["pfs"][0]["vfs"] == shown(card, PORTS[0], range(3))
     assert card.links()["0000:01:10.0"]["ifindex"] != first
+    dry = document(card.vm, f"vfs {PORTS[0]} max --dry-run")
+    rows = sriovctl(card.vm, "vfs").stdout.splitlines()[1:]
+    assert (dry["plan"], dry["changed"]) == ([f"give {PORTS[0]} 7 VFs (has 3, which go)"], False)
+    assert [row.split("  ")[4:8] for row in rows[:2]] == [["3", "7", "0", "3"], ["7", "7", "0", "7"]]
     too_many = sriovctl(card.vm, f"vfs {PORTS[0]} 8")
     assert (too_many.returncode, too_many.stdout, numvfs(card)[0]) == (1, "", 3)
     assert f"give {PORTS[0]} 8 VFs: it can have at most 7" in too_many.stderr
