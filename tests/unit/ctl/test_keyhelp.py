@@ -9,7 +9,7 @@ import pytest
 from cni_sriov.conf.hostfile import PATH
 from cni_sriov.ctl import keyhelp, keys, schema
 from cni_sriov.words.errors import CODES
-from tests.unit.ctl.tool import attach, sriovctl
+from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
 ALL = [*keys.keys(schema.SCHEMA, "list", "sriov"), *keys.keys(schema.HOST)]
@@ -23,24 +23,6 @@ def told(world: World, *argv: str, euid: int = 0) -> Any:
 
 def names(world: World, word: str) -> list[str]:
     return [key["name"] for key in told(world, word)["keys"]]
-
-
-def test_what_it_is_its_values_its_default_and_its_errors(world: World) -> None:
-    """As in docs/configuration.md and docs/errors.md."""
-    run = sriovctl(world, "explain", "vlanProto")
-
-    lines = run.out.splitlines()
-    assert (run.status, lines[0]) == (0, "vlanProto, of a network's configuration")
-    assert "Protocol of the VLAN tag" in lines[1]
-    assert [line.strip() for line in lines[2:]] == [
-        "value: one of 802.1q, 802.1ad",
-        'default: "802.1q"',
-        "error 7: it is none of 802.1q, 802.1ad",
-        "error 7: it is given without vlan",
-        "error 7: 802.1ad needs a vlan that is not 0",
-        'error 7: with "vpp" in mode "host" no VF is used, and the tap has no such thing',
-        "error 100: the PF's driver refuses it, or takes it without effect",
-    ]
 
 
 @pytest.mark.parametrize(("word", "found"), [
@@ -83,50 +65,6 @@ def test_every_key_can_be_asked_for_and_has_codes_that_there_are(world: World) -
         assert key.name in [one.key.name for one in keyhelp.find(key.name).meanings], key.name
         assert {code for code, _ in key.errors} <= CODES.keys(), key.name
         assert all(when for _, when in key.errors), key.name
-
-
-def codes(name: str) -> set[int]:
-    return {code for key in ALL if key.name == name for code, _ in key.errors}
-
-
-@pytest.mark.parametrize(("name", "conf", "code"), [
-    ("vlan", {"vlan": 4095}, 7),
-    ("vlanQoS", {"vlanQoS": 3}, 7),
-    ("master", {"master": "gone0"}, 101),
-    ("master", {"master": "enp9s0"}, 101),
-    ("pf", {"master": None, "pf": {"drivers": ["ice"]}}, 7),
-    ("pf", {"master": None, "pf": {"names": ["enp9s0"]}}, 101),
-    ("deviceID", {"deviceID": "0000:09:10.0"}, 101),
-    ("driver", {"driver": "vfio-pci"}, 101),
-    ("hugepages", {"driver": "vfio-pci", "hugepages": {"2Mi": 1}}, 7),
-    ("cniVersion", {"cniVersion": "9.0.0"}, 1),
-    ("pfUp", {"pfUp": False, "master": "enp9s1"}, 101),
-    ("runtimeConfig.infinibandGUID", {"runtimeConfig": {"infinibandGUID": "c2:11:22:33:44:55:66:77"}}, 2),
-])  # fmt: skip
-def test_an_error_that_a_key_brings_is_among_its_errors(
-    world: World, name: str, conf: dict[str, Any], code: int
-) -> None:
-    world.kernel.add_pf("enp9s0", "0000:09:00.0")
-    world.kernel.add_pf("enp9s1", "0000:09:00.1", numvfs=1, up=False)
-
-    reply = world.call("ADD", world.conf(**conf))
-
-    assert reply.code == code, reply.text
-    assert code in codes(name)
-
-
-def test_what_others_have_is_among_the_errors(world: World) -> None:
-    mac = "02:11:22:33:44:55"
-    attach(world, mac=mac)
-    world.kernel.add_pod("/run/netns/pod2")
-    asks = {"ips": ["10.10.0.2"]}
-    again = world.conf(ipam=world.ipam(), capabilities={"ips": True}, runtimeConfig=asks)
-
-    taken = world.call("ADD", world.conf(mac=mac), "c2", "/run/netns/pod2")
-    leased = world.call("ADD", again, "c2", "/run/netns/pod2")
-
-    assert (taken.code, taken.code in codes("mac")) == (103, True), taken.text
-    assert (leased.code, leased.code in codes("runtimeConfig.ips")) == (104, True), leased.text
 
 
 # key or not ----------------------------------------------------------------------------------------------------------
