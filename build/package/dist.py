@@ -1,7 +1,7 @@
 """`make dist`: what a release is made of, out of build/out, into build/out/dist. README.md here tells what and why.
 
 `python build/package/dist.py`, after build/bundle.py. The same commit gives the same bytes: all is dated by it
-(SOURCE_DATE_EPOCH and REVISION say it where there is no git).
+(build/revision.py knows it).
 """
 
 from __future__ import annotations

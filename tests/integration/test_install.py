@@ -71,6 +71,24 @@ def info(plugin: Path) -> str:
     return subprocess.run([plugin, "info"], env={}, check=True, capture_output=True, text=True).stdout
 
 
+def test_variables_may_stand_behind_the_verb_as_make_has_them(tmp_path: Path) -> None:
+    """So docs/install.md has it for the tarball; a word that is none of them is not passed over."""
+    script = ROOT / "build/install"
+    subprocess.run(
+        [script, "install", f"DESTDIR={tmp_path}", "CNIBINDIR=/usr/lib/cni"], check=True, capture_output=True
+    )
+
+    assert (tmp_path / "usr/lib/cni/sriov").is_symlink()
+    assert not (tmp_path / "opt").exists()
+    for word in ("CNIBIN=/usr/lib/cni", "CNIBINDIR", "FORCE"):
+        done = subprocess.run(
+            [script, "uninstall", f"DESTDIR={tmp_path}", word], capture_output=True, text=True
+        )
+        assert (done.returncode, done.stdout, "usage: " in done.stderr) == (2, "", True)
+    subprocess.run([script, "uninstall", f"DESTDIR={tmp_path}", "FORCE=1"], check=True, capture_output=True)
+    assert tree(tmp_path) == []
+
+
 def test_podman_5_finds_the_same_file_where_it_looks(tmp_path: Path) -> None:
     """containers.conf(5), netavark_plugin_dirs, names /usr/local/lib/netavark among four."""
     run("install", tmp_path)
@@ -269,7 +287,7 @@ def test_one_line_tells_the_version_that_sriovctl_tells(tmp_path: Path) -> None:
     log = ["git", "log", "-1", "--format=%h", "--abbrev=12"]
     head = subprocess.run(log, cwd=ROOT, capture_output=True, text=True).stdout.strip() or "unknown"
 
-    assert f"(commit {head}" in said
+    assert f"(commit {head}" in said, "old bundle: run `make build`"
     assert len(told) == 1
     assert told[0].startswith(f"  installed  cni-sriov {said.strip()}: {tmp_path}/opt/cni/bin/sriov, ")
 
