@@ -89,6 +89,24 @@ def test_variables_may_stand_behind_the_verb_as_make_has_them(tmp_path: Path) ->
     assert tree(tmp_path) == []
 
 
+def test_a_build_elsewhere_is_installed_from_there(tmp_path: Path) -> None:
+    """`make install OUT=build/out`: from where it is called."""
+    script = tmp_path / "checkout/build/install"
+    script.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "build/install", script)
+    env = os.environ | {"DESTDIR": str(tmp_path / "dest"), "OUT": "build/out"}
+
+    subprocess.run([script, "install"], cwd=ROOT, env=env, check=True, capture_output=True)
+
+    assert '"supportedVersions"' in version(tmp_path / "dest/opt/cni/bin/sriov")
+    del env["OUT"]
+    done = subprocess.run([script, "install"], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"  not done   there is no build in {script.parent}: make build\n",
+    )
+
+
 def test_podman_5_finds_the_same_file_where_it_looks(tmp_path: Path) -> None:
     """containers.conf(5), netavark_plugin_dirs, names /usr/local/lib/netavark among four."""
     run("install", tmp_path)
