@@ -79,7 +79,7 @@ def _vf(host: Host, where: str, index: int) -> str:
         offer = slot.offer(host.files, pf)
         raise PfUnusable(
             f"use VF {index} of {name}: it has {pf.numvfs} VFs, from 0 on",
-            f"sriovctl vfs {name} lists them" if offer is None else offer.command,
+            f"`sriovctl vfs {name}` lists them" if offer is None else offer.command,
         )
     return found
 
@@ -239,7 +239,7 @@ def _enter(host: Host, known: Facts, plan: Plan, kept: Bound) -> None:
 def _put_back(host: Host, known: Facts, kept: Bound) -> str:
     """The driver that it had, after another one did not take it."""
     device = known.device
-    words = f"\n{device.address} has no driver now: sriovctl restore {device.address}"
+    words = f"\n{device.address} has no driver now: `sriovctl restore {device.address}`"
     if not device.driver:
         return ""
     try:
@@ -255,7 +255,9 @@ def _as_before(host: Host, known: Facts, kept: Bound, given: str = "") -> list[s
     """Its netdev too; then nothing need be kept."""
     device, notes = known.device, rebound.settle(host, known.device, kept, given)
     if kept.numvfs and not device.numvfs:
-        notes.append(f"it had {kept.numvfs} VFs: sriovctl vfs {device.address} {kept.numvfs} makes them anew")
+        notes.append(
+            f"it had {kept.numvfs} VFs: `sriovctl vfs {device.address} {kept.numvfs}` makes them anew"
+        )
     bound.forget(host.ledger.run_dir, device.address)
     return notes
 

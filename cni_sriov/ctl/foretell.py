@@ -93,7 +93,7 @@ def find(files: Files, make_host: Callable[[], Host], where: str) -> str:
     if pf:
         raise BadConfig(f"use PF {where}: it is a VF, of {pf}", f"sriovctl oracle {pf}")
     if not files.has(f"{DEVICES}/{pci}"):
-        raise PfUnusable(f"use PF {where}: there is no such PCI device", "sriovctl oracle shows every PF")
+        raise PfUnusable(f"use PF {where}: there is no such PCI device", "`sriovctl oracle` shows every PF")
     return pci
 
 

@@ -4,6 +4,7 @@ its parser (conf/hostfile.py) has the last word.
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from ..conf import hostfile
@@ -21,12 +22,12 @@ def read(files: Files, path: str) -> HostFile:
     """CniError says what is wrong with it, and names it."""
     text = files.text(path)
     if text is None:
-        raise InputOutput(f"read {path}: no such file", _SAMPLE.format(path))
+        raise InputOutput(f"read {path}: no such file", _SAMPLE.format(shlex.quote(path)))
     try:
         return hostfile.parse(parse_object(text))
     except CniError as failed:
         failed.msg = f"{path}: {failed.msg}"
-        failed.details = f"{failed.details}\n{_SAMPLE.format(path)}".lstrip()
+        failed.details = f"{failed.details}\n{_SAMPLE.format(shlex.quote(path))}".lstrip()
         raise
 
 

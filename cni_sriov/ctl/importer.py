@@ -7,6 +7,7 @@ under a name of its own, in a network of its own, so that no runtime's GC frees 
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +101,8 @@ def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
     found = [finding for finding in validate.run(file) if finding.severity == "error"]
     if found:
         raise BadConfig(
-            f"read {file}: {found[0].path} {found[0].rule}", f"`sriovctl validate {file}` says it all"
+            f"read {file}: {found[0].path} {found[0].rule}",
+            f"`sriovctl validate {shlex.quote(file)}` says it all",
         )
     plugins = [plugin.conf for plugin in validate.plugins(validate.read(file))]
     ours = [plugin for plugin in plugins if hostsubnet.is_asked(plugin.get("ipam"))]

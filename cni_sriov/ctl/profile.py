@@ -6,6 +6,7 @@ Whatever happens, each ADD gets its DEL: a stop signal is noted and obeyed betwe
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import time
@@ -68,7 +69,10 @@ def conf_of(document: Json, file: str) -> Json:
     for plugin in validate.plugins(document):
         if plugin.is_sriov:
             return plugin.conf
-    raise BadConfig(f"profile {file}: it has no plugin of type sriov", "`sriovctl validate` judges it")
+    raise BadConfig(
+        f"profile {file}: it has no plugin of type sriov",
+        f"`sriovctl validate {shlex.quote(file)}` judges it",
+    )
 
 
 def beside() -> str:

@@ -124,7 +124,7 @@ def _nothing_free(seen: list[tuple[str, str, str]], lasting: bool, without_vfs: 
         )
     return NoFreeVf(
         "choose a VF: no free VF",
-        details or "no PF was named; `sriovctl vfs` lists them, `sriovctl vfs PF max` creates VFs",
+        details or "no PF was named; `sriovctl vfs` lists them, and how many VFs each can have",
         seen,
     )
 

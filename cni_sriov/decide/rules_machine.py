@@ -231,7 +231,9 @@ def max_vfs(facts: Facts) -> Iterator[Trouble]:
             option.module,
             f"{option.module}.max_vfs is deprecated: the number of VFs is sysfs's, and this one is set when the module is"
             " loaded, for all its cards",
-            "\n".join([*remedy, "# VFs at each boot: `sriovctl vfs PF N`, or /etc/cni-sriov/host.json"]),
+            "\n".join(
+                [*remedy, "# VFs at each boot: /etc/cni-sriov/host.json; `sriovctl vfs` lists the PFs"]
+            ),
             [Evidence(option.source, option.line)],
         )
 

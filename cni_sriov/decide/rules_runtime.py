@@ -232,7 +232,7 @@ def no_free_vf(facts: Facts) -> Iterator[Trouble]:
     for network, _ in _each_network(facts):
         if network.unserved is not None and network.unserved.lack == "full":
             why = f"{network.path} has no free VF for the next container: {network.unserved.why}"
-            remedy = "sriovctl status\nsriovctl gc\n# takes back what is dead; more VFs: `sriovctl vfs PF N`"
+            remedy = "sriovctl status\nsriovctl gc\n# takes back what is dead; how many VFs each PF can have: `sriovctl vfs`"
             yield _unserved("no-free-vf", "note", network, why, remedy)
 
 

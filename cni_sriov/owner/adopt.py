@@ -184,7 +184,7 @@ def _look_where_it_is(host: Host, record: Record, base: VfState, marked: str) ->
     if not (record.driver or base.ifname):
         raise PfUnusable(
             f"use VF {record.vf}: sriov-cni attached it in DPDK mode, and it has no driver now",
-            f"give it one, then again: sriovctl bind {record.vf} vfio-pci (or kernel)",
+            f"give it one, then again: `sriovctl bind {record.vf} vfio-pci`, or `sriovctl bind {record.vf} kernel`",
         )
     if not base.own_mac:
         raise BadCache("it has no EffectiveMAC, and the VF cannot be seen")

@@ -32,7 +32,9 @@ def told_of_mac(host: Host, error: MacInUse) -> CniError:
     claim = next((one for one in host.ledger.claims() if one.vf == error.vf), None)
     if claim is not None and error.claimed:
         error.msg += f": {of(claim)}"
-        error.details = f"DEL that, or ask for another; {_if_gone()}; {observer.remedy(host)}"
+        error.details = (
+            f"DEL that, or ask for another; {_if_gone([claim.attachment])}; {observer.remedy(host)}"
+        )
     return error
 
 
@@ -47,18 +49,18 @@ def told_of_vfs(host: Host, error: NoFreeVf, pfs: list[PF]) -> CniError:
     words = choose.told(error.seen, holders) or error.details
     if claimed:
         more = "".join(map(_more, pfs))
-        words = f"delete one of the containers, or ask for another VF; {_if_gone()}; {observer.remedy(host)}{more}: {words}"
+        words = f"delete one of the containers, or ask for another VF; {_if_gone([])}; {observer.remedy(host)}{more}: {words}"
     error.details = words
     return error
 
 
 def told_of_subnet(host: Host, conf: IpamConf, error: SubnetConflict) -> SubnetConflict:
     """The error that is told: it is not outside of the pools (code 7), somebody has it."""
-    found = own.in_the_way(host, conf, error.wanted) if error.wanted else ()
-    words = [_leased(host, holding) for _, holding in found]
+    found = [holding for _, holding in own.in_the_way(host, conf, error.wanted)] if error.wanted else []
+    words = [_leased(host, holding) for holding in found]
     if words:
         error.msg = f"{error.asked}: {'; '.join(words)}"
-        error.details = f"ask for another, or delete that container; {_if_gone()}; {observer.remedy(host)}; `sriovctl leases` has all"
+        error.details = f"{_to_have_it(found)}; {observer.remedy(host)}; `sriovctl leases` has all"
     return error
 
 
@@ -77,8 +79,19 @@ def _without_vf(holding: Holding, who: Attachment) -> str:
     return f"{short_name(who)} of network {holding.network}, since {moment(holding.created)}"
 
 
-def _if_gone() -> str:
-    return "of a container that is gone: `sriovctl release CONTAINER/IFNAME`"
+def _to_have_it(held: list[Holding]) -> str:
+    whos = [holding.attachment for holding in held if holding.attachment is not None]
+    kept = [holding.leases[0].sticky for holding in held if holding.attachment is None]
+    words = ["ask for another, or delete that container", _if_gone(whos)] if whos else ["ask for another"]
+    return "; ".join(
+        [*words, *(f"of a pod that does not come back: `sriovctl forget {key}`" for key in kept)]
+    )
+
+
+def _if_gone(whos: list[Attachment]) -> str:
+    """Of one its name, fit to be typed; where there are several, each is named so behind it."""
+    who = short_name(whos[0]) if len(whos) == 1 else "CONTAINER/IFNAME"
+    return f"of a container that is gone: `sriovctl release {who}`"
 
 
 def _more(pf: PF) -> str:

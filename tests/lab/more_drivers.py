@@ -79,7 +79,7 @@ def test_a_pf_goes_by_force_alone_and_comes_back(lab: Vm) -> None:
     home = outcome(lab, f"restore {PF}")
 
     assert (home["netdev"], driver(lab, PF), override(lab, PF)) == (PORTS[0], "igb", "(null)")
-    assert home["notes"] == [f"it had 2 VFs: sriovctl vfs {PF} 2 makes them anew"]
+    assert home["notes"] == [f"it had 2 VFs: `sriovctl vfs {PF} 2` makes them anew"]
     after = {PF: node.card()[PF]}
     for index in range(2):  # its VFs are not made anew by the way
         del before[PF][f"vf {index}"]

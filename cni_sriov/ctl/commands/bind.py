@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from ..arguments import Command, Usage
+from ..arguments import Command
 from ..tool import OK, Tool, write_json
 
 if TYPE_CHECKING:
@@ -39,15 +39,13 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 def _driver(text: str) -> str:
     """A script's variable that is empty must not unbind."""
     if not text:
-        raise argparse.ArgumentTypeError("no driver is named; sriovctl unbind takes the driver away")
+        raise argparse.ArgumentTypeError("no driver is named; `sriovctl unbind DEVICE` takes the driver away")
     return text
 
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
     from .. import bind
 
-    if not options.driver:
-        raise Usage("bind to no driver: DRIVER is empty", "sriovctl unbind DEVICE leaves it without one")
     host = tool.make_host(options.state_dir)
     address = bind.find(host, options.device)
     if options.dry_run:

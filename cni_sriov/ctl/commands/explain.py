@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from ...words.errors import BadConfig
 from ...words.jsontext import words
@@ -42,7 +43,7 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     if is_file(options.target):
         gate.say(
             tool.err,
-            f"sriovctl: explain {options.target}: this is `sriovctl profile` now; it takes a VF for a moment",
+            f"sriovctl: explain {options.target}: this is `sriovctl profile {shlex.quote(options.target)}` now; it takes a VF for a moment",
         )
         options.file = options.target
         return profile.run(options, tool)

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     from ..status import gather, metrics
 
     if options.json:
-        raise Usage("metrics are text in Prometheus' format", "sriovctl status --json has the same numbers")
+        raise Usage("metrics are text in Prometheus' format", "`sriovctl status --json` has the same numbers")
     host = tool.make_host(options.state_dir)
     found = gather.look(host, tool.files)
     pools = metrics.pools(gather.leases(host, found))

@@ -49,7 +49,7 @@ def _refuse_unasked(options: argparse.Namespace, tool: Tool) -> None:
     if options.json or tool.stdin is None or not tool.stdin.isatty():
         raise Usage(
             f"release {options.target}: nobody is here to be asked",
-            f"sriovctl release {options.target} --yes does it, --dry-run only looks",
+            f"`sriovctl release {options.target} --yes` does it, `sriovctl release {options.target} --dry-run` only looks",
         )
 
 

@@ -18,7 +18,7 @@ from .tree import NotRecorded, Tree
 
 T = TypeVar("T")
 READ_ONLY = "a recording is replayed, and nothing can be changed in it"
-AGAIN = "record it again: `sriovctl record FILE`, with the version of sriovctl that replays it"
+AGAIN = "record it again: `sriovctl record node.recording`, with the version of sriovctl that replays it"
 
 
 @dataclass(slots=True)

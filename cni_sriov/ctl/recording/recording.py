@@ -153,7 +153,7 @@ def unpacked(content: bytes, name: str) -> Recording:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise BadConfig(
             f"replay {words(name)}: it is no recording: {reason.partition('; use sys.')[0]}",
-            "`sriovctl record FILE` makes one",
+            "`sriovctl record node.recording` makes one",
         ) from error
 
 

@@ -72,7 +72,7 @@ def read(file: str) -> bytes:
     except OSError as error:
         raise InputOutput(
             f"replay {file}: {error.strerror}",
-            "`sudo sriovctl record FILE` on the node makes one, for its owner alone",
+            "`sudo sriovctl record node.recording` on the node makes one, for its owner alone",
         ) from error
     if len(content) > MOST:
         raise BadConfig(f"replay {file}: it has more than {MOST >> 20} MiB")

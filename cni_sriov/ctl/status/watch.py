@@ -62,7 +62,7 @@ def run(
     else:
         raise Usage(
             f"watch the status: {'TERM=dumb cannot be drawn anew' if tool.out.isatty() else 'standard output is no terminal'}",
-            "sriovctl status --watch --json prints a document a line",
+            "`sriovctl status --watch --json` prints a document a line",
         )
 
 

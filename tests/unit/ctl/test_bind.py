@@ -195,7 +195,7 @@ def test_a_pf_goes_and_comes_by_force_alone(card: World) -> None:
     assert (home.status, driver(card, PF), kept(card)) == (0, "igb", [])
     link = card.kernel.pfs[0].link
     assert (link.name, (link.mac, link.mtu, link.is_up)) == ("enp1s0f0", was)
-    assert home.document["device"]["notes"] == [f"it had 7 VFs: sriovctl vfs {PF} 7 makes them anew"]
+    assert home.document["device"]["notes"] == [f"it had 7 VFs: `sriovctl vfs {PF} 7` makes them anew"]
 
 
 # never from its user --------------------------------------------------------------------------------------------------

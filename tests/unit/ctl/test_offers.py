@@ -128,7 +128,7 @@ def test_a_vf_that_is_not_there_is_said_with_what_makes_or_lists_them(empty: Wor
     beyond = sriovctl(empty, "bind", "enp1s0f0:7", "vfio-pci")
 
     assert commands(none.err) == [["vfs", "enp1s0f0", "7"]]
-    assert "sriovctl vfs enp1s0f0 lists them" in beyond.err
+    assert "`sriovctl vfs enp1s0f0` lists them" in beyond.err
 
 
 def test_who_would_bind_a_pf_is_told_how_its_vfs_are_bound(empty: World) -> None:

@@ -110,7 +110,7 @@ def test_an_address_outside_of_every_pool_and_one_that_is_taken_are_two_sentence
         rf" \(pod shop/web-0\), {SINCE}",
         his.document["msg"],
     ), his.text
-    assert RELEASE in his.document["details"]
+    assert RELEASE.replace("CONTAINER/IFNAME", "3f7a12ab9c0d/eth0") in his.document["details"]
 
 
 def test_under_another_main_plugin_the_holder_is_told_without_a_vf(world: World) -> None:

@@ -132,7 +132,7 @@ def test_what_is_no_recording_is_said(tmp_path: Path, content: bytes | None, wor
 
     assert (run.status, run.out, words in run.err) == (1, "", True), run.err
     assert run.err.startswith("sriovctl: replay ")
-    assert "sriovctl record FILE" in run.err.splitlines()[1]
+    assert "sriovctl record node.recording" in run.err.splitlines()[1]
 
 
 def test_what_it_is_about_is_there_only_meanwhile(

@@ -178,7 +178,7 @@ def test_a_file_is_the_former_meaning_and_is_told(world: World, tmp_path: Path) 
     run = sriovctl(world, "explain", str(conf), "--runs", "1")
 
     assert run.status == 1
-    assert "this is `sriovctl profile` now; it takes a VF for a moment" in run.err
+    assert f"this is `sriovctl profile {conf}` now; it takes a VF for a moment" in run.err
     assert "it has no plugin of type sriov" in run.err
 
 
