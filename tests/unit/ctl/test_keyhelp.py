@@ -123,4 +123,4 @@ def test_a_file_is_no_key(world: World) -> None:
     run = sriovctl(world, "explain", "/nowhere/vlan.conf")
 
     assert run.status == 1
-    assert "this is `sriovctl profile` now; it takes a VF for a moment" in run.err
+    assert "this is `sriovctl profile /nowhere/vlan.conf` now; it takes a VF for a moment" in run.err
