@@ -9,7 +9,8 @@ from typing import Any
 @dataclass(slots=True)
 class Finding:
     """`severity`: error, warning, note. `path` like plugins[0].ipam.pools[1].subnet, `value` as JSON, `rule` = what it
-    must be. `document`: which one of a file or a directory with several, else "".
+    must be. `document`: which one of a file or a directory with several, else "". `line` and `column` in `file`, from 1 on;
+    0 = of the file as a whole, which cannot be read, or of a directory.
     """
 
     severity: str
@@ -17,6 +18,9 @@ class Finding:
     value: str
     rule: str
     document: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -25,6 +29,9 @@ class Finding:
             "path": self.path,
             "value": self.value,
             "rule": self.rule,
+            "file": self.file,
+            "line": self.line or None,
+            "column": self.column or None,
         }
 
 

@@ -33,6 +33,8 @@ def read(files: Files, path: str) -> HostFile:
 
 def findings(document: dict[str, Any]) -> list[Finding]:
     found = list(schema.errors_of(document, schema.load(schema.HOST)))
+    if found:
+        return found
     try:
         hostfile.parse(document)
     except BadConfig as failed:

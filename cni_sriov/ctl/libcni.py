@@ -172,6 +172,14 @@ def beside(file: str, conf: Json) -> list[tuple[str, Json]]:
     ]
 
 
+def file_of(path: str, file: str, name: Any) -> tuple[str, str] | None:
+    """Of a finding's path that begins with such a plugin's file: that file, and the path in it."""
+    if not isinstance(name, str) or not path.startswith(f"{name}/") or ".conf" not in path:
+        return None
+    entry, _, rest = path.partition(".conf")
+    return os.path.join(os.path.dirname(file), f"{entry}.conf"), rest.removeprefix(".")
+
+
 def text_of(file: str) -> str:
     """Of a file that somebody named, which may be a pipe: `validate <(helm template ...)`."""
     try:

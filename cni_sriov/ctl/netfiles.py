@@ -6,9 +6,11 @@ network file of podman 5. What is the host's own file (hostjson.py) has none, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from ..conf import hostfile, hostsubnet, netconf, podman
 from ..conf.keycase import value_of
@@ -16,8 +18,9 @@ from ..wire import cni
 from ..words import jsontext
 from ..words.errors import CniError
 from ..words.jsontext import words
-from . import hostjson, template
+from . import hostjson, position, template
 from .finding import Finding, error, note, warning
+from .position import Places, Spot
 
 Json = dict[str, Any]
 
@@ -29,7 +32,8 @@ _NAD = "NetworkAttachmentDefinition"
 @dataclass(slots=True)
 class Network:
     """`document` names it among several; `as_list`: it is loaded as a list of plugins; `device_from`: who gives the VF's
-    address, "" = the configuration itself. `conf` None: it could not be read, `found` says why.
+    address, "" = the configuration itself. `conf` None: it could not be read, `found` says why. `unjudged`: why there is
+    nothing of ours in it. `source`: where in the file the configuration stands, `around` what is about it.
     """
 
     conf: Json | None
@@ -38,15 +42,28 @@ class Network:
     device_from: str = ""
     strict_flags: bool = False
     found: list[Finding] = field(default_factory=list)
+    unjudged: str = ""
+    source: Callable[[], Places] = Places
+    around: Callable[[str], Spot] | None = None
+
+
+class Around(Protocol):
+    """What a configuration that is a string stands in."""
+
+    places: Places
+
+    def inner(self, path: str, value: str, /) -> Places: ...
 
 
 def read(text: str, suffix: str = "") -> list[Network]:
     """`suffix` of the file decides how libcni loads it, "" = whatever it looks like."""
-    places = 0
+    places, whole = 0, text
     if template.is_one(text):
         text, places = template.render(text)
     networks = (
-        _json(text, suffix, places) if not text.strip() or text.lstrip()[0] in "{[" else _yaml(text, places)
+        _json(text, suffix, places, whole)
+        if not text.strip() or text.lstrip()[0] in "{["
+        else _yaml(text, places, whole)
     )
     if places and networks:
         networks[0].found.append(
@@ -55,7 +72,16 @@ def read(text: str, suffix: str = "") -> list[Network]:
     return networks
 
 
-def _json(text: str, suffix: str, places: int) -> list[Network]:
+def _json(text: str, suffix: str, places: int, whole: str) -> list[Network]:
+    found = _of_json(text, suffix, places, whole)
+    source = functools.cache(lambda: position.of_json(whole))
+    for network in found:
+        if network.around is None:
+            network.source = source
+    return found
+
+
+def _of_json(text: str, suffix: str, places: int, whole: str) -> list[Network]:
     try:
         document = _object_of(text, places)
     except CniError as failed:
@@ -63,11 +89,33 @@ def _json(text: str, suffix: str, places: int) -> list[Network]:
     if hostfile.is_one(document):
         return [_unread("", *hostjson.findings(document))]
     if "kind" in document:
-        return _objects(document, places)
+        return _objects(document, places, functools.cache(lambda: _InJson(position.of_json(whole))))
     if "driver" in document and not document.keys() & {"type", "plugins"}:
         return [_netavark(document)]
     as_list = suffix == ".conflist" or (suffix not in {".conf", ".json"} and "plugins" in document)
     return [Network(document, as_list)]
+
+
+@dataclass(slots=True)
+class _InJson:
+    places: Places
+
+    def inner(self, path: str, value: str) -> Places:
+        return position.inner_of(self.places, path, value)
+
+
+@dataclass(slots=True)
+class _InTemplate:
+    """Which is no YAML yet: the first configuration that is there."""
+
+    places: Places
+
+    def inner(self, _: str, __: str) -> Places:
+        begin = self.places.text.find("{", self.places.text.find("config:") + 1)
+        whole, at = self.places, max(begin, 0)
+        found = position.of_json(whole.text[at:])
+        found.spots = [whole.spot(at + number) for number in range(len(found.text))]
+        return found
 
 
 def _object_of(text: str, places: int) -> Json:
@@ -83,30 +131,47 @@ def _unread(document: str, *found: Finding) -> Network:
 # Kubernetes ----------------------------------------------------------------------------------------------------------
 
 
-def _yaml(text: str, places: int) -> list[Network]:
+def _yaml(text: str, places: int, whole: str) -> list[Network]:
     from . import yamltext  # PyYAML, which no conflist needs
 
     try:
         documents = yamltext.documents(text)
     except ValueError as failed:
         return [_unread("", error("", "", f"is neither JSON nor YAML{failed}"))]
-    found = [network for document in documents for network in _objects(document, places)]
+    from . import yamlplaces
+
+    found: list[Network] = []
+    around = functools.cache(lambda: yamlplaces.documents(text))
+    for number, document in enumerate(documents):
+        here = partial(_around, around, number)
+        found += _objects(document, places, (lambda: _InTemplate(Places(whole))) if places else here)
     if not any(network.conf or network.found for network in found):
-        found.append(
-            _unread("", warning("", f"no {_NAD} is among its {len(documents)} documents: nothing was judged"))
-        )
+        found.append(Network(None, unjudged=f"no {_NAD} is among its {len(documents)} documents"))
     return found
 
 
-def _objects(document: Any, places: int) -> list[Network]:
+def _around(documents: Callable[[], Sequence[Around]], number: int) -> Around:
+    return documents()[number]
+
+
+def _objects(document: Any, places: int, around: Callable[[], Around], prefix: str = "") -> list[Network]:
     """Of a Kubernetes object, or a list of them; what else is in the file is not ours."""
     if not isinstance(document, dict):
         return [_unread("", error("", words(document), "is no configuration"))]
     kind = document.get("kind")
     if kind == _NAD:
-        return [_attachment_definition(document, places)]
+        network = _attachment_definition(document, places)
+        text = _part(document, "spec").get("config")
+        config = text if isinstance(text, str) else ""
+        network.source = functools.cache(lambda: around().inner(f"{prefix}spec.config", config))
+        network.around = lambda path: around().places.at(prefix + path)
+        return [network]
     if kind in ("List", f"{_NAD}List") and isinstance(document.get("items"), list):
-        return [network for item in document["items"] for network in _objects(item, places)]
+        return [
+            network
+            for number, item in enumerate(document["items"])
+            for network in _objects(item, places, around, f"{prefix}items[{number}].")
+        ]
     if kind is None:
         return [
             _unread(
@@ -126,12 +191,9 @@ def _attachment_definition(document: Json, places: int) -> Network:
     if not isinstance(name, str) or not name:
         return _unread(title, error("metadata.name", words(name), "must be a name"))
     if not spec.get("config"):
-        return _unread(
-            title,
-            warning(
-                "spec.config",
-                "is not there: Multus takes the file of that name in its own directory, judge that",
-            ),
+        why = "is not there: Multus takes the file of that name in its own directory, judge that"
+        return Network(
+            None, document=title, found=[warning("spec.config", why)], unjudged="it has no spec.config"
         )
     if not isinstance(spec["config"], str):
         return _unread(title, error("spec.config", words(spec["config"]), "must be a string with JSON in it"))
@@ -186,9 +248,7 @@ def _netavark(raw: Json) -> Network:
     """A network file of podman 5, /etc/containers/networks/*.json: a `driver` that is not its own is a plugin's name."""
     what, driver = "a network file of podman 5 (netavark)", words(raw["driver"])
     if raw["driver"] != "sriov":
-        return _unread(
-            "", warning("driver", f"is {driver} in {what}: none of our plugins, nothing was judged")
-        )
+        return Network(None, unjudged=f"its driver is {driver} in {what}: none of our plugins")
     return _unread("", *_podmans(raw))
 
 

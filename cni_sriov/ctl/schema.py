@@ -31,6 +31,7 @@ CONF = os.path.join(_ROOT, "conf")
 SCHEMA = os.path.join(CONF, "netconf.schema.json")
 HOST = os.path.join(CONF, "host.schema.json")
 _LIMIT = 60
+_OF_KEYS = {"required", "dependentRequired", "additionalProperties"}
 TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}
 
 
@@ -52,7 +53,8 @@ def errors_of(conf: Json, schema: Json) -> Iterator[Finding]:
     seen = set()
     for found in errors:
         for finding in _findings(found):
-            key = (finding.path, finding.rule)
+            # what is wrong with one value is one fault, however many rules forbid it; several keys may be missing
+            key = (finding.path, finding.rule if found.validator in _OF_KEYS else "")
             if key not in seen:
                 yield finding
             seen.add(key)

@@ -9,9 +9,9 @@ from rich.text import Text
 from ..conf.hostsubnet import SCOPE
 from ..words.shown import short_id
 from .baseline import Row
-from .finding import Finding
 from .importer import Imported
-from .screen import Column, Screen, cell
+from .screen import Column, Screen, cell, clean
+from .validate import Report
 from .verdict import Verdict
 
 _FOLDED = {"container": 12, "subnet": 14, "kept for": 8}  # with what they shrink to in a narrow terminal
@@ -112,16 +112,22 @@ def baseline(out: TextIO, rows: list[Row]) -> None:
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
-def findings(out: TextIO, file: str, found: list[Finding]) -> None:
+def findings(out: TextIO, report: Report) -> None:
+    """FILE:LINE:COLUMN first, as compilers have it: editors and people know what to do with that."""
     screen = Screen(out)
-    for finding in found:
-        line = Text(finding.severity.ljust(8), style=_STYLES[finding.severity])
-        line.append(f"{finding.document}: " if finding.document else "")
-        line.append(f"{finding.path or '(the whole)'}", style="bold")
-        line.append(f"{' = ' + finding.value if finding.value else ''}: {finding.rule}")
+    for finding in report.findings:
+        where = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else finding.file
+        line = Text(f"{clean(where)}: ")
+        line.append(f"{finding.severity}: ", style=_STYLES[finding.severity])
+        document = clean(finding.document.removeprefix(finding.file.rpartition("/")[2]))
+        line.append(f"{document}: " if document else "")
+        line.append(clean(finding.path), style="bold")
+        told = [" = "] * bool(finding.path and finding.value) + [clean(finding.value)]
+        line.append("".join(told) + (": " if finding.path or finding.value else ""))
+        line.append(clean(finding.rule))
         screen.line(line)
-    errors, warnings = (sum(f.severity == severity for f in found) for severity in ("error", "warning"))
-    verdict = f"{file}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+    errors, warnings = report.number("error"), report.number("warning")
+    verdict = f"{report.name}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
     screen.line(verdict, "red" if errors else "green")
 
 

@@ -1,4 +1,4 @@
-"""`sriovctl validate FILE|DIRECTORY`: a configuration judged as its user will use it.
+"""`sriovctl validate FILE|DIRECTORY...`: a configuration judged as its user will use it.
 
 libcni's loader comes first (libcni.py): what it refuses, no plugin ever sees. Then the schema finds everything that is
 wrong (schema.py), and the plugin's own parser has the last word. Unknown keys are ignored by the plugin, so they are
@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from ..conf import hostsubnet, netconf
+from ..conf import hostsubnet, keycase, netconf
 from ..conf.keycase import Folded, value_of
 from ..conf.requests import Requests
 from ..decide import subnets
 from ..wire import cni, results
 from ..words import versions
 from ..words.errors import BadConfig, BadJson, CniError, InputOutput
-from . import advice, libcni, netfiles, schema
+from . import advice, libcni, netfiles, position, schema
 from .finding import Finding, error, note, warning
+from .position import Spot
 
 Json = dict[str, Any]
 
@@ -29,6 +32,12 @@ _MANIFESTS = (".yaml", ".yml")
 _ANY_VF = "0000:00:00.0"  # stands for the one that will be given
 _GIVEN = "--device-id-given"
 _NO_DEVICE = "no VF or PF is named"
+STANDARD_INPUT = "standard input"
+# where the words of an error say what they are about
+_SAID_WHERE = re.compile(
+    r"(?:\(char |at character )(?P<offset>\d+)|, line (?P<line>\d+) column (?P<column>\d+)"
+    r'|duplicate key "(?P<twice>[^"]*)"|would say: read (?P<key>[\w.\[\]-]+)'
+)
 
 
 class Plugin:
@@ -51,13 +60,51 @@ class Plugin:
         )
 
 
+@dataclass(slots=True)
+class Report:
+    """Of one FILE or DIRECTORY."""
+
+    name: str
+    findings: list[Finding]
+
+    def number(self, severity: str) -> int:
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def to_json(self) -> Json:
+        return {"file": self.name, "errors": self.number("error"), "warnings": self.number("warning")}
+
+
+def reports(paths: list[str], device_id_given: bool = False) -> list[Report]:
+    """One that cannot be read is one error, and the others are judged all the same."""
+    found = []
+    for path in paths:
+        name = STANDARD_INPUT if path == "-" else path
+        try:
+            findings = run(path, device_id_given)
+        except CniError as failed:
+            findings = [error("", "", f"{failed} (code {failed.code})")]
+        for finding in findings:
+            finding.file = finding.file or name
+        found.append(Report(name, findings))
+    return found
+
+
 def run(path: str, device_id_given: bool = False) -> list[Finding]:
     if path != "-" and os.path.isdir(path):
         return _directory(path, device_id_given)
     found = []
-    for network in netfiles.read(_text(path), "" if path == "-" else libcni.suffix_of(path)):
+    networks = netfiles.read(_text(path), "" if path == "-" else libcni.suffix_of(path))
+    for network in networks:
         found += _judged(network, path, device_id_given)
-    return found
+    return found + _nothing_judged(networks, found)
+
+
+def _nothing_judged(networks: list[netfiles.Network], found: list[Finding], none: str = "") -> list[Finding]:
+    """Who asked for a judgement and got none must not take that for a good one."""
+    if any(finding.severity == "error" for finding in found) or any(not one.unjudged for one in networks):
+        return []
+    why = next((one.unjudged for one in networks), none)
+    return [error("", "", f"nothing was judged: {why}")]
 
 
 def read(file: str) -> Json:
@@ -79,6 +126,7 @@ def _text(file: str) -> str:
 def _directory(path: str, device_id_given: bool) -> list[Finding]:
     """All that a runtime would load, in its order, then manifests. A network that is not ours is nobody's fault here."""
     found: list[Finding] = []
+    networks: list[netfiles.Network] = []
     names: dict[str, str] = {}
     loaded = libcni.files(path, libcni.SUFFIXES)
     for name in loaded + libcni.files(path, _MANIFESTS):
@@ -87,21 +135,24 @@ def _directory(path: str, device_id_given: bool) -> list[Finding]:
             text = libcni.text_of_entry(file)
         except InputOutput as failed:
             found.append(_named(error("", "", str(failed)), name))
+            found[-1].file = file
             continue
         for network in netfiles.read(text, libcni.suffix_of(name)):
             network.document = f"{name} {network.document}".strip()
-            found += _judged(network, file, device_id_given, alone=False)
+            found += _judged(network, file, device_id_given)
+            networks.append(network)
             title = (network.conf or {}).get("name") if name in loaded else None
             if isinstance(title, str) and names.setdefault(title, name) != name:
                 also = f"is the name of {names[title]} too: a runtime takes one of them"
-                found.append(_named(warning("name", also), name))
+                found.append(_located(_named(warning("name", also), name), network, file))
     if loaded:
-        found.append(
-            _named(note("", "the first by name: the default network of containerd and CRI-O"), loaded[0])
-        )
-    else:
-        found.append(warning("", f"no {', '.join(libcni.SUFFIXES)} in it: a runtime finds no network"))
-    return found
+        first = note("", "the first by name: the default network of containerd and CRI-O")
+        first.file = os.path.join(path, loaded[0])
+        found.append(_named(first, loaded[0]))
+    none = f"no {', '.join(libcni.SUFFIXES)} in it: a runtime finds no network"
+    if networks and not loaded:
+        found.append(warning("", none))
+    return found + _nothing_judged(networks, found, none)
 
 
 def _named(finding: Finding, document: str) -> Finding:
@@ -109,15 +160,44 @@ def _named(finding: Finding, document: str) -> Finding:
     return finding
 
 
-def _judged(network: netfiles.Network, file: str, device_id_given: bool, alone: bool = True) -> list[Finding]:
+def _judged(network: netfiles.Network, file: str, device_id_given: bool) -> list[Finding]:
     found = list(network.found)
     if network.conf is not None:
+        listed = plugins(network.conf, network.as_list)
+        if listed and not any(plugin.is_ours for plugin in listed):
+            network.unjudged = _nothing_of_ours(listed)
         device_from = network.device_from or ("the runtime" if device_id_given else "")
         where = "-" if network.strict_flags else file  # to Multus it is no file
-        found += judge(network.conf, network.as_list, device_from, where, alone)
+        found += judge(network.conf, network.as_list, device_from, where)
         if network.strict_flags:
             found += _multus_flags(network.conf)
-    return [_named(finding, network.document) for finding in found]
+    return [_located(_named(finding, network.document), network, file) for finding in found]
+
+
+def _located(finding: Finding, network: netfiles.Network, file: str) -> Finding:
+    finding.file = STANDARD_INPUT if file == "-" else file
+    beside = libcni.file_of(finding.path, file, (network.conf or {}).get("name"))
+    if beside:
+        finding.file, path = beside
+        finding.line, finding.column = position.of_json(libcni.text_of_entry(finding.file)).at(path)
+    else:
+        finding.line, finding.column = _spot(finding, network)
+    return finding
+
+
+def _spot(finding: Finding, network: netfiles.Network) -> Spot:
+    source = network.source()
+    told = _SAID_WHERE.search(finding.rule)
+    if told and told["line"]:
+        return int(told["line"]), int(told["column"])
+    if told and told["offset"]:
+        return source.spot(int(told["offset"]))
+    if told and told["twice"] and keycase.lower(told["twice"]) in source.twice:
+        return source.spot(source.twice[keycase.lower(told["twice"])])
+    if network.around is not None and finding.path.startswith(("metadata", "spec")):
+        return network.around(finding.path)
+    inner = f"{finding.path}.{told['key']}".removeprefix(".") if told and told["key"] else finding.path
+    return source.at(inner)
 
 
 def _multus_flags(conf: Json) -> Iterable[Finding]:
@@ -127,12 +207,10 @@ def _multus_flags(conf: Json) -> Iterable[Finding]:
             yield error(key, f'"{conf[key]}"', "must be true or false: Multus takes no string")
 
 
-def judge(
-    conf: Json, as_list: bool | None = None, device_from: str = "", file: str = "-", alone: bool = True
-) -> list[Finding]:
+def judge(conf: Json, as_list: bool | None = None, device_from: str = "", file: str = "-") -> list[Finding]:
     """Errors first, in the order of the document; then what only the parser sees; then warnings and notes.
 
-    `as_list` None: by its looks. `device_from`: who will name the VF. `alone`: it should be ours.
+    `as_list` None: by its looks. `device_from`: who will name the VF.
     """
     as_list = "plugins" in conf if as_list is None else as_list
     refused = list(libcni.refusals(conf, as_list))
@@ -150,7 +228,7 @@ def judge(
         refused += libcni.refusals_of(plugin, path)
     notes = [finding for plugin in listed for finding in _give_device(plugin, device_from)]
     document = _document(conf, listed) if as_list else listed[0].conf
-    found = _all_errors(document, listed, refused) + _warnings(document, listed, alone)
+    found = _all_errors(document, listed, refused) + _warnings(document, listed)
     found += [*(libcni.news(conf, bool(more)) if as_list else ()), *notes]
     good = [plugin for plugin in listed if plugin.is_sriov and not _parser_errors(plugin)]
     found += [one for plugin in good for one in advice.of(plugin.path, plugin.conf)]
@@ -212,7 +290,8 @@ def _all_errors(document: Json, listed: list[Plugin], refused: list[Finding]) ->
         if finding.rule.startswith(_NO_DEVICE):
             finding.rule += f"; if Multus or another names it: {_GIVEN}"
     for plugin in listed:
-        if plugin.is_ours:
+        # one fault is one error: what the schema found the parser would only say again, in other words
+        if plugin.is_ours and not any(finding.path.startswith(plugin.path) for finding in found):
             found += _parser_errors(plugin)
     return found
 
@@ -250,7 +329,7 @@ def parse_plugin(plugin: Json) -> None:
     results.check_carries_routes(version, asked.routes)
 
 
-def _warnings(document: Json, listed: list[Plugin], alone: bool) -> list[Finding]:
+def _warnings(document: Json, listed: list[Plugin]) -> list[Finding]:
     whole = schema.load()
     found = schema.unknown(document, whole, whole, "")
     for plugin in listed:
@@ -259,8 +338,6 @@ def _warnings(document: Json, listed: list[Plugin], alone: bool) -> list[Finding
             found.append(
                 warning(where, f'is spelled "{spelling}" here: taken for "{key.rpartition(".")[2]}"')
             )
-    if alone and not any(plugin.is_ours for plugin in listed):
-        found.append(warning("", _nothing_of_ours(listed)))
     return found
 
 
@@ -268,6 +345,4 @@ def _nothing_of_ours(listed: list[Plugin]) -> str:
     types = [str(plugin.conf.get("type", "")) for plugin in listed]
     close = any(difflib.get_close_matches(name, ["sriov"]) for name in types)
     meant = '; did you mean "sriov"?' if close else ""
-    return (
-        f'no plugin here is of type "sriov" or has an ipam of type "host-subnet": nothing was judged{meant}'
-    )
+    return f'no plugin here is of type "sriov" or has an ipam of type "host-subnet"{meant}'

@@ -1,4 +1,4 @@
-"""`sriovctl validate`: judge a configuration; warnings do not fail it."""
+"""`sriovctl validate`: judge configurations; warnings do not fail them, and what nobody could judge does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from ..tool import FAILED, OK, Tool, write_json
 
 def arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument(
-        "file",
+        "files",
         metavar="FILE",
+        nargs="+",
         help="a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, a directory of"
         " them, or the host's file of apply (host.json); - is standard input",
     )
@@ -25,16 +26,23 @@ def arguments(verb: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, tool: Tool) -> int:
     from .. import validate
 
-    findings = validate.run(options.file, options.device_id_given)
+    reports = validate.reports(options.files, options.device_id_given)
     if options.json:
-        write_json(tool, {"file": options.file, "findings": [f.to_json() for f in findings]})
+        findings = [finding.to_json() for report in reports for finding in report.findings]
+        files = [report.to_json() for report in reports]
+        write_json(tool, {"file": reports[0].name, "files": files, "findings": findings})
     else:
         from .. import show
 
-        show.findings(tool.out, options.file, findings)
-    return FAILED if any(finding.severity == "error" for finding in findings) else OK
+        for report in reports:
+            show.findings(tool.out, report)
+    return FAILED if any(report.number("error") for report in reports) else OK
 
 
 COMMAND = Command(
-    "validate", "judge a configuration; warnings do not fail it", arguments, run, needs_root=False
+    "validate",
+    "judge configurations; warnings do not fail them, and nothing to judge does",
+    arguments,
+    run,
+    needs_root=False,
 )

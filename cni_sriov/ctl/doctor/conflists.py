@@ -59,7 +59,7 @@ def _network(host: Host, files: Files, directory: str, name: str) -> Network:
     network.types = sorted({kind for plugin in plugins for kind in _types(plugin)})
     network.is_ours = any(plugin.is_ours for plugin in plugins)
     given = "the runtime" if any(map(_is_given_a_device, plugins)) else ""
-    findings = validate.judge(inside, as_list, given, alone=False)
+    findings = validate.judge(inside, as_list, given)
     network.errors = [
         f"{one.path}: {one.rule}".removeprefix(": ") for one in findings if one.severity == "error"
     ]

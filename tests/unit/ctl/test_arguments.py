@@ -39,7 +39,7 @@ def parsed(*argv: str) -> dict[str, Any]:
         (["release", "3f7a", "--yes"], {"yes": True}),
         (["forget", "ns/web"], {"pod": "ns/web", "dry_run": False}),
         (["import", "host-local", "a.conf"], {"store": "/var/lib/cni/networks", "network": ""}),
-        (["validate", "-"], {"file": "-", "device_id_given": False, "needs_root": False}),
+        (["validate", "-", "x"], {"files": ["-", "x"], "device_id_given": False, "needs_root": False}),
         (["profile", "a.conf", "--runs", "9"], {"file": "a.conf", "runs": 9, "plugin": ""}),
         (["explain", "web", "--log", "/a", "--log", "/b"], {"target": "web", "log": ["/a", "/b"]}),
         (["explain", "a.conf", "--runs", "9"], {"target": "a.conf", "runs": 9, "plugin": ""}),

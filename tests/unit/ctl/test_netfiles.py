@@ -111,7 +111,7 @@ def test_what_is_wrong_in_it_is_named(world: World, tmp_path: Path, changes: Jso
 def test_without_a_spec_multus_takes_a_file(world: World, tmp_path: Path) -> None:
     run = judge(world, tmp_path, yaml.safe_dump(nad("") | {"spec": {}}))
 
-    assert (run.status, "Multus takes the file of that name" in run.out) == (0, True)
+    assert (run.status, "Multus takes the file of that name" in run.out) == (1, True)
 
 
 def test_of_many_documents_each_is_judged_by_its_name(world: World, tmp_path: Path) -> None:
@@ -121,13 +121,13 @@ def test_of_many_documents_each_is_judged_by_its_name(world: World, tmp_path: Pa
     run = judge(world, tmp_path, yaml.safe_dump_all([nad({"type": "sriov"}), *others, wrapped]))
 
     assert run.status == 1
-    assert [line.split(":")[0].split(maxsplit=1)[1] for line in run.out.splitlines()[:-1]] == [
-        f"NetworkAttachmentDefinition {name}" for name in ("fast", "bad", "bad", "bad", "in-list")
+    assert [line.split(": ")[2] for line in run.out.splitlines()[:-1]] == [
+        f"NetworkAttachmentDefinition {name}" for name in ("fast", "bad", "bad", "in-list")
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "status", "words"), [
-    ("kind: Pod\n", 0, "no NetworkAttachmentDefinition is among its 1 documents"),
+    ("kind: Pod\n", 1, "nothing was judged: no NetworkAttachmentDefinition is among its 1 documents"),
     ("type: sriov\nmaster: x\n", 1, "is YAML, and runtimes read JSON"),
     ("a: [b\n", 1, "is neither JSON nor YAML, line 2 column 1"),
     ("garbage", 1, '"garbage": is no configuration'),
@@ -149,7 +149,7 @@ NETAVARK: Json = {
 
 @pytest.mark.parametrize(("changes", "status", "words"), [
     ({}, 0, "no errors, no warnings"),
-    ({"driver": "bridge"}, 0, "none of our plugins, nothing was judged"),
+    ({"driver": "bridge"}, 1, "none of our plugins"),
     ({"subnets": [{"subnet": "10.10.0.1/16"}]}, 1, 'subnets[0].subnet: "10.10.0.1/16" has host bits set'),
     ({"options": {"vlan": 100}}, 1, "must be an object of strings"),
     ({"options": {"vlan": "5000"}}, 1, "read option vlan 5000: must be an integer in 0-4094"),
@@ -184,7 +184,6 @@ def test_a_directory_is_judged_in_its_order(world: World, tmp_path: Path) -> Non
     assert run.status == 1
     assert found == [
         ("error", "20-b.conflist", "plugins[0].vlan"),
-        ("error", "20-b.conflist", "plugins[0]"),
         ("warning", "20-b.conflist", "name"),
         ("note", "40.yaml NetworkAttachmentDefinition fast", ""),
         ("note", "10-a.conflist", ""),
@@ -195,7 +194,7 @@ def test_a_directory_is_judged_in_its_order(world: World, tmp_path: Path) -> Non
 def test_an_empty_directory_is_said(world: World, tmp_path: Path) -> None:
     run = sriovctl(world, "validate", str(tmp_path))
 
-    assert (run.status, "a runtime finds no network" in run.out) == (0, True)
+    assert (run.status, "a runtime finds no network" in run.out) == (1, True)
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from cni_sriov.ctl import validate
-from tests.unit.conf.conf_table import V4, conf
+from tests.unit.conf.conf_table import GOOD, TABLE, V4, conf
 from tests.unit.ctl.tool import Run, sriovctl
 from tests.world import World
 
@@ -46,7 +47,6 @@ def test_all_findings_with_paths(world: World, tmp_path: Path) -> None:
          "must be a subnet in CIDR form, or a list of such, of one IP family"),
         ("plugins[1].spoofchk", "true", 'must be "on" or "off"'),
         ("plugins[1].vlan", "5000", "must be an integer in 0-4094"),
-        ("plugins[1]", "", "the plugin would say: read vlan 5000: must be an integer in 0-4094 (code 7)"),
     ]  # fmt: skip
 
 
@@ -60,7 +60,6 @@ def test_all_findings_with_paths(world: World, tmp_path: Path) -> None:
     (conf(ipam={"type": "host-subnet", "pools": [V4], "onLinks": True}), 'did you mean "onlink"?'),
     (listed(conf(trusted="on")), 'plugins[0].trusted: unknown key, ignored; did you mean "trust"?'),
     (listed({"type": "bridge", "ipam": {"type": "host-subnet", "pools": [V4], "pool": []}}), 'did you mean "pools"?'),
-    (listed({"type": "sriow", "master": "x"}), 'nothing was judged; did you mean "sriov"?'),
 ])  # fmt: skip
 def test_warnings_do_not_fail(world: World, tmp_path: Path, plugin: dict[str, Any], warning: str) -> None:
     run = judge(world, tmp_path, plugin)
@@ -104,8 +103,9 @@ def test_bad_json_is_a_finding(world: World, tmp_path: Path, text: str, words: s
 def test_no_file_is_an_error(world: World) -> None:
     run = sriovctl(world, "validate", "/nowhere.conf", "--json")
 
-    assert (run.status, run.document["error"]["code"]) == (1, 5)
-    assert "/nowhere.conf: No such file" in run.document["error"]["msg"]
+    (finding,) = run.document["findings"]
+    assert (run.status, finding["line"]) == (1, None)
+    assert finding["rule"] == "read /nowhere.conf: No such file or directory (code 5)"
 
 
 @pytest.mark.parametrize("main", [{"type": "sriov", "master": "x"}, {"type": "bridge"}])
@@ -165,3 +165,146 @@ def test_a_pipe_that_is_named_is_read(world: World) -> None:
         assert sriovctl(world, "validate", f"/dev/fd/{read}").status == 0
     finally:
         os.close(read)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            json.dumps(listed({"type": "sriow", "master": "x"})),
+            'ipam of type "host-subnet"; did you mean "sriov"?',
+        ),
+        (json.dumps(listed({"type": "bridge"})), 'no plugin here is of type "sriov"'),
+        ("kind: Pod\n---\nkind: Service\n", "no NetworkAttachmentDefinition is among its 2 documents"),
+        ('{"driver": "bridge", "name": "x"}', "none of our plugins"),
+    ],
+)
+def test_nothing_judged_is_no_good_judgement(world: World, tmp_path: Path, text: str, why: str) -> None:
+    run = judge(world, tmp_path, text)
+
+    assert run.status == 1
+    assert run.out.count("error: nothing was judged") == 1
+    assert why in run.out
+
+
+def test_nor_is_that_of_a_directory_without_ours(world: World, tmp_path: Path) -> None:
+    empty, other = tmp_path / "empty", tmp_path / "other"
+    empty.mkdir()
+    other.mkdir()
+    (other / "10-b.conflist").write_text(json.dumps(listed({"type": "bridge"})))
+
+    assert (
+        "nothing was judged: no .conf, .conflist, .json in it" in sriovctl(world, "validate", str(empty)).out
+    )
+    assert sriovctl(world, "validate", str(other)).status == 1
+    (other / "20-s.conflist").write_text(json.dumps(listed({"type": "sriov", "master": "x"}, name="s")))
+    assert sriovctl(world, "validate", str(other)).status == 0, "a network that is not ours is nobody's fault"
+
+
+def test_several_files_and_directories_are_judged_each(world: World, tmp_path: Path) -> None:
+    good, bad, directory = tmp_path / "good.conf", tmp_path / "bad.conf", tmp_path / "net.d"
+    good.write_text(json.dumps(conf()))
+    bad.write_text(json.dumps(conf(vlan=5000)))
+    directory.mkdir()
+    (directory / "10.conf").write_text(json.dumps(conf()))
+    named = [str(path) for path in (good, tmp_path / "gone.conf", bad, directory)]
+
+    run, document = (
+        sriovctl(world, "validate", *named),
+        sriovctl(world, "validate", "--json", *named).document,
+    )
+
+    verdicts = [line for line in run.out.splitlines() if line.endswith("warnings")]
+    errors = ["no errors", "1 error", "1 error", "no errors"]
+    assert verdicts == [f"{name}: {told}, no warnings" for name, told in zip(named, errors, strict=True)]
+    assert run.status == 1
+    assert [(one["file"], one["errors"]) for one in document["files"]] == list(
+        zip(named, [0, 1, 1, 0], strict=True)
+    )
+
+
+def test_standard_input_is_called_so(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(conf(vlan=5000))))
+    run = sriovctl(world, "validate", "-")
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(conf(vlan=5000))))
+
+    assert run.out.startswith("standard input:1:"), tmp_path
+    assert run.out.endswith("standard input: 1 error, no warnings\n")
+    assert sriovctl(world, "validate", "-", "--json").document["file"] == "standard input"
+
+
+TWO_FAULTS = {"vpp {'mode': 'x'}", "vpp {'mode': 'host', 'socket': 'api.sock'}"}
+
+
+def test_one_fault_is_one_error() -> None:
+    """Of all rows that the schema and the parser are held to."""
+    told = {
+        name: [finding.rule for finding in validate.judge(document) if finding.severity == "error"]
+        for name, document, verdict in TABLE
+        if verdict != GOOD
+    }
+
+    assert len(told) > 500
+    assert {name: rules for name, rules in told.items() if len(rules) != 1}.keys() == TWO_FAULTS
+
+
+LAID_OUT = """{
+  "cniVersion": "1.0.0", "name": "n",
+  "plugins": [
+    {"type": "bridge"},
+    {"type": "sriov", "master": "x",
+     "Vlan": 5000, "ipam": {"type": "host-subnet",
+       "pools": [{"subnet": "10.0.0.0/16", "prefixLength": 24},
+                 {"subnet": "10.0.0.0/40", "prefixLength": 24}]}}
+  ]
+}
+"""
+NAD = """kind: Pod
+---
+kind: NetworkAttachmentDefinition
+metadata: {name: a}
+spec:
+"""
+WHERE = {
+    "a key in another case": (LAID_OUT, 6, 6),
+    "an element of a list": (LAID_OUT, 8, 19),
+    "a comma too many": ('{"type": "sriov",\n "master": "x",\n}', 3, 1),
+    "a key that is given twice": ('{"type": "sriov",\n "master": "x", "vlan": 1,\n   "vlan": 2}', 3, 4),
+    "what only the parser sees": ('{"cniVersion": "1.0.0", "name": "n", "type": "sriov", "master": "x",\n "max_tx_rate": 5,\n   "min_tx_rate": 10}', 3, 4),
+    "a key that is missing": ('{"plugins":\n  [{"type": "sriov", "master": "x"}], "cniVersion": "1.0.0"}', 1, 1),
+    "a block in YAML": (NAD + '  config: |\n    {"type": "sriov",\n      "master": "x", "vlan": 5000}\n', 8, 22),
+    "a quoted one": (NAD + """  config: '{"type": "sriov", "master": "x", "vlan": 5000}'\n""", 6, 45),
+    "one with escapes": (NAD + r'  config: "{\"type\": \"sriov\", \"master\": \"x\", \"vlan\": 5000}"', 6, 53),
+    "the object around it": (NAD.replace("{name: a}", "\n  name: 5"), 5, 3),
+    "no YAML": ("a: b\nc: [\nd: e: f", 3, 5),
+    "in a NAD that is JSON": (
+        '{"kind": "NetworkAttachmentDefinition", "metadata": {"name": "a"},\n "spec": {"config": "{\\"type\\": \\"sriov\\", \\"master\\": \\"x\\", \\"vlan\\": 5000}"}}',
+        2, 63,
+    ),
+    "in a template": ('{"name": "{{.Name}}", "type": "sriov", "cniVersion": "1.0.0", "master": "x",\n{{if .V}}\n  "vlan": 5000,{{end}}\n "mtu": 1500}', 3, 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WHERE)
+def test_each_error_has_line_and_column(world: World, tmp_path: Path, what: str) -> None:
+    text, line, column = WHERE[what]
+    path = tmp_path / (
+        "x.conflist" if '"plugins"' in text else "x.yaml" if text.startswith(("kind", "a:")) else "x.conf"
+    )
+    path.write_text(text)
+
+    run = sriovctl(world, "validate", "--json", str(path))
+
+    errors = [one for one in run.document["findings"] if one["severity"] == "error"]
+    assert (line, column) in [(one["line"], one["column"]) for one in errors], errors
+    shown = sriovctl(world, "validate", str(path)).out
+    assert f"{path}:{line}:{column}: error: " in shown
+
+
+def test_an_error_in_a_plugins_own_file_is_told_of_that_file(world: World, tmp_path: Path) -> None:
+    (tmp_path / "n").mkdir()
+    (tmp_path / "n/x.conf").write_text('{"type": "sriov", "master": "x",\n "vlan": 5000}')
+
+    run = judge(world, tmp_path, json.dumps(listed()))
+
+    assert f"{tmp_path}/n/x.conf:2:2: error: " in run.out
