@@ -140,5 +140,5 @@ def test_json_is_the_status(world: World) -> None:
 
     assert (run.status, run.document["error"]["details"]) == (
         2,
-        "sriovctl status --json has the same numbers",
+        "`sriovctl status --json` has the same numbers",
     )
