@@ -120,8 +120,9 @@ def follows(module: str, *fragments: str) -> Callable[[Test], Test]:
 def _the_one(module: str, fragment: str) -> Site:
     """The whole text of one, or a part that only one has."""
     found = [site for site in sites_once() if site.module == module and fragment in site.text]
-    (site,) = [one for one in found if one.text == fragment] or found
-    return site
+    found = [one for one in found if one.text == fragment] or found
+    assert len(found) == 1, f"{module} has {len(found)} remedies with {fragment!r} in it"
+    return found[0]
 
 
 @functools.cache

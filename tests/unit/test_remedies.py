@@ -62,7 +62,6 @@ NOT_YET = {
     ("ctl/importer", "see `sriovctl leases`"),  # a race between the look and the lock
     ("ctl/refusal", "sriovctl vfs {} {}"),  # ERANGE, and EBUSY after another one's write
     ("decide/choose", "says why it can have none"),
-    ("decide/oracle", "some cards raise the limit"),
     ("decide/oracle", "sudo sriovctl oracle"),  # without root, on a card whose SR-IOV is off
     ("doors/netavark", "sriovctl gc"),
     ("owner/adopt", "sriovctl bind"),

@@ -563,6 +563,16 @@ def test_what_a_vf_is_whose_claim_was_given_up(tmp_path: Path) -> None:
     follow(world, sriovctl(world, "gc", "--forget", str(claim)).out)
 
 
+@follows("decide/oracle", "some cards raise")
+def test_more_vfs_than_the_card_can_have(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.kernel.add_pf(numvfs=0, totalvfs=7)
+
+    follow(world, sriovctl(world, "vfs", "enp1s0f0", "9").err)
+
+    assert len(world.kernel.pfs[0].vfs) == 7
+
+
 @follows("vf/vppcontainer", "sriovctl gc")
 def test_a_directory_of_a_dead_containers_vpp(tmp_path: Path) -> None:
     world = dpdk.furnish(a_world(tmp_path, vfs=2))
