@@ -17,6 +17,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from cni_sriov.ctl.screen import Screen
 from tests import bundle
 from tests.lab.errors import LabError
 from tests.lab.node import PLUGIN_DIR, Node
@@ -63,12 +64,12 @@ class Demo:
         done = self.node.vm.run(command, check=False, env=self.environment())
         output = (done.stdout + done.stderr).rstrip()
         if output:
-            self.console.print(Padding(Text.from_ansi(output), (0, 0, 0, 2)))
+            self.console.print(Padding(Text.from_ansi(output), (0, 0, 0, 2), expand=False))
         self.expect(done.returncode == 0, f"{command} failed")
         return done.stdout
 
     def environment(self) -> dict[str, str]:
-        colours = {"FORCE_COLOR": "1", "TERM": "xterm-256color"} if self.console.is_terminal else {}
+        colours = {"FORCE_COLOR": "1", "TERM": "xterm-256color"} if self.console.color_system else {}
         return colours | {
             "COLUMNS": str(self.console.width - 2),
             "PATH": f"{PLUGIN_DIR}:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -90,7 +91,7 @@ class Demo:
     def attach(self) -> None:
         self.title("Three containers; the plugin picks their VFs from both ports")
         columns = "container", "asked", "VF", "was", "is", "MAC", "address", "PF says"
-        table = Table(*columns, box=None, padding=(0, 1, 0, 0))
+        table = Table(*columns, box=None, padding=(0, 1, 0, 0), pad_edge=False)
         names = {pci: link["ifname"] for pci, link in self.node.card().items()}
         self.node.add_netns(*CONTAINERS)
         for container, vlan in CONTAINERS.items():
@@ -104,7 +105,7 @@ class Demo:
             table.add_row(
                 container, f"VLAN {vlan}", pci, names[pci], link["ifname"], link["address"], address, seen
             )
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+        self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def seen_by_pf(self, name: str) -> str:
         port, _, index = name.rpartition("v")
@@ -175,7 +176,7 @@ class Demo:
 
 
 def main() -> int:
-    console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = Screen(sys.stdout, 0 if sys.stdout.isatty() else 120).console
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     try:
@@ -188,7 +189,7 @@ def main() -> int:
             demo = Demo(Node(vm), console)
             demo.run()
     except LabError as error:
-        console.print(f"[bold red]the lab failed:[/] {error}")
+        console.print(Text(f"the lab failed: {error}", style="bold red"))
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; nothing is left running")

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TextIO
+from typing import IO
 
 from rich.console import Console
 from rich.text import Text
@@ -56,7 +56,7 @@ def amount(number: int) -> str:
 
 
 class Screen:
-    def __init__(self, out: TextIO, width: int = 0) -> None:
+    def __init__(self, out: IO[str], width: int = 0) -> None:
         self.is_terminal = out.isatty()
         self.width = width or _columns(out)  # rich takes 80 for TERM=dumb
         self.console = Console(
@@ -157,7 +157,7 @@ def _tame(text: Text) -> Text:
     return text if text.plain.isprintable() else Text(one_line(text.plain), style=text.style)
 
 
-def _columns(out: TextIO) -> int:
+def _columns(out: IO[str]) -> int:
     """As shutil has it, but of where it goes: standard output may be a pipe, and standard error a terminal."""
     with suppress(OSError, ValueError):
         if not os.environ.get("COLUMNS") and out.isatty():

@@ -101,7 +101,7 @@ def on_this_machine(console: Console, rig: Rig, size: Size, found: dict[str, Any
     found["moves"] = rig.inside(move.bare, "vf0", "pod0", size.rounds)
     report.show_less_a_move(console, found["alone"], found["moves"])
     if found["no peer"]:
-        console.print(f"PEER_SRIOV: not measured: {found['no peer']}\n", markup=False)
+        console.print(f"PEER_SRIOV: not measured: {found['no peer']}\n")
     with console.status(f"{size.burst} at once, {size.bursts} rounds"):
         found["bursts"] = bursts(rig, size, contenders.together(size.burst), seed)
     report.show_bursts(console, size.burst, found["bursts"])
@@ -206,7 +206,7 @@ def on_the_card(console: Console, size: Size, found: dict[str, Any], peer: str) 
         console, f"A real VF (igbvf) in the lab: {measured['rounds']} rounds, {how}", measured["samples"]
     )
     if measured["no peer"]:
-        console.print(f"  PEER_SRIOV: not measured: {measured['no peer']}", markup=False)
+        console.print(f"  PEER_SRIOV: not measured: {measured['no peer']}")
     console.print(f"  guest: {measured['guest']}\n")
 
 
@@ -237,7 +237,7 @@ def about(found: dict[str, Any]) -> str:
 
 def head(console: Console, found: dict[str, Any], peer: str) -> None:
     load = found["machine"]["load"]
-    console.print(f"[bold]cni-sriov bench[/]  {about(found)}")
+    console.print(f"cni-sriov bench  {about(found)}", style="bold")
     console.print(
         f"  state in RAM but for the leases; load average {load} at the start; seed {found['seed']}"
     )
@@ -245,7 +245,8 @@ def head(console: Console, found: dict[str, Any], peer: str) -> None:
     if peer:
         console.print(f"  PEER_SRIOV: {peer}, the same conf as ours, with host-local", soft_wrap=True)
     if float(load) > 1:
-        console.print("  [yellow]the machine is busy: ratios hold within about a fifth, milliseconds do not")
+        busy = "  the machine is busy: ratios hold within about a fifth, milliseconds do not"
+        console.print(busy, style="yellow")
     console.print()
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from statistics import median
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cni_sriov.ctl import split
+from cni_sriov.ctl.screen import Column, Screen, cell
 from tests.bench import goals
 from tests.bench.measure import Bursts, Samples, middle, quantile, ratios
 
@@ -23,8 +24,7 @@ Parts = dict[str, float]
 
 
 def make_console() -> Console:
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
+    return Screen(sys.stdout, 0 if sys.stdout.isatty() else WIDTH).console
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
@@ -70,14 +70,21 @@ def splits(samples: Samples) -> dict[str, Parts]:
 # -- tables -----------------------------------------------------------------------------------------------------------
 
 
-def table(title: str, *columns: str) -> Table:
-    made = Table(
-        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2)
-    )
-    made.add_column(columns[0], min_width=24)
-    for column in columns[1:]:
-        made.add_column(column, justify="right", no_wrap=True)
-    return made
+class Rows:
+    """By the screen of sriovctl: no cell is cut, and a pipe gets no padding."""
+
+    def __init__(self, title: str, first: str, *others: str) -> None:
+        self.title = title
+        self.columns = [Column(first, least=12), *(Column(other, is_right=True) for other in others)]
+        self.rows: list[list[Text]] = []
+
+    def add_row(self, *cells: str | Text) -> None:
+        self.rows.append([one if isinstance(one, Text) else cell(one) for one in cells])
+
+    def show(self, console: Console) -> None:
+        screen = Screen(console.file, console.width)
+        screen.line(self.title, "bold")
+        screen.table(self.columns, self.rows)
 
 
 def verdict(ratio: float) -> Text:
@@ -86,7 +93,7 @@ def verdict(ratio: float) -> Text:
     return Text(f"{ratio:.2f}x", style=style)
 
 
-def pair_row(into: Table, title: str, samples: Samples, mine: str, theirs: str) -> None:
+def pair_row(into: Rows, title: str, samples: Samples, mine: str, theirs: str) -> None:
     ours, other = samples[mine], samples[theirs]
     wall = ratios(ours, other, "wall")
     into.add_row(
@@ -103,7 +110,7 @@ def pair_row(into: Table, title: str, samples: Samples, mine: str, theirs: str) 
 
 def show_alone(console: Console, title: str, samples: Samples) -> None:
     """ADD, DEL and VERSION beside host-device with host-local, the peer and the bare interpreter, where they ran."""
-    made = table(title, "ms", "ours", "other", "ratio", "half of rounds", "CPU", "other", "ratio")
+    made = Rows(title, "ms", "ours", "other", "ratio", "half of rounds", "CPU", "other", "ratio")
     rows = [
         (f"{verb}{' with vlan' * (' vlan' in mine)} / {name}", f"{mine}/{verb}", f"{theirs}/{verb}")
         for name, mine, theirs in (
@@ -123,7 +130,7 @@ def show_alone(console: Console, title: str, samples: Samples) -> None:
     for name, mine, theirs in rows:
         if mine in samples and theirs in samples:
             pair_row(made, name, samples, mine, theirs)
-    console.print(made)
+    made.show(console)
     console.print()
     show_split(console, samples)
 
@@ -131,7 +138,7 @@ def show_alone(console: Console, title: str, samples: Samples) -> None:
 def show_less_a_move(console: Console, samples: Samples, moves: list[float]) -> None:
     """What is left when the kernel's part that no plugin can be without is taken off."""
     bare = median(moves)
-    made = table(f"ADD less one bare netdev move, {bare:.1f} ms", "ms", "ours", "host-device", "PEER_SRIOV")
+    made = Rows(f"ADD less one bare netdev move, {bare:.1f} ms", "ms", "ours", "host-device", "PEER_SRIOV")
     walls = {who: samples[f"{who}/ADD"] for who in ("ours", "go", "peer") if f"{who}/ADD" in samples}
     left = {who: middle(found, "wall") - bare for who, found in walls.items()}
     made.add_row("ADD", *(f"{left[who]:.1f}" if who in left else "-" for who in ("ours", "go", "peer")))
@@ -140,13 +147,13 @@ def show_less_a_move(console: Console, samples: Samples, moves: list[float]) -> 
         "",
         *(f"{left['ours'] / left[who]:.2f}x" if who in left else "-" for who in ("go", "peer")),
     )
-    console.print(made)
+    made.show(console)
     console.print()
 
 
 def show_split(console: Console, samples: Samples) -> None:
     """A row for each plugin and verb; a bar for each of ours."""
-    made = table("Where it goes", "ms", "whole", *split.PARTS)
+    made = Rows("Where it goes", "ms", "whole", *split.PARTS)
     names = {"ours": "ours", "go": "host-device", "peer": "PEER_SRIOV"}
     found = splits(samples)
     for who, parts in found.items():
@@ -154,7 +161,7 @@ def show_split(console: Console, samples: Samples) -> None:
         columns = parts | {"kernel": parts.get("decide and kernel", parts.get("kernel", 0.0))}
         cells = [f"{columns[part]:.1f}" if part in columns else "-" for part in split.PARTS]
         made.add_row(f"{verb} {names[name]}", f"{sum(parts.values()):.1f}", *cells)
-    console.print(made)
+    made.show(console)
     for verb in ("ADD", "DEL"):
         parts = found[f"ours {verb}"]
         bar = Text(f"  {verb} ")
@@ -171,7 +178,7 @@ def show_split(console: Console, samples: Samples) -> None:
 
 
 def show_bursts(console: Console, count: int, found: Bursts) -> None:
-    made = table(
+    made = Rows(
         f"{count} at once", "ms", "makespan", "p50", "p99", "CPU each", "makespan", "p50", "p99", "CPU"
     )
     names = {
@@ -188,13 +195,13 @@ def show_bursts(console: Console, count: int, found: Bursts) -> None:
             numbers = [f"{middle(mine, field):.0f}" for field in fields]
             against = [verdict(median(ratios(mine, theirs, field))) for field in fields]
             made.add_row(f"{verb} {names[who]}", *numbers, *(against if who != other else [""] * 4))
-    console.print(made)
+    made.show(console)
     console.print()
 
 
 def show_locks(console: Console, count: int, alone: Samples, bursts: Bursts) -> None:
     """How long each flock is held, and waited for: alone, and where all that pick a VF meet."""
-    made = table(
+    made = Rows(
         "Locks held by a call, by its own timestamps",
         "ms",
         "ADD",
@@ -216,7 +223,7 @@ def show_locks(console: Console, count: int, alone: Samples, bursts: Bursts) -> 
             ]
     for name, row in cells.items():
         made.add_row(f"{name}, {LOCKS[name]}" if name in LOCKS else "waited for any of them", *row)
-    console.print(made)
+    made.show(console)
     console.print()
 
 
@@ -226,7 +233,7 @@ def _held(calls: list[split.Call], name: str) -> list[float]:
 
 def show_vfs(console: Console, counts: tuple[int, int], samples: Samples) -> None:
     few, many = counts
-    made = table("VFs on the PF", "ms", f"{few}", f"{many}", "ratio", "half of rounds", "CPU", "CPU", "ratio")
+    made = Rows("VFs on the PF", "ms", f"{few}", f"{many}", "ratio", "half of rounds", "CPU", "CPU", "ratio")
     for who, name in (("given", "the last VF given"), ("picks", "picks a VF")):
         for verb in ("ADD", "DEL"):
             a, b = samples[f"{who} {few}/{verb} {few}"], samples[f"{who} {many}/{verb} {many}"]
@@ -241,24 +248,24 @@ def show_vfs(console: Console, counts: tuple[int, int], samples: Samples) -> Non
                 f"{middle(b, 'cpu'):.1f}",
                 f"{median(ratios(b, a, 'cpu')):.2f}x",
             )
-    console.print(made)
+    made.show(console)
     console.print("  Synthesised: a private /sys with that many VFs of one PF, and a veth end for each.")
     console.print()
 
 
 def show_goals(console: Console, found: dict[str, Any]) -> None:
-    made = table("Goals", "", "this run", "goal", "")
+    made = Rows("Goals", "", "this run", "goal", "")
     styles = {goals.MET: "green", goals.NOT_MET: "red", goals.NOT_MEASURED: "dim"}
     for goal in goals.GOALS:
         value, judged = goals.judge(goal, found)
         made.add_row(goal.what, value, f"<= {goal.limit:g}{goal.unit}", Text(judged, style=styles[judged]))
-    console.print(made)
+    made.show(console)
     console.print()
 
 
 def show_leases(console: Console, few: int, many: int, found: dict[str, Any]) -> None:
     samples: Samples = found["samples"]
-    made = table("Leases that are there already", "ms", f"{few}", f"{many:,}", "ratio", "CPU", "CPU", "ratio")
+    made = Rows("Leases that are there already", "ms", f"{few}", f"{many:,}", "ratio", "CPU", "CPU", "ratio")
     for who in ("ours", "host-local"):
         for verb in ("ADD", "DEL"):
             a, b = samples.get(f"{who} {few}/{verb}"), samples.get(f"{who} {many}/{verb}")
@@ -271,7 +278,7 @@ def show_leases(console: Console, few: int, many: int, found: dict[str, Any]) ->
                 made.add_row(f"{verb} {who}{alone}", *cells)
     low, high = (median(found["store"][str(count)]) for count in (few, many))
     made.add_row("our store, in-process", f"{low:.2f}", f"{high:.2f}", f"{high / low:.2f}x", "", "", "")
-    console.print(made)
+    made.show(console)
     console.print(
         f"  In-process = reserve + release, with their lock and files on {found['storage']}, without fsync."
     )
@@ -279,7 +286,7 @@ def show_leases(console: Console, few: int, many: int, found: dict[str, Any]) ->
 
 
 def show_sizes(console: Console, sizes: dict[str, float]) -> None:
-    made = table("Memory and disk", "MB", "ours", "peer", "what")
+    made = Rows("Memory and disk", "MB", "ours", "peer", "what")
     made.add_row(
         "peak RSS, VERSION", *(f"{sizes[f'{who} VERSION']:.1f}" for who in ("ours", "go")), "host-device"
     )
@@ -294,5 +301,5 @@ def show_sizes(console: Console, sizes: dict[str, float]) -> None:
         "host-device and host-local",
     )
     made.add_row("on disk, whole bundle", f"{sizes['bundle']:.1f}", "", "with sriovctl")
-    console.print(made)
+    made.show(console)
     console.print()

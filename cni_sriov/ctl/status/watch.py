@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from ...words.failures import Failures
 from ..arguments import Usage
+from ..gate import is_plain
 from ..screen import Screen
 from ..tool import Tool, write_line
 from . import devices, table
@@ -57,11 +57,13 @@ def run(
     """
     if as_json:
         _documents(tool, look, seconds, pause)
-    elif tool.out.isatty() and os.environ.get("TERM") != "dumb":
+    elif not is_plain(tool.out):
         _frames(tool, look, seconds, view, pause)
+    elif tool.out.isatty():
+        _pages(tool, look, seconds, view, pause)
     else:
         raise Usage(
-            f"watch the status: {'TERM=dumb cannot be drawn anew' if tool.out.isatty() else 'standard output is no terminal'}",
+            "watch the status: standard output is no terminal",
             "`sriovctl status --watch --json` prints a document a line",
         )
 
@@ -72,6 +74,26 @@ def _documents(
     while True:
         write_line(tool, look().to_json())
         pause(seconds)
+
+
+def _pages(
+    tool: Tool, look: Callable[[], Status], seconds: float, view: View, pause: Callable[[float], None]
+) -> None:
+    """One below the other, where no escape may be written."""
+    screen = Screen(tool.out)
+    while True:
+        failures = Failures()
+        with failures.of():
+            view.show(screen, look())
+        for sentence in failures.told:
+            screen.line(f"could not be looked at: {sentence}")
+        screen.line(_foot(seconds))
+        screen.line("")
+        pause(seconds)
+
+
+def _foot(seconds: float) -> str:
+    return f"{time.strftime('%H:%M:%S')}, every {seconds:g} s; Ctrl-C ends it"
 
 
 def _frames(
@@ -96,7 +118,7 @@ def _frame(screen: Screen, look: Callable[[], Status], seconds: float, view: Vie
         view.show(Screen(drawn, screen.width), look())
     lines = [Text.from_ansi(line) for line in drawn.getvalue().splitlines()]
     lines += [Text(f"could not be looked at: {sentence}", style="red") for sentence in failures.told]
-    foot = f"{time.strftime('%H:%M:%S')}, every {seconds:g} s; Ctrl-C ends it"
+    foot = _foot(seconds)
     room = screen.console.height - 2
     if len(lines) > room:
         foot = f"{len(lines) - room} more lines do not fit here; {foot}"

@@ -100,15 +100,21 @@ def test_a_pipe_is_refused_with_what_to_do(world: World) -> None:
     assert "sriovctl status --watch --json" in refused.err
 
 
-def test_a_terminal_that_cannot_move_its_cursor_is_refused(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("name", "value"), [("TERM", "dumb"), ("NO_COLOR", "1")])
+def test_a_terminal_that_wants_no_escape_gets_one_look_below_the_other(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv(name, value)
+    out = Terminal()
+    tool = Tool(out, out, 0, lambda named: host(world, named))
+    files = Files(str(world.root))
 
-    refused = sriovctl(world, "status", "--watch", screen=True)
+    with pytest.raises(KeyboardInterrupt):
+        watch.run(tool, lambda: gather.look(host(world), files), 7.5, False, watch.View(), ends_after(2))
 
-    assert (refused.status, refused.out) == (2, "")
-    assert "TERM=dumb" in refused.err
+    assert out.getvalue().count("enp1s0f0 (0000:01:00.0, igb)") == 2
+    assert out.getvalue().count("every 7.5 s; Ctrl-C ends it") == 2
+    assert out.getvalue().replace("\n", "").isprintable()
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e9"])
