@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from cni_sriov import __version__
-from cni_sriov.ctl import version
 from tests.pages import ROOT
 
 PARTS = (".gitattributes", "build/revision", "build/revision.py", "cni_sriov/__init__.py")
@@ -99,11 +97,3 @@ def test_where_nobody_knows_it_is_unknown_unless_the_environment_says_it(tmp_pat
 
     assert told(home) == "7.8.9 (commit unknown)"
     assert told(home, REVISION="f" * 40) == f"7.8.9 (commit {'f' * 12})"
-
-
-def test_sriovctl_tells_what_the_build_noted_and_in_a_checkout_the_version(tmp_path: Path) -> None:
-    note = tmp_path / "version"
-    note.write_text("7.8.9 (commit 123456789abc)\n")
-
-    assert version.told(note) == "7.8.9 (commit 123456789abc)"
-    assert version.told(tmp_path / "none") == version.told() == __version__
