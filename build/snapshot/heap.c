@@ -20,7 +20,9 @@
 
 #define HEAD 16                         /* in front of a block: its size; keeps malloc's alignment */
 
-/* A call's first arena is next to the picture, so that obmalloc.c's tree of arenas needs no leaf for it, 128 KB. */
+/* A call's first arena is next to the picture, so that obmalloc.c's tree of arenas needs no leaf for it, 128 KB. Where most
+ * of the last one is left, that is the first one: a megabyte more would be a sixteenth of what a call with RLIMIT_AS has.
+ */
 #define ARENA ((size_t)1 << 20)         /* ARENA_SIZE there */
 
 /* Sizes: steps of 32 up to 1 KB, then four in each power of two: 1280, 1536, 1792, 2048, 2560 ... */
@@ -118,8 +120,15 @@ heap_close(size_t spare)
 {
     is_closed = 1;
     memset(bins, 0, sizeof bins);       /* a call that took one of these would copy its page */
-    next_arena = arenas + (-(uintptr_t)(heap_room + arenas) & (HEAP_POOL - 1));
-    used = next_arena + ARENA;
+    size_t left = 0;
+    while (left < ARENA && !heap_room[arenas - left - 1]) {
+        left++;
+    }
+    used = arenas;
+    if (left < ARENA / 2) {
+        next_arena = arenas + (-(uintptr_t)(heap_room + arenas) & (HEAP_POOL - 1));
+        used = next_arena + ARENA;
+    }
     limit = spare < HEAP_ROOM - used ? used + spare : HEAP_ROOM;
 }
 
