@@ -20,8 +20,8 @@
 
 #define HEAD 16                         /* in front of a block: its size; keeps malloc's alignment */
 
-/* A call's first arena is next to the picture, so that obmalloc.c's tree of arenas needs no leaf for it, 128 KB. Where most
- * of the last one is left, that is the first one: a megabyte more would be a sixteenth of what a call with RLIMIT_AS has.
+/* A call's first arena is next to the picture, so that obmalloc.c's tree of arenas needs no leaf for it, 128 KB. Where
+ * most of the last one is left, that is the first one: two would be a megabyte for nothing, and RLIMIT_AS counts it.
  */
 #define ARENA ((size_t)1 << 20)         /* ARENA_SIZE there */
 

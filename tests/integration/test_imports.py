@@ -124,7 +124,7 @@ def test_in_the_snapshot(tmp_path: Path) -> None:
 
 def test_in_what_pyinstaller_makes(tmp_path: Path) -> None:
     """Both executables, as SNAPSHOT=no builds them, with a door more."""
-    for name in ("cni_sriov", "conf", "build"):
+    for name in ("cni_sriov", "conf", "build", "docs"):
         shutil.copytree(
             ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("out", "vendor", "__pycache__")
         )
