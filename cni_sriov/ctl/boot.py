@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,9 @@ _OWN = "/etc/systemd/system"
 # systemd.unit(5), "Unit File Load Path"
 _DIRECTORIES = (_OWN, "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 _SAMPLE, _SAMPLE_TOOL = f"{schema.CONF}/systemd/{UNIT}", "/usr/local/sbin/sriovctl"
+UNSEEN = ("/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/")  # noqa: S108 # by that sample
+# src/core/load-fragment.c of systemd 252, config_parse_exec(): string_is_safe()
+_BAD = re.compile(r"[\"'\\\0-\x1f\x7f]")
 _FORMER = "sriov-numvfs@"  # the unit that knows one port and a number
 _BY_HAND = f"have `sriovctl apply --wait 30` run at boot, before containers start; it does what {PATH} says"
 
@@ -50,13 +54,14 @@ class Kept:
 def run(host: Host, files: Files, where: str, wanted: Count, is_dry: bool = False) -> vfs.Provision:
     kept = plan(host, files, where, wanted)
     made = vfs.run(host, files, where, wanted, is_dry=is_dry)
-    made.boot = kept.to_json()
     if not is_dry:
         try:
+            kept = plan(host, files, where, wanted)  # VFs take their time, and others write into the file
             _keep(files, kept)
         except CniError as failed:
             failed.details = f"{failed.details}\nits VFs are there until the next boot".lstrip()
             raise
+    made.boot = kept.to_json()
     return made
 
 
@@ -73,6 +78,8 @@ def plan(host: Host, files: Files, where: str, wanted: Count) -> Kept:
     if document is not None:
         written[PATH] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     unit = next((path for there in _DIRECTORIES if files.has(path := f"{there}/{UNIT}")), f"{_OWN}/{UNIT}")
+    if files.target(unit) == os.devnull:
+        raise BadEnvironment(f"keep it for the next boot: {UNIT} is masked", f"systemctl unmask {UNIT}")
     if not files.has(unit):
         written[unit] = _unit_text()
     return Kept(systemctl, written, unit, _former(files, pf))
@@ -135,7 +142,7 @@ def _unit_text() -> str:
     """The sample, with the tool where it is."""
     try:
         with open(_SAMPLE, encoding="utf-8") as stream:
-            return stream.read().replace(f"={_SAMPLE_TOOL} ", f"={_tool()} ")
+            return stream.read().replace(f"={_SAMPLE_TOOL} ", f"={_in_unit(_tool())} ")
     except OSError as error:
         raise InputOutput(
             f"read {_SAMPLE}: {error.strerror}", "it belongs to sriovctl: install it anew"
@@ -145,14 +152,27 @@ def _unit_text() -> str:
 def _tool() -> str:
     """By its lasting name: the directory that it leads to goes with an upgrade."""
     named = sys.argv[0]
-    if os.path.basename(named) == "sriovctl" and "/" in named:
-        return os.path.abspath(named)
-    found = shutil.which("sriovctl")
+    is_path = os.path.basename(named) == "sriovctl" and "/" in named
+    found = named if is_path else shutil.which("sriovctl")
     if found is None:
         raise BadEnvironment(
             "keep it for the next boot: sriovctl is not installed, so no unit can start it", "make install"
         )
-    return os.path.abspath(found)
+    tool = os.path.abspath(found)
+    why = "it is hidden from it (ProtectHome, PrivateTmp)" if tool.startswith(UNSEEN) else ""
+    if _BAD.search(tool):
+        why = "systemd takes no such name"
+    if why:
+        raise BadEnvironment(
+            f"keep it for the next boot: a unit cannot start {words(tool)}: {why}", "make install"
+        )
+    return tool
+
+
+def _in_unit(path: str) -> str:
+    """systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers"."""
+    path = path.replace("%", "%%")
+    return f'"{path}"' if " " in path else path
 
 
 def _former(files: Files, pf: PF) -> list[str]:
@@ -164,9 +184,9 @@ def _former(files: Files, pf: PF) -> list[str]:
 
 def _keep(files: Files, kept: Kept) -> None:
     for path, text in kept.files.items():
-        os.makedirs(os.path.dirname(files.root + path), exist_ok=True)
         try:
-            publish.put(files.root + path, text.encode(), 0o644)
+            os.makedirs(os.path.dirname(files.root + path), exist_ok=True)
+            publish.put(os.path.realpath(files.root + path), text.encode(), 0o644, keeps_owner=True)
         except OSError as error:
             raise InputOutput(f"write {path}: {error.strerror}", "is its file system read-only?") from error
     for unit in kept.former:

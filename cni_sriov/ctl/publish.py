@@ -31,14 +31,19 @@ def give(out: TextIO, content: bytes) -> None:
     out.flush()
 
 
-def put(path: str, content: bytes, mode: int, replaces: bool = True) -> None:
-    """OSError as the kernel says; FileExistsError if it is there and may not be replaced. InputOutput for what is no file."""
+def put(path: str, content: bytes, mode: int, replaces: bool = True, keeps_owner: bool = False) -> None:
+    """OSError as the kernel says; FileExistsError if it is there and may not be replaced. InputOutput for what is no file.
+    `keeps_owner`: and the mode of the file before, if there is one.
+    """
     _refuse_other(path)
     directory, _, name = os.path.abspath(path).rpartition("/")
     # of this process alone, since nobody has a lock; and not .prom, or node_exporter reads it half written
     temporary = f"{directory}/.{name}.{os.getpid()}.tmp"
     try:
-        files.create(temporary, content, mode)
+        before = os.stat(path) if keeps_owner and os.path.exists(path) else None
+        files.create(temporary, content, stat.S_IMODE(before.st_mode) if before else mode)
+        if before:
+            os.chown(temporary, before.st_uid, before.st_gid)
         (os.rename if replaces else os.link)(temporary, f"{directory}/{name}")
     finally:
         with suppress(FileNotFoundError):

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from cni_sriov.ctl import boot, vfs
 from tests.pages import ROOT
 from tests.unit.ctl.ports import below_bridge, numvfs
 from tests.unit.ctl.tool import attach, sriovctl
@@ -20,6 +21,7 @@ from tests.world import World
 
 UNIT = "sriov-host.service"
 OWN = "etc/systemd/system"
+UNSEEN = boot.UNSEEN
 SAMPLE = (ROOT / "conf/systemd" / UNIT).read_text()
 
 
@@ -35,6 +37,8 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tools / "sriovctl").touch(0o755)
     monkeypatch.setenv("PATH", str(tools))
     monkeypatch.setattr("sys.argv", ["pytest"])
+    seen = tuple(place for place in UNSEEN if not str(tmp_path).startswith(place))
+    monkeypatch.setattr("cni_sriov.ctl.boot.UNSEEN", seen)
     return tools
 
 
@@ -162,6 +166,55 @@ def test_a_dry_run_says_it_and_writes_nothing(empty: World) -> None:
     assert (numvfs(empty), (empty.root / "etc").exists()) == ([0, 0], False)
 
 
+def test_the_file_stays_what_it_was(empty: World) -> None:
+    """Mode and owner; and where it is a link, into a repository for one, the file that it leads to is written."""
+    path, real = empty.root / "etc/cni-sriov/host.json", empty.root / "srv/host.json"
+    real.parent.mkdir()
+    write(empty, {"pf": {"names": ["enp1s0f0"]}, "numvfs": 1})
+    path.rename(real)
+    path.symlink_to("../../srv/host.json")
+    real.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(real, 0, 4)
+    before = real.stat()
+
+    persist(empty, "enp1s0f0", "3")
+
+    after = real.stat()
+    assert (path.is_symlink(), host_file(empty)["pfs"][0]["numvfs"]) == (True, 3)
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert [one.name for one in real.parent.iterdir()] == ["host.json"]
+
+
+def test_what_somebody_says_there_meanwhile_stays(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """VFs take their time, up to 30 s."""
+    other = {"pf": {"names": ["enp1s0f1"]}, "numvfs": 1}
+    make = vfs.run
+
+    def slow(*args: Any, **kwargs: Any) -> vfs.Provision:
+        made = make(*args, **kwargs)
+        write(empty, other)
+        return made
+
+    monkeypatch.setattr("cni_sriov.ctl.vfs.run", slow)
+
+    persist(empty, "enp1s0f0", "3")
+
+    assert host_file(empty) == {"pfs": [other, {"pf": {"names": ["enp1s0f0"]}, "numvfs": 3}]}
+
+
+def test_systemd_reads_the_tools_name_whatever_it_is(
+    empty: World, installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd.service(5), "Command lines", and the specifiers of systemd.unit(5)."""
+    monkeypatch.setattr("sys.argv", ["/srv/my %n tools/sriovctl"])
+
+    persist(empty, "enp1s0f0", "3")
+
+    unit = (empty.root / OWN / UNIT).read_text()
+    assert 'ExecStart="/srv/my %%n tools/sriovctl" apply --wait 30\n' in unit
+
+
 # what cannot be kept is not begun -------------------------------------------------------------------------------------
 
 
@@ -227,3 +280,36 @@ def test_what_systemctl_says_is_told_and_that_the_vfs_are_there(empty: World, in
         f"  systemctl enable {UNIT}",
         "  its VFs are there until the next boot",
     ]
+
+
+@pytest.mark.parametrize("tool", ["/root/cni/sriovctl", "/home/me/sriovctl", '/srv/a"b/sriovctl'])
+def test_a_tool_that_the_unit_would_not_see_is_refused(
+    empty: World, tool: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample says ProtectHome and PrivateTmp: systemd.exec(5)."""
+    monkeypatch.setattr("sys.argv", [tool])
+    monkeypatch.setattr("cni_sriov.ctl.boot.UNSEEN", UNSEEN)
+
+    run = sriovctl(empty, "vfs", "enp1s0f0", "3", "--persist")
+
+    assert (run.status, numvfs(empty), (empty.root / "etc").exists()) == (1, [0, 0], False)
+    assert (tool.partition('"')[0] in run.err, "make install" in run.err) == (True, True)
+
+
+def test_a_unit_that_is_masked_is_not_enabled_and_nothing_is_done(empty: World) -> None:
+    (empty.root / OWN).mkdir(parents=True)
+    (empty.root / OWN / UNIT).symlink_to("/dev/null")
+
+    run = sriovctl(empty, "vfs", "enp1s0f0", "3", "--persist")
+
+    assert (run.status, numvfs(empty), (empty.root / "etc/cni-sriov").exists()) == (1, [0, 0], False)
+    assert f"systemctl unmask {UNIT}" in run.err
+
+
+def test_a_file_where_a_directory_should_be_is_a_sentence(empty: World) -> None:
+    (empty.root / "etc").mkdir()
+    (empty.root / "etc/systemd").touch()
+
+    run = sriovctl(empty, "vfs", "enp1s0f0", "3", "--persist")
+
+    assert (run.status, "write /etc/systemd/system/" in run.err, "Traceback" in run.err) == (1, True, False)
