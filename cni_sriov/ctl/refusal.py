@@ -55,7 +55,7 @@ def explain(slot: Slot, count: int, refused: KernelRefused) -> CniError:
 _RULES = {  # which limits answer with which number: sriov_numvfs_store and sriov_enable, drivers/pci/iov.c
     errno.ENOMEM: ("bus", "memory", "window"),
     errno.ENOENT: ("driver", "capability", "gone"),
-    errno.ERANGE: ("total",),
+    errno.ERANGE: ("total", "capability"),
     errno.EIO: ("firmware",),
 }
 

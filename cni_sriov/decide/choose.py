@@ -106,8 +106,6 @@ def make_some(pf: PF) -> str:
     if not pf.driver or is_userspace(pf.driver):
         return f"give it its network driver first: `sriovctl bind {pf.pci_address} kernel`"
     name = pf.ifname or pf.pci_address
-    if not pf.totalvfs:
-        return f"`sriovctl oracle {name}` says why it can have none"
     return f"create them with `sriovctl vfs {name} {pf.totalvfs}`, or as many as its slot has room for: `sriovctl vfs {name} max`"
 
 

@@ -103,7 +103,8 @@ def _total(slot: Slot) -> Iterator[Limit]:
     if slot.total is None:
         return
     card = slot.space.sriov if slot.space else None
-    remedy = f"sriovctl vfs {slot.name or slot.pci} {slot.total}; some cards raise the limit in their firmware settings"
+    raised = "some cards raise the limit in their firmware settings"
+    remedy = f"sriovctl vfs {slot.name or slot.pci} {slot.total}; {raised}" if slot.total else raised
     if card is None or card.total_vfs <= slot.total:
         yield Limit(slot.total, f"it can have at most {slot.total} (TotalVFs of the card)", "total", remedy)
         return

@@ -79,7 +79,10 @@ def _no_pf(host: Host, name: str) -> CniError:
         return PfUnusable(
             f"use master {name}: no such interface in the host", "list PFs with `sriovctl status`"
         )
-    return PfUnusable(f"use master {name}: its device cannot have VFs (no sriov_totalvfs)")
+    return PfUnusable(
+        f"use master {name}: its device cannot have VFs (no sriov_totalvfs)",
+        f"`sriovctl oracle {name}` says why",
+    )
 
 
 def take(host: Host, request: Request, conf: NetConf, netns: Netns, pfs: list[PF]) -> Record:

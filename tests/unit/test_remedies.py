@@ -55,17 +55,6 @@ ELSEWHERE = {
         "make the VFs with",
     ): "lab/test_oracle.py::test_enoent_is_the_pf_on_vfio_and_its_remedy_can_be_followed",
 }
-# nobody has made the state for these yet: the list may only shrink
-NOT_YET = {
-    ("ctl/boot", "--wait 30"),
-    ("ctl/boot", "then: sriovctl apply"),
-    ("ctl/importer", "see `sriovctl leases`"),  # a race between the look and the lock
-    ("ctl/refusal", "sriovctl vfs {} {}"),  # ERANGE, and EBUSY after another one's write
-    ("decide/choose", "says why it can have none"),
-    ("decide/oracle", "sudo sriovctl oracle"),  # without root, on a card whose SR-IOV is off
-    ("doors/netavark", "sriovctl gc"),
-    ("owner/adopt", "sriovctl bind"),
-}
 _CARD, _STATE = "lab/test_doctor_card.py::", "lab/test_doctor_state.py::"
 _WHO_ELSE = f"{_CARD}test_who_else_has_a_card_and_its_vfs_and_max_vfs_in_modprobe_d"
 _NUMBER = f"{_CARD}test_a_number_that_is_in_use_a_slot_that_is_too_small_a_cable_and_no_huge_pages"
@@ -73,7 +62,7 @@ _LOST, _RUNTIMES = (
     f"{_STATE}test_what_is_attached_leased_and_lost",
     f"{_STATE}test_runtimes_their_networks_and_plugins_and_who_manages_vfs",
 )
-_FINDING = "unit/ctl/test_followed.py::test_a_finding_is_gone_when_its_script_was_run"
+_FINDING = "unit/ctl/test_followed_doctor.py::test_a_finding_is_gone_when_its_script_was_run"
 RULES = {
     **dict.fromkeys(
         (
@@ -100,7 +89,13 @@ RULES = {
         ("plugin-not-found", "another-sriov", "conflist-shadowed", "network-without-vfs", "conflist-broken"),
         _RUNTIMES,
     ),
-    **dict.fromkeys(("dead-attachment", "vf-changed", "host-file-pending"), _FINDING),
+    **dict.fromkeys(
+        (
+            *("dead-attachment", "vf-changed", "directory-gone", "not-restored", "host-file-pending"),
+            *("pf-without-driver", "vpp-takes-pf", "no-iommu-mode", "no-free-vf"),
+        ),
+        _FINDING,
+    ),
 }
 # another card, the BIOS, a file of the operator's: no command does it
 BY_HAND = {
@@ -114,16 +109,8 @@ BY_HAND = {
     *("iommu-group-shared", "vfio-missing", "memlock-low", "crypto-accelerator"),
 }
 RULES_NOT_YET = {
-    *(
-        "pf-without-driver",
-        "host-file-broken",
-        "host-file-refused",
-        "directory-gone",
-        "not-restored",
-        "no-free-vf",
-    ),
-    *("no-iommu-mode", "uio-forbidden", "vpp-takes-pf", "podman-without-plugin", "podman-plugin-differs"),
-    *("vf-managed", "unseen", "network-without-pf", "no-carrier", "slot-too-small"),
+    *("host-file-broken", "host-file-refused", "uio-forbidden", "podman-without-plugin"),
+    *("podman-plugin-differs", "vf-managed", "unseen", "network-without-pf", "no-carrier", "slot-too-small"),
 }
 
 
@@ -161,7 +148,7 @@ def test_a_command_is_one_that_sriovctl_takes(site: Site) -> None:
 
 def test_every_command_is_followed_by_a_test_in_the_state_that_it_is_for() -> None:
     marked = {site for site, _ in remedies.marks()}
-    listed = [*ELSEWHERE, *NOT_YET]
+    listed = [*ELSEWHERE]
     left = {
         site: [one for one in listed if is_of(site, one)] for site in remedies.sites() if site not in marked
     }

@@ -18,21 +18,15 @@ from cni_sriov.words.errors import InputOutput, KernelRefused, NoFreeVf
 from tests import remedies
 from tests.remedies import follows
 from tests.unit import dpdk
+from tests.unit.ctl.following import follow, with_modules
 from tests.unit.ctl.import_node import Node
-from tests.unit.ctl.tool import Run, Typed, attach, host, sriovctl
+from tests.unit.ctl.tool import attach, host, sriovctl
 from tests.unit.one_port import a_world
 from tests.world import Reply, World
 
 VF, PF, POD = "0000:01:10.0", "0000:01:00.0", "/run/netns/pod1"
 POOL = {"subnet": "10.10.0.0/16", "prefixLength": 24}
 POD_ARGS = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0"
-
-
-def follow(world: World, told: str, *ends: int) -> list[Run]:
-    """Each command in turn; `ends` are their exit statuses, 0 if none is given. Who is asked says yes."""
-    runs = [sriovctl(world, *words, stdin=Typed("y\n")) for words in remedies.followed(told)]
-    assert [run.status for run in runs] == list(ends or [0] * len(runs)), [run.err for run in runs]
-    return runs
 
 
 def add(world: World, container: str, args: str = "", **keys: Any) -> Reply:
@@ -45,16 +39,7 @@ def add(world: World, container: str, args: str = "", **keys: Any) -> Reply:
 @pytest.fixture
 def node(world: World) -> World:
     """With vfio-pci and an IOMMU, and the module that knows the VFs."""
-    modules = world.root / "lib/modules/6.12.9"
-    modules.mkdir(parents=True)
-    (modules / "modules.alias").write_text("alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf\n")
-    release = world.root / "proc/sys/kernel/osrelease"
-    release.parent.mkdir(parents=True)
-    release.write_text("6.12.9\n")
-    for vf in world.kernel.pfs[0].vfs:
-        alias = world.kernel.tree.device(vf.pci_address) / "modalias"
-        alias.write_text("pci:v00008086d000010CAsv00001AF4sd00001100bc02sc00i00\n")
-    return dpdk.furnish(world)
+    return dpdk.furnish(with_modules(world))
 
 
 @pytest.fixture
@@ -563,7 +548,7 @@ def test_what_a_vf_is_whose_claim_was_given_up(tmp_path: Path) -> None:
     follow(world, sriovctl(world, "gc", "--forget", str(claim)).out)
 
 
-@follows("decide/oracle", "some cards raise")
+@follows("decide/oracle", "sriovctl vfs {} {}; {}")
 def test_more_vfs_than_the_card_can_have(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.kernel.add_pf(numvfs=0, totalvfs=7)
@@ -598,41 +583,3 @@ def test_a_recording_that_lacks_what_is_asked(
     follow(world, caught.value.details)
 
     assert sriovctl(world, "--replay", "node.recording", "status").status == 0
-
-
-# the doctor's scripts, as far as sriovctl is all that they have; the others: tests/unit/test_remedies.py -------------------
-
-
-def dead(world: World) -> None:
-    attach(world)
-    world.kernel.kill_netns(POD)
-
-
-def changed(world: World) -> None:
-    attach(world)
-    assert world.call("DEL", world.conf(ipam=world.ipam())).code == 0
-    link = world.kernel.pfs[0].vfs[0].link
-    assert link is not None
-    link.mtu = 1400
-
-
-def pending(world: World) -> None:
-    path = world.root / "etc/cni-sriov/host.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"pfs": [{"pf": {"names": ["enp1s0f0"]}, "numvfs": 3}]}))
-
-
-@pytest.mark.parametrize(
-    ("rule", "state"), [("dead-attachment", dead), ("vf-changed", changed), ("host-file-pending", pending)]
-)
-def test_a_finding_is_gone_when_its_script_was_run(world: World, rule: str, state: Any) -> None:
-    def scripts() -> list[str]:
-        found = sriovctl(world, "doctor", "--json").document["findings"]
-        return [one["remedy"] for one in found if one["rule"] == rule]
-
-    state(world)
-    (script,) = scripts()
-
-    follow(world, script)
-
-    assert scripts() == []
