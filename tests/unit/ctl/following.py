@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests import remedies
+from errno import EIO
+
+from cni_sriov.words.errors import KernelRefused
+from tests import podman, remedies
 from tests.unit.ctl.tool import Run, Typed, sriovctl
 from tests.world import World
 
@@ -26,3 +29,18 @@ def with_modules(world: World) -> World:
         alias = world.kernel.tree.device(vf.pci_address) / "modalias"
         alias.write_text("pci:v00008086d000010CAsv00001AF4sd00001100bc02sc00i00\n")
     return world
+
+
+def teardown_that_fails(world: World) -> podman.Told:
+    """podman's, which it does not repeat."""
+
+    def refuse(*_: object) -> None:
+        raise KernelRefused("set VLAN", EIO, "injected")
+
+    asked = {"pf__vfs": "0", "pf__names": "enp1s0f0", "master": "", "vlan": "100"}
+    network = podman.create(world, **asked)
+    assert podman.call(world, "setup", podman.exec_call(network)).exit_code == 0
+    world.kernel.before("set_vf_vlan", refuse, always=True)
+    told = podman.call(world, "teardown", podman.exec_call(network))
+    world.kernel.before("set_vf_vlan", lambda *_: None, always=True)
+    return told

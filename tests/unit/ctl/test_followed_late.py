@@ -10,11 +10,11 @@ import pytest
 
 from cni_sriov.ctl import importer
 from cni_sriov.words.errors import KernelRefused
-from tests import podman, remedies
+from tests import remedies
 from tests.drop_in import SriovCni
 from tests.remedies import follows
 from tests.unit import dpdk, pcibytes
-from tests.unit.ctl.following import follow, with_modules
+from tests.unit.ctl.following import follow, teardown_that_fails, with_modules
 from tests.unit.ctl.import_node import Node
 from tests.unit.ctl.ports import device, numvfs
 from tests.unit.ctl.tool import sriovctl
@@ -145,16 +145,8 @@ def test_root_alone_reads_a_configuration_space(empty: World) -> None:
 
 @follows("doors/netavark", "sriovctl gc")
 def test_what_podmans_teardown_left(world: World) -> None:
-    network = podman.create(world, pf__vfs="0", pf__names="enp1s0f0", master="", vlan="100")
     before = world.settled()
-    assert podman.call(world, "setup", podman.exec_call(network)).exit_code == 0
-
-    def refuse(*_: object) -> None:
-        raise KernelRefused("set VLAN", errno.EIO, "injected")
-
-    world.kernel.before("set_vf_vlan", refuse, always=True)
-    told = podman.call(world, "teardown", podman.exec_call(network))
-    world.kernel.before("set_vf_vlan", lambda *_: None, always=True)
+    told = teardown_that_fails(world)
     assert world.settled() != before
 
     follow(world, told.stderr)
