@@ -39,6 +39,7 @@ def read(given: dict[str, str], faults: list[str] | None = None) -> tuple[dict[s
 
 def near(name: str, more: tuple[str, ...] = ()) -> str:
     """The key that has one character less, more or other than `name`; "" if none has."""
+    name = name[:64]  # no key is so long, and what is made of it grows with its square
     cut = {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}
     for known in (*netconf.SRIOV.rows, *more):
         if not cut.isdisjoint({known, *(known[:at] + known[at + 1 :] for at in range(len(known)))}):

@@ -26,12 +26,19 @@ def by_id(seen: Iterable[Attachment], target: str, verb: str) -> list[Attachment
     """By the container's ID or the beginning of one, and its interface if that is said. BadConfig where several are called
     so.
     """
+    seen = list(seen)
     container_id, _, ifname = target.partition("/")
-    mine = [who for who in seen if not ifname or who.ifname == ifname]
-    exact = [who for who in mine if who.container_id == container_id]
+    exact = by_whole_id(seen, target)
     if exact or len(container_id) < _LEAST:
         return exact
-    return _of_one([who for who in mine if who.container_id.startswith(container_id)], target, verb)
+    begun = [who for who in seen if who.container_id.startswith(container_id) and ifname in {"", who.ifname}]
+    return _of_one(begun, target, verb)
+
+
+def by_whole_id(seen: Iterable[Attachment], target: str) -> list[Attachment]:
+    """Before a pod's name, which may be another container's ID: whoever makes a pod chooses it."""
+    container_id, _, ifname = target.partition("/")
+    return [who for who in seen if who.container_id == container_id and ifname in {"", who.ifname}]
 
 
 def _of_one(found: list[Attachment], target: str, verb: str) -> list[Attachment]:

@@ -13,6 +13,7 @@ from ..kernel.files import Files
 from ..leases.holding import Holding
 from ..vf.host import Host
 from ..words.domain import Attachment
+from ..words.errors import typed
 from ..words.record import Record
 from ..words.shown import short_name
 from . import places
@@ -73,7 +74,7 @@ def sentence(who: Attachment, kept_by: list[str]) -> str:
     """For who sees that nobody is in there, and may know more."""
     return (
         f"no process is in its network namespace, which the mount {', '.join(kept_by)} keeps;"
-        f" if that container is gone: sriovctl release {short_name(who)}"
+        f" if that container is gone: sriovctl release {typed(short_name(who))}"
     )
 
 

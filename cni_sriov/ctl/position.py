@@ -16,6 +16,7 @@ Spot = tuple[int, int]
 
 _TOKEN = re.compile(r'\{\{[^{}]*+\}\}|"(?:[^"\\]|\\.)*+"?|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
 _ESCAPE = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....|\\.|.", re.DOTALL)
+_LONGEST = 1 << 10  # characters of a path: each value below a key of a megabyte would keep that key
 _DEEPEST = 64  # what is deeper nobody reads (jsontext.DEEPEST), and its paths would grow without end
 
 
@@ -60,7 +61,8 @@ class _Inside:
     key: str | None = None
 
     def path_of_value(self) -> str:
-        return f"{self.path}[{self.count}]" if self.is_list else f"{self.path}.{self.key}".removeprefix(".")
+        path = f"{self.path}[{self.count}]" if self.is_list else f"{self.path}.{self.key}".removeprefix(".")
+        return path[:_LONGEST]
 
 
 def of_json(text: str, spots: list[Spot] | Spot | None = None) -> Places:

@@ -10,7 +10,7 @@ from ..ipam import own
 from ..leases.holding import Holding
 from ..vf.host import Host
 from ..words.domain import PF, Attachment
-from ..words.errors import CniError, MacInUse, NoFreeVf, SubnetConflict
+from ..words.errors import CniError, MacInUse, NoFreeVf, SubnetConflict, typed
 from ..words.failures import Failures
 from ..words.origin import Origin
 from ..words.record import Record
@@ -84,13 +84,13 @@ def _to_have_it(held: list[Holding]) -> str:
     kept = [holding.leases[0].sticky for holding in held if holding.attachment is None]
     words = ["ask for another, or delete that container", _if_gone(whos)] if whos else ["ask for another"]
     return "; ".join(
-        [*words, *(f"of a pod that does not come back: `sriovctl forget {key}`" for key in kept)]
+        [*words, *(f"of a pod that does not come back: `sriovctl forget {typed(key)}`" for key in kept)]
     )
 
 
 def _if_gone(whos: list[Attachment]) -> str:
     """Of one its name, fit to be typed; where there are several, each is named so behind it."""
-    who = short_name(whos[0]) if len(whos) == 1 else "CONTAINER/IFNAME"
+    who = typed(short_name(whos[0])) if len(whos) == 1 else "CONTAINER/IFNAME"
     return f"of a container that is gone: `sriovctl release {who}`"
 
 

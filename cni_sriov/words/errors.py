@@ -121,7 +121,7 @@ class Unreadable(TryAgain):
         by = (raw or {}).get("by")
         by = by if isinstance(by, str) and len(by) < 40 and by.isprintable() else ""
         wrote = f"cni-sriov {by} wrote it: use that" if by else "use the version that wrote it"
-        remedy = f"{wrote}, or give it up: `sriovctl gc --forget {_typed(path)}`"
+        remedy = f"{wrote}, or give it up: `sriovctl gc --forget {typed(path)}`"
         error = cls(f"read {path}: {why}", remedy)
         error.path, error.why, error.by, error.raw = path, why, by, raw or {}
         return error
@@ -134,11 +134,11 @@ class Unreadable(TryAgain):
         return error
 
 
-def _typed(path: str) -> str:
+def typed(text: str) -> str:
     """As a shell takes it; shlex is not in the plugin."""
-    if path.replace("/", "").translate(_PLAIN).isalnum() and path.isascii():
-        return path
-    return "'" + path.replace("'", "'\\''") + "'"
+    if text.replace("/", "").translate(_PLAIN).isalnum() and text.isascii():
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 _PLAIN = str.maketrans("", "", "+,-.:=@_")

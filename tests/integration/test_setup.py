@@ -65,11 +65,11 @@ class Machine:
         self._tools = tools
         self.cache = checkout / "cache"
 
-    def setup(self, before: str = ":", **variables: str) -> tuple[int, str]:
+    def setup(self, before: str = ":", verb: str = "", **variables: str) -> tuple[int, str]:
         """Its status and what it said; `before` is done to the machine. An empty variable is not there."""
         env = {"PATH": str(self._tools), "CNI_SRIOV_CACHE": str(self.cache), "PIP_CONFIG_FILE": os.devnull}
         env |= {"PIP_INDEX_URL": UNREACHABLE, "PIP_RETRIES": "1"} | variables
-        script = f"{before}; exec {self.checkout}/build/setup"
+        script = f"{before}; exec {self.checkout}/build/setup {verb}"
         command = ["unshare", "--mount", "--net", "sh", "-ec", script]
         env = {name: value for name, value in env.items() if value}
         done = subprocess.run(command, env=env, capture_output=True, text=True)
@@ -157,6 +157,34 @@ def test_an_index_that_does_not_answer_is_told_and_what_was_there_stays(machine:
     told = lacking(said)[-1]
     assert told.startswith("pip gets nothing from its index ([Errno 101] Network is unreachable): ")
     assert ("OFFLINE=1" in told, before.read_text()) == (True, "the one before")
+
+
+@pytest.mark.parametrize("kept", ["thesis.tex", "of/the/thesis.tex"])
+def test_a_directory_with_other_things_in_it_is_not_emptied(machine: Machine, kept: str) -> None:
+    """VENDOR=/mnt/stick, whose contents would go; told before anything is fetched."""
+    path = machine.checkout / "stick" / kept
+    path.parent.mkdir(parents=True)
+    path.write_text("years")
+
+    status, said = machine.setup(verb="vendor", VENDOR=str(machine.checkout / "stick"))
+
+    assert (status, path.read_text()) == (1, "years")
+    (told,) = [line for line in lacking(said) if "VENDOR" in line]
+    assert f"{machine.checkout}/stick" in told
+
+
+def test_vendor_fetches_so_it_is_not_offline(machine: Machine) -> None:
+    status, said = machine.setup(verb="vendor", OFFLINE="1")
+
+    assert (status, [line for line in lacking(said) if line.startswith("make vendor fetches")] != []) == (
+        1,
+        True,
+    )
+
+
+def test_who_says_no_to_offline_is_not(machine: Machine) -> None:
+    for word in ("0", "no"):
+        assert "OFFLINE takes all from" not in machine.setup(OFFLINE=word)[1]
 
 
 def test_offline_all_is_taken_from_build_vendor(machine: Machine) -> None:

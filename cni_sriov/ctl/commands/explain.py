@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     from ..story import teller
 
     told = teller.run(tool, tool.make_host(options.state_dir), options.target, options.log)
-    told.notes += [_KEY_TOO.format(options.target)] if _names_key(options.target) else []
+    told.notes += [_KEY_TOO.format(shlex.quote(options.target))] if _names_key(options.target) else []
     if options.json:
         write_json(tool, told.to_json())
     else:

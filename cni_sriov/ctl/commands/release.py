@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING
 
 from ..arguments import Command, Usage
@@ -47,9 +48,10 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
 def _refuse_unasked(options: argparse.Namespace, tool: Tool) -> None:
     """A script answers nothing: it says --yes, or nothing is done."""
     if options.json or tool.stdin is None or not tool.stdin.isatty():
+        target = shlex.quote(options.target)
         raise Usage(
             f"release {options.target}: nobody is here to be asked",
-            f"`sriovctl release {options.target} --yes` does it, `sriovctl release {options.target} --dry-run` only looks",
+            f"`sriovctl release {target} --yes` does it, `sriovctl release {target} --dry-run` only looks",
         )
 
 

@@ -73,7 +73,11 @@ def _of_container(found: Status, target: str) -> list[Row]:
     rows = [(vf, vf.record) for pf in found.pfs for vf in pf.vfs] + [(tap, tap.record) for tap in found.taps]
     owned = [(row, record) for row, record in rows if record is not None]
     pods = {record.attachment: pod_of(record) for _, record in owned}
-    who = called.by_pod(pods, target, "status") or called.by_id(pods, target, "status")
+    who = (
+        called.by_whole_id(pods, target)
+        or called.by_pod(pods, target, "status")
+        or called.by_id(pods, target, "status")
+    )
     return [row for row, record in owned if record.attachment in who]
 
 

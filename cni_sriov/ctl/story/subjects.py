@@ -85,7 +85,11 @@ def of_container(records: list[Record], lines: list[Line], target: str) -> list[
     """
     living = {record.attachment: record for record in records}
     seen = dict.fromkeys([*living, *_in(lines)])
-    found = _of_pod(living, lines, target) or called.by_id(seen, target, "explain")
+    found = (
+        called.by_whole_id(seen, target)
+        or _of_pod(living, lines, target)
+        or called.by_id(seen, target, "explain")
+    )
     return [Subject(who, living[who].vf if who in living else "", living.get(who)) for who in found]
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
 from cni_sriov.conf import netconf, options
 from cni_sriov.words.errors import BadConfig
+
+
+def test_a_name_that_is_longer_than_any_key_costs_nothing() -> None:
+    """Each place of it left out would be a square of its length, in bytes."""
+    tracemalloc.start()
+    assert options.near("v" * 100_000) == ""
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

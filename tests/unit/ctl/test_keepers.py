@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from cni_sriov.ctl import keepers
 from cni_sriov.kernel.files import Files
+from cni_sriov.words.domain import Attachment
 from cni_sriov.words.record import Record
 from tests.unit.ctl.tool import attach, host, sriovctl
 from tests.world import FakeHost, World
@@ -26,6 +29,19 @@ def abandon(world: World) -> Record:
     world.kernel.pods[POD].is_abandoned = True
     (record,) = host(world).ledger.claims()
     return record
+
+
+@pytest.mark.parametrize("ifname", [";id", "$(id)", "`id`'\"", "net1"])
+def test_a_name_that_a_pod_chose_is_one_word_to_a_shell(ifname: str) -> None:
+    """Multus passes on what a pod's annotation calls its interface, and root copies the line."""
+    told = keepers.sentence(Attachment("c1", ifname), ["/run/netns/x"])
+
+    command = told.rpartition("is gone: ")[2]
+    assert shlex.split(command) == ["sriovctl", "release", f"c1/{ifname}"]
+    said = subprocess.run(
+        ["sh", "-c", f'sriovctl() {{ echo "$2"; }}; {command}'], capture_output=True, text=True
+    )
+    assert (said.stdout, said.stderr) == (f"c1/{ifname}\n", "")
 
 
 def test_processes_are_told_from_mounts() -> None:

@@ -50,6 +50,14 @@ def test_a_key_that_is_given_twice_is_told_where_it_is_again() -> None:
     assert places.spot(places.twice["vlan"]) == (2, 2)
 
 
+def test_a_long_key_is_not_kept_once_for_each_value_below_it() -> None:
+    """A megabyte of JSON would be gigabytes of paths."""
+    places = position.of_json(f'{{"a": 1, "{"k" * 100_000}": [{"1," * 10_000}1], "b": 2}}')
+
+    assert sum(map(len, places.found)) < 1_000_000
+    assert (places.at("a"), places.at("b")[1] > 100_000) == ((1, 2), True)
+
+
 @pytest.mark.parametrize(
     "text", ["[" * 200_000, '{"a":' * 100_000, '"' * 100_000, "\\" * 100_000, '{"a": 1,' * 50_000]
 )

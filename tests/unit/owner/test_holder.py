@@ -49,6 +49,17 @@ def test_no_free_vf_says_whose_each_is_and_since_when(world: World) -> None:
         assert re.search(rf"vf {number + 1} \(.*\): claimed by c{number}/eth0 of network fast, {SINCE}", line)
 
 
+def test_the_name_in_what_to_do_is_one_word_to_a_shell(world: World) -> None:
+    """A pod's annotation may call its interface so, and root copies the line."""
+    world.kernel.add_pod("/run/netns/c1")
+    conf = world.conf(ipam=world.ipam())
+    assert world.call("ADD", conf, "c1", "/run/netns/c1", ";id", args="IP=10.10.4.2").code == 0
+
+    told = add(world, "c2", "IP=10.10.4.2", ipam=world.ipam()).document["details"]
+
+    assert "`sriovctl release 'c1/;id'`" in told
+
+
 def test_what_to_do_stands_before_the_list(world: World) -> None:
     """A kubelet's event ends after 1024 characters."""
     taken(world)

@@ -38,6 +38,18 @@ def host(world: World) -> Host:
     return host_of(world)
 
 
+def test_a_pod_that_calls_itself_like_another_container_hides_it_not() -> None:
+    """A pod's name may be 64 hexadecimal digits, and its maker knows whose he takes."""
+    victim, hostile = record(LONG), record(OTHER, pod=f"evil/{LONG}")
+    (found,) = of_container(
+        [hostile, victim], [line(f'containerID={OTHER} ifname=net1 pod="evil/{LONG}" msg=x')], LONG
+    )
+
+    assert found.attachment == victim.attachment
+    (found,) = of_container([hostile, victim], [], f"evil/{LONG}")
+    assert found.attachment == hostile.attachment
+
+
 @pytest.mark.parametrize(
     ("target", "vf"),
     [
