@@ -176,6 +176,8 @@ def make() -> None:
 
 def main() -> None:
     try:
+        if OUT != ROOT / "build" / "out" and OUT.exists() and os.listdir(OUT) and not (OUT / "lock").exists():
+            sys.exit(f"{OUT} has something else in it: make build OUT={OUT}/out")  # and parts of it would go
         OUT.mkdir(parents=True, exist_ok=True)
         (OUT / "lock").touch()
     except OSError as problem:

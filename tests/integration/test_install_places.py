@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,22 @@ def gone(install: Path, dest: Path, **variables: str) -> None:
     done = run(install, "uninstall", dest, **variables)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("  removed ") == 1
+
+
+def test_a_build_empties_no_directory_that_has_other_things_in_it(tmp_path: Path) -> None:
+    """OUT=$HOME: what is called old, fresh, work or dist there is not of a build."""
+    kept = tmp_path / "old/thesis.tex"
+    kept.parent.mkdir()
+    kept.write_text("years")
+    env = os.environ | {"OUT": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, ROOT / "build/bundle.py"], env=env, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stdout, kept.read_text()) == (1, "", "years")
+    assert done.stderr == f"{tmp_path} has something else in it: make build OUT={tmp_path}/out\n"
+    assert os.listdir(tmp_path) == ["old"]
 
 
 def test_a_directory_with_a_slash_behind_it_is_no_other_one(install: Path, tmp_path: Path) -> None:
