@@ -23,10 +23,17 @@ def take(host: Host, dry_run: bool, data_dir: str) -> Iterator[Verdict]:
 
 
 def _of(host: Host, where: LeaseDir, dry_run: bool) -> list[Verdict]:
-    old = sorted(set(directory.boots(where)) - {host.ledger.boot_id})
-    if old and not dry_run:  # a transaction's first use of a directory drops them
-        own.store(host, where).rebuild()
+    old = _old(host, where)
+    if old and not dry_run:
+        with own.store(host, where).transaction("sriovctl gc"):  # the first of a directory drops them
+            for name in _old(host, where):  # and those were put there since
+                directory.drop(where, name)
+        directory.sweep(where)
     return [Verdict("lease", f"{where.path}/{name}", "", True, "it is of an earlier boot") for name in old]
+
+
+def _old(host: Host, where: LeaseDir) -> list[str]:
+    return sorted(set(directory.boots(where)) - {host.ledger.boot_id})
 
 
 def _scopes(data_dir: str) -> list[str]:

@@ -53,3 +53,22 @@ def test_a_link_is_not_followed(world: World, old: Path, tmp_path: Path) -> None
 
     assert take(world, False, tmp_path / "linked") == []
     assert old.exists()
+
+
+def test_one_that_comes_back_after_the_first_use_is_dropped_too(
+    world: World, old: Path, tmp_path: Path
+) -> None:
+    """Of a backup. In place of its owners a link: what that leads to stays."""
+    attach(world, "new")
+    assert not old.exists()
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "kept").touch()
+    for path in (old, old / "leases"):
+        path.mkdir(mode=0o700)
+    (old / "owners").symlink_to(away)
+
+    assert take(world, False) == [(str(old), True, "it is of an earlier boot")]
+
+    assert (old.exists(), (away / "kept").exists()) == (False, True)
+    assert take(world, False) == []
