@@ -35,12 +35,12 @@ def put(path: str, content: bytes, mode: int, replaces: bool = True, keeps_owner
     """OSError as the kernel says; FileExistsError if it is there and may not be replaced. InputOutput for what is no file.
     `keeps_owner`: and the mode of the file before, if there is one.
     """
-    _refuse_other(path)
+    found = _refuse_other(path)
+    before = found if keeps_owner else None
     directory, _, name = os.path.abspath(path).rpartition("/")
     # of this process alone, since nobody has a lock; and not .prom, or node_exporter reads it half written
     temporary = f"{directory}/.{name}.{os.getpid()}.tmp"
     try:
-        before = os.stat(path) if keeps_owner and os.path.exists(path) else None
         files.create(temporary, content, stat.S_IMODE(before.st_mode) if before else mode)
         if before:
             os.chown(temporary, before.st_uid, before.st_gid)
@@ -50,14 +50,17 @@ def put(path: str, content: bytes, mode: int, replaces: bool = True, keeps_owner
             os.unlink(temporary)
 
 
-def _refuse_other(path: str) -> None:
-    """What a rename would turn into a file: /dev/null, a FIFO, /dev/stdout, which is a link to where standard output goes."""
+def _refuse_other(path: str) -> os.stat_result | None:
+    """What a rename would turn into a file: /dev/null, a FIFO, /dev/stdout, which is a link to where standard output goes.
+    What is there else, None = nothing.
+    """
     try:
         link, found = os.lstat(path), os.stat(path)
     except OSError as error:
         if is_gone(error):
-            return
+            return None
         raise
     is_standard = stat.S_ISLNK(link.st_mode) and os.readlink(path).startswith("/proc/")
     if is_standard or not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
         raise InputOutput(f"write {path}: it is no regular file", "- is standard output")
+    return found
