@@ -1,11 +1,13 @@
 """README's table of symptoms, row by row: the state is made, the symptom told in the row's words, what it says to look by run,
-and its remedy followed; then the same call succeeds.
+and its remedy followed; then the same call succeeds. And what docs/errors.md has beside it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -198,3 +200,21 @@ def test_each_row_is_followed_here_or_in_the_lab() -> None:
     assert others == set(ELSEWHERE)
     for file, _, name in (where.partition("::") for where in ELSEWHERE.values()):
         assert f"\ndef {name}(" in (pages.ROOT / "tests/lab" / file).read_text()
+
+
+# docs/errors.md; the codes of its other rows are above, and in test_followed.py ----------------------------------------
+
+
+@pytest.mark.parametrize(("code", "wrong", "said"), [("6", "]", ":2:10: "), ("7", "5000", ":2:2: ")])
+def test_what_the_page_says_of_a_file_that_is_refused(
+    world: World, tmp_path: Path, code: str, wrong: str, said: str
+) -> None:
+    (row,) = [row for row in pages.table_rows("docs/errors.md") if row[0] == code]
+    file = tmp_path / "10-fast.conf"
+    text = json.dumps(world.conf(vlan=0)).replace('"vlan": 0', f'\n "vlan": {wrong}')
+    file.write_text(text)
+    assert world.call("ADD", text).code == int(code)
+
+    (run,) = Case(world).type(row[3], FILE=str(file))
+
+    assert (run.status, f"{file}{said}" in run.out) == (1, True), run.out
