@@ -64,8 +64,8 @@ def test_killed_before_and_after_effects_the_next_call_puts_it_right(
     asked |= {
         "netns": "/run/netns/c1",
         "part": PART,
-        "effects": 3,
-        "others": max(1, 10 // PART[1]) if PART else 2,
+        "effects": 2,
+        "others": max(1, 10 // PART[1]) if PART else 1,
         "drivers": 0,
     }
     if conf is USER_SPACE and not PART:
