@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO
 
 from ..conf import keycase
 from ..words.errors import InputOutput
@@ -21,6 +21,7 @@ from .finding import Finding, error, warning
 Json = dict[str, Any]
 
 NEWEST = (1, 1, 0)
+_MOST = 8 << 20  # as the plugin takes of its standard input
 CONF_DIR = "/etc/cni/net.d"  # and every runtime's default
 SUFFIXES = (".conf", ".conflist", ".json")  # of its files
 # ParseVersion; Atoi takes a sign and 64 bits
@@ -184,7 +185,7 @@ def text_of(file: str) -> str:
     """Of a file that somebody named, which may be a pipe: `validate <(helm template ...)`."""
     try:
         with open(file, encoding="utf-8", errors="surrogateescape") as stream:
-            return stream.read()
+            return text_in(stream, file)
     except OSError as failed:
         raise InputOutput(f"read {file}: {failed.strerror}") from failed
 
@@ -198,9 +199,17 @@ def text_of_entry(file: str) -> str:
                 raise InputOutput(
                     f"read {file}: it is no regular file", "a runtime that reads it would wait for ever"
                 )
-            return stream.read()
+            return text_in(stream, file)
     except OSError as failed:
         raise InputOutput(f"read {file}: {failed.strerror}") from failed
+
+
+def text_in(stream: TextIO, name: str) -> str:
+    """All of it: /dev/zero has no end."""
+    text = stream.read(_MOST + 1)
+    if len(text) > _MOST:
+        raise InputOutput(f"read {name}: longer than {_MOST} bytes")
+    return text
 
 
 def files(directory: str, suffixes: tuple[str, ...]) -> list[str]:

@@ -120,7 +120,7 @@ def read(file: str) -> Json:
 
 
 def _text(file: str) -> str:
-    return sys.stdin.read() if file == "-" else libcni.text_of(file)
+    return libcni.text_in(sys.stdin, STANDARD_INPUT) if file == "-" else libcni.text_of(file)
 
 
 def _directory(path: str, device_id_given: bool) -> list[Finding]:

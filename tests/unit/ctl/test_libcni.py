@@ -5,12 +5,15 @@ libcni/conf_test.go, pkg/types/types.go, and of what Go's encoding/json does wit
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cni_sriov.ctl import libcni, validate
+from cni_sriov.words.errors import InputOutput
 
 Json = dict[str, Any]
 PLUGIN = {"type": "sriov", "master": "x"}
@@ -171,3 +174,21 @@ def test_what_an_older_libcni_reads_otherwise_is_a_warning(document: Json, words
 
     assert [f"{f.path}: {f.rule}" for f in found] == words
     assert {f.severity for f in found} <= {"warning"}
+
+
+def of_standard_input(path: str) -> str:
+    with open(path, encoding="utf-8") as stream:
+        return libcni.text_in(stream, path)
+
+
+@pytest.mark.parametrize("read", [libcni.text_of, libcni.text_of_entry, of_standard_input])
+def test_what_has_no_end_is_not_read_to_it(tmp_path: Path, read: Callable[[str], str]) -> None:
+    """/dev/zero, or an image with a configuration's suffix: it would take all of the machine's memory."""
+    path = tmp_path / "big.conf"
+    path.touch()
+    os.truncate(path, (8 << 20) + 1)
+    with pytest.raises(InputOutput, match=r"big\.conf: longer than 8388608 bytes"):
+        read(str(path))
+
+    os.truncate(path, 8 << 20)
+    assert len(read(str(path))) == 8 << 20
