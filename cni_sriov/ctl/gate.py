@@ -54,6 +54,10 @@ def open_standard() -> tuple[TextIO, TextIO]:
         except OSError:  # the lowest free one; to write into standard output fails, as it did
             os.open(os.devnull, os.O_WRONLY if fd == 2 else os.O_RDONLY)
             os.set_inheritable(fd, True)
+    # Python has none where it was closed, and a locale's way with bytes that are no text
+    sys.stdin = io.TextIOWrapper(
+        io.BufferedReader(io.FileIO(0, closefd=False)), encoding="utf-8", errors="surrogateescape"
+    )
     out, err = Out(1, "w", closefd=False), Err(2, "w", closefd=False)
     sys.stdout, sys.stderr = text(out, out.isatty()), text(err, True)
     return sys.stdout, sys.stderr

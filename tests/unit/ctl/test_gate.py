@@ -258,6 +258,20 @@ def test_who_says_nothing_needs_nobody() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    ("redirection", "told"), [("<&-", "the text is empty"), ("<<< $'\\xff'", "standard input")]
+)
+def test_standard_input_may_be_closed_and_its_bytes_no_text(redirection: str, told: str) -> None:
+    """Whatever the locale says of bytes: en_US.UTF-8 would have them end it."""
+    line = f"{sys.executable} -c 'from cni_sriov.ctl import main; main.entry()' validate - {redirection}"
+    env = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+
+    done = subprocess.run(["bash", "-c", line], env=env, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert (told in done.stdout, "1 error" in done.stdout) == (True, True)
+
+
 def test_a_pipe_that_is_no_longer_read_ends_it_quietly() -> None:
     done = run(SAYS, "| exec true; exit ${PIPESTATUS[0]}")
     late = run(
