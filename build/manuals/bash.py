@@ -28,7 +28,7 @@ _sriovctl_values() { # what there is of that kind on this node; a glob that matc
                 for path in /run/cni-sriov/locks/*@*; do
                     [[ -e $path ]] || continue
                     path=${path##*/}
-                    printf '%s\n' "${path%@*}"
+                    printf '%s\n' "${path%%@*}" # an interface's name may have one, too
                 done ;;
             driver) printf '%s\n' DRIVERS ;;
             choice:*) printf '%s\n' "${kind#choice:}" ;;
@@ -74,7 +74,10 @@ _sriovctl() {
     case " $kind " in
         *' file '*) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         *' directory '*) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
-        *) mapfile -t COMPREPLY < <(compgen -W "$(_sriovctl_values "$kind")" -- "$cur") ;;
+        *) # not `compgen -W`, which runs what stands in a name like $(id)
+            while read -r word; do
+                if [[ $word == "$cur"* ]]; then COMPREPLY+=("$word"); fi
+            done < <(_sriovctl_values "$kind") ;;
     esac
     if [[ $COMP_WORDBREAKS == *:* && $cur == *:* ]]; then # readline replaces what is behind the last colon
         COMPREPLY=("${COMPREPLY[@]#"${cur%"${cur##*:}"}"}")

@@ -47,7 +47,7 @@ end
 
 function __sriovctl_container
     for path in /run/cni-sriov/locks/*@*
-        string replace -r '.*/([^/]*)@[^@]*$' '$1' $path
+        string replace -r '.*/([^/@]*)@[^/]*$' '$1' $path
     end
 end
 

@@ -26,7 +26,7 @@ _sriovctl_vf() {
 _sriovctl_container() {
     local -a found
     found=(/run/cni-sriov/locks/*@*(N:t))
-    found=(${(u)found%@*})
+    found=(${(u)found%%@*})
     _wanted container expl 'container' compadd -a found
 }
 """

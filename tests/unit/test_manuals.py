@@ -219,6 +219,20 @@ def test_bash_proposes(share: Path, node: str, line: str, proposed: list[str]) -
     assert sorted(set(propose(share, line, node))) == sorted(set(proposed))
 
 
+def test_a_name_that_a_pod_chose_is_proposed_by_nobody_and_run_by_no_shell(
+    share: Path, tmp_path: Path
+) -> None:
+    """Multus passes on what a pod's annotation calls its interface; root presses the tabulator."""
+    root = a_node(tmp_path)
+    for name in ("3f7a01@$(>ran)@a", "3f7a02@`>ran`@a"):
+        (root / "run/cni-sriov/locks" / name).touch()
+    (root / "sys/bus/pci/devices/0000:01:00.0/net/$(>ran)").mkdir()
+
+    assert set(propose(share, "sriovctl explain 3", str(root))) == {"3f7a00", "3f7a01", "3f7a02"}
+    assert "$(>ran)" in propose(share, "sriovctl vfs ", str(root))
+    assert not (share / "ran").exists()
+
+
 def test_on_a_node_without_a_card_nothing_is_proposed(share: Path, tmp_path: Path) -> None:
     assert propose(share, "sriovctl vfs ", str(tmp_path)) == []
 
