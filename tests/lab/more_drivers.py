@@ -1,4 +1,4 @@
-"""More of test_drivers.py, too long for CI: UIO, kills in between, a PF. `make lab-host`."""
+"""More of test_drivers.py, too long for CI: UIO, kills in between, a PF, a container's VF. `make lab-host`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from tests import bundle
 
-from .ctl import sriovctl
-from .node import Node, changes
+from .ctl import document, sriovctl
+from .node import CONF, Node, changes
 from .test_drivers import PF, VF, driver, outcome, override
 from .vm import PORTS, Vm
 
@@ -84,3 +84,29 @@ def test_a_pf_goes_by_force_alone_and_comes_back(lab: Vm) -> None:
     for index in range(2):  # its VFs are not made anew by the way
         del before[PF][f"vf {index}"]
     assert changes(before, after) == []
+
+
+def test_never_from_a_container_and_never_to_one(node: Node) -> None:
+    """And what it was at first holds through it."""
+    node.add_netns("c1", "c2")
+    assert (node.cni("ADD", CONF, "c1").code, VF in node.links("c1")) == (0, True)
+    assert node.cni("DEL", CONF, "c1").code == 0
+    before = node.card()
+    outcome(node.vm, f"bind {VF} vfio-pci")
+
+    added = node.cni("ADD", CONF, "c1")
+    of_vf = sriovctl(node.vm, f"bind {PORTS[0]}:1 vfio-pci --force")
+    of_pf = sriovctl(node.vm, f"bind {PORTS[0]} vfio-pci --force")
+
+    assert added.code == 0, added.text
+    assert "0000:01:10.2" in node.links("c1")  # the first VF is no choice
+    assert (of_vf.returncode, of_pf.returncode) == (1, 1)
+    assert "attached to c1/net1 (/run/netns/c1)" in of_vf.stderr
+    assert "vf 1 (0000:01:10.2): attached to c1/net1" in of_pf.stderr
+    outcome(node.vm, f"restore {VF}")
+    row = document(node.vm, f"baseline {VF}")["vfs"][0]
+    assert (row["pci"], row["differs"], row["golden"]["state"]["own_mac"]) == (VF, [], before[VF]["address"])
+    assert node.cni("ADD", CONF, "c2").code == 0
+    assert VF in node.links("c2")
+    assert (node.cni("DEL", CONF, "c1").code, node.cni("DEL", CONF, "c2").code) == (0, 0)
+    assert node.changed(before) == []

@@ -12,7 +12,7 @@ from tests import bundle
 from tests.cdi import check
 
 from .ctl import document, sriovctl
-from .node import CONF, ZERO_MAC, Node
+from .node import ZERO_MAC, Node
 from .vm import PORTS, Vm
 
 pytestmark = [pytest.mark.lab, pytest.mark.bundle]
@@ -118,29 +118,3 @@ def test_a_process_that_has_the_device_is_named_and_then_lets_it_go(node: Node) 
     node.vm.run(f"kill {pid}")
     holder.wait()
     assert outcome(node.vm, f"restore {VF}")["driver"] == driver(node.vm) == "igbvf"
-
-
-def test_never_from_a_container_and_never_to_one(node: Node) -> None:
-    """And what it was at first holds through it."""
-    node.add_netns("c1", "c2")
-    assert (node.cni("ADD", CONF, "c1").code, VF in node.links("c1")) == (0, True)
-    assert node.cni("DEL", CONF, "c1").code == 0
-    before = node.card()
-    outcome(node.vm, f"bind {VF} vfio-pci")
-
-    added = node.cni("ADD", CONF, "c1")
-    of_vf = sriovctl(node.vm, f"bind {PORTS[0]}:1 vfio-pci --force")
-    of_pf = sriovctl(node.vm, f"bind {PORTS[0]} vfio-pci --force")
-
-    assert added.code == 0, added.text
-    assert "0000:01:10.2" in node.links("c1")  # the first VF is no choice
-    assert (of_vf.returncode, of_pf.returncode) == (1, 1)
-    assert "attached to c1/net1 (/run/netns/c1)" in of_vf.stderr
-    assert "vf 1 (0000:01:10.2): attached to c1/net1" in of_pf.stderr
-    outcome(node.vm, f"restore {VF}")
-    row = json.loads(sriovctl(node.vm, f"baseline {VF} --json").stdout)["vfs"][0]
-    assert (row["pci"], row["differs"], row["golden"]["state"]["own_mac"]) == (VF, [], before[VF]["address"])
-    assert node.cni("ADD", CONF, "c2").code == 0
-    assert VF in node.links("c2")
-    assert (node.cni("DEL", CONF, "c1").code, node.cni("DEL", CONF, "c2").code) == (0, 0)
-    assert node.changed(before) == []
