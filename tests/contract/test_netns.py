@@ -208,7 +208,8 @@ def test_what_another_mount_namespace_keeps_lives_and_the_path_leads_there(path:
         deadline = time.monotonic() + 30  # a machine may be busy
         there = f"/proc/{keeper.pid}/root{path}"
         while os.stat(there).st_ino == own or _processes_in(os.stat(there).st_ino):
-            assert time.monotonic() < deadline
+            tree = f"ps axf -o pid,stat,wchan:20,args | grep -A6 '^ *{keeper.pid} '; readlink /proc/*/ns/net | sort | uniq -c"
+            assert time.monotonic() < deadline, subprocess.getoutput(tree)
             time.sleep(0.01)
         inode = os.stat(there).st_ino
 
