@@ -143,13 +143,15 @@ class Node:
         return self.differences(before, self.card())
 
     def differences(self, before: dict[str, dict[str, Any]], card: dict[str, dict[str, Any]]) -> list[str]:
-        """As `changes`; where igb forgot a VF's own MAC, it hears it once more before that counts."""
-        if changes(before, card) and any(
-            entry["address"] == ZERO_MAC
-            for device in card.values()
-            for key, entry in device.items()
-            if key.startswith("vf ")
-        ):
+        """As `changes`; where igb forgot a VF's own MAC, it hears it again before that counts: it may forget twice."""
+        for _ in range(5):
+            if not changes(before, card) or not any(
+                entry["address"] == ZERO_MAC
+                for device in card.values()
+                for key, entry in device.items()
+                if key.startswith("vf ")
+            ):
+                break
             self.hear_from_all()
             card = self.card()
         return changes(before, card)
