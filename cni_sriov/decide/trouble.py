@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import string
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ..words.shown import one_line
 
-_PLAIN = set(string.ascii_letters + string.digits + "/._-+:@,= ")
+_PLAIN = {chr(code) for code in range(128) if chr(code).isalnum()} | set("/._-+:@,= ")
 Severity = Literal[
     "error", "warning", "note"
 ]  # error: VFs cannot be had, or carry nothing; note: worth knowing

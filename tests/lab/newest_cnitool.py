@@ -124,6 +124,7 @@ def test_gc_without_a_list_takes_what_is_dead_and_nothing_else(host: Node) -> No
     for name in ("c1", "c2"):
         done(host, "add", name)
         (vfs[name],) = attached(host)[name]
+    theirs = host.addresses("c2", "eth0")
     host.vm.run(f"rm -rf {CACHED}")
     files = host.state_files()
 
@@ -138,7 +139,7 @@ def test_gc_without_a_list_takes_what_is_dead_and_nothing_else(host: Node) -> No
     assert "garbage collected" in told.stderr
     assert attached(host) == {"c2": [vfs["c2"]]}
     assert len(host.state_files()) * 2 == len(files), "of one attachment as much as of the other"
-    assert host.addresses("c2", "eth0") == ["10.10.1.2/24"]
+    assert host.addresses("c2", "eth0") == theirs != []
     answer = host.cni(
         "DEL", CONF | FAST | {"cniVersion": "1.1.0"}, container_id(host), netns="/run/netns/c2", ifname="eth0"
     )
