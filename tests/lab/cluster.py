@@ -113,10 +113,10 @@ class Cluster:
         """All that has to be there before the first part is started; also after a power cut."""
         self.node.lay_out()
         self.node.create_vfs(self.vfs, PORTS[:1])
-        self.card = self.node.card()
         self.vm.run(
             f"mkdir -p {KEPT}; touch /etc/resolv.conf; ip addr add {ADDRESS}/24 dev {PORTS[1]}; ip link set {PORTS[1]} up"
         )
+        self.card = self.node.card()
         self.vm.put(TOKENS, f"{TOKEN},admin,1,system:masters\n", 0o600)
         for path, text in ((CONFIG, API), (KUBELET, KUBELET_SETTINGS)):
             self.vm.put(path, json.dumps(text))
