@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..words.domain import Attachment
 from ..words.errors import BadConfig
@@ -23,16 +23,18 @@ def by_pod(pods: Mapping[Attachment, str], target: str, verb: str) -> list[Attac
 
 
 def by_id(seen: Iterable[Attachment], target: str, verb: str) -> list[Attachment]:
-    """By the container's ID or the beginning of one, and its interface if that is said. BadConfig where several are called
-    so.
-    """
+    """As `meant`, of one container. BadConfig where several are called so."""
+    return _of_one(meant(seen, target), target, verb)
+
+
+def meant(seen: Iterable[Attachment], target: str) -> list[Attachment]:
+    """By the container's ID or the beginning of one, and its interface if that is said."""
     seen = list(seen)
     container_id, _, ifname = target.partition("/")
     exact = by_whole_id(seen, target)
     if exact or len(container_id) < _LEAST:
         return exact
-    begun = [who for who in seen if who.container_id.startswith(container_id) and ifname in {"", who.ifname}]
-    return _of_one(begun, target, verb)
+    return [who for who in seen if who.container_id.startswith(container_id) and ifname in {"", who.ifname}]
 
 
 def by_whole_id(seen: Iterable[Attachment], target: str) -> list[Attachment]:
@@ -41,10 +43,15 @@ def by_whole_id(seen: Iterable[Attachment], target: str) -> list[Attachment]:
     return [who for who in seen if who.container_id == container_id and ifname in {"", who.ifname}]
 
 
+def listed(names: Sequence[str]) -> str:
+    """The first ones of many."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
 def _of_one(found: list[Attachment], target: str, verb: str) -> list[Attachment]:
     containers = sorted({who.container_id for who in found})
     if len(containers) > 1:
-        shown = ", ".join(map(one_line, containers[:_SHOWN])) + (", ..." if len(containers) > _SHOWN else "")
+        shown = listed([*map(one_line, containers)])
         raise BadConfig(
             f"{verb} {target}: {len(containers)} containers are called so", f"say more of one: {shown}"
         )

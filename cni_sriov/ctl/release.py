@@ -22,12 +22,10 @@ from ..words.errors import BadConfig, TryAgain
 from ..words.lease import Lease
 from ..words.record import Record
 from ..words.shown import short_name
-from . import keepers, node, noted, places
+from . import called, keepers, node, noted, places
 from .verdict import Verdict
 
 VERB = "sriovctl release"
-_LEAST = 4  # characters of a container's ID
-_SHOWN = 10
 
 
 @dataclass(slots=True)
@@ -143,13 +141,9 @@ def _host_of(host: Host, who: Attachment) -> Host:
 
 
 def _meant(known: list[Attachment], target: str) -> Attachment | None:
-    """By the container's ID or the beginning of one, as status and errors show it."""
-    container_id, _, ifname = target.partition("/")
-    mine = [who for who in known if not ifname or who.ifname == ifname]
-    found = [who for who in mine if who.container_id == container_id]
-    if not found and len(container_id) >= _LEAST:
-        found = [who for who in mine if who.container_id.startswith(container_id)]
+    """The one that is called so, as status and errors show it."""
+    found = called.meant(known, target)
     if len(found) > 1:
-        shown = ", ".join(str(who) for who in found[:_SHOWN]) + (", ..." if len(found) > _SHOWN else "")
+        shown = called.listed([*map(str, found)])
         raise BadConfig(f"release {target}: {len(found)} attachments are called so", f"name one: {shown}")
     return found[0] if found else None
