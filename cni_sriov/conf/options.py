@@ -39,12 +39,15 @@ def read(given: dict[str, str], faults: list[str] | None = None) -> tuple[dict[s
 
 def near(name: str, more: tuple[str, ...] = ()) -> str:
     """The key that has one character less, more or other than `name`; "" if none has."""
-    name = name[:64]  # no key is so long, and what is made of it grows with its square
-    cut = {name, *(name[:at] + name[at + 1 :] for at in range(len(name)))}
-    for known in (*netconf.SRIOV.rows, *more):
-        if not cut.isdisjoint({known, *(known[:at] + known[at + 1 :] for at in range(len(known)))}):
-            return known
-    return ""
+    cut = _without_one(name[:64])  # no key is so long, and what is made of it grows with its square
+    return next(
+        (known for known in (*netconf.SRIOV.rows, *more) if not cut.isdisjoint(_without_one(known))), ""
+    )
+
+
+def _without_one(word: str) -> set[str]:
+    """The word, and what is left of it without any one character."""
+    return {word, *(word[:at] + word[at + 1 :] for at in range(len(word)))}
 
 
 def typed(parse: Parser | None, text: str, where: str) -> Any:
