@@ -102,13 +102,15 @@ def wrong(name: str) -> str:
     """What went wrong, in a child: a fact may change how its process sees the world."""
     with tempfile.TemporaryFile("w+") as said:
         if (pid := os.fork()) == 0:
+            status = 1
             try:
                 check(name)
+                status = 0
             except BaseException:
                 traceback.print_exc(file=said)
                 said.flush()
             finally:
-                os._exit(0)
+                os._exit(status)
         status = os.waitpid(pid, 0)[1]
         said.seek(0)
         return said.read() or (status and f"it ended with {status}") or ""
