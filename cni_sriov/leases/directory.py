@@ -52,8 +52,9 @@ def sweep(where: LeaseDir) -> None:
     """Remove what was dropped; needs no lock, since nobody looks at it any more."""
     for name in os.listdir(where.path):
         if name.startswith(_DROPPED):
-            for top, _, found in os.walk(f"{where.path}/{name}", topdown=False):
-                _sweep(top, found)
+            for top, below, found in os.walk(f"{where.path}/{name}", topdown=False):
+                links = [entry for entry in below if os.path.islink(f"{top}/{entry}")]  # to directories
+                _sweep(top, found + links)
 
 
 class Directory:

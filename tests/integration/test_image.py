@@ -230,6 +230,15 @@ def test_a_foreign_sriov_is_saved_and_remove_brings_it_back(pod: Pod) -> None:
     assert tree(pod.bin) == ["bridge", "sriov"], "and no more than ours"
 
 
+def test_a_version_that_is_a_fifo_holds_nobody_up(pod: Pod) -> None:
+    pod.run()
+    note = pod.bin / ".cni-sriov/current/lib/version"
+    note.unlink()
+    os.mkfifo(note)
+
+    assert pod.run("remove").startswith("removed cni-sriov ")
+
+
 def test_a_call_that_runs_meanwhile_gets_a_whole_plugin(pod: Pod) -> None:
     """The name is there at each moment, and is the old file or the new one."""
     pod.run()

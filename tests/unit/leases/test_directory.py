@@ -76,3 +76,18 @@ def test_a_boot_goes_as_a_whole_and_what_is_no_boot_stays(tmp_path: Path) -> Non
     directory.sweep(where)
 
     assert sorted(os.listdir(tmp_path / "data/default")) == [STICKY, "x" * 36]
+
+
+@pytest.mark.parametrize("what", ["owners", "leases"])
+def test_what_was_dropped_goes_with_its_links_and_not_what_they_lead_to(tmp_path: Path, what: str) -> None:
+    where = a_dir(tmp_path)
+    Directory(where, BOOT).add("c1@net1", a_holding("c1", "10.10.1.0/24"))
+    directory.drop(where, BOOT)
+    (dropped,) = Path(where.path).iterdir()
+    (dropped / what).rename(tmp_path / "moved")
+    (dropped / what).symlink_to(tmp_path / "moved")
+
+    directory.sweep(where)
+
+    assert os.listdir(where.path) == []
+    assert len(os.listdir(tmp_path / "moved")) == 1
