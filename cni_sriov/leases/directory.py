@@ -180,8 +180,8 @@ class Directory:
         for name in holding.names:
             os.link(path, f"{self.leases}/{name}")
         if self.name == STICKY:
-            _sync(self.owners)
-            _sync(self.leases)
+            files.sync(self.owners)
+            files.sync(self.leases)
 
     def drop(self, owner: str, names: list[str]) -> set[str]:
         """Remove the owner and those of the named leases that are its own. The answer: the names that nobody has now."""
@@ -280,14 +280,6 @@ def _unreadable(path: str, error: OSError) -> Unreadable:
     """A symlink, a device and a directory are none of our files; all else says nothing about it."""
     is_none = error.errno in {errno.ELOOP, errno.ENXIO, errno.EISDIR}
     return (Unreadable.of if is_none else Unreadable.failed)(path, error.strerror or str(error))
-
-
-def _sync(directory: str) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _sweep(top: str, files: list[str]) -> None:

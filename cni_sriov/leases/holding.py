@@ -9,7 +9,7 @@ from typing import Any, Self
 from ..words import jsontext
 from ..words.domain import Attachment
 from ..words.errors import BadEnvironment
-from ..words.inet import Prefix, parse_prefix
+from ..words.inet import name_of, parse_prefix
 from ..words.jsontext import words
 from ..words.lease import Lease
 from ..words.stored import Shape, checked, opened, stamped
@@ -80,20 +80,6 @@ _REST: Shape = {
 _KNOWN = {"attachment", "leases", *_REST}
 _ATTRIBUTE = {"netns_id": "netns_identity"}  # a Record's word for it
 _ABSENT = {"netns_cookie": 0, "lifetime": 0}  # earlier versions did not write it
-
-
-def name_of(prefix: Prefix | str) -> str:
-    """10.10.1.0/24 -> 10.10.1.0_24"""
-    return str(prefix).replace("/", "_")
-
-
-def prefix_of(name: str) -> Prefix | None:
-    """None if no lease can have that file name."""
-    try:
-        prefix = parse_prefix(name.replace("_", "/"))
-    except ValueError:
-        return None
-    return prefix if name_of(prefix) == name else None
 
 
 def owner_name(attachment: Attachment | None) -> str:

@@ -6,11 +6,10 @@ from collections.abc import Container, Iterator
 from contextlib import suppress
 from typing import Self
 
-from ..words.inet import Prefix, parse_prefix
+from ..words.inet import Prefix, parse_prefix, prefix_of
 from ..words.lease import Lease, LeaseDir
 from ..words.log import Log
 from .directory import STICKY, Directory
-from .holding import prefix_of
 from .index import DamagedIndex, Index, build, open_index
 from .node import Node
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..words.errors import InputOutput, Unreadable
-from ..words.inet import Prefix
-from .holding import key_name, owner_name, prefix_of
+from ..words.inet import Prefix, prefix_of
+from .holding import key_name, owner_name
 from .transaction import Transaction
 
 

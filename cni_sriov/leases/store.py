@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from ..words.domain import Attachment
 from ..words.errors import Unreadable
 from ..words.failures import Failures
-from ..words.inet import Prefix
+from ..words.inet import Prefix, prefix_of
 from ..words.lease import Lease, LeaseDir
 from ..words.log import Log
 from .directory import STICKY, Directory
-from .holding import Holding, key_name, owner_name, prefix_of
+from .holding import Holding, key_name, owner_name
 from .node import Node
 from .transaction import Judge, Transaction, begin, failed
 

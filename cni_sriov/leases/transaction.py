@@ -16,11 +16,12 @@ from contextlib import closing, contextmanager
 
 from ..words.domain import Attachment
 from ..words.errors import AttachedAlready, CniError, InputOutput, Unreadable
+from ..words.inet import name_of, prefix_of
 from ..words.lease import Choice, Lease, LeaseDir
 from ..words.log import Log
 from . import directory
 from .directory import Directory
-from .holding import Holding, key_name, name_of, owner_name, prefix_of
+from .holding import Holding, key_name, owner_name
 from .journal import Change, Journal
 from .node import Node, read_cursor, write_cursor
 from .snapshot import Current

@@ -110,18 +110,30 @@ def exists(path: str) -> bool:
     return True
 
 
-def replace(path: str, text: str) -> None:
+def replace(path: str, text: str, durable: bool = False) -> None:
     """Put `text` at `path` so that a reader sees the old or the new file, never a part of one.
 
-    The temporary name follows from the final one: its writer holds the lock that guards `path`.
+    The temporary name follows from the final one: its writer holds the lock that guards `path`. `durable`: it outlives power
+    loss from here on.
     """
     temporary = beside(path, "tmp")
     try:
-        create(temporary, text.encode("utf-8", "surrogateescape"))
+        create(temporary, text.encode("utf-8", "surrogateescape"), durable=durable)
         os.rename(temporary, path)
+        if durable:
+            sync(path.rpartition("/")[0])
     except OSError as error:
         remove(temporary)
         raise InputOutput(f"write {path}: {error.strerror}") from error
+
+
+def sync(directory: str) -> None:
+    """What was made, renamed and removed in it outlives power loss from here on; OSError as fsync."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def create(path: str, content: bytes, mode: int = 0o600, durable: bool = False) -> None:

@@ -19,7 +19,8 @@ from ..words.domain import Attachment
 from ..words.errors import InputOutput, Unreadable
 from ..words.log import Log
 from ..words.record import Record
-from . import earlier, files, sriovcni
+from . import blocks, earlier, files, sriovcni
+from .blocks import ClusterFiles
 from .claims import Claims, attachment_in, is_record, misplaced
 from .lock import Lock
 
@@ -38,11 +39,12 @@ def read_boot_id() -> str:
 class Ledger(Claims):
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("_elsewhere", "cache_dirs", "state_dir")
+    __slots__ = ("_elsewhere", "cache_dirs", "cluster_dir", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         super().__init__(run_dir, boot_id or read_boot_id(), log)
         self.state_dir = state_dir
+        self.cluster_dir = blocks.BASE
         self.cache_dirs = [state_dir]  # where sriov-cni's files may be: both have the same default
         # file name of a Record -> the stateDir it is in, where that is not ours
         self._elsewhere: dict[str, str] = {}
@@ -72,6 +74,15 @@ class Ledger(Claims):
         """What locks need; all that host-subnet's door needs."""
         for name in ("", "/claims", "/locks", "/dirs"):
             files.ensure_directory(self.run_dir + name)
+
+    # shared pools --------------------------------------------------------------------------------
+
+    def cluster(self, name: str) -> ClusterFiles:
+        return ClusterFiles(name, self.cluster_dir, self.run_dir)
+
+    def clusters(self) -> list[str]:
+        """Those that this node has anything of."""
+        return files.names(self.cluster_dir)
 
     # locks ---------------------------------------------------------------------------------------
 

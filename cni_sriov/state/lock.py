@@ -50,6 +50,9 @@ class Lock:
     def _has_locked(self, deadline_s: float) -> bool:
         """False: the path names another file by now."""
         self._open()
+        return self._has_locked_open(deadline_s)
+
+    def _has_locked_open(self, deadline_s: float) -> bool:
         try:
             _flock(self.fd, deadline_s)
         except TimeoutError as error:
@@ -71,6 +74,23 @@ class Lock:
             os.pwrite(self.fd, ours, 0)
         except OSError:
             pass  # on a full /run the lock holds all the same, and a DEL must go through: it frees
+
+    def adopt(self, fd: int) -> None:
+        """The lock as whoever started us took it: he gave us its descriptor, so that there was no moment without a holder.
+        TryAgain if another has it, or the descriptor is of another file.
+        """
+        self.fd = fd
+        try:
+            os.set_inheritable(fd, False)
+            if not self._has_locked_open(0):
+                raise TryAgain(f"lock {self.path}: descriptor {fd} is of another file")
+            self._sign(f"pid {os.getpid()} ({self.verb})\n".encode())
+        except OSError as error:
+            self.fd = -1
+            raise InputOutput(f"lock {self.path}: descriptor {fd}: {error.strerror}") from error
+        except BaseException:
+            self.release()
+            raise
 
     def try_acquire(self) -> bool:
         try:

@@ -114,3 +114,17 @@ def prefix_around(version: int, value: int, length: int) -> Prefix:
     """The aligned prefix of that length that contains the address."""
     shift = BITS[version] - length
     return Prefix(version, value >> shift << shift, length)
+
+
+def name_of(prefix: Prefix | str) -> str:
+    """As the name of a file: 10.10.1.0/24 -> 10.10.1.0_24"""
+    return str(prefix).replace("/", "_")
+
+
+def prefix_of(name: str) -> Prefix | None:
+    """None if no prefix has that file name."""
+    try:
+        prefix = parse_prefix(name.replace("_", "/"))
+    except ValueError:
+        return None
+    return prefix if name_of(prefix) == name else None

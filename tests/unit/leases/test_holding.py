@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni_sriov.leases.holding import (
-    Holding,
-    key_name,
-    name_of,
-    owner_name,
-    prefix_of,
-)
+from cni_sriov.leases.holding import Holding, key_name, owner_name
 from cni_sriov.words.domain import Attachment
 from cni_sriov.words.errors import BadEnvironment, Unreadable
-from cni_sriov.words.inet import parse_prefix
 from cni_sriov.words.stored import parsed
 from tests.unit.leases.kept import a_holding, a_lease
-from tests.unit.networks import Network
 
 
 def parse_holding(path: str, text: bytes) -> Holding:
@@ -62,24 +53,6 @@ def test_what_a_later_version_wrote_is_kept_and_another_format_is_not_read() -> 
 def test_any_bytes_are_damage_and_no_bug(text: bytes) -> None:
     with pytest.raises(Unreadable):
         parse_holding("/l", text)
-
-
-@given(st.sampled_from([IPv4Network, IPv6Network]), st.integers(0, 2**128 - 1), st.integers(0, 128))
-def test_a_leases_file_name_says_its_prefix(kind: type[Network], value: int, length: int) -> None:
-    whole = kind((0, 0))
-    net = kind((value % whole.num_addresses, min(length, whole.max_prefixlen)), strict=False)
-    prefix = parse_prefix(str(net))
-
-    assert prefix_of(name_of(prefix)) == prefix
-    assert name_of(prefix) == str(prefix).replace("/", "_")
-
-
-@pytest.mark.parametrize(
-    "name", ["", "x", "10.10.1.0", "10.10.1.0_33", "10.10.1.7_24", "10.10.1.0/24", "10.10.1.0_024", "FD00::_64", "fd00:0::_64"]
-)  # fmt: skip
-def test_another_spelling_is_no_leases_name(name: str) -> None:
-    """Else two files could be one subnet."""
-    assert prefix_of(name) is None
 
 
 @pytest.mark.parametrize("who", [None, Attachment("", "net1"), Attachment("../x", "net1"), Attachment("-x", "n"), Attachment("a" * 250, "net12345")])  # fmt: skip

@@ -76,3 +76,21 @@ def test_host_bits_are_told_with_the_network_that_was_meant() -> None:
         ValueError, match=r'"10\.0\.0\.7/24" has host bits set; the network is 10\.0\.0\.0/24'
     ):
         inet.parse_prefix("10.0.0.7/24")
+
+
+@given(st.sampled_from([IPv4Network, IPv6Network]), st.integers(0, 2**128 - 1), st.integers(0, 128))
+def test_a_file_name_says_its_prefix(kind: type[Network], value: int, length: int) -> None:
+    whole = kind((0, 0))
+    net = kind((value % whole.num_addresses, min(length, whole.max_prefixlen)), strict=False)
+    prefix = inet.parse_prefix(str(net))
+
+    assert inet.prefix_of(inet.name_of(prefix)) == prefix
+    assert inet.name_of(prefix) == str(prefix).replace("/", "_")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "10.10.1.0", "10.10.1.0_33", "10.10.1.7_24", "10.10.1.0/24", "10.10.1.0_024", "FD00::_64", "fd00:0::_64"]
+)  # fmt: skip
+def test_another_spelling_is_no_file_name(name: str) -> None:
+    """Else two files could be one subnet."""
+    assert inet.prefix_of(name) is None
