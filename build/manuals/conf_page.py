@@ -17,6 +17,7 @@ PLACES = (
     ("/etc/containers/networks/*.json", "podman's own; `podman network create` takes the keys as options"),
     ("NetworkAttachmentDefinition", "its spec.config, for Multus"),
     ("/etc/cni-sriov/host.json", "what the VFs of this host are to be, for `sriovctl apply`"),
+    ("/etc/cni-sriov/clusters/*.json", "clusters whose nodes share pools"),
 )
 RULES = (
     "JSON. Below, a.b is the key b of the object a, and a[].b that of each object of the list a."
@@ -45,6 +46,8 @@ def conf() -> str:
         "THE IPAM HOST-SUBNET": _keys(ipam),
         "WHAT A RUNTIME ADDS": _keys(asked),
         "THE HOST": _keys(keys(schema.HOST)),
+        "A CLUSTER ON ETCD": _keys(keys(schema.CLUSTER, "etcd")),
+        "A CLUSTER ON KUBERNETES": _keys(keys(schema.CLUSTER, "kubernetes")),
         "ERRORS": listed((str(code), f"{CODES[code][0]}: {CODES[code][1]}") for code in CODES_OF_IT),
         "EXAMPLES": [line for about, name in SAMPLES.items() for line in _sample(about, name)][1:],
     }

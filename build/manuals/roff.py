@@ -13,6 +13,7 @@ OURS = {"sriovctl": 8, "sriov": 8, "host-subnet": 8, "cni-sriov.conf": 5}
 FILES = (
     ("/etc/cni/net.d", "the runtimes' configurations"),
     ("/etc/cni-sriov/host.json", "what the VFs of this host are to be, for `sriovctl apply`"),
+    ("/etc/cni-sriov/clusters/*.json", "clusters whose nodes share pools"),
     ("/var/lib/cni/sriov", "stateDir: a Record for each attachment"),
     ("/var/lib/cni/host-subnet", "dataDir: the leases"),
     ("/run/cni-sriov", "claims, locks, what each VF was at first; gone with the boot"),

@@ -7,12 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from ..conf.cluster import path_of
 from ..conf.hostfile import PATH
 from . import schema
 from .keys import Key, keys
 from .meant import meant
 
 NETWORK = "a network's configuration"
+CLUSTER = path_of("NAME")
 _INDEX = re.compile(r"\[\d*\]")
 
 
@@ -70,7 +72,12 @@ def _known() -> dict[str, list[Meaning]]:
     """By name as one types it. A plugin's own keys come before those of a list."""
     found: dict[str, list[Meaning]] = {}
     of_network = {key.name: key for key in [*keys(schema.SCHEMA, "list"), *keys(schema.SCHEMA, "sriov")]}
-    for file, all_keys in ((NETWORK, [*of_network.values()]), (PATH, keys(schema.HOST))):
+    of_cluster = {key.name: key for key in keys(schema.CLUSTER, "etcd", "kubernetes")}
+    for file, all_keys in (
+        (NETWORK, [*of_network.values()]),
+        (PATH, keys(schema.HOST)),
+        (CLUSTER, [*of_cluster.values()]),
+    ):
         names = [key.name for key in all_keys]
         for key in all_keys:
             below = [name for name in names if re.match(rf"{re.escape(key.name)}(\[\])?\.[^.]+$", name)]

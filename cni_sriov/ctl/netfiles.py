@@ -1,7 +1,8 @@
 """What an operator has for a network -> the configurations that a runtime would take from it.
 
 A .conf or .conflist; a NetworkAttachmentDefinition in YAML or JSON, among other documents too; a template of one; a
-network file of podman 5. What is the host's own file (hostjson.py) has none, and is judged at once.
+network file of podman 5. What is the host's own file (hostjson.py), or a cluster's (clusterjson.py), has none, and is judged
+at once.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from ..conf import hostfile, hostsubnet, netconf, podman
+from ..conf import cluster, hostfile, hostsubnet, netconf, podman
 from ..conf.keycase import value_of
 from ..wire import cni
 from ..words import jsontext
 from ..words.errors import CniError
 from ..words.jsontext import words
-from . import hostjson, position, template
+from . import clusterjson, hostjson, position, template
 from .finding import Finding, error, note, warning
 from .position import Places, Spot
 
@@ -55,8 +56,12 @@ class Around(Protocol):
     def inner(self, path: str, value: str, /) -> Places: ...
 
 
-def read(text: str, suffix: str = "") -> list[Network]:
-    """`suffix` of the file decides how libcni loads it, "" = whatever it looks like."""
+def read(text: str, suffix: str = "", is_cluster: bool = False) -> list[Network]:
+    """`suffix` of the file decides how libcni loads it, "" = whatever it looks like. `is_cluster`: by its place it is a
+    cluster's, whatever it looks like.
+    """
+    if is_cluster:
+        return _json(text, suffix, 0, text, is_cluster)
     places, whole = 0, text
     if template.is_one(text):
         text, places = template.render(text)
@@ -72,8 +77,8 @@ def read(text: str, suffix: str = "") -> list[Network]:
     return networks
 
 
-def _json(text: str, suffix: str, places: int, whole: str) -> list[Network]:
-    found = _of_json(text, suffix, places, whole)
+def _json(text: str, suffix: str, places: int, whole: str, is_cluster: bool = False) -> list[Network]:
+    found = _of_json(text, suffix, places, whole, is_cluster)
     source = functools.cache(lambda: position.of_json(whole))
     for network in found:
         if network.around is None:
@@ -81,11 +86,13 @@ def _json(text: str, suffix: str, places: int, whole: str) -> list[Network]:
     return found
 
 
-def _of_json(text: str, suffix: str, places: int, whole: str) -> list[Network]:
+def _of_json(text: str, suffix: str, places: int, whole: str, is_cluster: bool) -> list[Network]:
     try:
         document = _object_of(text, places)
     except CniError as failed:
         return [_unread("", error("", "", f"{failed.msg} (code {failed.code})"))]
+    if is_cluster or cluster.is_one(document):
+        return [_unread("", *clusterjson.findings(document))]
     if hostfile.is_one(document):
         return [_unread("", *hostjson.findings(document))]
     if "kind" in document:

@@ -30,6 +30,7 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 CONF = os.path.join(_ROOT, "conf")
 SCHEMA = os.path.join(CONF, "netconf.schema.json")
 HOST = os.path.join(CONF, "host.schema.json")
+CLUSTER = os.path.join(CONF, "cluster.schema.json")
 _LIMIT = 60
 _OF_KEYS = {"required", "dependentRequired", "additionalProperties"}
 TYPES = {"boolean": "true or false", "array": "a list", "object": "an object", "string": "a string"}

@@ -15,14 +15,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..conf import hostsubnet, keycase, netconf
+from ..conf import cluster, hostsubnet, keycase, netconf
 from ..conf.keycase import Folded, value_of
 from ..conf.requests import Requests
 from ..decide import subnets
 from ..wire import cni, results
 from ..words import versions
 from ..words.errors import BadConfig, BadJson, CniError, InputOutput
-from . import advice, libcni, netfiles, position, schema
+from . import advice, clusterjson, libcni, netfiles, position, schema
 from .finding import Finding, error, note, warning
 from .position import Spot
 
@@ -92,8 +92,9 @@ def reports(paths: list[str], device_id_given: bool = False) -> list[Report]:
 def run(path: str, device_id_given: bool = False) -> list[Finding]:
     if path != "-" and os.path.isdir(path):
         return _directory(path, device_id_given)
-    found = []
-    networks = netfiles.read(_text(path), "" if path == "-" else libcni.suffix_of(path))
+    found = clusterjson.of_file(path)
+    is_cluster = cluster.name_of(os.path.abspath(path)) != ""
+    networks = netfiles.read(_text(path), "" if path == "-" else libcni.suffix_of(path), is_cluster)
     for network in networks:
         found += _judged(network, path, device_id_given)
     return found + _nothing_judged(networks, found)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cni_sriov.conf import hostfile, hostsubnet, netconf
+from cni_sriov.conf import cluster, hostfile, hostsubnet, netconf
 from cni_sriov.decide import subnets
 from cni_sriov.words.errors import CODES
 from tests.pages import (
@@ -29,6 +29,7 @@ from tests.world import World
 CONFIGURATION = "docs/configuration.md"
 PROVISIONING = "docs/provisioning.md"
 HOST = "json: host"
+CLUSTER = "json: cluster"
 RUNS = {
     "runs: here",
     "runs: lab",
@@ -76,13 +77,13 @@ def known_keys() -> set[str]:
     return keys
 
 
-def documented_keys(page: str) -> list[str]:
-    """Of every table whose first column is `key`."""
+def documented_keys(page: str, title: str = "key") -> list[str]:
+    """Of every table whose first column is called so."""
     found, in_table = [], False
     for line in text_of(page).splitlines():
         if not line.startswith("|"):
             in_table = False
-        elif line.startswith("| key |"):
+        elif line.startswith(f"| {title} |"):
             in_table = True
         elif in_table and not line.startswith("|---"):
             found += re.findall(r"`([^`]+)`", line.split("|")[1])
@@ -109,6 +110,17 @@ def test_every_key_of_the_hosts_file_has_one_line_with_its_default() -> None:
             assert (defaults[where + key] == "required") is (key in part.get("required", []))
     told = {key: json.dumps(rule["default"]) for key, rule in keys.items() if "default" in rule}
     assert told.items() <= defaults.items()
+
+
+def test_every_key_of_a_clusters_file_has_one_line_with_its_default() -> None:
+    defs = json.loads((ROOT / "conf" / "cluster.schema.json").read_text())["$defs"]
+    keys = defs["etcd"]["properties"] | defs["kubernetes"]["properties"]
+    documented = documented_keys(CONFIGURATION, "key of a cluster")
+    rows = {row[0].strip("`"): row[2].strip("`") for row in table_rows(CONFIGURATION) if len(row) == 4}
+
+    assert (sorted(documented), len(documented)) == (sorted(keys), len(set(documented)))
+    told = {key: json.dumps(rule["default"]) for key, rule in keys.items() if "default" in rule}
+    assert told.items() <= rows.items()
 
 
 HOST_TABLES = {"pfs[].": "entry", "pfs[].pf.": "pf", "pfs[].vfs[].": "vfs"}
@@ -184,6 +196,9 @@ def test_every_json_block_is_a_configuration_that_the_plugin_takes(block: Block)
     found = json.loads(block.text)
     if block.tag == HOST:
         assert hostfile.parse(found).pfs
+        return
+    if block.tag == CLUSTER:
+        assert cluster.parse(found).engine
         return
     if block.tag == "json: ipam":
         found = BASE | {"ipam": found}

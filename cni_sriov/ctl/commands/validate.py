@@ -14,7 +14,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         help="a .conf, .conflist, NetworkAttachmentDefinition (YAML or JSON) or a template of one, a directory of"
-        " them, or the host's file of apply (host.json); - is standard input",
+        " them, the host's file of apply (host.json), or a cluster's; - is standard input",
     )
     verb.add_argument(
         "--device-id-given",

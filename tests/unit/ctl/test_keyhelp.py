@@ -12,7 +12,8 @@ from cni_sriov.words.errors import CODES
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
-ALL = [*keys.keys(schema.SCHEMA, "list", "sriov"), *keys.keys(schema.HOST)]
+CLUSTER = keys.keys(schema.CLUSTER, "etcd", "kubernetes")
+ALL = [*keys.keys(schema.SCHEMA, "list", "sriov"), *keys.keys(schema.HOST), *CLUSTER]
 
 
 def told(world: World, *argv: str, euid: int = 0) -> Any:
@@ -34,6 +35,8 @@ def names(world: World, word: str) -> list[str]:
     ("pools.gateway", ["ipam.pools[].gateway"]),
     ("gateway", ["ipam.pools[].gateway"]),
     ("numvfs", ["pfs[].numvfs"]),
+    ("kubeconfig", ["kubeconfig"]),
+    ("node", ["node"]),
     ("search", ["ipam.dns.search", "dns.search"]),
 ])  # fmt: skip
 def test_a_key_is_found_by_its_name_or_its_end(world: World, word: str, found: list[str]) -> None:

@@ -1,0 +1,74 @@
+"""The files of clusters, /etc/cni-sriov/clusters/NAME.json: read for `pool`, judged for `validate`. Their schema finds all
+that is wrong, their parser (conf/cluster.py) has the last word.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+from ..conf import cluster
+from ..conf.cluster import Cluster
+from ..state import clusterfile
+from ..words.errors import BadConfig, CniError, InputOutput, typed
+from ..words.jsontext import parse_object
+from . import schema
+from .finding import Finding, error
+
+_SAMPLES = "conf/etcd and conf/kubernetes have some to start from; `sriovctl validate {}` judges it"
+
+
+def configured() -> list[str]:
+    """The names of this node's clusters, sorted."""
+    try:
+        files = os.listdir(cluster.DIRECTORY)
+    except OSError as failed:
+        if failed.errno == errno.ENOENT:
+            return []
+        raise InputOutput(f"list {cluster.DIRECTORY}: {failed.strerror}") from failed
+    return sorted(name for file in files if (name := cluster.name_of(f"{cluster.DIRECTORY}/{file}")))
+
+
+def read(name: str) -> Cluster:
+    """With the name of this node in it. CniError says what is wrong with the file, and names it."""
+    path = cluster.path_of(name)
+    try:
+        found = cluster.parse(parse_object(clusterfile.text_of(path)))
+        return found if found.node else Cluster(found.engine, _host_name())
+    except CniError as failed:
+        failed.msg = failed.msg if path in failed.msg else f"{path}: {failed.msg}"
+        failed.details = f"{failed.details}\n{_SAMPLES.format(typed(path))}".lstrip()
+        raise
+
+
+def _host_name() -> str:
+    name = os.uname().nodename
+    try:
+        return cluster.node_name(name)
+    except ValueError as failed:
+        raise BadConfig(f"use the host's name {name!r} as node's: it {failed}", 'give "node"') from failed
+
+
+def findings(document: dict[str, Any]) -> list[Finding]:
+    found = list(schema.errors_of(document, schema.load(schema.CLUSTER)))
+    if found:
+        return found
+    try:
+        cluster.parse(document)
+    except BadConfig as failed:
+        hint = f"; {failed.details}" if failed.details else ""
+        found.append(error("", "", f"pool would say: {failed.msg} (code {failed.code}){hint}"))
+    return found
+
+
+def of_file(path: str) -> list[Finding]:
+    """Whether it may be read, where it is the one that will be: its place, not its text, makes it secret."""
+    if not cluster.name_of(os.path.abspath(path)):
+        return []
+    try:
+        clusterfile.text_of(path)
+    except InputOutput as failed:
+        hint = f"; {failed.details}" if failed.details else ""
+        return [error("", "", f"pool would say: {failed.msg} (code {failed.code}){hint}")]
+    return []
