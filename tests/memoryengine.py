@@ -91,7 +91,7 @@ class MemoryEngine:
     def give_back(self, block: Prefix, fingerprint: str) -> Holder | None:
         def act(kept: Cluster) -> Holder | None:
             found = kept.holders.get(block)
-            if found is not None and found.fingerprint == fingerprint:
+            if found is not None and found.fingerprint == fingerprint and not found.fault:
                 del kept.holders[block]
                 return None
             return found

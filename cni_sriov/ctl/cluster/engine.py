@@ -58,7 +58,7 @@ class Engine(Protocol):
 
     def forget_node(self, fingerprint: str) -> None: ...
 
-    def is_dead(self, record: NodeRecord) -> bool | None:
+    def is_dead(self, record: NodeRecord, /) -> bool | None:
         """Whether the node is known to be no more; None = nobody knows."""
 
     def uid(self) -> str:
