@@ -119,7 +119,7 @@ class Admin(Caller):
         """As `kubectl replace --force` would, and wait until a definition is served."""
         for document in documents:
             path = COLLECTIONS[document["kind"]].format(document["metadata"].get("namespace"))
-            self.call("DELETE", f"{path}/{document['metadata']['name']}")
+            self.remove(f"{path}/{document['metadata']['name']}")
             answer = self.call("POST", path, document)
             assert answer.code == 201, answer.text
             if path == CRDS:
@@ -130,6 +130,13 @@ class Admin(Caller):
                         for v in spec["versions"]
                     )
                 )
+
+    def remove(self, path: str) -> None:
+        """Until it is gone: a definition's objects go first."""
+        until = time.monotonic() + 30
+        while self.call("DELETE", path).code != 404:
+            assert time.monotonic() < until, f"{path}: does not go"
+            time.sleep(0.02)
 
     def _served(self, *paths: str) -> None:
         until = time.monotonic() + 30

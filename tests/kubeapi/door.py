@@ -127,7 +127,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if path is None:
                 return 200, self._of_path(user, urlsplit(self.path).path), user
             if not verb:
-                raise status.not_allowed()
+                raise (
+                    status.bad_request("name must be provided")
+                    if self.command == "PUT"
+                    else status.not_allowed()
+                )
             api.authorize(user, verb, path)
             headers = (
                 self.headers.get("Accept", ""),

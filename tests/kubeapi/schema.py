@@ -142,16 +142,18 @@ def _pruned(value: Any, schema: Json) -> Any:
 
 
 def _defaulted(value: Any, schema: Json) -> Any:
-    """A null is dropped first where it may not be and there is a default: "Defaulting and Nullable"."""
+    """A null is dropped first where it may not be: "Defaulting and Nullable"."""
     if isinstance(value, list):
         return [_defaulted(item, schema.get("items", {})) for item in value]
+    if isinstance(value, float) and schema.get("type") == "integer" and value.is_integer():
+        return int(value)
     if not isinstance(value, dict):
         return value
     named, others = schema.get("properties", {}), schema.get("additionalProperties")
     found: Json = {}
     for key, inner in value.items():
         its = named.get(key, others if isinstance(others, dict) else {})
-        if inner is not None or its.get("nullable") or "default" not in its:
+        if inner is not None or its.get("nullable") or key not in named:
             found[key] = _defaulted(inner, its)
     for key, its in named.items():
         if "default" in its and key not in found:

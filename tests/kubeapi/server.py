@@ -117,8 +117,7 @@ class StandIn(Admin):
     def find(self, path: Address) -> Resource:
         with self.lock:
             found = self.served.get((path.group, path.version, path.plural))
-            known = {(group, version) for group, version, _ in self.served}
-        if found is None and (path.group, path.version) not in known:
+        if found is None and path.group not in {"", "apps"}:
             raise status.NoSuchPath
         if found is None or (path.subresource and not found.has_status):
             raise status.no_such_resource()

@@ -32,8 +32,8 @@ class Refused(Exception):
     @property
     def document(self) -> Json:
         found: Json = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
-        found |= {"message": self.message, "reason": self.reason}
-        return found | ({"details": self.details} if self.details else {}) | {"code": self.code}
+        found |= {"message": self.message} | ({"reason": self.reason} if self.reason else {})
+        return found | ({} if self.details is None else {"details": self.details}) | {"code": self.code}
 
 
 class NoSuchPath(Exception):
@@ -95,6 +95,18 @@ def conflict(resource: str, group: str, name: str, why: str) -> Refused:
     return Refused(409, "Conflict", message, details(name, group, resource))
 
 
+def precondition(kind: str, group: str, name: str, title: str, asked: str, has: str) -> Refused:
+    """Of a deletion; it names the kind where others name the resource."""
+    since = "deleted and then recreated" if title == "UID" else "modified"
+    why = f"the {title} in the precondition ({asked}) does not match the {title} in record ({has})"
+    return conflict(kind, group, name, f"{why}. The object might have been {since}")
+
+
+def unnamed(message: str) -> Refused:
+    """What the server has no reason for."""
+    return Refused(500, "", message)
+
+
 def expired() -> Refused:
     return Refused(410, "Expired", TOO_OLD)
 
@@ -103,9 +115,9 @@ def too_large() -> Refused:
     return Refused(413, "RequestEntityTooLarge", "Request entity too large: limit is 3145728")
 
 
-def unsupported(kind: str, known: str) -> Refused:
+def unsupported(known: str) -> Refused:
     message = f"the body of the request was in an unknown format - accepted media types include: {known}"
-    return Refused(415, "UnsupportedMediaType", message, {})
+    return Refused(415, "UnsupportedMediaType", message)
 
 
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> Refused:

@@ -14,7 +14,10 @@ from . import status
 from .schema import Resource
 
 Json = dict[str, Any]
+MOST_BYTES = 3 << 19  # etcd's --max-request-bytes
 Place = tuple[str, str]  # namespace ("" of the cluster), name
+
+KEPT = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
 class Page(NamedTuple):
@@ -57,8 +60,12 @@ class Store:
 
     def replace(self, resource: Resource, place: Place, document: Json, *, keep: bool = True) -> Json:
         """Where the caller read what is there: same `resourceVersion`, and same `uid` if it says one."""
+        asked = document["metadata"]
+        if place not in self._of(resource) and asked.get("uid"):
+            why = f"StorageError: invalid object: Precondition failed: UID in precondition: {asked['uid']}, UID in object meta: "
+            raise status.conflict(resource.plural, resource.group, place[1], why)
         held = self.get(resource, place)
-        asked, has = document["metadata"], held["metadata"]
+        has = held["metadata"]
         if asked.get("uid", has["uid"]) != has["uid"]:
             why = (
                 f"Precondition failed: UID in precondition: {asked['uid']}, UID in object meta: {has['uid']}"
@@ -86,12 +93,16 @@ class Store:
         for key, title in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
             asked, has = preconditions.get(key), held["metadata"][key]
             if asked is not None and asked != has:
-                why = f"Precondition failed: {title} in precondition: {asked}, {title} in object meta: {has}"
-                raise status.conflict(resource.plural, resource.group, place[1], why)
+                raise status.precondition(resource.kind, resource.group, place[1], title, asked, has)
         if not keep:
             return held
         if held["metadata"].get("finalizers"):
-            held["metadata"].setdefault("deletionTimestamp", now())
+            if "deletionTimestamp" not in held["metadata"]:
+                held["metadata"] |= {
+                    "deletionTimestamp": now(),
+                    "deletionGracePeriodSeconds": 0,
+                    "generation": 2,
+                }
             return self._put(resource, place, held)
         return self._drop(resource, place)
 
@@ -117,6 +128,8 @@ class Store:
         return self._objects.setdefault((resource.group, resource.plural), {})
 
     def _put(self, resource: Resource, place: Place, document: Json, *, keep: bool = True) -> Json:
+        if len(json.dumps(document)) > MOST_BYTES:
+            raise status.unnamed("etcdserver: request is too large")
         if not keep:
             document["metadata"].pop("resourceVersion", None)
             return document
@@ -146,5 +159,7 @@ def _decoded(token: str) -> tuple[str, int]:
     try:
         version, start = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except ValueError:
-        raise status.bad_request("continue key is not valid: invalid character") from None
+        raise status.bad_request(
+            "invalid continue token: continue key is not valid: invalid character"
+        ) from None
     return version, start

@@ -11,7 +11,7 @@ import yaml
 from . import schema, status
 from .schema import Resource
 from .status import Cause
-from .store import Place, Store
+from .store import Place, Store, now
 
 Json = dict[str, Any]
 # "Object Names and IDs": DNS subdomain names
@@ -72,7 +72,8 @@ class Verbs:
             metadata["remainingItemCount"] = page.remaining
         if wanted:
             partial = [_partial(found) for found in chosen]
-            return 200, {"kind": f"{wanted}", "apiVersion": META, "metadata": metadata, "items": partial}
+            metadata.pop("remainingItemCount", None)
+            return 200, {"kind": wanted, "apiVersion": META, "metadata": metadata, "items": partial}
         kind = f"{asked.resource.kind}List"
         return 200, {
             "apiVersion": asked.resource.api_version,
@@ -85,9 +86,10 @@ class Verbs:
         document = self._sent(asked)
         metadata = document["metadata"]
         if metadata.get("resourceVersion"):
-            raise status.Refused(500, "", "resourceVersion should not be set on objects to be created")
+            raise status.unnamed("resourceVersion should not be set on objects to be created")
         name = metadata.get("name", "")
         found = self._judged(asked.resource, document, name)
+        found["metadata"]["managedFields"] = [_managed(asked)]
         return 201, self.store.add(asked.resource, (asked.namespace, name), found, keep=not asked.is_dry)
 
     def update(self, asked: Asked) -> tuple[int, Json]:
@@ -96,7 +98,6 @@ class Verbs:
         if metadata.get("name", "") != name:
             said = f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL ({name})"
             raise status.bad_request(said)
-        self.store.get(asked.resource, asked.place)  # absent: a PUT makes no custom resource
         if not metadata.get("resourceVersion"):
             cause = Cause(
                 "metadata.resourceVersion",
@@ -110,7 +111,7 @@ class Verbs:
     def patch(self, asked: Asked) -> tuple[int, Json]:
         """A merge patch alone; JSON Patch and server-side apply this stand-in has not."""
         if asked.content_type != MERGE:
-            raise status.unsupported(asked.content_type, f"application/json-patch+json, {MERGE}")
+            raise status.unsupported(f"application/json-patch+json, {MERGE}, application/apply-patch+yaml")
         held = self.store.get(asked.resource, asked.place)
         merged = _merged(held, parsed(asked.body))
         found = self._judged(asked.resource, merged, asked.name)
@@ -119,10 +120,10 @@ class Verbs:
     def delete(self, asked: Asked) -> tuple[int, Json]:
         options = parsed(asked.body) if asked.body else {}
         if options.get("kind", "DeleteOptions") != "DeleteOptions":
-            raise status.bad_request(f'no kind "{options["kind"]}" is registered')
+            raise status.unnamed(f'no kind "{options["kind"]}" is registered for version "meta.k8s.io/v1"')
         preconditions = options.get("preconditions") or {}
         if any(not isinstance(value, str) for value in preconditions.values()):
-            raise status.bad_request("json: cannot unmarshal number into Go struct field")
+            raise status.unnamed('v1.DeleteOptions.Preconditions: ReadString: expects " or n')
         resource = asked.resource
         was = self.store.remove(resource, asked.place, preconditions, keep=not asked.is_dry)
         if "deletionTimestamp" in was["metadata"]:
@@ -147,7 +148,9 @@ class Verbs:
     def _sent(self, asked: Asked) -> Json:
         """The object of the body, of the resource's own kind."""
         if asked.content_type not in BODIES:
-            raise status.unsupported(asked.content_type, "application/json, application/yaml")
+            raise status.unsupported(
+                "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+            )
         document, resource = parsed(asked.body), asked.resource
         if not document.get("kind") or not document.get("apiVersion"):
             missing = "Kind" if not document.get("kind") else "apiVersion"
@@ -156,10 +159,11 @@ class Verbs:
             said = f"the API version in the data ({document['apiVersion']}) does not match the expected API version"
             raise status.bad_request(f"{said} ({resource.api_version})")
         if document["kind"] != resource.kind:
-            said = (
-                f'{document["kind"]} in version "{resource.version}" cannot be handled as a {resource.kind}'
+            cause = Cause(
+                "kind", "FieldValueInvalid", f'Invalid value: "{document["kind"]}": must be {resource.kind}'
             )
-            raise status.bad_request(f"{said}: no kind is registered")
+            name = (document.get("metadata") or {}).get("name", "")
+            raise status.invalid(document["kind"], resource.group, name, [cause])
         document["metadata"] = dict(document.get("metadata") or {})
         return document
 
@@ -184,6 +188,16 @@ def accepted(header: str) -> str:
         }:
             return wanted
     raise status.not_acceptable()
+
+
+def _managed(asked: Asked) -> Json:
+    """Of "Server-Side Apply", Field management, what a client must expect to find in metadata."""
+    kind: Json = {
+        "apiVersion": asked.resource.api_version,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {".": {}}},
+    }
+    return kind | {"manager": "unknown", "operation": "Update", "time": now()}
 
 
 def _of_name(name: str) -> list[Cause]:

@@ -11,13 +11,14 @@ import pytest
 
 from tests.kubeapi import SERVERS, Admin, start
 
-from .rooms import DEFINITION, JANE, ROBOT
+from .rooms import DEFINITION, JANE, ROBOT, ROOMS
 
 
 @pytest.fixture(scope="package", params=SERVERS)
 def server(request: pytest.FixtureRequest) -> Iterator[Admin]:
     directory = Path(tempfile.mkdtemp(prefix="kubeapi-"))
     api = start(request.param, directory, JANE, ROBOT)
+    api.apply([DEFINITION])
     yield api
     api.close()
     shutil.rmtree(directory)
@@ -27,6 +28,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Admin]:
 def api(server: Admin) -> Admin:
     """With no room in it, and rights for nobody."""
     for path in ("clusterroles/keeper", "clusterrolebindings/keeper"):
-        server.call("DELETE", f"/apis/rbac.authorization.k8s.io/v1/{path}")
-    server.apply([DEFINITION])
+        server.remove(f"/apis/rbac.authorization.k8s.io/v1/{path}")
+    assert server.call("DELETE", ROOMS).code == 200
     return server

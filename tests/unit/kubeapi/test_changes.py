@@ -49,10 +49,13 @@ def test_an_update_is_of_the_object_that_its_address_names(api: Admin) -> None:
 
 
 def test_an_update_makes_no_object(api: Admin) -> None:
+    """Not found, or a conflict where it says which object it means."""
     read = made(api)
-    read["metadata"]["name"] = "two"
+    api.call("DELETE", f"{ROOMS}/one")
 
-    assert api.call("PUT", f"{ROOMS}/two", read).status == (404, "NotFound")
+    assert api.call("PUT", f"{ROOMS}/one", read).status == (409, "Conflict")
+    del read["metadata"]["uid"]
+    assert api.call("PUT", f"{ROOMS}/one", read).status == (404, "NotFound")
 
 
 def test_an_update_of_another_object_of_that_name_is_a_conflict(api: Admin) -> None:
@@ -94,7 +97,7 @@ def test_a_deletion_has_preconditions(api: Admin, wrong: str) -> None:
     refused = api.call("DELETE", f"{ROOMS}/one", options | {"preconditions": right | {wrong: "12"}})
 
     assert refused.status == (409, "Conflict")
-    assert "Precondition failed" in refused.document["message"]
+    assert "the precondition (12) does not match" in refused.document["message"]
     assert api.get(f"{ROOMS}/one").code == 200
     done = api.call("DELETE", f"{ROOMS}/one", options | {"preconditions": right})
     assert (done.code, done.document["kind"], done.document["status"]) == (200, "Status", "Success")

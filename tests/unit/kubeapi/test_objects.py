@@ -25,6 +25,7 @@ def test_a_new_object_gets_what_only_the_server_sets(api: Admin) -> None:
     answer = api.call("POST", ROOMS, asked)
 
     metadata = answer.document["metadata"]
+    assert [entry["operation"] for entry in metadata["managedFields"]] == ["Update"]
     assert (answer.code, answer.document["spec"]["owner"]) == (201, "me")
     assert UID.fullmatch(metadata["uid"])
     assert metadata["resourceVersion"]
@@ -84,7 +85,6 @@ def test_an_object_without_a_name_is_none(api: Admin) -> None:
         ({"owner": "me", "size": 0}, "spec.size"),
         ({"owner": "me", "size": 10}, "spec.size"),
         ({"owner": "me", "size": "1"}, "spec.size"),
-        ({"owner": "me", "size": None}, "spec.size"),
         ({"owner": "me", "size": True}, "spec.size"),
         ({"owner": "me", "shape": "oval"}, "spec.shape"),
         ({"owner": "me", "shelves": {"a": [1, 2, 3, 4]}}, "spec.shelves.a"),
@@ -128,22 +128,32 @@ def test_what_the_schema_does_not_name_is_not_stored(api: Admin) -> None:
 
 def test_a_default_stands_where_nothing_is_said(api: Admin) -> None:
     """The same page, Defaulting and Nullable: a null that may not be is dropped first, one that may be stays."""
-    found = made(api, "one", {"owner": "me", "colour": None, "note": None})
+    found = made(api, "one", {"owner": "me", "colour": None, "size": None, "note": None})
 
     assert found["spec"] == {"owner": "me", "colour": "red", "note": None}
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "status"),
     [
-        {"kind": "Other"},
-        {"apiVersion": "v1"},
-        {"kind": ""},
-        {"apiVersion": f"{GROUP}/v2"},
+        ({"kind": "Other"}, (422, "Invalid")),
+        ({"kind": ""}, (400, "BadRequest")),
+        ({"apiVersion": "v1"}, (400, "BadRequest")),
+        ({"apiVersion": f"{GROUP}/v2"}, (400, "BadRequest")),
     ],
 )
-def test_an_object_is_of_the_kind_that_its_address_names(api: Admin, wrong: Json) -> None:
-    assert api.call("POST", ROOMS, room("one") | wrong).status == (400, "BadRequest")
+def test_an_object_is_of_the_kind_that_its_address_names(
+    api: Admin, wrong: Json, status: tuple[int, str]
+) -> None:
+    assert api.call("POST", ROOMS, room("one") | wrong).status == status
+
+
+@pytest.mark.parametrize("text", ["2.0", "2e0"])
+def test_a_whole_number_is_an_integer_however_it_is_written(api: Admin, text: str) -> None:
+    body = json.dumps(room("one", {"owner": "me", "size": 7})).replace("7", text)
+
+    assert api.call("POST", ROOMS, body).code == 201
+    assert re.search(r'"size": ?2[,}]', api.get(f"{ROOMS}/one").text)
 
 
 def test_a_new_object_has_no_version_yet(api: Admin) -> None:
@@ -182,11 +192,11 @@ def test_what_is_not_there_is_named(api: Admin) -> None:
 
 
 def test_what_no_definition_serves_is_not_found(api: Admin) -> None:
-    """A group that has other resources says so by a Status; a group or a version that is not there by plain text."""
-    assert api.get(f"/apis/{GROUP}/v1/doors").status == (404, "NotFound")
-    for path in ("/apis/nowhere.example.org/v1/rooms", f"/apis/{GROUP}/v2/rooms", "/nowhere"):
+    """In plain text, without a Status: its definition is all that a resource's path is known by."""
+    for path in (f"/apis/{GROUP}/v1/doors", "/apis/nowhere.example.org/v1/rooms", f"/apis/{GROUP}/v2/rooms"):
         answer = api.get(path)
         assert (answer.code, answer.text) == (404, "404 page not found\n")
+    assert api.get("/api/v1/doors").status == (404, "NotFound")
 
 
 def test_a_definition_takes_its_objects_with_it(api: Admin) -> None:
@@ -198,9 +208,15 @@ def test_a_definition_takes_its_objects_with_it(api: Admin) -> None:
     assert api.get(ROOMS).document["items"] == []
 
 
-def test_a_method_has_its_addresses(api: Admin) -> None:
-    assert api.call("PUT", ROOMS, room("one")).code == 405
-    assert api.call("POST", f"{ROOMS}/one", room("one")).code == 405
+def test_an_update_is_of_one_object(api: Admin) -> None:
+    assert api.call("PUT", ROOMS, room("one")).status == (400, "BadRequest")
+
+
+def test_an_object_has_a_greatest_size(api: Admin) -> None:
+    """What etcd takes in one request: "Configuration options", --max-request-bytes."""
+    answer = api.call("POST", ROOMS, room("one", {"owner": "me", "free": {"x": "y" * 1_700_000}}))
+
+    assert (answer.code, answer.document["message"]) == (500, "etcdserver: request is too large")
 
 
 def test_a_node_that_comes_back_has_another_uid(api: Admin) -> None:
