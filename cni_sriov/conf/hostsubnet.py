@@ -17,7 +17,7 @@ from ..words.inet import BITS, RESERVED, Prefix
 from ..words.jsontext import words
 from ..words.lease import LeaseDir
 from ..words.names import is_name, is_path
-from . import pools, routeconf, values
+from . import blockconf, pools, routeconf, values
 from .pools import GATEWAYS, Gateway, Pool, Wanted
 from .requests import Requests
 from .values import DNS, Key, Table
@@ -77,6 +77,7 @@ POOL = Table(
         "prefixLength": values.whole,
         "gateway": values.text,
         "exclude": Key(values.a_list, []),
+        "blocks": Key(values.an_object, below=blockconf.BLOCKS),
     }
 )
 _DNS = Table(DNS.parsers | dict.fromkeys(("nameservers", "search", "options"), _strings))
@@ -171,6 +172,8 @@ def _pool(raw: dict[str, Any], where: str) -> Pool:
     gateway, next_hop = _gateway(told.get("gateway"), version, length, f"{where}.gateway")
     excludes = [_range(entry, version, f"{where}.exclude") for entry in told["exclude"]]
     pool = Pool(prefixes, length, gateway, next_hop, excludes)
+    if "blocks" in told:
+        pool.blocks = blockconf.parse(told["blocks"], prefixes, length, f"{where}.blocks")
     if not pool.has_room():
         raise BadConfig(
             f"{where}: no /{length} of {', '.join(map(str, prefixes))} can ever be leased",

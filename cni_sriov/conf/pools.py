@@ -22,9 +22,19 @@ GATEWAYS: dict[str, Gateway] = {
 }  # what a configuration may say
 
 
+@dataclass(slots=True, frozen=True)
+class Blocks:
+    """The pool is shared with other nodes: this one cuts only from blocks of `length` that it has of `cluster`."""
+
+    cluster: str
+    length: int
+
+
 @dataclass(slots=True)
 class Pool:
     """One entry of `pools`: it yields one lease of `/length`, cut from the first of `prefixes` that has room.
+
+    `bounds` are this node's blocks of a shared pool, as ipam/shared.py sees them under the lock; None = it is not shared.
 
     `gateway` "address": `next_hop` is the gateway, on link and outside every lease.
     `exclude` holds (first, last) pairs; `never` has (first, last, what they are) of what no configuration can allow.
@@ -35,6 +45,8 @@ class Pool:
     gateway: Gateway = "first"
     next_hop: int | None = None
     exclude: list[tuple[int, int]] = field(default_factory=list)
+    blocks: Blocks | None = None
+    bounds: list[Prefix] | None = None
     never: list[Barred] = field(init=False)
 
     def __post_init__(self) -> None:

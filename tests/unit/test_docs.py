@@ -71,6 +71,7 @@ def known_keys() -> set[str]:
     keys |= {f"ipam.{key}" for key in properties("hostSubnet")}
     keys |= {f"ipam.dns.{key}" for key in schema["dns"]["properties"]}
     keys |= {f"ipam.pools[].{key}" for key in properties("pool")}
+    keys |= {f"ipam.pools[].blocks.{key}" for key in schema["pool"]["properties"]["blocks"]["properties"]}
     keys |= {f"ipam.routes[].{key}" for key in properties("route")}
     keys |= {f"runtimeConfig.{key}" for key in ours["runtimeConfig"]["properties"]}
     keys |= {f"args.cni.{key}" for key in ours["args"]["properties"]["cni"]["properties"]}

@@ -20,6 +20,7 @@ BYTES = "parser: JSON Schema counts characters, the kernel bytes"
 Json = dict[str, Any]
 Row = tuple[str, Json, str]
 V4: Json = {"subnet": "10.10.0.0/16", "prefixLength": 24}
+RACK: Json = {"cluster": "rack", "length": 20}
 V6: Json = {"subnet": "fd00:10::/48", "prefixLength": 64}
 
 
@@ -293,6 +294,16 @@ POOLS: list[Row] = [
     ("v6 exclude range of v4", pool6(exclude=["10.0.0.1-10.0.0.2"]), BAD),
     ("exclude the wrong way round", pool(exclude=["10.10.0.9-10.10.0.7"]), COMPARE),
     ("exclude with host bits", pool(exclude=["10.10.0.1/24"]), HOST_BITS),
+    *[(f"blocks of {v!r}", pool(blocks=RACK | {"length": v}), GOOD) for v in (16, 20, 24)],
+    *[(f"blocks of {v!r}", pool(blocks=RACK | {"length": v}), BAD) for v in (33, -1, "20", True, [20])],
+    *[(f"blocks of {v!r}", pool(blocks=RACK | {"length": v}), COMPARE) for v in (15, 25)],
+    *[(f"v6 blocks of {v!r}", pool6(blocks=RACK | {"length": v}), GOOD) for v in (48, 56, 64)],
+    ("v6 blocks of 129", pool6(blocks=RACK | {"length": 129}), BAD),
+    *[(f"cluster {v!r}", pool(blocks=RACK | {"cluster": v}), GOOD) for v in ("a", "rack_1.-", "x" * 64)],
+    *[(f"cluster {v!r}", pool(blocks=RACK | {"cluster": v}), BAD) for v in ("", ".a", "a/b", "..", "a b", "a\n", "x" * 65, 5, ["rack"])],
+    *[(f"blocks {v!r}", pool(blocks=v), BAD) for v in ({"cluster": "rack"}, {"length": 20}, "rack", 20, [RACK])],
+    ("blocks with an unknown key", pool(blocks=RACK | {"nodes": 3}), GOOD),
+    ("one of two pools shared", ipam(V4 | {"blocks": RACK}, V6), GOOD),
     ("unknown key in a pool", pool(gatway="first"), GOOD),
     ("overlapping pools", ipam(V4, V4), GOOD),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -142,6 +143,12 @@ def test_a_pool_that_is_written_out_is_taken_as_it_is() -> None:
     assert pool == {"subnet": ["10.10.0.0/16", "10.11.0.0/16"], "prefixLength": 24, "gateway": "last"}
     assert "given twice" in refusal({"ipam.pools": written}, subnets=[{"subnet": "10.12.0.0/16"}])
     assert "given twice" in refusal({"ipam.pools": written, "pool": "10.12.0.0/16"})
+
+
+def test_a_pool_may_be_shared() -> None:
+    shared = {"subnet": "10.10.0.0/16", "prefixLength": 24, "blocks": {"cluster": "rack", "length": 20}}
+
+    assert pools(options={"ipam.pools": json.dumps([shared])}) == [shared]
 
 
 def test_nothing_of_pools_is_layer_2_alone() -> None:

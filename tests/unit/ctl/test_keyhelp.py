@@ -59,7 +59,7 @@ def test_an_object_lists_its_keys(world: World) -> None:
         f"pf.{name}" for name in ("names", "pciAddresses", "vendors", "devices", "drivers", "vfs")
     ]
     assert pools["below"] == [
-        f"ipam.pools[].{name}" for name in ("subnet", "prefixLength", "gateway", "exclude")
+        f"ipam.pools[].{name}" for name in ("subnet", "prefixLength", "gateway", "exclude", "blocks")
     ]
 
 

@@ -48,7 +48,7 @@ def test_the_schema_is_one() -> None:
 
 
 def test_little_is_left_to_the_parser_alone() -> None:
-    assert len([row for row in TABLE if row[2] not in {GOOD, BAD}]) <= 24
+    assert len([row for row in TABLE if row[2] not in {GOOD, BAD}]) <= 26
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""The key `blocks` of a pool -> Blocks: which cluster the pool is shared in, and how long its blocks are. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..words.errors import BadConfig
+from ..words.inet import Prefix
+from ..words.names import is_name
+from . import values
+from .pools import Blocks
+from .values import Table
+
+
+def _cluster(value: Any) -> str:
+    """The name of its file in /etc/cni-sriov/clusters, without .json."""
+    if not is_name(values.text(value), 64):
+        raise ValueError("must be 1-64 of A-Z a-z 0-9 _ . - and begin with a letter or digit")
+    return str(value)
+
+
+BLOCKS = Table({"cluster": _cluster, "length": values.whole})
+
+
+def parse(raw: dict[str, Any], prefixes: list[Prefix], lease_length: int, where: str) -> Blocks:
+    """Each block lies in one of the pool's prefixes, and has room for a lease at least."""
+    told = BLOCKS.read(raw, f"{where}.")
+    shortest = max(prefix.length for prefix in prefixes)
+    for key, what in (("cluster", "the name of a file in /etc/cni-sriov/clusters"), ("length", "like 20")):
+        if key not in told:
+            raise BadConfig(f"{where}.{key}: is needed", what)
+    if not shortest <= told["length"] <= lease_length:
+        raise BadConfig(
+            f"{where}.length {told['length']}: must be {shortest}-{lease_length}, from the pool's own to prefixLength"
+        )
+    return Blocks(told["cluster"], told["length"])
