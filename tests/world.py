@@ -27,16 +27,21 @@ BOOT_ID = "11111111-2222-3333-4444-555555555555"
 
 
 PluginRunner = Callable[[str, dict[str, str], str], tuple[int, str]]
+ToolRunner = Callable[[list[str], int], tuple[int, str]]
 
 
 def _no_plugin(executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
     raise AssertionError(f"{executable} must not be called: {env} {stdin}")
 
 
+def _no_tool(arguments: list[str], fd: int) -> tuple[int, str]:
+    raise AssertionError(f"sriovctl must not be called: {arguments} {fd}")
+
+
 class FakeHost(Host):
     """Host with the fake kernel's faces; everything else is the product's."""
 
-    __slots__ = ("kernel", "plugins")
+    __slots__ = ("kernel", "plugins", "tool")
 
     def __init__(
         self,
@@ -49,11 +54,19 @@ class FakeHost(Host):
     ) -> None:
         super().__init__(ledger, log, kernel.sysfs, allow_own_netns, request)
         self.cdi_dir = str(Path(ledger.run_dir).with_name("cdi"))
+        self.cluster_conf_dir = str(Path(ledger.run_dir).with_name("cluster-conf"))
         self.kernel = kernel
         self.plugins = plugins
+        self.tool: ToolRunner = _no_tool
 
     def run_plugin(self, executable: str, env: dict[str, str], stdin: str) -> tuple[int, str]:
         return self.plugins(executable, env, stdin)
+
+    def run_sriovctl(self, arguments: list[str], deadline_s: float) -> tuple[int, str]:
+        return self.tool(arguments, -1)
+
+    def start_sriovctl(self, arguments: list[str], fd: int) -> None:
+        self.tool(arguments, fd)
 
     @property
     def netlink(self) -> Netlink:
@@ -133,9 +146,12 @@ class World:
         self.boot_id = boot_id
         self.log_file = root / "log"
         self.plugins: PluginRunner = _no_plugin
+        self.tool: ToolRunner = _no_tool  # a descriptor: it is started and not waited for, and has that lock
+        self.cluster_dir = root / "clusters"
+        self.cluster_conf_dir = root / "cluster-conf"
         self.cni_path = "/opt/cni/bin"
         self.kernel.durable += [self.run_dir, self.state_dir, self.data_dir, self.devinfo_dir, self.cdi_dir]
-        self.kernel.durable.append(self.vpp_dir)
+        self.kernel.durable += [self.vpp_dir, self.cluster_dir]
 
     def conf(self, **keys: Any) -> dict[str, Any]:
         """A good configuration of the first PF, with `keys` over it; None leaves a key out."""
@@ -193,7 +209,11 @@ class World:
         # another main plugin's conf names none, and the default is this machine's
         state_dir = str(self.state_dir) if conf.state_dir == STATE_DIR else conf.state_dir
         ledger = Ledger(state_dir, log, str(self.run_dir), self.boot_id)
-        return FakeHost(self.kernel, ledger, log, allow_own_netns, self.plugins, request)
+        ledger.cluster_dir = str(self.cluster_dir)
+        ledger.machine_id = str(self.root / "machine-id")
+        host = FakeHost(self.kernel, ledger, log, allow_own_netns, self.plugins, request)
+        host.tool = self.tool
+        return host
 
     def pod_link(self, pod: str = "/run/netns/pod1") -> FakeLink:
         """The interface net1 of a pod that has one."""

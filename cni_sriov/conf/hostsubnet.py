@@ -119,6 +119,11 @@ class IpamConf:
     resolv_conf: str
     sticky_lifetime: int = 0
 
+    @property
+    def shared(self) -> list[Pool]:
+        """The pools that other nodes cut from as well."""
+        return [pool for pool in self.pools if pool.blocks is not None]
+
 
 def parse(ipam: dict[str, Any], requests: Requests | None = None) -> IpamConf:
     """The one entry."""

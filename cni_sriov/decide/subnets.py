@@ -10,8 +10,8 @@ from ..conf import routeconf
 from ..conf.hostsubnet import IpamConf
 from ..conf.pools import Pool, Wanted
 from ..words.domain import HostUse, Route
-from ..words.errors import BadConfig, PoolExhausted, SubnetConflict
-from ..words.inet import BITS, Prefix, parse_interface, parse_prefix, render_address
+from ..words.errors import BadConfig, OutsideBlocks, PoolExhausted, SubnetConflict
+from ..words.inet import BITS, Prefix, parse_interface, parse_prefix, prefix_around, render_address
 from ..words.lease import Choice, Lease, View
 
 LINK = 253  # RT_SCOPE_LINK, linux/rtnetlink.h
@@ -22,20 +22,24 @@ def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
     """One lease per pool: the requested one, else the pod's sticky one, else the next free one."""
     choice = Choice([], {})
     taken: list[Prefix] = []
-    for pool, wanted in zip(conf.pools, conf.wanted, strict=True):
-        used = _host_use_that_counts(conf, pool, host_use)
+    for number, (pool, wanted) in enumerate(zip(conf.pools, conf.wanted, strict=True)):
+        used = host_use_that_counts(conf, pool, host_use)
         subnet, address = (
             _granted(wanted, view, used, taken) or _kept(pool, view, used, taken) or (None, None)
         )
         if subnet is None:
             subnet = _next_fit(pool, view, [use.prefix for use in used] + taken)
+            if subnet is None:
+                raise _exhausted(pool, number)
             choice.cursors[pool.key] = subnet.last
+        elif wanted is not None and not _is_ours(pool, subnet):
+            raise _outside(pool, number, wanted)
         taken.append(subnet)
         choice.leases.append(_lease(conf.lease_dir.scope, pool, subnet, address))
     return choice
 
 
-def _host_use_that_counts(conf: IpamConf, pool: Pool, host_use: list[HostUse]) -> list[HostUse]:
+def host_use_that_counts(conf: IpamConf, pool: Pool, host_use: list[HostUse]) -> list[HostUse]:
     """What contains the whole pool (a summary route, the LAN the pool was cut from) does not speak against it, unless it is
     firm: then no lease of the pool can ever be had.
     """
@@ -84,12 +88,12 @@ def _kept(
     """The sticky lease, if the configuration would still give it."""
     for lease in view.kept:
         subnet, address = parse_prefix(lease.subnet), parse_interface(lease.address)[1]
-        if subnet.length != pool.length or not pool.holds(subnet):
+        if subnet.length != pool.length or not pool.holds(subnet) or not _is_ours(pool, subnet):
             continue
         others = [use.prefix for use in used] + taken
         if (
             any(subnet.overlaps(other) for other in others)
-            or _blocking(subnet.value, subnet.last, _barred(pool, [])) >= 0
+            or _blocking(subnet.value, subnet.last, barred(pool, [])) >= 0
         ):
             continue
         first, last = pool.usable(subnet)
@@ -97,16 +101,49 @@ def _kept(
     return None
 
 
-def _next_fit(pool: Pool, view: View, avoid: list[Prefix]) -> Prefix:
-    barred = _barred(pool, avoid)
-    for within, start in _search_order(pool.prefixes, view.cursor(pool.key)):
-        subnet = _first_fit(view, within, pool.length, start, barred)
+def _next_fit(pool: Pool, view: View, avoid: list[Prefix]) -> Prefix | None:
+    never = barred(pool, avoid)
+    for within, start in _search_order(of_this_node(pool), view.cursor(pool.key)):
+        subnet = _first_fit(view, within, pool.length, start, never)
         if subnet:
             return subnet
-    names = ", ".join(str(prefix) for prefix in pool.prefixes)
-    raise PoolExhausted(
-        f"lease a /{pool.length} of {names}: no free subnet", "see `sriovctl leases`, `sriovctl gc`"
+    return None
+
+
+def _exhausted(pool: Pool, number: int) -> PoolExhausted:
+    names, where = ", ".join(str(prefix) for prefix in pool.prefixes), ""
+    if pool.blocks is not None:
+        where = f" in this node's {len(pool.bounds or [])} blocks of cluster {pool.blocks.cluster}"
+    return PoolExhausted(
+        f"lease a /{pool.length} of {names}: no free subnet{where}",
+        "see `sriovctl leases`, `sriovctl gc`",
+        number,
     )
+
+
+# shared pools --------------------------------------------------------------------------------------------------------
+
+
+def of_this_node(pool: Pool) -> list[Prefix]:
+    return pool.prefixes if pool.bounds is None else pool.bounds
+
+
+def _is_ours(pool: Pool, subnet: Prefix) -> bool:
+    return pool.bounds is None or any(block.contains(subnet) for block in pool.bounds)
+
+
+def _outside(pool: Pool, number: int, wanted: Wanted) -> OutsideBlocks:
+    length = pool.blocks.length if pool.blocks is not None else pool.length
+    block = prefix_around(pool.version, wanted.subnet.value, length)
+    return OutsideBlocks(
+        f"{wanted.asked}: {wanted.subnet} is in {block}, which is no block of this node",
+        "ask for another",
+        str(block),
+        number,
+    )
+
+
+# search --------------------------------------------------------------------------------------------------------------
 
 
 def _search_order(prefixes: list[Prefix], cursor: int | None) -> list[tuple[Prefix, int]]:
@@ -132,7 +169,7 @@ def _first_fit(view: View, within: Prefix, length: int, start: int, barred: list
     return None
 
 
-def _barred(pool: Pool, avoid: list[Prefix]) -> list[Range]:
+def barred(pool: Pool, avoid: list[Prefix]) -> list[Range]:
     """What the pool never leases, and what the host uses."""
     return pool.barred + [(prefix.value, prefix.last) for prefix in avoid if prefix.version == pool.version]
 

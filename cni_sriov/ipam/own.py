@@ -7,11 +7,12 @@ the leases are (hostsubnet.parse_lease_dir), so that it goes through whatever el
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
+from ..conf.pools import Pool
 from ..decide import subnets
 from ..leases import sticky
 from ..leases.holding import Holding, owner_name
@@ -27,12 +28,14 @@ from ..words.failures import Failures
 from ..words.inet import Prefix, parse_prefix
 from ..words.lease import Choice, Lease, LeaseDir
 from ..words.record import Record
+from . import shared
 
 
 @dataclass(slots=True)
 class Asked:
     """One lease per pool of `conf` for an attachment that has none yet; its netns as Holding has it. `used` is what the
-    host uses itself; `foreign`: the main plugin is not ours.
+    host uses itself; `foreign`: the main plugin is not ours. `given_up` are the shared pools of which no block is to be had:
+    sticky leases that wait may go. `low` are those of which there is little left (lease).
     """
 
     conf: IpamConf
@@ -43,6 +46,8 @@ class Asked:
     netns_cookie: int
     used: list[HostUse]
     foreign: bool = False
+    given_up: list[Pool] = field(default_factory=list)
+    low: list[Pool] = field(default_factory=list)
 
     @property
     def prefixes(self) -> list[Prefix]:
@@ -90,13 +95,17 @@ def reserve(host: Host, asked: Asked, is_dead: Judge) -> IpamResult:
     subnets.check_main_plugin(conf, asked.foreign)
     if conf.wants_sticky and not conf.sticky:
         host.log.warning("lease is not sticky: CNI_ARGS has no K8S_POD_NAME", attachment=asked.attachment)
-    leases = lease(store(host, conf.lease_dir), asked, is_dead)
+    leases = lease(store(host, conf.lease_dir), asked, is_dead, host.ledger.cluster)
+    if conf.shared:
+        shared.top_up(host, conf.shared, asked.low)
     ips = [IPConfig(lease.address, lease.gateway, None) for lease in leases]
     return IpamResult(ips, subnets.routes(conf, leases, asked.foreign), conf.dns, leases)
 
 
-def lease(there: Store, asked: Asked, is_dead: Judge | None = None) -> list[Lease]:
-    """AttachedAlready while the attachment holds leases, unless it `is_dead`.
+def lease(
+    there: Store, asked: Asked, is_dead: Judge | None = None, cluster: shared.Cluster = shared.none
+) -> list[Lease]:
+    """AttachedAlready while the attachment holds leases, unless it `is_dead`. `cluster` has this node's blocks.
 
     PoolExhausted, SubnetConflict: owner/reclaim.py may give back what is in the way. Sticky leases that wait for their
     pod are in nobody's way: of an exhausted pool the oldest go.
@@ -110,8 +119,12 @@ def lease(there: Store, asked: Asked, is_dead: Judge | None = None) -> list[Leas
     with there.transaction(f"reserve for {asked.attachment}") as transaction:
         transaction.refuse_second(asked.attachment, is_dead)
         key = asked.sticky if asked.sticky and sticky.find(transaction, asked.sticky) else ""
-        while not transaction.take(holding, _choose(asked, transaction), key):
+        if asked.conf.shared:
+            shared.bound(asked.conf.shared, cluster)
+        while not transaction.take(holding, choice := _choose(asked, transaction), key):
             pass
+        if asked.conf.shared:
+            asked.low = shared.low(asked.conf, transaction, choice, asked.used)
     return holding.leases
 
 
@@ -119,8 +132,12 @@ def _choose(asked: Asked, transaction: Transaction) -> Choice:
     while True:
         try:
             return subnets.choose(asked.conf, transaction, asked.used)
-        except PoolExhausted:
-            if not sticky.give_up(transaction, asked.prefixes, asked.conf.sticky_lifetime > 0):
+        except PoolExhausted as error:
+            pool = asked.conf.pools[error.pool]
+            if pool.blocks is not None and pool not in asked.given_up:
+                raise
+            within = asked.prefixes if pool.bounds is None else pool.bounds
+            if not sticky.give_up(transaction, within, asked.conf.sticky_lifetime > 0):
                 raise
 
 
@@ -218,9 +235,30 @@ def stacked_on(host: Host, ifname: str) -> set[int]:
 
 
 def check_room(host: Host, conf: IpamConf) -> None:
-    """PoolExhausted if an ADD would find no free subnet now. Without the lock: the answer may be old when it is read."""
+    """PoolExhausted if an ADD would find no free subnet now. Without the lock: the answer may be old when it is read.
+
+    Of a shared pool an ADD would claim a block: only where the last one who tried got none, its reason is the error.
+    """
     with Snapshot(node(host), conf.lease_dir.scope) as view:
-        subnets.choose(conf, view, host_use(host, set()))
+        used = host_use(host, set())
+        while True:
+            try:
+                subnets.choose(conf, view, used)
+                return
+            except PoolExhausted as error:
+                conf = _without_shared(host, conf, error)
+
+
+def _without_shared(host: Host, conf: IpamConf, error: PoolExhausted) -> IpamConf:
+    pool = conf.pools[error.pool]
+    failure = host.ledger.cluster(pool.blocks.cluster).failure() if pool.blocks is not None else None
+    if failure is not None:
+        raise PoolExhausted(error.msg, f"{failure.msg}\n{failure.details}".rstrip()) from error
+    if pool.blocks is None:
+        raise error
+    others = [number for number in range(len(conf.pools)) if number != error.pool]
+    pools, wanted = [conf.pools[n] for n in others], [conf.wanted[n] for n in others]
+    return replace(conf, pools=pools, wanted=wanted)
 
 
 def where_held(host: Host, attachment: Attachment) -> LeaseDir | None:

@@ -96,6 +96,27 @@ class Index:
             low = base + (256 << spare)
         return None
 
+    def count_free(self, within: Prefix, length: int, enough: int) -> int:
+        """How many aligned subnets of that length are free in `within`; counting ends where they are `enough`."""
+        path, top, target = pack_address(within.version, within.value), _depth(within.length), _depth(length)
+        number = ROOT
+        for depth in range(top):
+            node, slot = self._node(number), path[depth]
+            number = _child(node, slot)
+            if not number:
+                return 0 if node[slot] == FULL else 1 << length - within.length
+        count, todo = 0, [(number, top, *_slots(path, top, within.length))]
+        while todo and count < enough:
+            number, depth, first, last = todo.pop()
+            node, empty = self._node(number), 8 * (depth + 1)
+            if depth == target:
+                count += _count_runs(node, empty, empty - length, first, last)
+                continue
+            count += node.count(empty, first, last) << length - empty
+            below = (slot for slot in range(first, last) if empty < node[slot] <= length)
+            todo += [(_child(node, slot), depth + 1, 0, 256) for slot in below]
+        return count
+
     def mark(self, prefix: Prefix, leased: bool) -> None:
         """Say that the prefix is leased, or free. Leaf first, so that a reader's path never leads to a lie."""
         trail, number = self._descend(prefix, leased)
@@ -236,11 +257,23 @@ def _first_run(node: bytearray, empty: int, k: int, slot: int) -> int:
     """Where the first aligned run of 2^k empty slots begins, at or behind `slot`; -1 if there is none."""
     if k == 0:
         return node.find(empty, slot, 256)
+    bits = _runs(node, empty, k) & (1 << 256 - slot) - 1
+    return 256 - bits.bit_length() if bits else -1
+
+
+def _count_runs(node: bytearray, empty: int, k: int, first: int, last: int) -> int:
+    """How many aligned runs of 2^k empty slots there are from slot `first` to before `last`, which are aligned so, too."""
+    if k == 0:
+        return node.count(empty, first, last)
+    return (_runs(node, empty, k) >> 256 - last & (1 << last - first) - 1).bit_count()
+
+
+def _runs(node: bytearray, empty: int, k: int) -> int:
+    """Where aligned runs of 2^k empty slots begin, as bits, slot 0 the highest."""
     bits = _bits(node, empty)
     for j in range(k):
         bits &= bits << (1 << j)
-    bits &= _ALIGNED[k] & (1 << 256 - slot) - 1
-    return 256 - bits.bit_length() if bits else -1
+    return bits & _ALIGNED[k]
 
 
 def _widest(node: bytearray, empty: int) -> int:

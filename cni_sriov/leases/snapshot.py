@@ -42,6 +42,13 @@ class Snapshot:
         except (DamagedIndex, OSError) as error:
             return self._anew(within.version, error).first_free(within, length, start)
 
+    def count_free(self, within: Prefix, length: int, enough: int) -> int:
+        """How many aligned subnets of that length are free, `enough` at least."""
+        try:
+            return self._index(within.version).count_free(within, length, enough)
+        except (DamagedIndex, OSError) as error:
+            return self._anew(within.version, error).count_free(within, length, enough)
+
     def cursor(self, _key: str) -> int | None:
         return None
 

@@ -20,10 +20,11 @@ from ..vf import cachefiles, claim
 from ..vf.cachefiles import CacheFile
 from ..vf.host import Host
 from ..words.domain import PF, Attachment, IpamResult
-from ..words.errors import CniError, MacInUse, NoFreeVf, PoolExhausted, SubnetConflict
+from ..words.errors import CniError, MacInUse, NoFreeVf, OutsideBlocks, PoolExhausted, SubnetConflict
 from ..words.failures import Failures
 from ..words.record import Record
 from . import adopt, death, giveback, holder, observer, records
+from .moreblocks import WayToBlocks
 
 Done = TypeVar("Done")
 Failure = TypeVar("Failure", bound=CniError)
@@ -82,15 +83,18 @@ class WayToLeases:
     all of the pools that are provably nobody's, and then all VFs, since with them go leases.
     """
 
-    __slots__ = ("asked", "host", "is_dead", "tried")
+    __slots__ = ("asked", "blocks", "host", "is_dead", "tried")
 
     def __init__(self, host: Host, asked: own.Asked) -> None:
+        self.blocks = WayToBlocks(host, asked)
         self.host = host
         self.asked = asked
         self.is_dead = death.DeathProof(host)
         self.tried: set[str] = set()
 
     def __call__(self, error: CniError, until: float) -> bool:
+        if isinstance(error, OutsideBlocks):
+            return self.blocks.of_block(error)
         if isinstance(error, SubnetConflict):
             if not error.wanted or error.wanted in self.tried:
                 return False
@@ -98,9 +102,9 @@ class WayToLeases:
             held = list(own.in_the_way(self.host, self.asked.conf, error.wanted))
             return all(self.free(store, holding, until) for store, holding in held)
         ours = own.store(self.host, self.asked.conf.lease_dir)
-        return bool(ours.reclaim(self.is_dead, self.asked.prefixes)) or sweep(
-            self.host, None, VERIFY_TIMEOUT_MS
-        )
+        if ours.reclaim(self.is_dead, self.asked.prefixes) or sweep(self.host, None, VERIFY_TIMEOUT_MS):
+            return True
+        return isinstance(error, PoolExhausted) and self.blocks.more(error)
 
     def free(self, store: Store, holding: Holding, until: float) -> bool:
         """Whether the holder had to give back, and did: with its VF, if it has one."""

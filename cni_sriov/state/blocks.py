@@ -1,6 +1,7 @@
 """What this node has of a cluster: the blocks of shared pools that it may cut subnets from, and how far it has got with others.
 
     <base>/<cluster>/token                     who we are to the engine; made once
+    <base>/<cluster>/machine                   which machine's that is, by its machine-id
     <base>/<cluster>/claiming/10.10.16.0_20    written before the engine is asked for the block
     <base>/<cluster>/blocks/10.10.16.0_20      ours
     <base>/<cluster>/releasing/10.10.16.0_20   empty; nothing is cut from it while the engine is told
@@ -29,6 +30,7 @@ from . import files
 from .lock import Lock
 
 BASE = "/var/lib/cni-sriov/clusters"
+MACHINE_ID = "/etc/machine-id"
 BLOCKS, CLAIMING, RELEASING, LOST, POOLS = "blocks", "claiming", "releasing", "lost", "pools"
 _NONCES = 64
 _TOKEN_BYTES = 16
@@ -92,9 +94,10 @@ class ClusterFiles:
     `damaged`: what could not be read so far. No claim depends on it.
     """
 
-    __slots__ = ("damaged", "name", "path", "run_path")
+    __slots__ = ("damaged", "machine_id", "name", "path", "run_path")
 
-    def __init__(self, name: str, base: str, run_dir: str) -> None:
+    def __init__(self, name: str, base: str, run_dir: str, machine_id: str = MACHINE_ID) -> None:
+        self.machine_id = machine_id
         self.name = name
         self.path = f"{base}/{name}"
         self.run_path = f"{run_dir}/clusters/{name}"
@@ -121,6 +124,7 @@ class ClusterFiles:
         """By link(): of two who make it at once, both have the one that was first."""
         temporary = f"{files.beside(path, 'tmp')}.{os.getpid()}"
         self._ensure("")
+        files.replace(f"{self.path}/machine", self._machine(), durable=True)
         try:
             files.create(temporary, f"{os.urandom(_TOKEN_BYTES).hex()}\n".encode(), durable=True)
             try:
@@ -131,6 +135,19 @@ class ClusterFiles:
             files.sync(self.path)
         except OSError as error:
             raise InputOutput(f"write {path}: {error.strerror}") from error
+
+    def _machine(self) -> str:
+        """machine-id(5); "" or "uninitialized" where there is none yet."""
+        try:
+            text = files.read(self.machine_id) or ""
+        except files.NoFile:  # a link to where it can be written; then nobody tells machines apart
+            text = ""
+        return "" if text.startswith("uninitialized") else text
+
+    def is_of_another_machine(self) -> bool:
+        """The disk was copied: the blocks are those of the machine that it was copied from. No engine is needed to see it."""
+        made_on, here = files.read(f"{self.path}/machine"), self._machine()
+        return bool(made_on and here) and made_on != here
 
     def _refuse_lost_token(self) -> None:
         if any(self._names(directory) for directory in (BLOCKS, CLAIMING, RELEASING, LOST)):

@@ -39,12 +39,13 @@ def read_boot_id() -> str:
 class Ledger(Claims):
     """All methods that change an attachment's files expect the caller to hold its lock (`attachment_lock`)."""
 
-    __slots__ = ("_elsewhere", "cache_dirs", "cluster_dir", "state_dir")
+    __slots__ = ("_elsewhere", "cache_dirs", "cluster_dir", "machine_id", "state_dir")
 
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         super().__init__(run_dir, boot_id or read_boot_id(), log)
         self.state_dir = state_dir
         self.cluster_dir = blocks.BASE
+        self.machine_id = blocks.MACHINE_ID
         self.cache_dirs = [state_dir]  # where sriov-cni's files may be: both have the same default
         # file name of a Record -> the stateDir it is in, where that is not ours
         self._elsewhere: dict[str, str] = {}
@@ -78,7 +79,7 @@ class Ledger(Claims):
     # shared pools --------------------------------------------------------------------------------
 
     def cluster(self, name: str) -> ClusterFiles:
-        return ClusterFiles(name, self.cluster_dir, self.run_dir)
+        return ClusterFiles(name, self.cluster_dir, self.run_dir, self.machine_id)
 
     def clusters(self) -> list[str]:
         """Those that this node has anything of."""

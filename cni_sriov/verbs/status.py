@@ -7,17 +7,32 @@ from __future__ import annotations
 
 import os
 
+from ..conf import cluster
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
+from ..conf.pools import Pool
 from ..decide import choose
-from ..ipam import delegate, own
+from ..ipam import delegate, own, shared
+from ..leases.snapshot import Snapshot
 from ..owner import holder
+from ..state import clusterfile
 from ..vf import card, claim, hugepages, vpptap
 from ..vf.call import Call
 from ..vf.host import Host
+from ..words import jsontext
 from ..words.domain import PF
-from ..words.errors import BadConfig, NoFreeVf, NotAvailable, PfUnusable, PoolExhausted, TryAgain
+from ..words.errors import (
+    BadConfig,
+    CniError,
+    InputOutput,
+    NoFreeVf,
+    NotAvailable,
+    PfUnusable,
+    PoolExhausted,
+    TryAgain,
+)
 from ..words.failures import Failures
+from ..words.lease import View
 
 
 def run(call: Call) -> None:
@@ -43,11 +58,46 @@ def _check_vpp(conf: NetConf, host: Host) -> None:
 def check_ipam(network: str, conf: IpamConf, host: Host, full_is_error: bool = False) -> None:
     """What STATUS asks of host-subnet; also its answer at its own door."""
     _check_directory(network, conf.lease_dir.data_dir)
+    if conf.shared:
+        _check_blocks(network, conf, host)
     if full_is_error:
         try:
             own.check_room(host, conf)
         except PoolExhausted as error:
             raise NotAvailable(f"serve {network}: {error.msg}", error.details) from error
+
+
+def _check_blocks(network: str, conf: IpamConf, host: Host) -> None:
+    """Blocks that another node has by now come first: they are the interfaces' trouble that run."""
+    with Snapshot(own.node(host), conf.lease_dir.scope) as view:
+        for pool in conf.shared:
+            _check_lost(network, pool, view, host)
+    for pool in conf.shared:
+        _check_file(network, f"{host.cluster_conf_dir}/{shared.blocks(pool).cluster}{cluster.SUFFIX}")
+    try:
+        shared.bound(conf.shared, host.ledger.cluster)
+    except InputOutput as error:
+        raise NotAvailable(f"serve {network}: {error.msg}", error.details) from error
+
+
+def _check_file(network: str, path: str) -> None:
+    try:
+        cluster.parse(jsontext.parse_object(clusterfile.text_of(path)))
+    except CniError as error:
+        told = error.msg if path in error.msg else f"{path}: {error.msg}"
+        raise NotAvailable(f"serve {network}: {told}", error.details) from error
+
+
+def _check_lost(network: str, pool: Pool, view: View, host: Host) -> None:
+    there = host.ledger.cluster(shared.blocks(pool).cluster)
+    for block, claimed in shared.lost(pool, view, there).items():
+        who = claimed.holder.get("node") or "another node"
+        raise NotAvailable(
+            f"serve {network}: block {block} of cluster {there.name} is {who}'s by the engine's word, and leases of this"
+            " node are in it",
+            "two interfaces may have one subnet: end the containers in it on one of the two; `sriovctl pool` shows it",
+            51,
+        )
 
 
 def _check_directory(network: str, path: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..kernel import devlink, living, process
+from ..conf import cluster
+from ..kernel import child, devlink, living, process
 from ..kernel.files import Files
 from ..kernel.netlink import Netlink
 from ..kernel.netns import OWN, Netns, inside, proc_net
@@ -28,6 +29,7 @@ class Host:
         "allow_own_netns",
         "away",
         "cdi_dir",
+        "cluster_conf_dir",
         "golden",
         "ledger",
         "log",
@@ -48,6 +50,7 @@ class Host:
         self.log = log
         self.sysfs = sysfs or Sysfs()
         self.cdi_dir = cdi.DIRECTORY
+        self.cluster_conf_dir = cluster.DIRECTORY
         self.allow_own_netns = allow_own_netns
         self.away: dict[str, VppAway] = {}  # by socket: who was asked in vain in this call
         self.request = request or Request()
@@ -136,3 +139,11 @@ class Host:
             return process.run(executable, process.clean_environment(self.request.environment) | env, stdin)
         finally:
             os.umask(mask)
+
+    def run_sriovctl(self, arguments: list[str], deadline_s: float) -> tuple[int, str]:
+        """kernel/child.py: (exit status, stdout)."""
+        return child.run(arguments, deadline_s)
+
+    def start_sriovctl(self, arguments: list[str], fd: int) -> None:
+        """The same, not waited for; it has `fd` as descriptor child.GIVEN_FD."""
+        child.detach(arguments, fd)

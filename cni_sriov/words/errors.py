@@ -100,7 +100,11 @@ class NoFreeVf(TryAgain):
 
 
 class PoolExhausted(TryAgain):
-    pass
+    """`pool`: its number in `ipam.pools`, -1 = the engine of a cluster said it."""
+
+    def __init__(self, msg: str, details: str = "", pool: int = -1) -> None:
+        super().__init__(msg, details)
+        self.pool = pool
 
 
 class Unreadable(TryAgain):
@@ -182,6 +186,15 @@ class SubnetConflict(CniError):
         super().__init__(msg, details)
         self.wanted = wanted
         self.asked = asked
+
+
+class OutsideBlocks(SubnetConflict):
+    """What was asked for lies in a block of a shared pool that this node does not have. `pool`: its number in `ipam.pools`."""
+
+    def __init__(self, msg: str, details: str = "", block: str = "", pool: int = -1) -> None:
+        super().__init__(msg, details)
+        self.block = block
+        self.pool = pool
 
 
 class VppAway(CniError):

@@ -59,5 +59,8 @@ class View(Protocol):
     def first_free(self, within: Prefix, length: int, start: int) -> int | None:
         """The lowest free aligned subnet of that length at or above `start`."""
 
+    def count_free(self, within: Prefix, length: int, enough: int) -> int:
+        """How many aligned subnets of that length are free; counting ends where they are `enough`."""
+
     def cursor(self, key: str) -> int | None:
         """The last address of the last automatic lease."""

@@ -62,6 +62,11 @@ class MemoryStore:
                 return value
         return None
 
+    def count_free(self, within: Prefix, length: int, enough: int) -> int:
+        step = 1 << ((32 if within.version == 4 else 128) - length)
+        values = range(within.value, within.last + 1, step)
+        return min(enough, sum(not self.conflict(Prefix(within.version, value, length)) for value in values))
+
     def cursor(self, key: str) -> int | None:
         return self.cursors.get(key)
 

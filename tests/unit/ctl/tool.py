@@ -42,7 +42,10 @@ def host(world: World, state_dir: str = STATE_DIR) -> Host:
     log = Log("error")
     named = str(world.root / "nowhere") if state_dir == STATE_DIR else state_dir
     ledger = Ledger(named, log, str(world.run_dir), world.boot_id)
-    return FakeHost(world.kernel, ledger, log, allow_own_netns=False, plugins=world.plugins)
+    ledger.cluster_dir, ledger.machine_id = str(world.cluster_dir), str(world.root / "machine-id")
+    found = FakeHost(world.kernel, ledger, log, allow_own_netns=False, plugins=world.plugins)
+    found.tool = world.tool
+    return found
 
 
 def files(world: World) -> Files:

@@ -35,6 +35,9 @@ class View:
     def first_free(self, within: Prefix, length: int, start: int) -> int | None:
         return self.indexes[within.version].first_free(within, length, start)
 
+    def count_free(self, within: Prefix, length: int, enough: int) -> int:
+        return self.indexes[within.version].count_free(within, length, enough)
+
     def cursor(self, key: str) -> int | None:
         return self.cursors.get(key)
 

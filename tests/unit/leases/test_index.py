@@ -65,6 +65,13 @@ def test_the_index_in_a_file_answers_as_the_model(
         assert index.conflict(parse_prefix(text)) == any(overlaps(within, other) for other in leases)
         length = min(within.prefixlen + deeper, within.max_prefixlen)
         start = int(within[0]) + (within.num_addresses // 3)
+        count = sum(
+            not any(overlaps(net, other) for other in leases) for net in within.subnets(new_prefix=length)
+        )
+        for enough in (1, 2, count, count + 1):
+            found = index.count_free(parse_prefix(text), length, enough)
+            assert found == count or enough <= found < count
+        assert index.count_free(parse_prefix(text), length, 1 << 20) == count
         free = (
             int(net.network_address)
             for net in within.subnets(new_prefix=length)

@@ -66,7 +66,7 @@ def test_the_token_is_made_once_and_its_fingerprint_is_what_the_engine_sees(ther
     assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
     assert again(there).token() == token
     assert there.fingerprint == hashlib.sha256(token.encode()).hexdigest()[:32]
-    assert os.listdir(there.path) == ["token"]
+    assert sorted(os.listdir(there.path)) == ["machine", "token"]
 
 
 def test_two_tokens_are_two(there: ClusterFiles, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_of_two_that_make_it_at_once_both_have_the_first(
     monkeypatch.setattr(os, "link", late)
 
     assert there.token() == again(there).token() == "5a" * 16
-    assert os.listdir(there.path) == ["token"]
+    assert sorted(os.listdir(there.path)) == ["machine", "token"]
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -122,6 +122,22 @@ def test_a_token_that_is_none_is_no_other_one(there: ClusterFiles, text: str) ->
     with pytest.raises(LostToken, match="it is no token"):
         again(there).token()
     assert Path(there.path, "token").read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("made_on", "here", "copied"),
+    [("1" * 32, "2" * 32, True), ("1" * 32, "1" * 32, False), ("", "2" * 32, False), ("1" * 32, "", False),
+     ("uninitialized\n", "2" * 32, False), ("1" * 32, "uninitialized\n", False)],
+)  # fmt: skip
+def test_a_copied_disk_is_another_machines(tmp_path: Path, made_on: str, here: str, copied: bool) -> None:
+    machine = tmp_path / "machine-id"
+    there = ClusterFiles("rack", str(tmp_path / "base"), str(tmp_path / "run"), str(machine))
+    assert not there.is_of_another_machine()
+    machine.write_text(made_on)
+    there.token()
+    machine.write_text(here)
+
+    assert there.is_of_another_machine() == copied
 
 
 # blocks --------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,48 @@
+"""How much is left of a shared pool on this node, and when to look. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..conf.pools import Pool
+from ..words.domain import HostUse
+from ..words.inet import BITS, Prefix
+from ..words.lease import View
+from . import subnets
+from .subnets import Range
+
+
+def is_low(pool: Pool, view: View, used: list[HostUse]) -> bool:
+    """Whether less than a quarter of a block is left of a shared pool on this node; what is never leased is not left."""
+    capacity = capacity_of(pool)
+    never, left = subnets.barred(pool, [use.prefix for use in used]), 0
+    for block in subnets.of_this_node(pool):
+        for part in _without(block, never, pool.length):
+            left += view.count_free(part, pool.length, -(-capacity // 4) - left)
+            if 4 * left >= capacity:
+                return False
+    return True
+
+
+def is_milestone(pool: Pool, subnet: Prefix) -> bool:
+    """Whether to look at what is left, now that this one is gone: 16 times while a block fills up."""
+    capacity = capacity_of(pool)
+    return capacity < 16 or (subnet.value >> BITS[subnet.version] - subnet.length) % (capacity // 16) == 0
+
+
+def capacity_of(pool: Pool) -> int:
+    """How many leases are in a block of a shared pool."""
+    return 1 << pool.length - pool.blocks.length if pool.blocks is not None else 0
+
+
+def _without(within: Prefix, never: list[Range], length: int) -> Iterator[Prefix]:
+    """The parts of it that none of the ranges touches, no longer than `length`."""
+    touching = [(low, high) for low, high in never if low <= within.last and within.value <= high]
+    if not touching:
+        yield within
+    elif within.length < length and not any(
+        low <= within.value and within.last <= high for low, high in touching
+    ):
+        half = 1 << BITS[within.version] - within.length - 1
+        for value in (within.value, within.value + half):
+            yield from _without(Prefix(within.version, value, within.length + 1), touching, length)
