@@ -24,7 +24,7 @@ from ..words.domain import Attachment
 from ..words.errors import BadConfig, SubnetConflict
 from ..words.inet import Prefix, parse_address, parse_prefix, render_address
 from ..words.lease import Choice, Lease, View
-from . import hostlocal, unclear, validate
+from . import hostlocal, importblocks, unclear, validate
 
 
 @dataclass(slots=True)
@@ -48,19 +48,21 @@ class Planned:
 
 @dataclass(slots=True)
 class Imported:
-    """What `sriovctl import` did, or would do; `directory` is host-local's."""
+    """What `sriovctl import` did, or would do; `directory` is host-local's, `blocks` were claimed for it."""
 
     network: str
     directory: str
     items: list[Planned]
     skipped: list[unclear.Skipped]
     dry_run: bool
+    blocks: list[str]
 
     def to_json(self) -> dict[str, Any]:
         return {
             "network": self.network,
             "directory": self.directory,
             "dryRun": self.dry_run,
+            "blocks": self.blocks,
             "items": [item.to_json() for item in self.items],
             "skipped": [skipped.to_json() for skipped in self.skipped],
         }
@@ -91,9 +93,12 @@ def run(host: Host, file: str, network: str, store: str, dry_run: bool) -> Impor
         unclear.name_owners(host, found, old, store)
         ours = own.store(host, conf.lease_dir)
         plan = _plan(directory, name, conf, found, ours)
+        leases = [lease for item in plan.items + plan.holders if not item.done for lease in item.leases]
+        blocks = importblocks.missing(host, conf, leases)
         if not dry_run:
+            importblocks.claim(host, blocks)
             _write(host, conf, ours, plan, found.last)
-    return Imported(name, directory, plan.items, plan.skipped, dry_run)
+    return Imported(name, directory, plan.items, plan.skipped, dry_run, [str(block) for _, block in blocks])
 
 
 def _host_subnet_of(file: str) -> tuple[str, IpamConf]:
@@ -230,7 +235,7 @@ def _write(host: Host, conf: IpamConf, store: Store, plan: Plan, last: list[str]
         for item in written:
             _release(host, store, item)
         for item in released:
-            _reserve(host, store, conf, item, [])
+            _reserve(host, store, conf, item, [], is_new=False)
         raise
 
 
@@ -239,7 +244,9 @@ def _release(host: Host, store: Store, item: Planned) -> None:
         store.release(item.attachment)
 
 
-def _reserve(host: Host, store: Store, conf: IpamConf, item: Planned, last: list[str]) -> None:
+def _reserve(
+    host: Host, store: Store, conf: IpamConf, item: Planned, last: list[str], is_new: bool = True
+) -> None:
     """The netns is not known: nobody but DEL, GC or a reboot frees it."""
     who = item.attachment
     holding = Holding(who, [], item.network, "", [], store.node.boot_id)
@@ -248,6 +255,8 @@ def _reserve(host: Host, store: Store, conf: IpamConf, item: Planned, last: list
         store.transaction(f"reserve for {who}") as transaction,
     ):
         transaction.refuse_second(who)
+        if is_new:
+            importblocks.check(host, conf, item.leases)
         while not transaction.take(holding, _choose(conf, transaction, item, last)):
             pass
 

@@ -71,6 +71,9 @@ def imported(out: TextIO, outcome: Imported) -> None:
     )
     for item in new:
         screen.line(f"{', '.join(lease.subnet for lease in item.leases)} to {item.attachment}", indent=2)
+    if outcome.blocks:
+        verb = "would be claimed" if outcome.dry_run else "claimed"
+        screen.line(f"{verb} of the shared pool: {', '.join(outcome.blocks)}", indent=2)
     _skipped(screen, outcome)
     if not outcome.dry_run:
         screen.line(

@@ -32,7 +32,7 @@ def choose(conf: IpamConf, view: View, host_use: list[HostUse]) -> Choice:
             if subnet is None:
                 raise _exhausted(pool, number)
             choice.cursors[pool.key] = subnet.last
-        elif wanted is not None and not _is_ours(pool, subnet):
+        elif wanted is not None and not is_ours(pool, subnet):
             raise _outside(pool, number, wanted)
         taken.append(subnet)
         choice.leases.append(_lease(conf.lease_dir.scope, pool, subnet, address))
@@ -88,7 +88,7 @@ def _kept(
     """The sticky lease, if the configuration would still give it."""
     for lease in view.kept:
         subnet, address = parse_prefix(lease.subnet), parse_interface(lease.address)[1]
-        if subnet.length != pool.length or not pool.holds(subnet) or not _is_ours(pool, subnet):
+        if subnet.length != pool.length or not pool.holds(subnet) or not is_ours(pool, subnet):
             continue
         others = [use.prefix for use in used] + taken
         if (
@@ -128,7 +128,7 @@ def of_this_node(pool: Pool) -> list[Prefix]:
     return pool.prefixes if pool.bounds is None else pool.bounds
 
 
-def _is_ours(pool: Pool, subnet: Prefix) -> bool:
+def is_ours(pool: Pool, subnet: Prefix) -> bool:
     return pool.bounds is None or any(block.contains(subnet) for block in pool.bounds)
 
 
