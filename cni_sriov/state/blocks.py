@@ -164,9 +164,9 @@ class ClusterFiles:
     @property
     def fingerprint(self) -> str:
         """What the engine sees of the token; errors as of `token`."""
-        from hashlib import sha256  # OpenSSL with it; only `sriovctl` asks
-
-        return sha256(self.token().encode()).hexdigest()[:32]
+        # by name: the plugin's picture has whatever an import statement names, and its libpython has no hashes. It never asks.
+        found: str = __import__("hashlib").sha256(self.token().encode()).hexdigest()
+        return found[:32]
 
     # blocks --------------------------------------------------------------------------------------
 
