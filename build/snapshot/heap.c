@@ -3,9 +3,10 @@
  * and its own heap do not know of them and are not in the picture.
  *
  * Blocks are at the start of the room, first those that hot.c puts together. Behind them are the arenas of pymalloc, a
- * megabyte each: what the last one has not handed out is 0, and the file ends there. A free block waits in the bin of
- * its size for the next one who wants that size; nothing is ever given back or joined. A call takes what earlier blocks
- * left and the spare bytes behind the arenas, then goes on with libc's malloc.
+ * megabyte each: what the last one has not handed out is 0, and the file ends there. While the picture is made, free
+ * blocks that touch are joined, and the first that is large enough is cut to size: what imports leave would be in the
+ * file. In a call a free block waits in the bin of its size for the next one who wants that size; a call takes the
+ * spare bytes behind the arenas, then goes on with libc's malloc.
  *
  * There are no locks: `sriov` has one thread (posix_spawn's child runs in our memory, but allocates nothing).
  */
@@ -18,7 +19,8 @@
 
 #include "heap.h"
 
-#define HEAD 16                         /* in front of a block: its size; keeps malloc's alignment */
+#define HEAD 16                         /* in front of a block: how large both are; keeps malloc's alignment */
+#define LEAST (2 * HEAD)                /* the smallest block, with its head */
 
 /* A call's first arena is next to the picture, so that obmalloc.c's tree of arenas needs no leaf for it, 128 KB. Where
  * most of the last one is left, that is the first one: two would be a megabyte for nothing, and RLIMIT_AS counts it.
@@ -37,7 +39,11 @@ static struct {
     size_t used, limit;
 } rooms[HEAP_RANKS];                            /* of the hot blocks */
 static int is_closed, has_overflowed;
-static void *bins[BINS];
+static void *bins[BINS];                        /* in a call */
+static struct hole {
+    size_t size;
+    struct hole *next;
+} *holes;                                       /* before, by address */
 
 static int
 bin_of(size_t size)
@@ -57,6 +63,16 @@ bin_size(int bin)
     }
     bin -= FINE_BINS + 1;
     return (size_t)(bin % 4 + 5) << (bin / 4 + 8);
+}
+
+/* of a block with its head: as much as was asked for, or as the bin has, which gives it to whoever wants less */
+static size_t
+whole_size(size_t size)
+{
+    if (is_closed) {
+        return HEAD + bin_size(bin_of(size));
+    }
+    return size > HEAD ? HEAD + (size + HEAD - 1) / HEAD * HEAD : LEAST;
 }
 
 /* In a call the executable ends at the limit, and libc's heap begins somewhere behind it: within HEAP_ROOM, one time in
@@ -83,6 +99,55 @@ take(size_t size)
     used += size;
     return heap_room + used - size;
 }
+
+/* -- while the picture is made ------------------------------------------------------------------------------------- */
+
+static void *
+take_hole(size_t size)
+{
+    for (struct hole **at = &holes; *at; at = &(*at)->next) {
+        struct hole *found = *at;
+        if (found->size == size) {
+            *at = found->next;
+            return found;
+        }
+        if (found->size >= size + LEAST) {      /* its end, so that the list need not change */
+            found->size -= size;
+            return (char *)found + found->size;
+        }
+    }
+    return NULL;
+}
+
+static void
+join(struct hole *one, struct hole *next)
+{
+    one->next = next;
+    if (next && (char *)one + one->size == (char *)next) {
+        one->size += next->size;
+        one->next = next->next;
+    }
+}
+
+static void
+give_hole(void *start, size_t size)
+{
+    struct hole *fresh = start, *before = NULL, *after = holes;
+    while (after && after < fresh) {
+        before = after;
+        after = after->next;
+    }
+    fresh->size = size;
+    join(fresh, after);
+    if (before) {
+        join(before, fresh);
+    }
+    else {
+        holes = fresh;
+    }
+}
+
+/* -- the picture --------------------------------------------------------------------------------------------------- */
 
 void
 heap_open(const size_t hot[HEAP_RANKS], size_t blocks)
@@ -118,8 +183,7 @@ heap_overflowed(void)
 void
 heap_close(size_t spare)
 {
-    is_closed = 1;
-    memset(bins, 0, sizeof bins);       /* a call that took one of these would copy its page */
+    is_closed = 1;                      /* the holes stay: a call that took one of these would copy its page */
     size_t left = 0;
     while (left < ARENA && !heap_room[arenas - left - 1]) {
         left++;
@@ -151,18 +215,19 @@ cni_malloc(size_t size)
         bins[bin] = *(void **)block;
         return block;
     }
-    char *fresh = take(HEAD + bin_size(bin));
-    if (!fresh) {
+    size_t whole = whole_size(size);
+    char *fresh = is_closed ? NULL : take_hole(whole);
+    if (!fresh && !(fresh = take(whole))) {
         return malloc(size);
     }
-    *(size_t *)(void *)fresh = bin_size(bin);
+    *(size_t *)(void *)fresh = whole - HEAD;
     return fresh + HEAD;
 }
 
 size_t
 heap_hot_size(size_t size)
 {
-    return HEAD + bin_size(bin_of(size));
+    return whole_size(size);
 }
 
 void *
@@ -185,7 +250,15 @@ cni_free(void *block)
         free(block);
         return;
     }
-    int bin = bin_of(*size_before(block));
+    size_t size = *size_before(block);
+    if (!is_closed) {
+        give_hole(size_before(block), HEAD + size);
+        return;
+    }
+    int bin = bin_of(size);
+    if (bin_size(bin) > size && !--bin) {
+        return;                         /* of the picture, and smaller than the smallest bin */
+    }
     *(void **)block = bins[bin];
     bins[bin] = block;
 }
