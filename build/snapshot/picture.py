@@ -40,6 +40,10 @@ APART = {"_warnings", "builtins", "marshal", "sys"}
 LARGE = {"pyexpat", "zlib"}  # with libraries of their own; who imports them on trial (shutil) goes without
 # Python asks for these before anything else
 ALSO = ("encodings", "encodings.aliases", "encodings.ascii", "encodings.latin_1", "encodings.utf_8")
+BOOTSTRAP = {  # `import` itself: what Python starts with is not its own frozen copy (modules.c)
+    "_frozen_importlib": "importlib/_bootstrap.py",
+    "_frozen_importlib_external": "importlib/_bootstrap_external.py",
+}
 # who asks for them on trial (shutil) goes without: their halves in C are not linked
 ON_TRIAL = ("_compression", "bz2", "lzma")
 DOOR = "cni_sriov.doors.cni"
@@ -233,7 +237,8 @@ for name, module in sys.modules.items():
 
 def closure(names: list[str]) -> dict[str, str]:
     """{module: file, "-" = in C or frozen} after these imports in a bare interpreter."""
-    told = run(sys.executable, "-I", "-S", "-B", "-c", IMPORT, " ".join(STAND_INS), *names)
+    bare = (sys.executable, "-I", "-S", "-B", "-X", "frozen_modules=off")
+    told = run(*bare, "-c", IMPORT, " ".join(STAND_INS), *names)
     return dict(line.split(" ", 1) for line in told.splitlines())
 
 
@@ -243,6 +248,8 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
     named = set().union(*(Imports(name, path).names for name, path in ours.items()))
     found = closure(sorted((named - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
+    python |= {name: Path(sysconfig.get_path("stdlib"), file) for name, file in BOOTSTRAP.items()}
+    python = {"os": python["os"]} | python  # genericpath and os import each other: os has to be the first
     last = {name: HERE / f"{name}.py" for name in ("warm", "preload")}
     return STAND_INS | python | ours | last, (found.keys() & available | START) - APART - LARGE
 

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #define Py_BUILD_CORE
 #include <Python.h>
+#include <internal/pycore_import.h>
 #include <internal/pycore_runtime.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +107,7 @@ struct module {
 #define MOST_OF_NAME 255
 #define MOST_OF_CODE (16 << 20)
 
-static struct _frozen *
+static void
 read_modules(const char *path)
 {
     struct _frozen *table = NULL;
@@ -133,7 +134,7 @@ read_modules(const char *path)
         table[count] = (struct _frozen){.name = NULL};
     }
     fclose(file);
-    return table;
+    PyImport_FrozenModules = _PyImport_FrozenBootstrap = table;
 }
 
 /* the first of those that are left: `last`, or the end */
@@ -155,6 +156,7 @@ import_all(const struct _frozen *table)
 {
     import_until(table, "");
     PyImport_FrozenModules = NULL;
+    _PyImport_FrozenBootstrap = _PyImport_FrozenStdlib; /* it is empty */
     if (PyDict_DelItemString(PyImport_GetModuleDict(), "preload")) {
         give_up("preload.py");
     }
@@ -216,7 +218,7 @@ make_picture(const char *modules, const char *hot, const char *path, const char 
 {
     hot_place(hot, blocks_size ? strtoul(blocks_size, NULL, 10) : 0);
     reset_signals();
-    PyImport_FrozenModules = read_modules(modules);
+    read_modules(modules);
     start_python();
     import_all(PyImport_FrozenModules);
     find_what_a_call_needs();
@@ -428,7 +430,7 @@ watch(int argc, char **argv)
 {
     hot_watch();
     reset_signals();
-    PyImport_FrozenModules = read_modules(argv[2]);
+    read_modules(argv[2]);
     start_python();
     const struct _frozen *more = import_until(PyImport_FrozenModules, "preload");
     hot_until_here();
