@@ -24,6 +24,7 @@ struct servent *cni_getservbyport(int port, const char *protocol);
 struct protoent *cni_getprotobyname(const char *name);
 int cni_getgrouplist(const char *user, gid_t group, gid_t *groups, int *count);
 int cni_initgroups(const char *user, gid_t group);
+void cni_freeaddrinfo(struct addrinfo *found);
 
 void *
 cni_dlopen(const char *path, int flags)
@@ -51,6 +52,12 @@ cni_getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
 {
     (void)host, (void)service, (void)hints, (void)found;
     return EAI_FAIL;
+}
+
+void
+cni_freeaddrinfo(struct addrinfo *found)
+{
+    (void)found;                        /* none was ever found */
 }
 
 int

@@ -7,7 +7,9 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+PAGE = 4096
 HEADER = struct.Struct("=16sHHIQQQIHHHHHH")
+SECTION = struct.Struct("=IIQQQQIIQQ")
 SEGMENT = struct.Struct("=IIQQQQQQ")
 LOAD, WRITABLE = 1, 2  # PT_LOAD, PF_W
 
@@ -27,6 +29,18 @@ def segments(image: bytes) -> list[Segment]:
     header = HEADER.unpack_from(image)
     first, size, count = header[5], header[9], header[10]
     return [Segment(*SEGMENT.unpack_from(image, first + size * n)) for n in range(count)]
+
+
+def section(image: bytes, name: str) -> int:
+    """Where it is in memory."""
+    header = HEADER.unpack_from(image)
+    first, size, count, names = header[6], *header[11:14]
+    found = [SECTION.unpack_from(image, first + size * n) for n in range(count)]
+    for one in found:
+        start = found[names][4] + one[0]
+        if image[start : image.index(0, start)] == name.encode():
+            return int(one[3])
+    raise ValueError(f"there is no section {name}")
 
 
 def read_parts(raw: bytes) -> tuple[list[tuple[int, bytes]], int]:
@@ -62,4 +76,26 @@ def with_parts(image: bytes, raw: bytes) -> bytes:
     HEADER.pack_into(whole, 0, *header)
     fitted = last._replace(filesz=len(body), memsz=end - last.vaddr)
     SEGMENT.pack_into(whole, header[5] + header[9] * number, *fitted)
+    return bytes(whole)
+
+
+def without(image: bytes, start: int) -> bytes:
+    """The executable without what is at `start`, up to the end of its segment: no file, no memory, to reach for it is a
+    crash. What is behind it in the file moves up, by whole pages.
+    """
+    found = segments(image)
+    number, cut = next(
+        (n, one) for n, one in enumerate(found) if one.type == LOAD and 0 <= start - one.vaddr < one.filesz
+    )
+    begin = cut.offset + start - cut.vaddr
+    gone = -(-(cut.offset + cut.filesz) // PAGE) * PAGE - begin
+    if start % PAGE or gone != min(one.offset for one in found if one.offset > begin) - begin:
+        raise ValueError("it is not a number of pages at the end of its segment")
+    whole = bytearray(image[:begin] + image[begin + gone :])
+    header = HEADER.unpack_from(image)
+    for n, one in enumerate(found):
+        size = start - cut.vaddr
+        moved = one._replace(filesz=size, memsz=size) if n == number else one
+        moved = moved._replace(offset=one.offset - gone) if one.offset > begin else moved
+        SEGMENT.pack_into(whole, header[5] + header[9] * n, *moved)
     return bytes(whole)

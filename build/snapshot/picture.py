@@ -53,7 +53,16 @@ NOT_HERE = {"_cni", "ctypes"}
 PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
 ABSENT = (  # and absent.c
-    *("dlopen", "dlsym", "dlerror", "getaddrinfo", "getnameinfo", "gethostbyname_r", "gethostbyaddr_r"),
+    *(
+        "dlopen",
+        "dlsym",
+        "dlerror",
+        "getaddrinfo",
+        "freeaddrinfo",
+        "getnameinfo",
+        "gethostbyname_r",
+        "gethostbyaddr_r",
+    ),
     *("getservbyname", "getservbyport", "getprotobyname", "getgrouplist", "initgroups"),
 )
 # Of libpython's objects. 3.13 has a constructor: mimalloc, which it does not use, would draw random numbers and read the
@@ -239,7 +248,9 @@ def closure(names: list[str]) -> dict[str, str]:
     """{module: file, "-" = in C or frozen} after these imports in a bare interpreter."""
     bare = (sys.executable, "-I", "-S", "-B", "-X", "frozen_modules=off")
     told = run(*bare, "-c", IMPORT, " ".join(STAND_INS), *names)
-    return dict(line.split(" ", 1) for line in told.splitlines())
+    found = dict(line.split(" ", 1) for line in told.splitlines())
+    found |= {name: str(Path(sysconfig.get_path("stdlib"), file)) for name, file in BOOTSTRAP.items()}
+    return {"os": found["os"]} | found  # genericpath and os import each other: os has to be the first
 
 
 def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[dict[str, Path], set[str]]:
@@ -248,8 +259,6 @@ def modules(available: set[str], more: dict[str, Path] | None = None) -> tuple[d
     named = set().union(*(Imports(name, path).names for name, path in ours.items()))
     found = closure(sorted((named - NOT_HERE - ours.keys()) | set(ALSO)))
     python = {name: Path(file) for name, file in found.items() if file.endswith(".py") and name != "__main__"}
-    python |= {name: Path(sysconfig.get_path("stdlib"), file) for name, file in BOOTSTRAP.items()}
-    python = {"os": python["os"]} | python  # genericpath and os import each other: os has to be the first
     last = {name: HERE / f"{name}.py" for name in ("warm", "preload")}
     return STAND_INS | python | ours | last, (found.keys() & available | START) - APART - LARGE
 
@@ -305,11 +314,11 @@ def frozen(python: dict[str, Path]) -> bytes:
 # making it -----------------------------------------------------------------------------------------------------------
 
 
-def take(raw: Path, table: bytes, work: Path, target: Path, played: bytes = b"") -> str:
+def take(raw: Path, table: bytes, work: Path, target: Path, played: bytes = b"", unused: str = "") -> str:
     """Run `raw` where nothing of this machine can get in: no environment, no input, no random addresses, in `/`.
 
     Thrice: the first time tells what calls touch (hot.c; `played` are the modules for that), the second how much of the
-    heap is blocks, so that nothing is left between them and the arenas.
+    heap is blocks, so that nothing is left between them and the arenas. The section `unused` is left out.
     """
     work.mkdir(parents=True, exist_ok=True)
     modules, hot, parts = work / "modules", work / "hot", work / "parts"
@@ -323,7 +332,9 @@ def take(raw: Path, table: bytes, work: Path, target: Path, played: bytes = b"")
     modules.write_bytes(table)
     blocks = -(-int(run(*bare, "take", modules, hot, parts, cwd=Path("/")).split()[0]) // PAGE) * PAGE
     told = run(*bare, "take", modules, hot, parts, str(blocks), cwd=Path("/")).split()
-    target.write_bytes(elf.with_parts(raw.read_bytes(), parts.read_bytes()))
+    linked = raw.read_bytes()
+    made = elf.with_parts(linked, parts.read_bytes())
+    target.write_bytes(elf.without(made, elf.section(linked, unused)) if unused else made)
     target.chmod(0o755)
     return f"{int(told[2]) >> 10} KB of heap, {told[4]} blocks together"
 
@@ -335,7 +346,7 @@ def build(target: Path, work: Path, extra: Path | None) -> str:
     available = builtin(library()) | ({"_json"} if extra else set())
     python, names = modules(available)
     raw = link(work, names, packages(*libraries()), extra)
-    told = take(raw, frozen(python), work, target, frozen(players(available, python)))
+    told = take(raw, frozen(python), work, target, frozen(players(available, python)), "pybuild")
     return f"{len(python)} modules, {told}"
 
 

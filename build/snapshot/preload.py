@@ -1,5 +1,6 @@
 """Runs once, in the interpreter whose picture is taken, after every other module: takes away what is the build's own."""
 
+import builtins
 import gc
 import sys
 import time
@@ -10,6 +11,9 @@ for name in ("altzone", "daylight", "timezone", "tzname"):
 # All there is to import is imported: anything else is not found, instead of being looked for in a directory.
 for name in ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix"):
     setattr(sys, name, "")
+# Python's compiler is not in the file (layout.ld).
+for name in ("compile", "eval", "exec"):
+    delattr(builtins, name)
 sys.modules.pop("warm", None)  # it has done its work
 sys.path.clear()
 sys.path_hooks.clear()

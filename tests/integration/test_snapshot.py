@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import random
+import re
 import resource
 import shutil
 import signal
@@ -92,6 +93,22 @@ def test_nothing_of_this_machine_is_in_it(image: bytes) -> None:
     words += [value for value in os.environ.values() if len(value) > 12 and value != "xterm-256color"]
 
     assert [word for word in words if word.encode() in image] == []
+
+
+def test_pythons_compiler_is_left_out(image: bytes) -> None:
+    """What is at its place in memory is a crash; who would call it is gone, too (preload.py)."""
+    linked = bundle.raw().read_bytes()
+    told = subprocess.run(["readelf", "-SW", bundle.raw()], capture_output=True, text=True, check=True).stdout
+    ((address, size),) = re.findall(r"\] pybuild +PROGBITS +([0-9a-f]+) [0-9a-f]+ ([0-9a-f]+) ", told)
+    start = elf.section(linked, "pybuild")
+    (code,) = (one for one in elf.segments(image) if one.type == LOAD and one.flags & EXECUTE)
+
+    assert (start, code.vaddr + code.memsz) == (int(address, 16), int(address, 16))
+    assert int(size, 16) > 400_000
+    said = b"invalid syntax. Perhaps you forgot a comma?"
+    assert (said in linked, said in image) == (True, False)
+    with pytest.raises(ValueError, match="no section pysomething"):
+        elf.section(linked, "pysomething")
 
 
 def test_a_person_is_told_what_it_carries() -> None:
@@ -437,6 +454,11 @@ for _ in range(2):
     del blocks, small
 """
     assert probes.ask(probe, code) == 2 * len(range(0, 200_000, 331))
+
+
+@pytest.mark.parametrize("name", ["compile", "eval", "exec"])
+def test_nothing_is_compiled_at_a_call(probe: Path, name: str) -> None:
+    assert probes.ask(probe, f"import builtins; answer = hasattr(builtins, '{name}')") is False
 
 
 def test_recursion_ends_in_an_exception(probe: Path) -> None:

@@ -147,6 +147,29 @@ def test_a_part_elsewhere_is_refused(address: int) -> None:
         elf.with_parts(image_of(CODE, DATA, body=b"libcdata"), parts_of((address, b"data"), end=address + 4))
 
 
+LONG = elf.Segment(elf.LOAD, 5, 0, 0x400000, 0x400000, 0x2FFE, 0x2FFE, 0x1000)
+BEHIND = elf.Segment(elf.LOAD, 6, 0x3000, 0x404000, 0x404000, 8, 0x10000, 0x1000)
+
+
+def test_the_end_of_a_segment_is_left_out_and_what_is_behind_it_in_the_file_moves_up() -> None:
+    image = image_of(LONG, BEHIND, body=b"kept".ljust(0x1000) + b"left out".ljust(0x1000) + b"libcdata")
+
+    made = elf.without(image, 0x402000)
+
+    assert elf.segments(made) == [LONG._replace(filesz=0x2000, memsz=0x2000), BEHIND._replace(offset=0x2000)]
+    assert made[0x1000:0x2008] == b"kept".ljust(0x1000) + b"libcdata"
+
+
+@pytest.mark.parametrize(
+    ("start", "behind"),
+    [(0x401800, 0x3000), (0x402000, 0x4000)],
+    ids=["not a page", "there is a hole in the file behind it"],
+)
+def test_what_is_not_whole_pages_is_not_left_out(start: int, behind: int) -> None:
+    with pytest.raises(ValueError, match="not a number of pages"):
+        elf.without(image_of(LONG, BEHIND._replace(offset=behind), body=bytes(0x4000)), start)
+
+
 # what comes in -------------------------------------------------------------------------------------------------------
 
 # Executes all of it as the snapshot does, in a bare interpreter that tells which files are opened and in which nobody
