@@ -48,8 +48,8 @@ BOOTSTRAP = {  # `import` itself: what Python starts with is not its own frozen 
 ON_TRIAL = ("_compression", "bz2", "lzma")
 DOOR = "cni_sriov.doors.cni"
 PLAYERS = ("tests/__init__.py", "tests/world.py", "tests/fakes/*.py")  # of play.py
-# Only where there is no snapshot: modules.c has setns and bpf.
-NOT_HERE = {"_cni", "ctypes"}
+# Only where there is no snapshot (modules.c has setns and bpf), or only in sriovctl.
+NOT_HERE = {"_cni", "ctypes", "hashlib"}
 PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
 ABSENT = (  # and absent.c
