@@ -30,7 +30,7 @@ class Asking:
     def ask(self, method: str, path: str, body: Any, headers: dict[str, str], judge: Judge) -> Answer:
         """`judge` raises Fault, or EngineRefused, where the answer is none. The one that answers is the first next time."""
         told: dict[Endpoint, Fault] = {}
-        order = list(self._order)
+        order, again = list(self._order), {Kind.PASSING, Kind.BROKEN}
         while order:
             for number, endpoint in enumerate(order):
                 left = self._deadline - time.monotonic()
@@ -45,16 +45,16 @@ class Asking:
                 else:
                     self._order.sort(key=lambda one: (one in told, one != endpoint))
                     return answer
-            order = self._once_more(order, told)
+            order = self._once_more([one for one in order if one in told and told[one].kind in again])
+            again = {Kind.PASSING}
         raise self._failure(told)
 
-    def _once_more(self, order: list[Endpoint], told: dict[Endpoint, Fault]) -> list[Endpoint]:
-        """Whose trouble is one of a moment, after that moment; [] if there is none, or no time."""
-        again = [one for one in order if one in told and told[one].kind is Kind.PASSING]
-        if not again or self._deadline - time.monotonic() <= _PAUSE:
+    def _once_more(self, order: list[Endpoint]) -> list[Endpoint]:
+        """After a moment; [] if there is no time for that."""
+        if not order or self._deadline - time.monotonic() <= _PAUSE:
             return []
         time.sleep(_PAUSE)
-        return again
+        return order
 
     def _failure(self, told: dict[Endpoint, Fault]) -> EngineAway | EngineRefused:
         lines = [f"{endpoint}: {fault.told}" for endpoint, fault in told.items()]

@@ -31,11 +31,14 @@ _SHOWN = 120
 
 
 class Kind(Enum):
-    """Of a fault: it may be over in a moment; nothing was heard; or it stays until somebody changes something."""
+    """Of a fault: it may be over in a moment; it is worth one more try; nobody is there; or it stays until somebody changes
+    something.
+    """
 
     PASSING = 0
-    AWAY = 1
-    WRONG = 2
+    BROKEN = 1
+    AWAY = 2
+    WRONG = 3
 
 
 class Fault(Exception):
@@ -169,7 +172,7 @@ def _fault(error: exceptions.HTTPError | OSError, seconds: float) -> Fault:
     if isinstance(error, exceptions.ReadTimeoutError | TimeoutError):
         return Fault(f"took the question, and said nothing within {seconds:.1f} s", Kind.PASSING)
     if isinstance(error, exceptions.ProtocolError | OSError):
-        return Fault(f"broke off, or does not speak HTTP: {_reason(error)}")
+        return Fault(f"broke off, or does not speak HTTP: {_reason(error)}", Kind.BROKEN)
     return Fault(f"could not be asked: {type(error).__name__}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ...conf.cluster import Cluster, Etcd
 from ...state import clusterfile
 from ...words.errors import InputOutput
@@ -10,8 +12,9 @@ from .engine import Engine
 
 def engine_of(name: str, cluster: Cluster, deadline: float) -> Engine:
     """All its calls together end at `deadline`, by time.monotonic(). CniError if a file that it needs cannot be used."""
-    assert isinstance(cluster.engine, Etcd)
-    return _etcd(name, cluster.engine, deadline)
+    if isinstance(cluster.engine, Etcd):
+        return _etcd(name, cluster.engine, deadline)
+    return _kubernetes(name, cluster.engine.kubeconfig, cluster.node, deadline)
 
 
 def _etcd(name: str, told: Etcd, deadline: float) -> Engine:
@@ -29,6 +32,21 @@ def _etcd(name: str, told: Etcd, deadline: float) -> Engine:
     asking = Asking(f"ask etcd of cluster {name}", told.endpoints, Client(context), deadline)
     password = password_of(told.password_file) if told.password_file else ""
     return etcd.Etcd(Calls(asking, told.user, password), told.prefix)
+
+
+def _kubernetes(name: str, path: str, node: str, deadline: float) -> Engine:
+    from . import kube, kubeconfig, tls
+    from .asking import Asking
+    from .http import Client
+    from .kubecalls import Calls
+
+    access = kubeconfig.read(path) if path else kubeconfig.in_cluster(os.environ)
+    context = None
+    if access.endpoint.is_tls:
+        context = tls.context(access.ca, access.ca_from, access.cert, access.key, access.cert_from)
+    client = Client(context, access.server_name)
+    asking = Asking(f"ask the Kubernetes API of cluster {name}", [access.endpoint], client, deadline)
+    return kube.Kube(Calls(asking, access.path, access.token), node)
 
 
 def password_of(path: str) -> str:

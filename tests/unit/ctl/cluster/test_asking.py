@@ -85,6 +85,16 @@ def test_a_moment_is_waited_for() -> None:
     assert script.asked == ["a", "b", "a"]
 
 
+def test_who_broke_off_is_asked_once_more() -> None:
+    broken = Fault("broke off", Kind.BROKEN)
+    assert ask(asking(Script(a=[broken, GOOD]), 5)) is GOOD
+    script = Script(a=[broken])
+    with pytest.raises(EngineAway):
+        ask(asking(script, 30))
+
+    assert script.asked == ["a", "a"]
+
+
 def test_a_moment_without_end_ends_with_the_time() -> None:
     began = time.monotonic()
     with pytest.raises(EngineAway, match="no endpoint answered"):

@@ -1,0 +1,103 @@
+"""Calls of the Kubernetes API: what its answers mean ("Kubernetes API Concepts" and "API Conventions")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...words.jsontext import words
+from .asking import Asking
+from .engine import EngineRefused
+from .http import Answer, Fault, Kind
+
+Json = dict[str, Any]
+OK, ABSENT, CONFLICT, EXPIRED = 200, 404, 409, 410
+_SHOWN = 300
+_OURS = "conf/kubernetes/shared-pool"
+
+
+@dataclass(slots=True)
+class Reply:
+    """`status`: OK for all that is good, or one of those above."""
+
+    status: int
+    document: Json
+
+
+class Calls:
+    """`path` is what stands before /api."""
+
+    def __init__(self, asking: Asking, path: str = "", token: str = "") -> None:
+        self.what = asking.what
+        self._asking = asking
+        self._path = path
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def call(self, method: str, path: str, body: Json | None = None, accept: str = "") -> Reply:
+        """EngineAway or EngineRefused where it is no answer at all."""
+        headers = self._headers | ({"Accept": accept} if accept else {})
+        answer = self._asking.ask(method, self._path + path, body, headers, self._judge)
+        return Reply(OK if answer.status < 300 else answer.status, answer.document)
+
+    def _judge(self, answer: Answer) -> None:
+        kind = answer.part("kind", str)
+        if 200 <= answer.status < 300 and kind:
+            return
+        if kind == "Status" and answer.status in {CONFLICT, EXPIRED}:
+            return
+        if answer.status == ABSENT and _is_object(answer):
+            return
+        if answer.status in {429, 500, 502, 503, 504}:
+            raise Fault(f"says {answer.status}: {_told(answer)}", Kind.PASSING)
+        self._refuse(answer, kind == "Status")
+
+    def _refuse(self, answer: Answer, is_status: bool) -> None:
+        if answer.status == ABSENT and (is_status or "404 page not found" in answer.text):
+            raise self._refused("it does not know cni-sriov.io/v1alpha1", f"`kubectl apply -k {_OURS}`")
+        if not is_status:
+            raise _no_api(answer)
+        if answer.status == 401:
+            raise self._refused(
+                "it does not know who we are (401)", "has the token or certificate of the kubeconfig expired?"
+            )
+        if answer.status == 403:
+            told = f"it forbids that: {_told(answer)}"
+            raise self._refused(
+                told, f"{_OURS}/rbac.yaml has the rights: bind them to that user or its group"
+            )
+        told = f"it says {answer.status}: {_told(answer)}"
+        raise self._refused(
+            told, f"is {_OURS}/crd.yaml there as this version has it?" if answer.status == 422 else ""
+        )
+
+    def _refused(self, told: str, remedy: str) -> EngineRefused:
+        return EngineRefused(f"{self.what}: {told}", remedy)
+
+
+def _is_object(answer: Answer) -> bool:
+    """It knows the kind, and has none of that name: its details say which. Of an unknown kind it says nothing of the sort."""
+    details = answer.part("details", dict) if answer.part("kind", str) == "Status" else None
+    return bool(details and details.get("name"))
+
+
+def _told(answer: Answer) -> str:
+    message = answer.part("message", str)
+    shown = message if message is not None else answer.text or "no reason"
+    return shown[:_SHOWN] if shown.isprintable() else words(shown, _SHOWN)
+
+
+def _no_api(answer: Answer) -> Fault:
+    if answer.status == 400 and "HTTPS server" in answer.text:
+        return Fault("speaks TLS, and was asked without", Kind.WRONG, "name it with https")
+    if 300 <= answer.status < 400:
+        return Fault(
+            f"sends us elsewhere (status {answer.status})",
+            Kind.WRONG,
+            "no redirect is followed: name it itself",
+        )
+    shown = answer.text or "JSON of another kind"
+    return Fault(
+        f"does not answer as the Kubernetes API does: status {answer.status}, {shown}",
+        Kind.WRONG,
+        "is its port right?",
+    )
