@@ -27,7 +27,7 @@ SHARE = {
     "zsh/site-functions": "usr/share/zsh/vendor-completions",
 }
 EXAMPLES = ("*.conflist", "host.json", "*.schema.json")
-EXAMPLE_TREES = ("kubernetes", "podman", "containerd", "crio", "NetworkManager", "systemd-networkd")
+EXAMPLE_TREES = ("etcd", "kubernetes", "podman", "containerd", "crio", "NetworkManager", "systemd-networkd")
 
 
 def architecture() -> str:

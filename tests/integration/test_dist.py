@@ -383,7 +383,10 @@ def test_the_bill_of_sriovctl_has_each_library_package_and_the_bootloader() -> N
 def test_the_daemon_set_and_the_pods_are_ones_for_kubernetes(version: str, tmp_path: Path) -> None:
     files = [
         str(MANIFESTS / name)
-        for name in ("daemonset.yaml", "pods.yaml", "multus/device-plugin.yaml", "multus/pod.yaml")
+        for name in (
+            *("daemonset.yaml", "pods.yaml", "multus/device-plugin.yaml", "multus/pod.yaml"),
+            *("shared-pool/crd.yaml", "shared-pool/rbac.yaml"),
+        )
     ]
     done = dist.with_its_packages("-m", "kubernetes_validate", "--strict", "-k", version, *files)
     assert done.returncode == 0, done.stdout + done.stderr

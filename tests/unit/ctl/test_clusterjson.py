@@ -22,6 +22,7 @@ from tests.unit.conf.conf_table import BAD, GOOD, Json, Row
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
+CONF = Path(__file__).parents[3] / "conf"
 SCHEMA = schema.load(schema.CLUSTER)
 DEFS: dict[str, Any] = SCHEMA["$defs"]
 
@@ -175,3 +176,16 @@ def test_a_file_that_is_not_there_or_wrong_says_what_to_do(world: World, directo
         ((verb, file),) = remedies.followed(refused.value.details)
         assert (verb, file) == ("validate", path)
         assert sriovctl(world, verb, file).status == 1
+
+
+@pytest.mark.parametrize("name", ["etcd/rack.json", "kubernetes/shared-pool/rack.json"])
+def test_a_sample_of_a_cluster_is_one(world: World, name: str) -> None:
+    assert judged(world, CONF / name) == []
+
+
+@pytest.mark.parametrize("name", ["etcd/10-shared.conflist", "kubernetes/shared-pool/10-shared.conflist"])
+def test_a_sample_of_a_network_is_one_and_names_the_sample_of_a_cluster(world: World, name: str) -> None:
+    (pool,) = json.loads((CONF / name).read_text())["plugins"][0]["ipam"]["pools"]
+
+    assert judged(world, CONF / name) == []
+    assert (CONF / name).with_name(f"{pool['blocks']['cluster']}.json").exists()
