@@ -13,7 +13,7 @@ from ..conf.hostsubnet import IpamConf
 from ..conf.pools import Blocks, Pool
 from ..decide import shared, subnets
 from ..kernel import child
-from ..state.blocks import Claimed, ClusterFiles
+from ..state.nodeblocks import NodeBlocks
 from ..vf.host import Host
 from ..words import jsontext
 from ..words.domain import HostUse
@@ -22,13 +22,13 @@ from ..words.failures import Failures
 from ..words.inet import Prefix, parse_prefix
 from ..words.lease import Choice, View
 
-Cluster = Callable[[str], ClusterFiles]
+Cluster = Callable[[str], NodeBlocks]
 DEADLINE_S = 5
 _AGAIN_S = 10  # after a refill that failed; an ADD that finds nothing left asks all the same
 _GRACE_S = 2  # for its start, and to tell what it waited for in vain
 
 
-def none(name: str) -> ClusterFiles:
+def none(name: str) -> NodeBlocks:
     raise AssertionError(f"nobody said where the blocks of cluster {name} are")
 
 
@@ -45,7 +45,7 @@ def bound(pools: Iterable[Pool], cluster: Cluster) -> None:
         pool.bounds = [block for prefix in pool.prefixes for block in _sorted_in(prefix, ours)]
 
 
-def _cloned(there: ClusterFiles) -> InputOutput:
+def _cloned(there: NodeBlocks) -> InputOutput:
     """Until the engine was asked, nothing else keeps two machines from cutting from one block."""
     return InputOutput(
         f"lease of cluster {there.name}: the blocks in {there.path} are those of another machine",
@@ -58,12 +58,10 @@ def _sorted_in(prefix: Prefix, blocks: list[Prefix]) -> list[Prefix]:
     return sorted(filter(prefix.contains, blocks), key=lambda block: block.value)
 
 
-def lost(pool: Pool, view: View, there: ClusterFiles) -> dict[Prefix, Claimed]:
+def lost(pool: Pool, view: View, there: NodeBlocks) -> dict[Prefix, str]:
     """The blocks of it that are another node's by the engine's word, while this node has leases in them."""
     return {
-        block: claimed
-        for block, claimed in there.lost().items()
-        if pool.holds(block) and view.conflict(block)
+        block: who for block, who in there.lost_to().items() if pool.holds(block) and view.conflict(block)
     }
 
 

@@ -10,7 +10,7 @@
     <base>/<cluster>/contact                   when the engine was last spoken to, and what it then had from us
     <run_dir>/clusters/<cluster>/...           lock, failure, contacted: of this boot alone
 
-A file's name says which block it is; what is in it may be damaged and the block is there all the same. A block is in one
+What an ADD looks at is in state/nodeblocks.py. A file's name says which block it is; what is in it may be damaged and the block is there all the same. A block is in one
 directory at a time and moves by rename. All below <base> outlives power loss: where the engine has a block as ours, a file
 here says so, whenever this node dies.
 """
@@ -21,17 +21,17 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from ..words.errors import InputOutput, Unreadable
-from ..words.inet import Prefix, name_of, prefix_of
+from ..words.inet import Prefix
 from ..words.stored import Stored, opened, parsed, rendered, stamped, stored
 from . import files
-from .lock import Lock
+from .ledger import Ledger
+from .nodeblocks import BLOCKS, LOST, MACHINE_ID, NodeBlocks
 
-BASE = "/var/lib/cni-sriov/clusters"
-MACHINE_ID = "/etc/machine-id"
-BLOCKS, CLAIMING, RELEASING, LOST, POOLS = "blocks", "claiming", "releasing", "lost", "pools"
+CLAIMING, RELEASING, POOLS = "claiming", "releasing", "pools"
 _NONCES = 64
 _TOKEN_BYTES = 16
 Noun = TypeVar("Noun", bound=Stored)
@@ -73,34 +73,24 @@ class Contact(Stored):
     record: dict[str, Any] = field(default_factory=dict)
 
 
-@stored()
-@dataclass(slots=True)
-class Failure(Stored):
-    """The CNI error of the last refill that failed."""
-
-    code: int
-    msg: str
-    details: str
-    at: int
-
-
 class LostToken(InputOutput):
     """Blocks are claimed by a token that is gone: to the engine we would be another node, and claim beside ourselves."""
 
 
-class ClusterFiles:
+def of(ledger: Ledger, name: str) -> ClusterFiles:
+    return ClusterFiles(name, ledger.cluster_dir, ledger.run_dir, ledger.machine_id)
+
+
+class ClusterFiles(NodeBlocks):
     """All methods that change something but `token` expect the caller to hold `lock`; `begin_release` the subnets' lock, too.
 
     `damaged`: what could not be read so far. No claim depends on it.
     """
 
-    __slots__ = ("damaged", "machine_id", "name", "path", "run_path")
+    __slots__ = ("damaged",)
 
     def __init__(self, name: str, base: str, run_dir: str, machine_id: str = MACHINE_ID) -> None:
-        self.machine_id = machine_id
-        self.name = name
-        self.path = f"{base}/{name}"
-        self.run_path = f"{run_dir}/clusters/{name}"
+        super().__init__(name, base, run_dir, machine_id)
         self.damaged: list[Unreadable] = []
 
     # who we are ----------------------------------------------------------------------------------
@@ -124,7 +114,7 @@ class ClusterFiles:
         """By link(): of two who make it at once, both have the one that was first."""
         temporary = f"{files.beside(path, 'tmp')}.{os.getpid()}"
         self._ensure("")
-        files.replace(f"{self.path}/machine", self._machine(), durable=True)
+        files.replace(f"{self.path}/machine", self.machine(), durable=True)
         try:
             files.create(temporary, f"{os.urandom(_TOKEN_BYTES).hex()}\n".encode(), durable=True)
             try:
@@ -135,19 +125,6 @@ class ClusterFiles:
             files.sync(self.path)
         except OSError as error:
             raise InputOutput(f"write {path}: {error.strerror}") from error
-
-    def _machine(self) -> str:
-        """machine-id(5); "" or "uninitialized" where there is none yet."""
-        try:
-            text = files.read(self.machine_id) or ""
-        except files.NoFile:  # a link to where it can be written; then nobody tells machines apart
-            text = ""
-        return "" if text.startswith("uninitialized") else text
-
-    def is_of_another_machine(self) -> bool:
-        """The disk was copied: the blocks are those of the machine that it was copied from. No engine is needed to see it."""
-        made_on, here = files.read(f"{self.path}/machine"), self._machine()
-        return bool(made_on and here) and made_on != here
 
     def _refuse_lost_token(self) -> None:
         if any(self._names(directory) for directory in (BLOCKS, CLAIMING, RELEASING, LOST)):
@@ -164,15 +141,9 @@ class ClusterFiles:
     @property
     def fingerprint(self) -> str:
         """What the engine sees of the token; errors as of `token`."""
-        # by name: the plugin's picture has whatever an import statement names, and its libpython has no hashes. It never asks.
-        found: str = __import__("hashlib").sha256(self.token().encode()).hexdigest()
-        return found[:32]
+        return sha256(self.token().encode()).hexdigest()[:32]
 
     # blocks --------------------------------------------------------------------------------------
-
-    def names(self) -> list[Prefix]:
-        """Those that are ours, by one look at names alone: each ADD asks."""
-        return self._names(BLOCKS)
 
     def claimed(self) -> dict[Prefix, Claimed]:
         """`names`, with what is in the files."""
@@ -227,10 +198,6 @@ class ClusterFiles:
         """Nothing of this node is leased in it any more."""
         self._remove(LOST, block)
 
-    def _names(self, directory: str) -> list[Prefix]:
-        found = (prefix_of(name) for name in files.names(f"{self.path}/{directory}"))
-        return [prefix for prefix in found if prefix is not None]
-
     def _claimed(self, directory: str) -> dict[Prefix, Claimed]:
         each = {block: self._claimed_one(directory, block) for block in self._names(directory)}
         return {block: claimed for block, claimed in each.items() if claimed is not None}
@@ -284,41 +251,19 @@ class ClusterFiles:
 
     # of this boot --------------------------------------------------------------------------------
 
-    def lock(self, verb: str, fd: int = -1) -> Lock:
-        """One refill, release or contact at a time. `fd`: the descriptor by which our parent handed the lock over."""
-        files.ensure_directory(self.run_path)
-        lock = Lock(f"{self.run_path}/lock", verb)
-        if fd >= 0:
-            lock.adopt(fd)
-        return lock
-
-    def failure(self) -> Failure | None:
-        """Of the last refill. What cannot be read is none: it only tells why another one may be in vain."""
-        try:
-            return _read(f"{self.run_path}/failure", Failure.from_json)
-        except (Unreadable, files.NoFile):
-            return None
-
     def put_failure(self, code: int, msg: str, details: str) -> None:
         files.ensure_directory(self.run_path)
-        failure = Failure(code, msg, details, int(time.time()))
-        files.replace(f"{self.run_path}/failure", _text(self.name, failure))
+        failure = {"code": code, "msg": msg, "details": details, "at": int(time.time())}
+        files.replace(f"{self.run_path}/failure", rendered("the failure", stamped(failure)))
 
     def clear_failure(self) -> None:
         files.remove(f"{self.run_path}/failure")
-
-    def was_contacted(self) -> bool:
-        """In this boot: an engine that was restored since, or a cloned machine, is found by a contact alone."""
-        return files.exists(f"{self.run_path}/contacted")
 
     def note_contacted(self) -> None:
         files.ensure_directory(self.run_path)
         files.replace(f"{self.run_path}/contacted", "")
 
     # files ---------------------------------------------------------------------------------------
-
-    def _of(self, directory: str, prefix: Prefix) -> str:
-        return f"{self.path}/{directory}/{name_of(prefix)}"
 
     def _put(self, directory: str, prefix: Prefix, noun: Stored) -> None:
         self._ensure(f"/{directory}")

@@ -19,10 +19,10 @@ from ..words.domain import Attachment
 from ..words.errors import InputOutput, Unreadable
 from ..words.log import Log
 from ..words.record import Record
-from . import blocks, earlier, files, sriovcni
-from .blocks import ClusterFiles
+from . import earlier, files, nodeblocks, sriovcni
 from .claims import Claims, attachment_in, is_record, misplaced
 from .lock import Lock
+from .nodeblocks import NodeBlocks
 
 RUN_DIR = "/run/cni-sriov"
 
@@ -44,8 +44,8 @@ class Ledger(Claims):
     def __init__(self, state_dir: str, log: Log, run_dir: str = RUN_DIR, boot_id: str = "") -> None:
         super().__init__(run_dir, boot_id or read_boot_id(), log)
         self.state_dir = state_dir
-        self.cluster_dir = blocks.BASE
-        self.machine_id = blocks.MACHINE_ID
+        self.cluster_dir = nodeblocks.BASE
+        self.machine_id = nodeblocks.MACHINE_ID
         self.cache_dirs = [state_dir]  # where sriov-cni's files may be: both have the same default
         # file name of a Record -> the stateDir it is in, where that is not ours
         self._elsewhere: dict[str, str] = {}
@@ -78,8 +78,9 @@ class Ledger(Claims):
 
     # shared pools --------------------------------------------------------------------------------
 
-    def cluster(self, name: str) -> ClusterFiles:
-        return ClusterFiles(name, self.cluster_dir, self.run_dir, self.machine_id)
+    def cluster(self, name: str) -> NodeBlocks:
+        """What can be seen of it; state/blocks.of is for who changes something."""
+        return NodeBlocks(name, self.cluster_dir, self.run_dir, self.machine_id)
 
     def clusters(self) -> list[str]:
         """Those that this node has anything of."""

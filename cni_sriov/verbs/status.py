@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from ..conf import cluster
 from ..conf.hostsubnet import IpamConf
 from ..conf.netconf import NetConf
 from ..conf.pools import Pool
@@ -73,7 +72,7 @@ def _check_blocks(network: str, conf: IpamConf, host: Host) -> None:
         for pool in conf.shared:
             _check_lost(network, pool, view, host)
     for pool in conf.shared:
-        _check_file(network, f"{host.cluster_conf_dir}/{shared.blocks(pool).cluster}{cluster.SUFFIX}")
+        _check_file(network, f"{host.cluster_conf_dir}/{shared.blocks(pool).cluster}.json")
     try:
         shared.bound(conf.shared, host.ledger.cluster)
     except InputOutput as error:
@@ -81,19 +80,21 @@ def _check_blocks(network: str, conf: IpamConf, host: Host) -> None:
 
 
 def _check_file(network: str, path: str) -> None:
+    """What is in it, `sriovctl` judges: the plugin has no client that would ask for it."""
     try:
-        cluster.parse(jsontext.parse_object(clusterfile.text_of(path)))
+        found = jsontext.parse_object(clusterfile.text_of(path))
+        if "engine" not in found:
+            raise BadConfig('has no "engine"', f"`sriovctl validate {path}` says it all")
     except CniError as error:
-        told = error.msg if path in error.msg else f"{path}: {error.msg}"
+        told = error.msg if path in error.msg else f"read {path}: {error.msg}"
         raise NotAvailable(f"serve {network}: {told}", error.details) from error
 
 
 def _check_lost(network: str, pool: Pool, view: View, host: Host) -> None:
     there = host.ledger.cluster(shared.blocks(pool).cluster)
-    for block, claimed in shared.lost(pool, view, there).items():
-        who = claimed.holder.get("node") or "another node"
+    for block, who in shared.lost(pool, view, there).items():
         raise NotAvailable(
-            f"serve {network}: block {block} of cluster {there.name} is {who}'s by the engine's word, and leases of this"
+            f"serve {network}: block {block} of cluster {there.name} is {who or 'another node'}'s by the engine's word, and leases of this"
             " node are in it",
             "two interfaces may have one subnet: end the containers in it on one of the two; `sriovctl pool` shows it",
             51,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from ..conf import cluster
 from ..kernel import child, devlink, living, process
 from ..kernel.files import Files
 from ..kernel.netlink import Netlink
@@ -12,7 +11,7 @@ from ..kernel.netns import OWN, Netns, inside, proc_net
 from ..kernel.nodes import Nodes
 from ..kernel.replies import Address
 from ..kernel.sysfs import Sysfs
-from ..state import cdi
+from ..state import cdi, nodeblocks
 from ..state.ledger import Ledger
 from ..words.domain import Request
 from ..words.errors import BadNetns, VppAway
@@ -50,7 +49,7 @@ class Host:
         self.log = log
         self.sysfs = sysfs or Sysfs()
         self.cdi_dir = cdi.DIRECTORY
-        self.cluster_conf_dir = cluster.DIRECTORY
+        self.cluster_conf_dir = nodeblocks.CONF_DIR
         self.allow_own_netns = allow_own_netns
         self.away: dict[str, VppAway] = {}  # by socket: who was asked in vain in this call
         self.request = request or Request()

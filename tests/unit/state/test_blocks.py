@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cni_sriov.state import files
+from cni_sriov.conf import cluster
+from cni_sriov.state import blocks, files, nodeblocks
 from cni_sriov.state.blocks import ClusterFiles, Contact, LostToken
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.words.errors import InputOutput, TryAgain, Unreadable
@@ -492,8 +493,9 @@ def test_a_descriptor_of_another_file_is_no_lock(there: ClusterFiles, tmp_path: 
 def test_the_ledger_knows_where(tmp_path: Path) -> None:
     ledger = Ledger(str(tmp_path / "state"), Log("none"), str(tmp_path / "run"), "this boot")
     assert ledger.cluster_dir == "/var/lib/cni-sriov/clusters"
+    assert cluster.DIRECTORY == nodeblocks.CONF_DIR
 
     ledger.cluster_dir = str(tmp_path / "clusters")
     assert ledger.clusters() == []
-    ours(ledger.cluster("rack"), B1)
+    ours(blocks.of(ledger, "rack"), B1)
     assert (ledger.clusters(), ledger.cluster("rack").names()) == (["rack"], [B1])
