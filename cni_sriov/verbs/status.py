@@ -84,7 +84,7 @@ def _check_file(network: str, path: str) -> None:
     try:
         found = jsontext.parse_object(clusterfile.text_of(path))
         if "engine" not in found:
-            raise BadConfig('has no "engine"', f"`sriovctl validate {path}` says it all")
+            raise BadConfig('has no "engine"', 'say which it is: "etcd" or "kubernetes"')
     except CniError as error:
         told = error.msg if path in error.msg else f"read {path}: {error.msg}"
         raise NotAvailable(f"serve {network}: {told}", error.details) from error
