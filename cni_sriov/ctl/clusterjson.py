@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from ..conf import cluster
-from ..conf.cluster import Cluster
+from ..conf.cluster import Cluster, Etcd, Kubernetes
 from ..state import clusterfile
 from ..words.errors import BadConfig, CniError, InputOutput, typed
 from ..words.jsontext import parse_object
@@ -35,15 +35,17 @@ def read(name: str) -> Cluster:
     path = cluster.path_of(name)
     try:
         found = cluster.parse(parse_object(clusterfile.text_of(path)))
-        return found if found.node else Cluster(found.engine, _host_name())
+        return found if found.node else Cluster(found.engine, _own_name(found.engine))
     except CniError as failed:
         failed.msg = failed.msg if path in failed.msg else f"{path}: {failed.msg}"
         failed.details = f"{failed.details}\n{_SAMPLES.format(typed(path))}".lstrip()
         raise
 
 
-def _host_name() -> str:
+def _own_name(engine: Etcd | Kubernetes) -> str:
+    """As kubelet makes it where it is a Node's: in lower case."""
     name = os.uname().nodename
+    name = name.lower() if isinstance(engine, Kubernetes) else name
     try:
         return cluster.node_name(name)
     except ValueError as failed:

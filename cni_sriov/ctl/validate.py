@@ -91,6 +91,8 @@ def reports(paths: list[str], device_id_given: bool = False) -> list[Report]:
 
 def run(path: str, device_id_given: bool = False) -> list[Finding]:
     if path != "-" and os.path.isdir(path):
+        if os.path.abspath(path) == cluster.DIRECTORY:
+            return _clusters()
         return _directory(path, device_id_given)
     found = clusterjson.of_file(path)
     is_cluster = cluster.name_of(os.path.abspath(path)) != ""
@@ -98,6 +100,16 @@ def run(path: str, device_id_given: bool = False) -> list[Finding]:
     for network in networks:
         found += _judged(network, path, device_id_given)
     return found + _nothing_judged(networks, found)
+
+
+def _clusters() -> list[Finding]:
+    found: list[Finding] = []
+    names = clusterjson.configured()
+    for file in map(cluster.path_of, names):
+        for finding in run(file):
+            finding.file = finding.file or file
+            found.append(finding)
+    return found if names else [error("", "", "nothing was judged: no cluster has a file there")]
 
 
 def _nothing_judged(networks: list[netfiles.Network], found: list[Finding], none: str = "") -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .asking import Asking
 from .engine import EngineRefused
-from .http import Answer, Fault, Kind
+from .http import Answer, Fault, Kind, printable
 
 Json = dict[str, Any]
 # a member without a leader says so at once, in place of waiting for one (metadata "hasleader", api/v3rpc/interceptor.go)
@@ -112,8 +112,8 @@ class Calls:
             if part in message:
                 raise self._refused(told, remedy)
         if answer.status >= 500 or answer.status == 429:
-            raise Fault(f"says {message}", Kind.PASSING)
-        raise self._refused(f"it says {message}", "")
+            raise Fault(f"says {printable(message)}", Kind.PASSING)
+        raise self._refused(f"it says {printable(message)}", "")
 
     def _refused(self, told: str, remedy: str) -> EngineRefused:
         return EngineRefused(f"{self.what}: {told}", remedy)

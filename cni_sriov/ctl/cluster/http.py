@@ -66,6 +66,11 @@ class Answer:
         return found if isinstance(found, kind) else None
 
 
+def printable(text: str, most: int = 300) -> str:
+    """What a server says, for a sentence on a terminal."""
+    return text[:most] if text.isprintable() else words(text, most)
+
+
 class Client:
     """`context` is for https alone. Connections are kept between questions."""
 

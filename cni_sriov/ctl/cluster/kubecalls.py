@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...words.jsontext import words
 from .asking import Asking
 from .engine import EngineRefused
-from .http import Answer, Fault, Kind
+from .http import Answer, Fault, Kind, printable
 
 Json = dict[str, Any]
 OK, ABSENT, CONFLICT, EXPIRED = 200, 404, 409, 410
-_SHOWN = 300
 _OURS = "conf/kubernetes/shared-pool"
 
 
@@ -82,8 +80,7 @@ def _is_object(answer: Answer) -> bool:
 
 def _told(answer: Answer) -> str:
     message = answer.part("message", str)
-    shown = message if message is not None else answer.text or "no reason"
-    return shown[:_SHOWN] if shown.isprintable() else words(shown, _SHOWN)
+    return printable(message if message is not None else answer.text or "no reason")
 
 
 def _no_api(answer: Answer) -> Fault:

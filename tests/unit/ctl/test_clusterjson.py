@@ -127,6 +127,23 @@ def test_by_its_place_it_is_a_secret(world: World, directory: Path) -> None:
     assert "its mode is 0644, and others must not read it (code 5); chmod 600" in found[2]
 
 
+def test_their_directory_is_judged_file_by_file(world: World, directory: Path) -> None:
+    put(directory / "a.json", LOCAL)
+    put(directory / "b.json", {"engine": "etcd"}, 0o644)
+    put(directory / "README", "")
+
+    run = sriovctl(world, "validate", str(directory), "--json")
+    assert run.status == 1
+    assert {one["file"] for one in run.document["findings"]} == {str(directory / "b.json")}
+    assert len(run.document["findings"]) == 2
+    (directory / "b.json").unlink()
+    assert sriovctl(world, "validate", str(directory)).status == 0
+    (directory / "a.json").unlink()
+    assert (
+        "nothing was judged: no cluster has a file there" in sriovctl(world, "validate", str(directory)).out
+    )
+
+
 def test_clusters_are_those_that_have_a_file(directory: Path) -> None:
     for name in ("b.json", "a.json", ".a.json.swp", "README", "b.json~"):
         put(directory / name, LOCAL)
@@ -148,6 +165,9 @@ def test_a_node_is_called_as_its_host_if_the_file_says_nothing(
     assert clusterjson.read("rack").node == os.uname().nodename
     assert clusterjson.read("other").node == "n7"
 
+    put(directory / "api.json", {"engine": "kubernetes"})
+    monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "Host-7", "", "", "")))
+    assert (clusterjson.read("rack").node, clusterjson.read("api").node) == ("Host-7", "host-7")
     monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "my host", "", "", "")))
     with pytest.raises(BadConfig) as refused:
         clusterjson.read("rack")

@@ -96,6 +96,7 @@ def test_an_etcd_without_authentication_wants_no_token() -> None:
     (error(429, 8, "mvcc: database space exceeded"), "takes no more writes (NOSPACE)", "etcdctl alarm disarm"),
     (error(500, 15, "corrupt cluster"), "its data are corrupt", "restore it"),
     (error(400, 3, "key is not provided"), "it says etcdserver: key is not provided", ""),
+    (error(400, 3, "a\x1b[31mb"), 'it says "etcdserver: a\\u001b[31mb"', ""),
     (Said(b"<html>hello</html>"), "does not answer as etcd does: status 200, \"<html>hello</html>\"", "port right"),
     (Said(b"404 page not found", 404), "does not answer as etcd does: status 404", "etcd 3.4 or later"),
     (Said({"kind": "Status"}, 403), "does not answer as etcd does: status 403, JSON of another kind", "port"),

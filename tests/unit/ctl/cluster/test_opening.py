@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,14 @@ def test_a_file_that_cannot_be_used_is_named(
     assert paths[name] in refused.value.msg
     assert told in refused.value.msg
     assert "secret" not in str(refused.value)
+
+
+def test_no_verb_loads_it_before_it_runs() -> None:
+    """Who asks no engine does not pay for one."""
+    script = "import sys, cni_sriov.ctl.main; print(sorted({'ssl', 'urllib3', 'http.client', 'threading'} & sys.modules.keys()))"
+    told = subprocess.run([sys.executable, "-S", "-c", script], capture_output=True, text=True, check=False)
+
+    assert told.stdout.strip() == "[]", told.stderr
 
 
 def test_an_empty_password_says_what_to_do(tmp_path: Path) -> None:
