@@ -180,7 +180,7 @@ class Etcd:
 
 
 def _kvs(answer: Json | None) -> list[Json]:
-    return list((answer or {}).get("kvs", []))
+    return list((answer or {}).get("kvs") or [])
 
 
 def _holder(key: str, kv: Json) -> Holder:

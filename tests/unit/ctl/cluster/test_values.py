@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cni_sriov import __version__
 from cni_sriov.ctl.cluster import values
 from cni_sriov.ctl.cluster.values import Definition, Holder, NodeRecord
 from cni_sriov.words.inet import parse_prefix
+from tests.fuzzing import budget
 
 STAMP = {"format": 1, "minor": 2, "by": __version__}
 WHO = {"fingerprint": "0123456789abcdef" * 2, "node": "rack1-n07", "machine": "ab" * 32}
@@ -160,3 +164,28 @@ def test_a_capacity_that_no_api_can_tell_is_the_most_that_it_can() -> None:
     wide = NodeRecord("0" * 32, "n", "", "", 0, 0, "0", fill={"fd00::/48": [1, 0, 1 << 80]})
 
     assert values.record_to_json(wide)["fill"] == {"fd00::/48": [1, 0, 9223372036854775807]}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@budget(150)
+@given(key=st.sampled_from([*RECORD, *POOL]), value=JSON)
+def test_whatever_stands_there_is_a_noun_or_a_fault_and_never_a_bug(key: str, value: Any) -> None:
+    changed = {key: value}
+    found = values.holder_or_fault("k", lambda: HOLDER | changed)
+    assert (found.fingerprint == "") == (found.fault != "")
+    for whole in (value, RECORD | changed, RECORD | {"fill": changed}):
+        record = values.record_or_fault(
+            "k", WHO["fingerprint"], partial(dict, whole) if isinstance(whole, dict) else list
+        )
+        assert record.fault == "" or record.fault.startswith("k")
+    for pools in (value, {"pools": value}, {"pools": [POOL | changed]}):
+        try:
+            values.pools_of(pools)
+        except ValueError:
+            pass
