@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ class Containerd:
         self.vm.run(
             "kill $(pidof containerd); while pidof containerd; do sleep 0.1; done > /dev/null", timeout=90
         )
+
+    @property
+    def major(self) -> int:
+        """Of its version."""
+        found = re.search(r" v?(\d+)\.\d+", self.vm.run("containerd --version").stdout)
+        assert found is not None
+        return int(found[1])
 
     @property
     def is_running(self) -> bool:
