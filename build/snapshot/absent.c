@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <math.h>
 #include <netdb.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -25,6 +26,10 @@ struct protoent *cni_getprotobyname(const char *name);
 int cni_getgrouplist(const char *user, gid_t group, gid_t *groups, int *count);
 int cni_initgroups(const char *user, gid_t group);
 void cni_freeaddrinfo(struct addrinfo *found);
+int cni___isoc99_sscanf(const char *text, const char *format, ...);
+double cni_atan2(double y, double x);
+double cni_hypot(double x, double y);
+void cni_sincos(double x, double *sine, double *cosine);
 
 void *
 cni_dlopen(const char *path, int flags)
@@ -123,4 +128,43 @@ cni_initgroups(const char *user, gid_t group)
     (void)user, (void)group;
     errno = ENOSYS;
     return -1;
+}
+
+/* -- what would only be large: 0.1 MB ------------------------------------------------------------------------------ */
+
+/* Python's sockets read addresses of Bluetooth with it. */
+int
+cni___isoc99_sscanf(const char *text, const char *format, ...)
+{
+    (void)text, (void)format;
+    return 0;
+}
+
+/* Of complex numbers alone: whoever computes with them gets an exception. */
+static double
+no_number(void)
+{
+    errno = EDOM;
+    return HUGE_VAL;
+}
+
+double
+cni_atan2(double y, double x)
+{
+    (void)y, (void)x;
+    return no_number();
+}
+
+double
+cni_hypot(double x, double y)
+{
+    (void)x, (void)y;
+    return no_number();
+}
+
+void
+cni_sincos(double x, double *sine, double *cosine)
+{
+    (void)x;
+    *sine = *cosine = no_number();
 }

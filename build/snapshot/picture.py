@@ -53,16 +53,8 @@ NOT_HERE = {"_cni", "ctypes", "hashlib"}
 PAGE = 4096
 MALLOC = ("malloc", "calloc", "realloc", "free")  # heap.c has its own
 ABSENT = (  # and absent.c
-    *(
-        "dlopen",
-        "dlsym",
-        "dlerror",
-        "getaddrinfo",
-        "freeaddrinfo",
-        "getnameinfo",
-        "gethostbyname_r",
-        "gethostbyaddr_r",
-    ),
+    *("dlopen", "dlsym", "dlerror", "__isoc99_sscanf", "atan2", "hypot", "sincos"),
+    *("getaddrinfo", "freeaddrinfo", "getnameinfo", "gethostbyname_r", "gethostbyaddr_r"),
     *("getservbyname", "getservbyport", "getprotobyname", "getgrouplist", "initgroups"),
 )
 # Of libpython's objects. 3.13 has a constructor: mimalloc, which it does not use, would draw random numbers and read the
@@ -232,7 +224,7 @@ def sources(more: dict[str, Path] | None = None) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-STAND_INS = {name: HERE / f"no_{name}.py" for name in ("inspect", "typing")}
+STAND_INS = {name: HERE / f"no_{name}.py" for name in ("copy", "inspect", "typing")}
 IMPORT = """
 import _imp, sys
 for name in sys.argv.pop(1).split():
