@@ -30,11 +30,13 @@ ONLY_THERE = {"_cni"}  # of the snapshot's own C: the other builds go without, a
 PROBE = """
 import os as _os, sys as _sys
 
+_run = exec  # the picture's builtins have none
+
 def _probe():
     for line in _sys.argv[2:]:
         told = "ok"
         try:
-            exec(line, {})
+            _run(line, {})
         except ImportError as error:
             told = f"{type(error).__name__}: {error}"
         except Exception:
