@@ -7,7 +7,6 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-PAGE = 4096
 HEADER = struct.Struct("=16sHHIQQQIHHHHHH")
 SECTION = struct.Struct("=IIQQQQIIQQ")
 SEGMENT = struct.Struct("=IIQQQQQQ")
@@ -31,15 +30,15 @@ def segments(image: bytes) -> list[Segment]:
     return [Segment(*SEGMENT.unpack_from(image, first + size * n)) for n in range(count)]
 
 
-def section(image: bytes, name: str) -> int:
-    """Where it is in memory."""
+def section(image: bytes, name: str) -> tuple[int, int]:
+    """Where it is in memory, and where it ends."""
     header = HEADER.unpack_from(image)
     first, size, count, names = header[6], *header[11:14]
     found = [SECTION.unpack_from(image, first + size * n) for n in range(count)]
     for one in found:
         start = found[names][4] + one[0]
         if image[start : image.index(0, start)] == name.encode():
-            return int(one[3])
+            return one[3], one[3] + one[5]
     raise ValueError(f"there is no section {name}")
 
 
@@ -79,17 +78,18 @@ def with_parts(image: bytes, raw: bytes) -> bytes:
     return bytes(whole)
 
 
-def without(image: bytes, start: int) -> bytes:
-    """The executable without what is at `start`, up to the end of its segment: no file, no memory, to reach for it is a
-    crash. What is behind it in the file moves up, by whole pages.
+def without(image: bytes, start: int, end: int) -> bytes:
+    """The executable without that end of a segment: no file, no memory, to reach for it is a crash. What is behind it in
+    the file moves up, by whole pages.
     """
     found = segments(image)
     number, cut = next(
         (n, one) for n, one in enumerate(found) if one.type == LOAD and 0 <= start - one.vaddr < one.filesz
     )
     begin = cut.offset + start - cut.vaddr
-    gone = -(-(cut.offset + cut.filesz) // PAGE) * PAGE - begin
-    if start % PAGE or gone != min(one.offset for one in found if one.offset > begin) - begin:
+    gone = -(-(cut.offset + cut.filesz) // cut.align) * cut.align - begin
+    is_end = end == cut.vaddr + cut.filesz and not start % cut.align
+    if not is_end or gone != min(one.offset for one in found if one.offset > begin) - begin:
         raise ValueError("it is not a number of pages at the end of its segment")
     whole = bytearray(image[:begin] + image[begin + gone :])
     header = HEADER.unpack_from(image)

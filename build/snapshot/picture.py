@@ -66,7 +66,14 @@ COMPILE = (
     *("-Wall", "-Wextra", "-Werror"),
 )
 LINK = (
-    *("-static", "-no-pie", "-Wl,-O1", "-Wl,--gc-sections", "-Wl,-z,start-stop-gc", "-Wl,-z,relro,-z,now"),
+    *(
+        "-static",
+        "-no-pie",
+        "-Wl,-O1",
+        "-Wl,--gc-sections",
+        "-Wl,-z,start-stop-gc,-z,separate-code",
+        "-Wl,-z,relro,-z,now",
+    ),
     *("-Wl,-z,noexecstack", "-Wl,--build-id=none", "-Wl,--fatal-warnings", "-s"),
     f"-Wl,-T,{HERE / 'layout.ld'}",
 )
@@ -326,7 +333,7 @@ def take(raw: Path, table: bytes, work: Path, target: Path, played: bytes = b"",
     told = run(*bare, "take", modules, hot, parts, str(blocks), cwd=Path("/")).split()
     linked = raw.read_bytes()
     made = elf.with_parts(linked, parts.read_bytes())
-    target.write_bytes(elf.without(made, elf.section(linked, unused)) if unused else made)
+    target.write_bytes(elf.without(made, *elf.section(linked, unused)) if unused else made)
     target.chmod(0o755)
     return f"{int(told[2]) >> 10} KB of heap, {told[4]} blocks together"
 

@@ -154,20 +154,20 @@ BEHIND = elf.Segment(elf.LOAD, 6, 0x3000, 0x404000, 0x404000, 8, 0x10000, 0x1000
 def test_the_end_of_a_segment_is_left_out_and_what_is_behind_it_in_the_file_moves_up() -> None:
     image = image_of(LONG, BEHIND, body=b"kept".ljust(0x1000) + b"left out".ljust(0x1000) + b"libcdata")
 
-    made = elf.without(image, 0x402000)
+    made = elf.without(image, 0x402000, 0x402FFE)
 
     assert elf.segments(made) == [LONG._replace(filesz=0x2000, memsz=0x2000), BEHIND._replace(offset=0x2000)]
     assert made[0x1000:0x2008] == b"kept".ljust(0x1000) + b"libcdata"
 
 
 @pytest.mark.parametrize(
-    ("start", "behind"),
-    [(0x401800, 0x3000), (0x402000, 0x4000)],
-    ids=["not a page", "there is a hole in the file behind it"],
+    ("start", "end", "behind"),
+    [(0x401800, 0x402FFE, 0x3000), (0x402000, 0x402FFE, 0x4000), (0x402000, 0x402F00, 0x3000)],
+    ids=["not a page", "there is a hole in the file behind it", "not the end"],
 )
-def test_what_is_not_whole_pages_is_not_left_out(start: int, behind: int) -> None:
+def test_what_is_not_whole_pages_is_not_left_out(start: int, end: int, behind: int) -> None:
     with pytest.raises(ValueError, match="not a number of pages"):
-        elf.without(image_of(LONG, BEHIND._replace(offset=behind), body=bytes(0x4000)), start)
+        elf.without(image_of(LONG, BEHIND._replace(offset=behind), body=bytes(0x4000)), start, end)
 
 
 # what comes in -------------------------------------------------------------------------------------------------------
