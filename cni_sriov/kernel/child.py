@@ -23,7 +23,7 @@ GIVEN_FD = 3  # where the child has the descriptor that it is given
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _NAME = "sriovctl"
 _OWN = "/proc/self/exe"
-_CHECKOUT = os.path.abspath(__file__).removesuffix("/cni_sriov/kernel/child.py")
+_CHECKOUT = __file__.removesuffix("/cni_sriov/kernel/child.py")
 _SIGNALS = (1, 2, 13, 15, 25)  # HUP, INT, PIPE, TERM, XFSZ: as it would have them without us
 _START = "from cni_sriov.ctl.main import entry; entry()"
 
@@ -32,7 +32,7 @@ def command() -> tuple[list[str], dict[str, str]]:
     """How it is started, and its environment. From a checkout (`python -m cni_sriov`) Python runs it; a snapshot's and a
     bundle's modules are no files.
     """
-    if os.path.isfile(f"{_CHECKOUT}/cni_sriov/ctl/main.py"):
+    if _CHECKOUT.startswith("/") and os.path.isfile(f"{_CHECKOUT}/cni_sriov/ctl/main.py"):
         return [sys.executable, "-c", _START], _ENVIRONMENT | {"PYTHONPATH": _CHECKOUT}
     return [f"{_own_directory()}/{_NAME}"], _ENVIRONMENT
 
