@@ -74,7 +74,7 @@ class Contact(Stored):
 
 
 class LostToken(InputOutput):
-    """Blocks are claimed by a token that is gone: to the engine we would be another node, and claim beside ourselves."""
+    """What tells the engine who we are is gone, while blocks are claimed by it: we would claim beside ourselves."""
 
 
 def of(ledger: Ledger, name: str) -> ClusterFiles:
@@ -213,14 +213,18 @@ class ClusterFiles(NodeBlocks):
 
     def _note(self, path: str, error: InputOutput | Unreadable) -> None:
         found = error if isinstance(error, Unreadable) else Unreadable.of(path, error.msg)
+        found.details = "its name says what it is of, and that is enough"
         if found.path not in {known.path for known in self.damaged}:
             self.damaged.append(found)
 
     # what is said to the engine, and was --------------------------------------------------------------
 
     def contact(self) -> Contact | None:
-        """None before the first one. Unreadable."""
-        return _read(f"{self.path}/contact", Contact.from_json)
+        """None before the first one. LostToken if it cannot be read: without it nobody tells this node from a copy of it."""
+        try:
+            return _read(f"{self.path}/contact", Contact.from_json)
+        except (Unreadable, files.NoFile) as error:
+            raise LostToken(error.msg, f"put it back from a backup: {self._claimed_by()}") from error
 
     def put_contact(self, contact: Contact) -> None:
         contact.nonces = contact.nonces[-_NONCES:]

@@ -15,7 +15,7 @@ from cni_sriov.conf import cluster
 from cni_sriov.state import blocks, files, nodeblocks
 from cni_sriov.state.blocks import ClusterFiles, Contact, LostToken
 from cni_sriov.state.ledger import Ledger
-from cni_sriov.words.errors import InputOutput, TryAgain, Unreadable
+from cni_sriov.words.errors import InputOutput, TryAgain
 from cni_sriov.words.inet import Prefix, parse_prefix
 from cni_sriov.words.log import Log
 
@@ -418,7 +418,7 @@ def test_a_damaged_contact_is_not_the_first_one(there: ClusterFiles, text: str) 
     there.put_contact(Contact())
     Path(there.path, "contact").write_text(text)
 
-    with pytest.raises(Unreadable):
+    with pytest.raises(LostToken, match="put it back from a backup"):
         there.contact()
 
 
