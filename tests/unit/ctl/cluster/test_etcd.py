@@ -180,13 +180,16 @@ def test_a_block_that_was_given_back_unheard_is_given_back(gateway: Gateway) -> 
     assert gateway.kept == {}
 
 
-def test_a_change_that_etcd_gets_late_changes_nothing_that_came_after(engine: Etcd, gateway: Gateway) -> None:
+def test_a_change_that_etcd_gets_late_changes_nothing_that_came_after(
+    engine: Etcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The member that said nothing may do it when we have given back and claimed anew by another."""
     engine.claim(BLOCK, A)
     asked = []
     call = engine._call  # noqa: SLF001 # what is sent
-    engine._call = lambda path, body: asked.append((path, body)) or call(path, body)  # type: ignore[func-returns-value,method-assign] # noqa: SLF001
+    monkeypatch.setattr(engine, "_call", lambda path, body: asked.append((path, body)) or call(path, body))  # type: ignore[func-returns-value]
     engine.give_back(BLOCK, A.fingerprint)
+    monkeypatch.undo()
     engine.claim(BLOCK, A)
 
     for path, body in asked:

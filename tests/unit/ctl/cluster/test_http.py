@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -98,6 +99,23 @@ def test_who_says_nothing_is_left_after_its_time(silent: socket.socket) -> None:
     assert (refused.value.told, refused.value.kind) == (
         *("took the question, and said nothing within 0.3 s", Kind.PASSING),
     )
+
+
+def test_who_never_ends_is_cut_before_its_time(
+    silent: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "MOST", 1 << 20)
+
+    def flood() -> None:
+        connection, _ = silent.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            while True:
+                connection.sendall(b" " * 65536)
+
+    threading.Thread(target=flood, daemon=True).start()
+    with pytest.raises(Fault, match="answers with more than 1048576 bytes"):
+        Client(None).ask(endpoint_of(silent), "GET", "/", None, {}, 5)
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n"])
