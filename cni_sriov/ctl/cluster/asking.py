@@ -6,6 +6,7 @@ world went on (compare, then write).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from .engine import EngineAway, EngineRefused
 from .http import Answer, Client, Fault, Kind
 
 _PAUSE = 0.25  # s, an election takes one or two
+_PATIENCE = 2.0  # s with the first one while others are left; twice that the next time
 Judge = Callable[[Answer], None]
 
 
@@ -31,13 +33,14 @@ class Asking:
         """`judge` raises Fault, or EngineRefused, where the answer is none. The one that answers is the first next time."""
         told: dict[Endpoint, Fault] = {}
         order, again = list(self._order), {Kind.PASSING, Kind.BROKEN}
+        patience = _PATIENCE if len(order) > 1 else math.inf
         while order:
             for number, endpoint in enumerate(order):
                 left = self._deadline - time.monotonic()
                 if left <= 0:
                     break
                 try:
-                    share = left / (len(order) - number)
+                    share = min(left / (len(order) - number), patience)
                     answer = self._client.ask(endpoint, method, path, body, headers, share)
                     judge(answer)
                 except Fault as fault:
@@ -46,7 +49,7 @@ class Asking:
                     self._order.sort(key=lambda one: (one in told, one != endpoint))
                     return answer
             order = self._once_more([one for one in order if one in told and told[one].kind in again])
-            again = {Kind.PASSING}
+            again, patience = {Kind.PASSING}, patience * 2
         raise self._failure(told)
 
     def _once_more(self, order: list[Endpoint]) -> list[Endpoint]:

@@ -61,9 +61,19 @@ def test_the_first_that_answers_is_the_first_next_time() -> None:
 
 def test_time_is_shared_among_those_that_are_left() -> None:
     script = Script(a=[AWAY], b=[AWAY], c=[GOOD])
-    ask(asking(script, 3.0))
+    ask(asking(script, 1.8))
 
-    assert [round(seconds, 1) for seconds in script.seconds] == [1.0, 1.5, 3.0]
+    assert [round(seconds, 1) for seconds in script.seconds] == [0.6, 0.9, 1.8]
+
+
+def test_a_hung_one_costs_no_more_than_its_moment_however_late_the_deadline() -> None:
+    script = Script(a=[PASSING], b=[PASSING, GOOD])
+    ask(asking(script, 60))
+
+    assert [round(seconds) for seconds in script.seconds] == [2, 2, 4, 4]
+    alone = Script(a=[GOOD])
+    ask(asking(alone, 60))
+    assert round(alone.seconds[0]) == 60
 
 
 def test_nobody_there_is_said_at_once() -> None:
