@@ -52,6 +52,18 @@ def begin(node: Node, where: LeaseDir, log: Log, verb: str) -> Iterator[Transact
         raise failed(f"{verb} in {where.path}", error) from error
 
 
+@contextmanager
+def alone(node: Node, log: Log, verb: str) -> Iterator[None]:
+    """The node's lock for who looks at all leases and changes none; what a killed process began is finished first."""
+    try:
+        node.ensure()
+        with node.journal(verb) as journal:
+            _finish_what_was_begun(node, journal, log)
+            yield
+    except OSError as error:
+        raise failed(verb, error) from error
+
+
 def _finish_what_was_begun(node: Node, journal: Journal, log: Log) -> None:
     if journal.is_garbled:
         _distrust_indexes(node, journal, log)

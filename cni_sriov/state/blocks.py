@@ -253,6 +253,10 @@ class ClusterFiles(NodeBlocks):
         if known != pool:
             self._put(POOLS, subnet, pool)
 
+    def drop_pool(self, subnet: Prefix) -> None:
+        """Of which this node has no block any more."""
+        self._remove(POOLS, subnet)
+
     # of this boot --------------------------------------------------------------------------------
 
     def put_failure(self, code: int, msg: str, details: str) -> None:
