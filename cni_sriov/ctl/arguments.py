@@ -64,11 +64,21 @@ class _Parser(argparse.ArgumentParser):
         """A verb's parser is the one that knows which option was meant: what it does not know goes no further."""
         unknown = self._unknown(args)
         found, rest = super().parse_known_args(args, namespace) if not unknown else (namespace, [unknown])
+        if rest and not unknown and not any(word.startswith("-") for word in rest):
+            rest = self._listed(found, rest)
         if rest:
             near = meant(rest[0].partition("=")[0], self._option_string_actions)
             self.error(f"unrecognized arguments: {' '.join(rest)}{near}")
         assert found is not None  # there is none where an option is unknown
         return found, []
+
+    def _listed(self, found: argparse.Namespace | None, rest: list[str]) -> list[str]:
+        """Of a list, argparse before 3.13 takes what stands in front of the first option alone."""
+        for action in self._actions:
+            if action.nargs == "*" and not action.option_strings:
+                getattr(found, action.dest).extend(rest)
+                return []
+        return rest
 
     def _unknown(self, words: Sequence[str]) -> str:
         """The first that looks like an option and is none; told before what is missing. Behind a verb, the verb's judge."""

@@ -39,6 +39,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "leases": (("sriovctl leases", "which container has which subnet"),),
+    "pool": (
+        ("sriovctl pool", "the pools that nodes share, who has how many blocks, and this node's"),
+        ("sriovctl pool release", "give back the blocks in which nothing is leased here"),
+        ("sriovctl pool drain b1", "that node gives back its blocks as they get empty, and claims no more"),
+        ("sriovctl pool forget b1", "that node is no more: its blocks are free; asks first"),
+        ("sriovctl pool refill rack", "be in contact with that cluster's engine now"),
+    ),
     "explain": (
         ("sriovctl explain default/web-0", "the story of a pod's VF"),
         ("sriovctl explain enp1s0f0:3", "the story of a VF, with all who had it"),

@@ -15,6 +15,7 @@ from ..vf.host import Host
 from . import gate
 
 if TYPE_CHECKING:
+    from .cluster.member import Clusters
     from .verdict import Verdict
 
 OK, FAILED, USAGE, NOT_ROOT, STOPPED, UNREAD = 0, gate.FAILED, 2, 77, gate.STOPPED, gate.UNREAD
@@ -33,7 +34,7 @@ JSON_VERSION = 1  # keys are only ever added
 class Tool:
     """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns. `bundle`: our own
     plugin on that node, "" = the one beside us. `stdin` None: nobody can be asked.
-    `program`: what was called.
+    `program`: what was called. `clusters` None = those of /etc/cni-sriov/clusters.
     """
 
     out: TextIO
@@ -46,6 +47,7 @@ class Tool:
     bundle: str = ""
     stdin: TextIO | None = None
     program: tuple[str, ...] = ("sriovctl",)
+    clusters: Clusters | None = None
 
 
 def write_json(tool: Tool, document: dict[str, Any]) -> None:

@@ -7,12 +7,15 @@ none by two.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from ...decide import blocks
 from ...state.blocks import ClusterFiles, UsedPool
+from ...state.lock import Lock
+from ...vf.host import Host
 from ...words.cluster import Holder
 from ...words.errors import InputOutput, SubnetConflict, TryAgain
 from ...words.failures import as_cni_error
@@ -72,13 +75,27 @@ def is_needless(files: ClusterFiles, wanted: Wanted | None) -> bool:
     return wanted is not None and files.was_contacted() and wanted.has_enough(files.names())
 
 
+def wait_a_moment(files: ClusterFiles, seconds: float) -> bool:
+    """One process alone waits so long, and holds no lock that others need. False: another waits, or the engine has been spoken
+    to meanwhile.
+    """
+    waiting = Lock(f"{files.run_path}/waiting", "sriovctl pool")
+    if not waiting.try_acquire():
+        return False
+    try:
+        time.sleep(seconds)
+    finally:
+        waiting.release()
+    return not files.was_contacted()
+
+
 def refill(member: Member, wanted: Wanted | None) -> Refilled:
     """A block of the pool that is wanted; without one, of each that runs low. The cluster's lock is held."""
     met = contact.contact(member, wanted.pools if wanted else ())
     done = Refilled(list(met.settled), list(met.lost))
     if wanted is None and met.record.draining:
         return done
-    for one in [wanted] if wanted is not None else _low(member):
+    for one in [wanted] if wanted is not None else low(member.host, member.files, member.data_dir):
         has_some = one.block is None and in_pools(met.settled, one.subnets)
         if not has_some and not one.has_enough(member.files.names()):
             done.claimed.append(_claim(member, one, met))
@@ -132,13 +149,13 @@ def _holders(member: Member, number: int) -> dict[Prefix, Holder]:
 # which pools run low --------------------------------------------------------------------------------------------------
 
 
-def _low(member: Member) -> list[Wanted]:
+def low(host: Host, files: ClusterFiles, data_dir: str) -> list[Wanted]:
     """Of those that this node has a block of: another one's first is claimed by the ADD that needs it."""
     found = []
-    scopes = leased_by_scope(member.host, member.data_dir).values()
-    for pool in member.files.pools():
+    scopes = leased_by_scope(host, data_dir).values()
+    for pool in files.pools():
         subnet = parse_prefix(pool.subnet)
-        there = in_pools(member.files.names(), [subnet])
+        there = in_pools(files.names(), [subnet])
         used = max((blocks.covered(there, pool.prefixLength, leases) for leases in scopes), default=0)
         if there and blocks.is_low(there, pool.length, pool.prefixLength, used):
             found.append(Wanted([subnet], pool.length, pool.prefixLength))

@@ -123,7 +123,9 @@ def _anew(member: Member, fingerprint: str) -> str:
     """The blocks of a lost identity are free when nothing here uses them."""
     known = fingerprint or _other_fingerprint(member)
     forget = (
-        f"`sriovctl pool forget --cluster {member.cluster} {known}`" if known else "`sriovctl pool forget`"
+        f"`sriovctl pool forget --cluster {member.cluster} {known}`"
+        if known
+        else "have the old one forgotten"
     )
     return (
         f"begin anew: end what has subnets of its blocks here (`sriovctl leases`), `rm -r {member.files.path}`,"
@@ -236,7 +238,7 @@ def _lose(member: Member, lost: dict[Prefix, Holder]) -> None:
     """Under the lock of the leases: what an ADD has chosen in it is leased by then, and no other chooses there."""
     if not lost:
         return
-    with member.leases_locked(f"sriovctl pool: lost blocks of {member.cluster}"):
+    with member.leases_locked("sriovctl pool"):
         for block, holder in lost.items():
             member.files.lose(block, holder_json(holder))
     for block, holder in lost.items():

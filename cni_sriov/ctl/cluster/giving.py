@@ -16,7 +16,7 @@ from .member import Member
 
 def give_back(member: Member, wanted: Collection[Prefix] | None = None) -> list[Prefix]:
     """Those of `wanted`, None = of all, that are empty. The cluster's lock is held."""
-    with member.leases_locked(f"sriovctl pool release of {member.cluster}"):
+    with member.leases_locked("sriovctl pool"):
         going = [block for block in empty(member) if wanted is None or block in wanted]
         for block in going:
             member.files.begin_release(block)

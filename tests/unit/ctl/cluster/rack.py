@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from ipaddress import ip_network
 from itertools import combinations
 from pathlib import Path
@@ -48,8 +49,13 @@ class RackNode:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.machine = self.machine or f"{sum(self.name.encode()):064x}"
+        salted = b"cni-sriov cluster\0" + self.machine_id.encode()
+        self.machine = self.machine or sha256(salted).hexdigest()
         self.engine = MemoryEngine(self.cluster)
+
+    @property
+    def machine_id(self) -> str:
+        return f"{sum(self.name.encode()):032x}"
 
     @property
     def host(self) -> Host:
