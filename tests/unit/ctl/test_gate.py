@@ -25,8 +25,8 @@ from cni_sriov.ctl import gate, profile, split
 from cni_sriov.ctl.main import COMMANDS, main
 from cni_sriov.ctl.tool import Tool
 from tests.unit.ctl.told import MS, SAID
+from tests.unit.ctl.tool import Nowhere, files, host
 from tests.unit.ctl.tool import Screen as Terminal
-from tests.unit.ctl.tool import files, host
 from tests.world import World
 
 CTL = Path(gate.__file__).parent
@@ -50,6 +50,7 @@ EACH: dict[str, tuple[str, ...]] = {
     "doctor": (),
     "record": ("node.json.gz",),
     "leases": (),
+    "pool": (),
     "explain": ("c-with-a-long-name/net1",),
     "baseline": (),
     "gc": ("--dry-run",),
@@ -85,7 +86,14 @@ def node(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def tool(world: World, out: io.StringIO, err: io.StringIO) -> Tool:
     return Tool(
-        out, err, 0, lambda named: host(world, named), str(world.root / "data"), lambda _: False, files(world)
+        out,
+        err,
+        0,
+        lambda named: host(world, named),
+        str(world.root / "data"),
+        lambda _: False,
+        files(world),
+        clusters=Nowhere(),
     )
 
 

@@ -14,10 +14,12 @@ from jsonschema import Draft202012Validator
 
 from cni_sriov.ctl import profile, split
 from cni_sriov.ctl.main import COMMANDS
+from cni_sriov.words.inet import parse_prefix
 from tests import published
 from tests.unit.ctl.import_node import Node
 from tests.unit.ctl.test_bind import card as card  # noqa: PLC0414 # a fixture
 from tests.unit.ctl.test_owned import CRI
+from tests.unit.ctl.tool import host as host_of
 from tests.unit.ctl.tool import sriovctl
 from tests.world import World
 
@@ -106,6 +108,8 @@ def test_a_day_of_a_node(card: World, monkeypatch: pytest.MonkeyPatch) -> None:
         ("gc", "--dry-run"),
     ):
         ask(*argv)
+    host_of(card).ledger.cluster("rack").put_pool(parse_prefix("10.10.0.0/16"), 20, 24)
+    ask("pool")
     ask("help", "gc")
     ask("version")
     ask("record", str(card.root / "recording"))
@@ -119,7 +123,7 @@ def test_a_day_of_a_node(card: World, monkeypatch: pytest.MonkeyPatch) -> None:
     told["import"] = node.run("--dry-run", "--json").document
 
     assert told.keys() == VERBS
-    about = {"vfs": "pfs", "apply": "pfs", "oracle": "pfs", "status": "pfs", "doctor": "findings", "leases": "leases",
+    about = {"vfs": "pfs", "apply": "pfs", "oracle": "pfs", "status": "pfs", "doctor": "findings", "leases": "leases", "pool": "clusters",
              "explain": "stories", "baseline": "vfs", "gc": "items", "release": "items", "forget": "items",
              "import": "items", "validate": "findings", "profile": "verbs", "bind": "device", "unbind": "device",
              "restore": "device", "record": "file", "help": "help", "version": "sriovctl"}  # fmt: skip

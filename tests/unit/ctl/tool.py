@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from cni_sriov.conf.netconf import STATE_DIR
+from cni_sriov.ctl.cluster.engine import Engine
 from cni_sriov.ctl.main import main
 from cni_sriov.ctl.tool import Tool
 from cni_sriov.kernel.files import Files
 from cni_sriov.leases.holding import Holding
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
+from cni_sriov.words.errors import InputOutput
 from cni_sriov.words.log import Log
 from tests import published
 from tests.world import FakeHost, World
@@ -46,6 +48,19 @@ def host(world: World, state_dir: str = STATE_DIR) -> Host:
     found = FakeHost(world.kernel, ledger, log, allow_own_netns=False, plugins=world.plugins)
     found.tool = world.tool
     return found
+
+
+class Nowhere:
+    """The clusters of a node that is in none, whatever /etc/cni-sriov/clusters of this machine has."""
+
+    def names(self) -> list[str]:
+        return []
+
+    def node(self, name: str) -> str:
+        raise InputOutput(f"read /etc/cni-sriov/clusters/{name}.json: No such file or directory")
+
+    def open(self, name: str, deadline: float) -> Engine:
+        raise AssertionError(f"{name} was to be opened until {deadline}")
 
 
 def files(world: World) -> Files:
@@ -81,6 +96,7 @@ def sriovctl(
         is_dead,
         files(world),
         stdin=stdin,
+        clusters=Nowhere(),
     )
     status = main(argv, tool)
     return answered(argv, status, out, err)

@@ -1,0 +1,70 @@
+"""What is shown of a cluster: this node's part by its files, the engine's by the engine."""
+
+from __future__ import annotations
+
+from cni_sriov.ctl.cluster import look
+from cni_sriov.words.cluster import Holder
+from cni_sriov.words.inet import parse_prefix
+from tests.unit.ctl.cluster.rack import POOL, Rack, RackNode, rack
+from tests.unit.ctl.pooled import Clusters
+
+__all__ = ["rack"]  # a fixture
+
+
+def shown(node: RackNode) -> look.Look:
+    found = look.local(node.host, "rack", node.data_dir)
+    look.of_engine(found, Clusters(node.name, rack=node.engine), 0.0)
+    return found
+
+
+def test_each_state_of_a_block(rack: Rack) -> None:
+    a = rack.node("a1")
+    ours, releasing, lost = (a.refill(POOL).claimed[0] for _ in range(3))
+    a.lease(str(lost).replace("/20", "/24"))
+    rack.cluster.holders[lost] = Holder("9" * 32, "z1", "", 7)
+    a.contact()
+    a.files.begin_release(releasing)
+    claiming = parse_prefix("10.10.0.0/20" if str(ours) != "10.10.0.0/20" else "10.10.240.0/20")
+    a.files.intend(claiming, parse_prefix(POOL))
+
+    told = {(one.block, one.state, one.leased, one.holder) for one in shown(a).local}
+
+    expected = {(ours, "ours", 0, ""), (releasing, "releasing", 0, ""), (lost, "lost", 1, "z1")}
+    assert expected <= told
+    assert any(state == "claiming" for _, state, _, _ in told)
+
+
+def test_who_has_blocks_and_no_record_is_shown(rack: Rack) -> None:
+    a, b = rack.node("a1"), rack.node("b1")
+    a.refill(POOL)
+    b.refill(POOL)
+    del rack.cluster.records[b.fingerprint]
+    rows = {row.record.node: row for row in shown(a).nodes}
+    assert (rows["a1"].blocks, rows["a1"].is_here, rows["a1"].record.fault) == (1, True, "")
+    assert (rows["b1"].blocks, rows["b1"].is_here) == (1, False)
+    assert "no record" in rows["b1"].record.fault
+    oldest = shown(a).oldest
+    assert oldest is not None
+    assert oldest.record.node == "a1"
+
+
+def test_a_holder_that_cannot_be_read_is_told(rack: Rack) -> None:
+    a = rack.node("a1")
+    a.refill(POOL)
+    rack.cluster.holders[parse_prefix("10.10.240.0/20")] = Holder(
+        "", "", "", 0, "blocks/x is not as we write it"
+    )
+    found = shown(a)
+    assert found.faults == ["blocks/x is not as we write it"]
+    assert found.pools[0].taken == len(rack.cluster.holders)
+
+
+def test_files_that_are_damaged_are_told(rack: Rack) -> None:
+    a = rack.node("a1")
+    block = str(a.refill(POOL).claimed[0])
+    (a.root / "clusters/rack/blocks" / block.replace("/", "_")).write_text("{")
+    (a.root / "clusters/rack/contact").write_text("{")
+    found = shown(a)
+    assert [str(one.block) for one in found.local] == [block]
+    assert len(found.damaged) == 2
+    assert found.error is None
