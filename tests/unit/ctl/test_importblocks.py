@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests import remedies
+from tests.remedies import follows
 from tests.unit.ctl.import_node import POOL, Node
+from tests.unit.ctl.tool import sriovctl
 from tests.unit.rack import AWAY, NAME, OTHER, Rack, options
 
 SHARED: dict[str, Any] = POOL | {"blocks": {"cluster": NAME, "length": 24}}
@@ -63,6 +66,7 @@ def test_where_the_engine_is_away_nothing_is_leased(node: Node, rack: Rack) -> N
     assert node.leases() == {}
 
 
+@follows("ctl/importblocks", "see `sriovctl pool`")
 def test_a_block_that_is_lost_meanwhile_is_cut_no_more(
     node: Node, rack: Rack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,3 +85,5 @@ def test_a_block_that_is_lost_meanwhile_is_cut_no_more(
 
     assert (run.status, "its block is not this node's any more" in run.err) == (1, True)
     assert node.leases() == {}
+    (words,) = remedies.followed(run.err)
+    assert f"lost: {OTHER} has it" in sriovctl(rack.world, *words).out
