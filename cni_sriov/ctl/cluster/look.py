@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...decide import blocks
+from ...state import blocks as clusterfiles
 from ...state.blocks import Claimed, ClusterFiles
 from ...vf.host import Host
 from ...words.cluster import Definition, Holder, NodeRecord
@@ -140,7 +141,7 @@ def _error(error: CniError | None) -> dict[str, Any] | None:
 
 def local(host: Host, name: str, data_dir: str) -> Look:
     """What is here, by the files of this node."""
-    files = host.ledger.cluster(name)
+    files = clusterfiles.of(host.ledger, name)
     found = Look(name)
     leases = leased(host, data_dir)
     for state, there in (

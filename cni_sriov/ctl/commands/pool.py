@@ -17,6 +17,7 @@ from ..arguments import Command, Usage
 from ..tool import FAILED, OK, Tool, write_json
 
 if TYPE_CHECKING:
+    from ...state.blocks import ClusterFiles
     from ...vf.host import Host
     from ..cluster.claim import Refilled, Wanted
     from ..cluster.member import Clusters, Member
@@ -161,12 +162,18 @@ def _usage(action: str, why: str) -> Usage:
     return Usage(f"pool {action}: {why}", f"usage: sriovctl pool {_USAGES[action]}")
 
 
+def _files(host: Host, name: str) -> ClusterFiles:
+    from ...state import blocks
+
+    return blocks.of(host.ledger, name)
+
+
 def _member(tool: Tool, host: Host, name: str, deadline: float) -> Member:
     from ..cluster.member import Member, machine_of
 
     clusters = _clusters(tool)
     node = clusters.node(name)
-    files = host.ledger.cluster(name)
+    files = _files(host, name)
     engine = clusters.open(name, deadline)
     return Member(name, host, files, engine, node, machine_of(tool.files), tool.data_dir)
 
@@ -182,7 +189,7 @@ def _refill(options: argparse.Namespace, tool: Tool) -> int:
     until = time.monotonic() + options.deadline
     host = tool.make_host(options.state_dir)
     host.ledger.open_run_dir()
-    files = host.ledger.cluster(name)
+    files = _files(host, name)
     done, notes = claim.Refilled(), list[str]()
     lock = files.lock("sriovctl pool", options.lock_fd)
     try:
@@ -243,7 +250,7 @@ def _release(options: argparse.Namespace, tool: Tool) -> int:
 
     name = _named(options, tool)
     host = tool.make_host(options.state_dir)
-    files = host.ledger.cluster(name)
+    files = _files(host, name)
     wanted = [_own(text, files.names(), name) for text in options.names] or None
     member = _member(tool, host, name, time.monotonic() + options.deadline)
     if options.dry_run:

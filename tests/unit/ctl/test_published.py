@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from cni_sriov.ctl import profile, split
 from cni_sriov.ctl.main import COMMANDS
+from cni_sriov.state import blocks
 from cni_sriov.words.inet import parse_prefix
 from tests import published
 from tests.unit.ctl.import_node import Node
@@ -108,7 +109,7 @@ def test_a_day_of_a_node(card: World, monkeypatch: pytest.MonkeyPatch) -> None:
         ("gc", "--dry-run"),
     ):
         ask(*argv)
-    host_of(card).ledger.cluster("rack").put_pool(parse_prefix("10.10.0.0/16"), 20, 24)
+    blocks.of(host_of(card).ledger, "rack").put_pool(parse_prefix("10.10.0.0/16"), 20, 24)
     ask("pool")
     ask("help", "gc")
     ask("version")

@@ -20,6 +20,7 @@ from cni_sriov.ctl.cluster.claim import Refilled, Wanted
 from cni_sriov.ctl.cluster.member import Member
 from cni_sriov.ipam import own
 from cni_sriov.leases.holding import Holding
+from cni_sriov.state import blocks
 from cni_sriov.state.blocks import ClusterFiles
 from cni_sriov.state.ledger import Ledger
 from cni_sriov.vf.host import Host
@@ -61,11 +62,12 @@ class RackNode:
     def host(self) -> Host:
         ledger = Ledger(str(self.root / "state"), Log("none"), str(self.root / "run"), self.boot)
         ledger.cluster_dir = str(self.root / "clusters")
+        ledger.machine_id = str(self.root / "etc/machine-id")
         return Host(ledger, Log("none"))
 
     @property
     def files(self) -> ClusterFiles:
-        return self.host.ledger.cluster("rack")
+        return blocks.of(self.host.ledger, "rack")
 
     @property
     def data_dir(self) -> str:
@@ -75,7 +77,7 @@ class RackNode:
         self.seed += 1
         draw = random.Random(f"{self.name} {self.seed}").randrange
         host = self.host
-        files = host.ledger.cluster("rack")
+        files = blocks.of(host.ledger, "rack")
         self.notes = []
         made = Member(
             "rack", host, files, engine or self.engine, self.name, self.machine, self.data_dir, draw
