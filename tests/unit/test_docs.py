@@ -32,6 +32,7 @@ HOST = "json: host"
 CLUSTER = "json: cluster"
 RUNS = {
     "runs: here",
+    "runs: etcd",
     "runs: lab",
     "runs: lab host",
     "runs: lab containerd",
