@@ -11,10 +11,9 @@ for name in ("altzone", "daylight", "timezone", "tzname"):
 # All there is to import is imported: anything else is not found, instead of being looked for in a directory.
 for name in ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix"):
     setattr(sys, name, "")
-# Python's compiler is not in the file (layout.ld). None instead of nothing: without a name of its, code that warm.py has
-# rehearsed would no longer know where in `builtins` the others are.
+# Python's compiler is not in the file (layout.ld).
 for name in ("compile", "eval", "exec"):
-    setattr(builtins, name, None)
+    delattr(builtins, name)
 sys.modules.pop("warm", None)  # it has done its work
 sys.path.clear()
 sys.path_hooks.clear()

@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measure, report. `--quick` takes less than a minute, the whole about five."""
+"""`python -m tests.bench`: measure, report. `--quick` takes a minute, the whole about ten."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import platform
 import random
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from tests import bundle
-from tests.bench import card, contenders, leases, measure, move, picture, report
+from tests.bench import card, contenders, leases, measure, move, picture, report, shared, simulation
 from tests.bench.contenders import GO, HOST_DEVICE, HOST_LOCAL, PYTHON
 from tests.bench.measure import BenchError, Sample, Step
 from tests.integration.rig import ROOT, Rig, RigError, call
@@ -37,10 +38,35 @@ class Size(NamedTuple):
     leases: int
     lease_rounds: int
     lab_rounds: int
+    shared_rounds: int
+    claims: int
+    nodes: simulation.Size
 
 
-WHOLE = Size(rounds=40, burst=32, bursts=7, vf_rounds=15, leases=100_000, lease_rounds=15, lab_rounds=6)
-QUICK = Size(rounds=10, burst=32, bursts=2, vf_rounds=5, leases=10_000, lease_rounds=5, lab_rounds=0)
+WHOLE = Size(
+    rounds=40,
+    burst=32,
+    bursts=7,
+    vf_rounds=15,
+    leases=100_000,
+    lease_rounds=15,
+    lab_rounds=6,
+    shared_rounds=100,
+    claims=4000,
+    nodes=simulation.WHOLE,
+)
+QUICK = Size(
+    rounds=10,
+    burst=32,
+    bursts=2,
+    vf_rounds=5,
+    leases=10_000,
+    lease_rounds=5,
+    lab_rounds=0,
+    shared_rounds=10,
+    claims=400,
+    nodes=simulation.QUICK,
+)
 
 
 def main() -> int:
@@ -64,6 +90,8 @@ def main() -> int:
     with Rig(vfs=1, on_disk=True) as rig:
         rig.add_pod("pod0")
         beside_leases(console, rig, size, found)
+    beside_a_shared_pool(console, size, found)
+    on_many_nodes(console, size, found)
     if size.lab_rounds and not asked.no_lab:
         on_the_card(console, size, found, peer)
     report.show_goals(console, found)
@@ -163,6 +191,32 @@ def _beside_leases(rig: Rig, size: Size, seed: int) -> dict[str, Any]:
     samples = measure.rounds(size.lease_rounds, leases.steps(counts), one, seed)
     samples |= measure.rounds(min(size.lease_rounds, 3), leases.steps_go(counts), one, seed)
     return {"samples": samples, "store": store, "storage": rig.storage()}
+
+
+def beside_a_shared_pool(console: Console, size: Size, found: dict[str, Any]) -> None:
+    """The engine is asked once before, as a node that has its blocks has asked."""
+    found["no etcd"] = shared.missing()
+    if found["no etcd"]:
+        console.print(f"A shared pool: not measured: {found['no etcd']}\n")
+        return
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as home, Rig(vfs=1) as rig:
+        rig.add_pod("pod0")
+        shared.prepare(rig)
+        with shared.etcd(rig, home), console.status(f"a shared pool, {size.shared_rounds} rounds"):
+            tasks = shared.tasks()
+            measure.rounds(1, tasks, lambda step: rig.inside(measure.one, step), found["seed"])
+            shared.settle(rig)
+            found["shared"] = measure.rounds(
+                size.shared_rounds, tasks, lambda step: rig.inside(measure.one, step), found["seed"]
+            )
+            found["engine"] = shared.engine_alone(rig, size.claims, min(size.shared_rounds, 15))
+    report.show_shared(console, found["shared"], found["engine"])
+
+
+def on_many_nodes(console: Console, size: Size, found: dict[str, Any]) -> None:
+    with console.status(f"{size.nodes.nodes:,} nodes, simulated"):
+        found["nodes"] = simulation.run(size.nodes, 1)
+    simulation.show(console, size.nodes, found["nodes"])
 
 
 def sizes(rig: Rig) -> dict[str, float]:

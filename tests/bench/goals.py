@@ -40,6 +40,12 @@ def _burst(key: str, theirs: str, verb: str = "ADD") -> Callable[[dict[str, Any]
     )
 
 
+def _shared_ratio(field: str) -> Callable[[dict[str, Any]], float]:
+    return lambda found: median(
+        ratios(found["shared"]["shared pool/ADD"], found["shared"]["own pool/ADD"], field)
+    )
+
+
 def _lease_ratio(found: dict[str, Any]) -> float:
     counts = sorted(found["leases"]["store"], key=int)
     few, many = (found["leases"]["samples"][f"ours {count}/ADD"] for count in counts)
@@ -62,6 +68,8 @@ GOALS = (
     Goal("STATUS / our VERSION", 1.5, "x", _alone("ours status/STATUS", "ours version/VERSION")),
     Goal("ADD with very many leases / with few", 1.3, "x", _lease_ratio),
     Goal("the store alone, very many leases", 0.2, " ms", _store_ms),
+    Goal("ADD of a shared pool / of its own", 1.02, "x", _shared_ratio("wall")),
+    Goal("CPU of it / of its own", 1.02, "x", _shared_ratio("cpu")),
     Goal("peak RSS of an ADD", 10.0, " MB", lambda found: float(found["sizes"]["ours ADD"])),
     Goal("on disk, for `sriov`", 12.0, " MB", lambda found: float(found["sizes"]["plugin"])),
     Goal("ADD / PEER_SRIOV", 0.4, "x", _beside_peer("ADD")),

@@ -11,6 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -210,7 +211,9 @@ def _mapped(pid: int) -> set[str]:
 
 
 def plain(value: Any) -> Any:
-    """For --json: named tuples as objects."""
+    """For --json: named tuples and dataclasses as objects."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return plain(value._asdict())
     if isinstance(value, dict):

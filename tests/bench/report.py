@@ -285,6 +285,28 @@ def show_leases(console: Console, few: int, many: int, found: dict[str, Any]) ->
     console.print()
 
 
+def show_shared(console: Console, samples: Samples, engine: dict[str, Any]) -> None:
+    """ADD and DEL with and without `blocks`; then what the engine does, and how long an ADD waits that needs it."""
+    made = Rows(
+        "A pool that nodes share", "ms", "shared", "own", "ratio", "half of rounds", "CPU", "CPU", "ratio"
+    )
+    for verb in ("ADD", "DEL"):
+        pair_row(made, verb, samples, f"shared pool/{verb}", f"own pool/{verb}")
+    made.show(console)
+    made = Rows("One etcd on loopback, on a disk", "claims", "a second", "p50 ms", "p99 ms")
+    for rate in engine["claims"]:
+        name = f"{rate.connections} connection{'s' * (rate.connections > 1)}"
+        middle_ms, late_ms = (quantile(rate.took, share) for share in (0.5, 0.99))
+        made.add_row(name, f"{rate.per_second:.0f}", f"{middle_ms:.1f}", f"{late_ms:.1f}")
+    refills = engine["refills"]
+    made.add_row("`sriovctl pool refill`", "", f"{median(refills):.0f}", f"{quantile(refills, 0.99):.0f}")
+    made.show(console)
+    console.print(
+        "  The refill is a process, from its start to its end: what an ADD waits that finds nothing left."
+    )
+    console.print()
+
+
 def show_sizes(console: Console, sizes: dict[str, float]) -> None:
     made = Rows("Memory and disk", "MB", "ours", "peer", "what")
     made.add_row(

@@ -4,7 +4,7 @@ import json
 import posix
 import sys
 
-run = exec  # in the picture it is None
+run = exec  # the picture's builtins have none
 
 
 def entry() -> None:

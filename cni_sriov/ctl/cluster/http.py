@@ -58,6 +58,7 @@ class Answer:
     status: int
     document: Any
     text: str
+    retry_after: str = ""
 
     def part(self, name: str, kind: type[Any]) -> Any:
         """A field of an object, if it is of that kind."""
@@ -132,7 +133,7 @@ def _answer(response: urllib3.BaseHTTPResponse, deadline: float) -> Answer:
     content = b"".join(pieces)
     document = _document(content)
     text = "" if document is not None else words(content[:_SHOWN].decode("utf-8", "replace").strip())
-    return Answer(response.status, document, text)
+    return Answer(response.status, document, text, response.headers.get("Retry-After", ""))
 
 
 def _document(content: bytes) -> Any:
