@@ -11,9 +11,10 @@ for name in ("altzone", "daylight", "timezone", "tzname"):
 # All there is to import is imported: anything else is not found, instead of being looked for in a directory.
 for name in ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix"):
     setattr(sys, name, "")
-# Python's compiler is not in the file (layout.ld).
+# Python's compiler is not in the file (layout.ld). None instead of nothing: without a name of its, code that warm.py has
+# rehearsed would no longer know where in `builtins` the others are.
 for name in ("compile", "eval", "exec"):
-    delattr(builtins, name)
+    setattr(builtins, name, None)
 sys.modules.pop("warm", None)  # it has done its work
 sys.path.clear()
 sys.path_hooks.clear()

@@ -18,8 +18,8 @@ from tests.integration.rig import ROOT
 from tests.lab.cache import cache_dir
 
 pytestmark = pytest.mark.bundle
-# dataclasses are 0.7 MB of it; issue 9 allows 14. Python 3.13 is 1.3 MB larger.
-SRIOV_MB, WHOLE_MB = (14, 40) if sys.version_info < (3, 12) else (16, 43)
+# Issue 8 wants 12, and has 11.9; issue 9 allows 14 for ordinary Python. Python 3.13 was 1.3 MB larger.
+SRIOV_MB, WHOLE_MB = (12.5, 40) if sys.version_info < (3, 12) else (16, 43)
 INPUT = ("cni_sriov", "conf", "build", "docs", "tests")
 # A caller's environment that would come through if build/bundle.py let it.
 ODD = {

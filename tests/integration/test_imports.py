@@ -30,7 +30,7 @@ ONLY_THERE = {"_cni"}  # of the snapshot's own C: the other builds go without, a
 PROBE = """
 import os as _os, sys as _sys
 
-_run = exec  # the picture's builtins have none
+_run = exec  # in the picture it is None
 
 def _probe():
     for line in _sys.argv[2:]:

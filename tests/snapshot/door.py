@@ -4,7 +4,7 @@ import json
 import posix
 import sys
 
-run = exec  # the picture's builtins have none
+run = exec  # in the picture it is None
 
 
 def entry() -> None:
