@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import datetime
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from jsonschema import Draft4Validator
+from jsonschema import Draft4Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from .status import Cause
@@ -49,11 +51,22 @@ KNOWN = {
         "x-kubernetes-map-type",
     ),
 }
+FORMATS = FormatChecker(
+    ()
+)  # of the formats that the page has, those that our manifests have; int64 is a number's own
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 REASONS = {
     "required": "FieldValueRequired",
     "enum": "FieldValueNotSupported",
     "type": "FieldValueTypeInvalid",
 }
+
+
+@FORMATS.checks("date-time", ValueError)
+def _is_time(value: object) -> bool:
+    if not isinstance(value, str):
+        return True  # its type is judged by itself
+    return bool(RFC_3339.fullmatch(value) and datetime.datetime.fromisoformat(value.upper()))
 
 
 class Resource(NamedTuple):
@@ -167,7 +180,7 @@ def causes(document: Json, schema: Json) -> list[Cause]:
     ours = {**schema, "required": [key for key in schema.get("required", ()) if key not in OWN]}
     if not ours["required"]:
         del ours["required"]
-    found = Draft4Validator(_translated(ours)).iter_errors(rest)
+    found = Draft4Validator(_translated(ours), format_checker=FORMATS).iter_errors(rest)
     return sorted({_cause(problem) for problem in found})
 
 
@@ -177,7 +190,7 @@ def _translated(schema: Any) -> Any:
         return [_translated(inner) for inner in schema]
     if not isinstance(schema, dict):
         return schema
-    found = {key: value for key, value in schema.items() if key not in {"nullable", "format", "default"}}
+    found = {key: value for key, value in schema.items() if key not in {"nullable", "default"}}
     for key in ("properties",):
         if key in found:
             found[key] = {name: _translated(inner) for name, inner in found[key].items()}

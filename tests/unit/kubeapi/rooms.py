@@ -17,6 +17,7 @@ SPEC = {
         "size": {"type": "integer", "minimum": 1, "maximum": 9},
         "shape": {"type": "string", "enum": ["round", "square"]},
         "colour": {"type": "string", "default": "red"},
+        "since": {"type": "string", "format": "date-time"},
         "note": {"type": "string", "nullable": True},
         "shelves": {
             "type": "object",

@@ -90,6 +90,10 @@ def test_an_object_without_a_name_is_none(api: Admin) -> None:
         ({"owner": "me", "shelves": {"a": [1, 2, 3, 4]}}, "spec.shelves.a"),
         ({"owner": "me", "shelves": {"a": ["1"]}}, "spec.shelves.a"),
         ({"owner": "me", "shelves": []}, "spec.shelves"),
+        ({"owner": "me", "since": "yesterday"}, "spec.since"),
+        ({"owner": "me", "since": "2026-13-01T00:00:00Z"}, "spec.since"),
+        ({"owner": "me", "since": "2026-11-01 00:00:00"}, "spec.since"),
+        ({"owner": "me", "since": 1}, "spec.since"),
     ],
 )
 def test_an_object_is_judged_by_its_schema(api: Admin, spec: Json, field: str) -> None:
