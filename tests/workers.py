@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -26,7 +26,7 @@ from tests.kubeapi import Admin, Json, kubeconfig
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Network = IPv4Network | IPv6Network
+Network = Any  # of ipaddress, either family
 
 CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000  # linux/sched.h
 CLUSTER = "rack"

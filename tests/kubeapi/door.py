@@ -105,6 +105,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         many = path is not None and not path.name
         verb = (MANY if many else ONE).get(self.command, "") if path else self.command.lower()
         fault = self.server.api.faults.of(verb, path.plural if path else address.path)
+        if fault is not None and callable(fault.what):
+            fault.what()
+            fault = None
         code, answer, user = 0, b"", ANONYMOUS
         if fault is None or fault.is_done:
             code, answer, user = self._answer(verb, path, dict(parse_qsl(address.query)), body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from . import status
@@ -15,10 +16,10 @@ FOREVER = 1 << 30
 @dataclasses.dataclass
 class Fault:
     """`what`: "hang", "cut" (the connection, without an answer), "short" (half an answer), "page" (a proxy's, no Status),
-    "redirect", or the code of a refusal: 429, 500, 503. `is_done`: after the server did what it was asked.
+    "redirect", the code of a refusal: 429, 500, 503, or what happens in between, and then all goes on. `is_done`: after the server did what it was asked.
     """
 
-    what: str | int
+    what: str | int | Callable[[], object]
     verb: str = ""
     resource: str = ""
     times: int = FOREVER
@@ -47,7 +48,7 @@ class Fault:
         return (
             self.what
             if isinstance(self.what, int)
-            else {"short": 200, "page": 502, "redirect": 307}.get(self.what, 0)
+            else {"short": 200, "page": 502, "redirect": 307}.get(str(self.what), 0)
         )
 
     @property

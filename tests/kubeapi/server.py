@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ class StandIn(Admin):
         """Its token is no longer one."""
         del self.users[user.token]
 
-    def fault(self, what: str | int, verb: str = "", resource: str = "", **more: Any) -> Fault:
+    def fault(
+        self, what: str | int | Callable[[], object], verb: str = "", resource: str = "", **more: Any
+    ) -> Fault:
         return self.faults.add(Fault(what, verb, resource, **more))
 
     def count(self, verb: str, resource: str = "") -> int:

@@ -48,15 +48,17 @@ class Asking:
                 else:
                     self._order.sort(key=lambda one: (one in told, one != endpoint))
                     return answer
-            order = self._once_more([one for one in order if one in told and told[one].kind in again])
+            order = [one for one in order if one in told and told[one].kind in again]
+            order = self._once_more(order, min((told[one].pause for one in order), default=0))
             again, patience = {Kind.PASSING}, patience * 2
         raise self._failure(told)
 
-    def _once_more(self, order: list[Endpoint]) -> list[Endpoint]:
-        """After a moment; [] if there is no time for that."""
-        if not order or self._deadline - time.monotonic() <= _PAUSE:
+    def _once_more(self, order: list[Endpoint], wanted: float) -> list[Endpoint]:
+        """After a moment, or as many seconds as are wanted; [] if there is no time for that."""
+        pause = max(_PAUSE, wanted)
+        if not order or self._deadline - time.monotonic() <= pause:
             return []
-        time.sleep(_PAUSE)
+        time.sleep(pause)
         return order
 
     def _failure(self, told: dict[Endpoint, Fault]) -> EngineAway | EngineRefused:

@@ -42,13 +42,16 @@ class Kind(Enum):
 
 
 class Fault(Exception):
-    """What one endpoint said instead of an answer, or that it said nothing. It may have done what was asked."""
+    """What one endpoint said instead of an answer, or that it said nothing. It may have done what was asked. `pause`: seconds
+    that it wants to be left alone.
+    """
 
-    def __init__(self, told: str, kind: Kind = Kind.AWAY, remedy: str = "") -> None:
+    def __init__(self, told: str, kind: Kind = Kind.AWAY, remedy: str = "", pause: float = 0) -> None:
         super().__init__(told)
         self.told = told
         self.kind = kind
         self.remedy = remedy
+        self.pause = pause
 
 
 @dataclass(slots=True)
@@ -59,6 +62,12 @@ class Answer:
     document: Any
     text: str
     retry_after: str = ""
+
+    @property
+    def pause(self) -> float:
+        """What Retry-After asks for; as a date, which no engine sends, it is not heard."""
+        text = self.retry_after
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
 
     def part(self, name: str, kind: type[Any]) -> Any:
         """A field of an object, if it is of that kind."""

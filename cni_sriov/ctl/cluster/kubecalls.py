@@ -46,7 +46,7 @@ class Calls:
         if answer.status == ABSENT and _is_object(answer):
             return
         if answer.status in {429, 500, 502, 503, 504}:
-            raise Fault(f"says {answer.status}: {_told(answer)}", Kind.PASSING)
+            raise Fault(f"says {answer.status}: {_told(answer)}", Kind.PASSING, pause=answer.pause)
         self._refuse(answer, kind == "Status")
 
     def _refuse(self, answer: Answer, is_status: bool) -> None:

@@ -101,6 +101,12 @@ def test_a_hang_ends_with_the_server(api: StandIn) -> None:
     assert time.monotonic() - started < 5
 
 
+def test_something_happens_just_before(api: StandIn) -> None:
+    api.fault(lambda: api.call("POST", ROOMS, room("one", {"owner": "you"})), "create", times=1)
+
+    assert api.call("POST", ROOMS, room("one")).status == (409, "AlreadyExists")
+
+
 def test_a_token_expires(api: StandIn) -> None:
     jane = api.as_user(JANE)
     assert jane.get(ONE).code == 403

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,6 +86,30 @@ def test_a_moment_is_waited_for_and_told_where_it_lasts(said: Said) -> None:
     with calling(said, GOOD) as (calls, server):
         assert calls.call("GET", "/apis/x").status == OK
         assert len(server.asked) == 2
-    with calling(said, seconds=0.5) as (calls, _), pytest.raises(EngineAway) as refused:
+    with calling(said, seconds=2) as (calls, _), pytest.raises(EngineAway) as refused:
         calls.call("GET", "/apis/x")
     assert f"says {said.status}: " in refused.value.details
+
+
+@pytest.mark.parametrize(("asked", "least"), [("1", 1), ("0", 0), ("Fri, 27 Nov 2026 00:00:00 GMT", 0)])
+def test_a_server_that_is_busy_is_left_alone_as_long_as_it_asks(asked: str, least: float) -> None:
+    """By "API Conventions", 429: read the Retry-After header, and wait at least that long before retrying."""
+    busy = status(429, "TooManyRequests")
+    with calling(replace(busy, headers={"Retry-After": asked}), GOOD) as (calls, server):
+        started = time.monotonic()
+        assert calls.call("GET", "/apis/x").status == OK
+        assert time.monotonic() - started >= least
+
+    assert len(server.asked) == 2
+
+
+def test_a_server_that_asks_for_more_than_there_is_ends_it_at_once() -> None:
+    busy = status(429, "TooManyRequests", "later")
+    with calling(replace(busy, headers={"Retry-After": "60"}), GOOD, seconds=20) as (calls, server):
+        started = time.monotonic()
+        with pytest.raises(EngineAway) as away:
+            calls.call("GET", "/apis/x")
+
+    assert time.monotonic() - started < 15
+    assert "says 429: later" in away.value.details
+    assert len(server.asked) == 1
