@@ -21,6 +21,7 @@ from .engine import EngineRefused
 from .etcdcalls import Calls
 
 Json = dict[str, Any]
+_NOTHING = {"key": "", "value": "", "mod_revision": ""}  # what protobuf's JSON leaves out where it is empty
 _PAGE = 1000  # keys; an etcd that answers more at once keeps others waiting
 _MOST_OPERATIONS = 100  # of a transaction: etcd's --max-txn-ops is 128
 
@@ -150,7 +151,7 @@ class Etcd:
     def _written(self, key: str, version: str, value: Json) -> bool:
         """Also where it was written by a question whose answer was lost."""
         is_done, found = self._put_if(key, version, value)
-        return is_done or (found is not None and _unpacked(found.get("value", "")) == jsontext.render(value))
+        return is_done or (found is not None and _unpacked(found["value"]) == jsontext.render(value))
 
     def _change_if(self, key: str, version: str, change: Json) -> tuple[bool, Json | None]:
         """Whether it was done; if not, what is there."""
@@ -180,7 +181,7 @@ class Etcd:
 
 
 def _kvs(answer: Json | None) -> list[Json]:
-    return list((answer or {}).get("kvs") or [])
+    return [_NOTHING | kv for kv in (answer or {}).get("kvs") or []]
 
 
 def _holder(key: str, kv: Json) -> Holder:
@@ -194,7 +195,7 @@ def _record(key: str, kv: Json) -> NodeRecord:
 def _value(kv: Json) -> Any:
     """ValueError if it is no JSON."""
     try:
-        return jsontext.parse(_unpacked(kv.get("value", "")))
+        return jsontext.parse(_unpacked(kv["value"]))
     except BadJson as error:
         raise ValueError(error.msg) from error
 
@@ -204,4 +205,8 @@ def _packed(text: str) -> str:
 
 
 def _unpacked(text: str) -> str:
-    return b64decode(text).decode("utf-8", "replace")
+    """What is no base64 no etcd says; it is told as a value that is empty."""
+    try:
+        return b64decode(text).decode("utf-8", "replace")
+    except ValueError:
+        return ""

@@ -200,3 +200,18 @@ def test_a_change_that_etcd_gets_late_changes_nothing_that_came_after(
 
 def test_nobody_tells_etcd_who_is_dead(engine: Etcd) -> None:
     assert (engine.is_dead(RECORD), engine.uid()) == (None, "")
+
+
+def test_a_value_without_a_byte_is_taken_as_etcd_tells_it(engine: Etcd, gateway: Gateway) -> None:
+    """Its JSON leaves out what is empty (seen of 3.4.23)."""
+    gateway.put(KEY, "")
+    tell = gateway._kv  # noqa: SLF001 # as etcd does
+
+    def as_etcd(key: bytes, keys_only: bool) -> dict[str, object]:
+        return {name: value for name, value in tell(key, keys_only).items() if value}
+
+    gateway._kv = as_etcd  # type: ignore[method-assign] # noqa: SLF001
+    found = engine.holder(BLOCK)
+
+    assert found is not None
+    assert "the text is empty" in found.fault
