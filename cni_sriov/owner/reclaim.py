@@ -86,7 +86,7 @@ class WayToLeases:
     __slots__ = ("asked", "blocks", "host", "is_dead", "tried")
 
     def __init__(self, host: Host, asked: own.Asked) -> None:
-        self.blocks = WayToBlocks(host, asked)
+        self.blocks: WayToBlocks | None = None
         self.host = host
         self.asked = asked
         self.is_dead = death.DeathProof(host)
@@ -94,7 +94,7 @@ class WayToLeases:
 
     def __call__(self, error: CniError, until: float) -> bool:
         if isinstance(error, OutsideBlocks):
-            return self.blocks.of_block(error)
+            return self.way_to_blocks().of_block(error)
         if isinstance(error, SubnetConflict):
             if not error.wanted or error.wanted in self.tried:
                 return False
@@ -104,7 +104,12 @@ class WayToLeases:
         ours = own.store(self.host, self.asked.conf.lease_dir)
         if ours.reclaim(self.is_dead, self.asked.prefixes) or sweep(self.host, None, VERIFY_TIMEOUT_MS):
             return True
-        return isinstance(error, PoolExhausted) and self.blocks.more(error)
+        return isinstance(error, PoolExhausted) and self.way_to_blocks().more(error)
+
+    def way_to_blocks(self) -> WayToBlocks:
+        """Few ADDs need it."""
+        self.blocks = self.blocks or WayToBlocks(self.host, self.asked)
+        return self.blocks
 
     def free(self, store: Store, holding: Holding, until: float) -> bool:
         """Whether the holder had to give back, and did: with its VF, if it has one."""
