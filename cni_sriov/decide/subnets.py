@@ -113,7 +113,8 @@ def _next_fit(pool: Pool, view: View, avoid: list[Prefix]) -> Prefix | None:
 def _exhausted(pool: Pool, number: int) -> PoolExhausted:
     names, where = ", ".join(str(prefix) for prefix in pool.prefixes), ""
     if pool.blocks is not None:
-        where = f" in this node's {len(pool.bounds or [])} blocks of cluster {pool.blocks.cluster}"
+        count = len(pool.bounds or [])
+        where = f" in this node's {count} block{'s' * (count != 1)} of cluster {pool.blocks.cluster}"
     return PoolExhausted(
         f"lease a /{pool.length} of {names}: no free subnet{where}",
         "see `sriovctl leases`, `sriovctl gc`",

@@ -44,7 +44,7 @@ def test_full_blocks_are_50_only_where_no_other_was_to_be_had(world: World, rack
 
     rack.there.put_failure(AWAY["code"], AWAY["msg"], AWAY["details"])
     reply = status(world)
-    assert (reply.code, "no free subnet in this node's 1 blocks of cluster rack" in reply.text) == (50, True)
+    assert (reply.code, "no free subnet in this node's 1 block of cluster rack" in reply.text) == (50, True)
     assert reply.document["details"].splitlines() == [AWAY["msg"], AWAY["details"]]
     assert (status(world, full="ok").code, at_the_other_door(world).code) == (0, 0)
 
