@@ -267,6 +267,11 @@ class ClusterFiles(NodeBlocks):
     def clear_failure(self) -> None:
         files.remove(f"{self.run_path}/failure")
 
+    def disown(self) -> None:
+        """Another machine goes on as us: from now on `is_of_another_machine`, and nothing is cut here, in no boot."""
+        files.replace(f"{self.path}/machine", f"not {self.machine()}", durable=True)
+        files.remove(f"{self.run_path}/contacted")
+
     def note_contacted(self) -> None:
         files.ensure_directory(self.run_path)
         files.replace(f"{self.run_path}/contacted", "")

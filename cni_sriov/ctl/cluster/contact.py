@@ -90,6 +90,8 @@ def _judge(member: Member, record: NodeRecord | None, known: Contact) -> None:
     elif standing == "older":
         member.note("the engine was restored from an older backup")
     elif record is not None and standing in {"renamed", "moved", "copied"}:
+        if standing == "copied":
+            member.files.disown()
         raise _stopped(member, record, standing)
 
 

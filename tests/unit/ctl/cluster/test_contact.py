@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from cni_sriov.conf import hostsubnet
 from cni_sriov.ctl.cluster import contact
 from cni_sriov.ctl.cluster.engine import EngineAway, EngineRefused
+from cni_sriov.ipam import shared
 from cni_sriov.state.blocks import LostToken
 from cni_sriov.words.cluster import Definition, Holder, NodeRecord
-from cni_sriov.words.errors import BadConfig, TryAgain
+from cni_sriov.words.errors import BadConfig, InputOutput, TryAgain
 from cni_sriov.words.inet import parse_prefix
 from tests.unit.ctl.cluster.rack import POOL, Rack, RackNode, rack
 
@@ -393,3 +395,27 @@ def test_the_pool_of_the_last_block_is_forgotten(rack: Rack, tmp_path: Path) -> 
     a.lease(next(block for block in a.blocks if block.startswith("10.20")).replace("/20", "/24"))
     a.release()
     assert a.directory("pools") == ["10.20.0.0/16"]
+
+
+def test_a_perfect_copy_cuts_nothing_once_it_was_stopped(rack: Rack) -> None:
+    """Both cut from one block until the second one's contact; then an ADD there refuses, in the next boot as well."""
+    a = rack.node("a1")
+    (a.root / "etc").mkdir(parents=True)
+    (a.root / "etc/machine-id").write_text("3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+    a.refill(POOL)
+    copy = copy_of(rack, a, "a1")
+    shutil.copytree(a.root / "etc", copy.root / "etc")
+    a.contact()
+    pool = {"subnet": POOL, "prefixLength": 24, "blocks": {"cluster": "rack", "length": 20}}
+    pools = hostsubnet.parse({"type": "host-subnet", "pools": [pool]}).pools
+
+    shared.bound(pools, lambda _: copy.files)
+    with pytest.raises(contact.Stopped):
+        copy.contact()
+
+    for _ in range(2):
+        with pytest.raises(InputOutput, match="those of another machine"):
+            shared.bound(pools, lambda _: copy.files)
+        copy.reboot()
+    shared.bound(pools, lambda _: a.files)
+    assert [str(block) for block in pools[0].bounds or []] == a.blocks
