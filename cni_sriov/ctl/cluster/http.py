@@ -61,6 +61,7 @@ class Answer:
     status: int
     document: Any
     text: str
+    retry_after: str = ""
 
     @property
     def pause(self) -> float:
@@ -141,7 +142,7 @@ def _answer(response: urllib3.BaseHTTPResponse, deadline: float) -> Answer:
     content = b"".join(pieces)
     document = _document(content)
     text = "" if document is not None else words(content[:_SHOWN].decode("utf-8", "replace").strip())
-    return Answer(response.status, document, text)
+    return Answer(response.status, document, text, response.headers.get("Retry-After", ""))
 
 
 def _document(content: bytes) -> Any:
