@@ -264,8 +264,8 @@ class Etcd:
     def put(self, key: str, value: str, timeout: str = "10s") -> None:
         self._ctl("put", key, value, timeout=timeout)
 
-    def delete(self, key: str) -> None:
-        self._ctl("del", key)
+    def delete_below(self, prefix: str) -> None:
+        self._ctl("del", "--prefix", f"{prefix}/")
 
     def stored(self, prefix: str = PREFIX) -> dict[str, str]:
         """Key -> value of all below."""

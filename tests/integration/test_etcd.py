@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from tests.etcd import PREFIX, Etcd, EtcdError, Net
 
 pytestmark = pytest.mark.root
 SHORT = "2s"
-
-
-@pytest.fixture(scope="module")
-def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
-    with Net() as net, Etcd(tmp_path_factory.mktemp("etcd"), net) as etcd:
-        yield etcd
 
 
 def until(done: bool, etcd: Etcd, number: int) -> None:
