@@ -24,6 +24,8 @@ from . import contact
 from .contact import Contacted, in_pools
 from .member import Member, every_block, leased_by_scope, told_holder
 
+GRACE_S = 1  # for another refill to end that has the same deadline
+LEAST_S = 1.5  # in which an engine can be asked, and say no
 _LIST_WITH_NODES = 4096  # blocks of a pool whose holders are counted for one sentence
 
 
@@ -73,6 +75,15 @@ def noted(files: ClusterFiles) -> Iterator[None]:
 def is_needless(files: ClusterFiles, wanted: Wanted | None) -> bool:
     """Somebody refilled while we waited for the lock, and the engine has been spoken to in this boot."""
     return wanted is not None and files.was_contacted() and wanted.has_enough(files.names())
+
+
+def fail_as_before(files: ClusterFiles, since: float, until: float) -> None:
+    """Who waited for another's refill so long has no time to ask by himself. What that one was told holds for him, too."""
+    failure = files.failure()
+    if failure is None or failure.code != TryAgain.code or failure.at < int(since):
+        return
+    if time.monotonic() > until - LEAST_S:
+        raise TryAgain(failure.msg, failure.details)
 
 
 def wait_a_moment(files: ClusterFiles, seconds: float) -> bool:

@@ -194,7 +194,9 @@ def _refill(options: argparse.Namespace, tool: Tool) -> int:
     lock = files.lock("sriovctl pool", options.lock_fd)
     try:
         if options.lock_fd < 0:
-            lock.acquire(options.deadline)
+            since = time.time()
+            lock.acquire(options.deadline + claim.GRACE_S)  # who holds it began before
+            claim.fail_as_before(files, since, until)
         elif wanted is None and not claim.low(host, files, tool.data_dir):
             lock.release()
             if not claim.wait_a_moment(files, random.uniform(0, JITTER_S)):  # noqa: S311

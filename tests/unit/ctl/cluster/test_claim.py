@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_network
@@ -17,7 +18,7 @@ from cni_sriov.ctl.cluster import claim
 from cni_sriov.ctl.cluster.engine import EngineAway
 from cni_sriov.decide import blocks
 from cni_sriov.words.cluster import Holder
-from cni_sriov.words.errors import InputOutput, PoolExhausted, SubnetConflict
+from cni_sriov.words.errors import InputOutput, PoolExhausted, SubnetConflict, TryAgain
 from cni_sriov.words.inet import Prefix, parse_prefix
 from tests.unit.ctl.cluster.rack import POOL, Effects, Killed, Rack, RackNode, rack, watched
 
@@ -367,3 +368,21 @@ def _something(node: RackNode, chance: random.Random, step: int) -> None:
         free = [str(net) for net in ip_network(block).subnets(new_prefix=24)]
         taken = {str(lease) for lease in node.member().leased()}
         node.lease(chance.choice([net for net in free if net not in taken]), f"c{step}")
+
+
+@pytest.mark.parametrize(
+    ("code", "ago", "left", "fails"),
+    [(11, 0, 0.5, True), (11, 0, 5, False), (11, 60, 0.5, False), (7, 0, 0.5, False)],
+)
+def test_who_waited_for_a_refill_that_failed_is_told_what_that_one_was(
+    rack: Rack, code: int, ago: int, left: float, fails: bool
+) -> None:
+    files = rack.node("a1").files
+    files.put_failure(code, "ask etcd: no endpoint answered", "a: refused")
+    asked = (files, time.time() + ago, time.monotonic() + left)
+    if not fails:
+        claim.fail_as_before(*asked)
+        return
+    with pytest.raises(TryAgain) as told:
+        claim.fail_as_before(*asked)
+    assert told.value.details == "a: refused"
