@@ -40,8 +40,11 @@ def bound(pools: Iterable[Pool], cluster: Cluster) -> None:
     for pool in pools:
         there = cluster(blocks(pool).cluster)
         ours = there.names()
-        if ours and not there.was_contacted() and there.is_of_another_machine():
-            raise _cloned(there)
+        if ours and not there.was_contacted():
+            if there.is_of_another_machine():
+                raise _cloned(there)
+            if there.is_stopped():
+                ours = []  # so the engine is asked: its word is the ADD's error, or all of them are there again
         pool.bounds = [block for prefix in pool.prefixes for block in _sorted_in(prefix, ours)]
 
 

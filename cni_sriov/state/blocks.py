@@ -2,6 +2,7 @@
 
     <base>/<cluster>/token                     who we are to the engine; made once
     <base>/<cluster>/machine                   which machine's that is, by its machine-id
+    <base>/<cluster>/stopped                   this may be a copy of the machine that the engine knows
     <base>/<cluster>/claiming/10.10.16.0_20    written before the engine is asked for the block
     <base>/<cluster>/blocks/10.10.16.0_20      ours
     <base>/<cluster>/releasing/10.10.16.0_20   empty; nothing is cut from it while the engine is told
@@ -267,12 +268,14 @@ class ClusterFiles(NodeBlocks):
     def clear_failure(self) -> None:
         files.remove(f"{self.run_path}/failure")
 
-    def disown(self) -> None:
-        """Another machine goes on as us: from now on `is_of_another_machine`, and nothing is cut here, in no boot."""
-        files.replace(f"{self.path}/machine", f"not {self.machine()}", durable=True)
+    def stop(self) -> None:
+        """By a contact's word, until one goes well: nothing is cut, in this boot and in later ones."""
+        self._ensure("")
+        files.replace(f"{self.path}/stopped", "", durable=True)
         files.remove(f"{self.run_path}/contacted")
 
     def note_contacted(self) -> None:
+        files.remove(f"{self.path}/stopped")
         files.ensure_directory(self.run_path)
         files.replace(f"{self.run_path}/contacted", "")
 

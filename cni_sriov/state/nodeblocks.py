@@ -4,6 +4,7 @@ something is in state/blocks.py, which the plugin does not have: it is large, an
     <base>/<cluster>/blocks/10.10.16.0_20      ours; the name says it
     <base>/<cluster>/lost/10.10.16.0_20        ours until the engine named another holder; nothing is cut from it
     <base>/<cluster>/machine                   which machine's all this is, by its machine-id
+    <base>/<cluster>/stopped                   the engine knows who has our token as another one, and it may be right
     <run_dir>/clusters/<cluster>/lock          one refill, release or contact at a time
     <run_dir>/clusters/<cluster>/failure       of the last refill; none after one that went well
     <run_dir>/clusters/<cluster>/contacted     the engine was asked in this boot
@@ -73,6 +74,10 @@ class NodeBlocks:
         """The disk was copied: the blocks are those of the machine that it was copied from. No engine is needed to see it."""
         made_on, here = files.read(f"{self.path}/machine"), self.machine()
         return bool(made_on and here) and made_on != here
+
+    def is_stopped(self) -> bool:
+        """A contact found that this may be a copy of another machine, and none has found otherwise since."""
+        return not self.was_contacted() and files.exists(f"{self.path}/stopped")
 
     def machine(self) -> str:
         """machine-id(5); "" where there is none yet."""

@@ -15,6 +15,7 @@ from ..ipam import delegate, own, shared
 from ..leases.snapshot import Snapshot
 from ..owner import holder
 from ..state import clusterfile
+from ..state.nodeblocks import NodeBlocks
 from ..vf import card, claim, hugepages, vpptap
 from ..vf.call import Call
 from ..vf.host import Host
@@ -77,6 +78,20 @@ def _check_blocks(network: str, conf: IpamConf, host: Host) -> None:
         shared.bound(conf.shared, host.ledger.cluster)
     except InputOutput as error:
         raise NotAvailable(f"serve {network}: {error.msg}", error.details) from error
+    for pool in conf.shared:
+        _check_stopped(network, host.ledger.cluster(shared.blocks(pool).cluster))
+
+
+def _check_stopped(network: str, there: NodeBlocks) -> None:
+    if there.is_stopped():
+        failure = there.failure()
+        raise NotAvailable(
+            f"serve {network}: this may be a copy of another machine, by the engine's word, and nothing is cut from the"
+            f" blocks in {there.path}",
+            f"{failure.msg}\n{failure.details}"
+            if failure
+            else "the next ADD asks the engine, and says what to do",
+        )
 
 
 def _check_file(network: str, path: str) -> None:

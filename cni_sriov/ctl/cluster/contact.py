@@ -9,12 +9,13 @@ is claimed, so a copy of this machine claims nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ...decide import blocks
 from ...state.blocks import Claimed, Contact, LostToken, UsedPool
 from ...words.cluster import Definition, Holder, NodeRecord
-from ...words.errors import BadConfig, TryAgain
+from ...words.errors import BadConfig, InputOutput, TryAgain
 from ...words.inet import Prefix, parse_prefix
 from . import giving, values
 from .engine import EngineRefused
@@ -24,7 +25,9 @@ _TRIES = 8  # of a write that loses against another's
 
 
 class Stopped(TryAgain):
-    """We are not, or may not be, the installation that the engine knows: until somebody says which, nothing is claimed."""
+    """We are not, or may not be, the installation that the engine knows: until somebody says which, nothing is claimed, and
+    nothing cut from the blocks that are here.
+    """
 
 
 @dataclass(slots=True)
@@ -39,7 +42,12 @@ class Contacted:
 
 def contact(member: Member, wanted: Iterable[UsedPool] = ()) -> Contacted:
     """`wanted`: pools that are to be used, beside those that this node has blocks of. The cluster's lock is held."""
-    found = Contacted(_introduce(member))
+    try:
+        found = Contacted(_introduce(member))
+    except Stopped:
+        with suppress(InputOutput):
+            member.files.stop()
+        raise
     wanted = list(wanted)
     _define(member, wanted)
     for pool in wanted:
@@ -90,8 +98,6 @@ def _judge(member: Member, record: NodeRecord | None, known: Contact) -> None:
     elif standing == "older":
         member.note("the engine was restored from an older backup")
     elif record is not None and standing in {"renamed", "moved", "copied"}:
-        if standing == "copied":
-            member.files.disown()
         raise _stopped(member, record, standing)
 
 

@@ -248,7 +248,7 @@ def _told(options: argparse.Namespace, tool: Tool, name: str, done: Refilled, no
 
 
 def _release(options: argparse.Namespace, tool: Tool) -> int:
-    from ..cluster import giving
+    from ..cluster import contact, giving
 
     name = _named(options, tool)
     host = tool.make_host(options.state_dir)
@@ -260,7 +260,8 @@ def _release(options: argparse.Namespace, tool: Tool) -> int:
     else:
         host.ledger.open_run_dir()
         with files.lock("sriovctl pool"):
-            going = giving.give_back(member, wanted)
+            met = contact.contact(member)  # on a copy of a machine the original's blocks are empty
+            going = [*met.given, *giving.give_back(member, wanted)]
     kept = [block for block in (wanted or files.names()) if block not in going]
     if options.json:
         told = {"released": [*map(str, going)], "kept": [*map(str, kept)], "dryRun": options.dry_run}

@@ -229,6 +229,23 @@ def test_empty_blocks_are_given_back_and_full_ones_are_not(rack: Rack) -> None:
     rack.audit()
 
 
+@pytest.mark.parametrize("name", ["a1", "b1"])
+def test_a_copy_of_a_node_does_not_give_back_the_originals_blocks(rack: Rack, name: str) -> None:
+    """They are empty on it, and its own by its files."""
+    a = rack.node("a1")
+    (block,) = refill(a)
+    a.lease(block.replace("/20", "/24"))
+    copy = RackNode(rack.root / "copy", rack.cluster, name, a.machine)
+    shutil.copytree(a.root / "clusters", copy.root / "clusters")
+    a.contact()
+
+    for which in ([], [block]):
+        told = ctl(copy, "pool", "release", *which)
+        assert (told.status, "is node a1 there" in told.err) == (1, True), told.out + told.err
+    assert rack.held(a) == [block]
+    assert copy.blocks == [block]
+
+
 @follows("ctl/commands/pool", "`sriovctl pool` has all")
 @follows("ctl/cluster/others", "`sriovctl pool` has all")
 def test_whom_nobody_knows(rack: Rack) -> None:

@@ -473,6 +473,26 @@ def test_the_blocks_of_the_machine_that_this_one_was_copied_from_are_not_cut(
     assert add(world, 2).code == 0
 
 
+def test_who_may_be_a_copy_cuts_nothing_until_the_engine_has_said_otherwise(world: World, rack: Rack) -> None:
+    """A copy with the original's machine-id has its blocks, too."""
+    rack.give("10.10.8.0/22")
+    assert subnet(add(world, 1)) == "10.10.8.0/24"
+    rack.there.stop()
+    rack.error = {
+        "code": 11,
+        "msg": "contact cluster rack: this installation is node a1 there",
+        "details": "rm",
+    }
+
+    for args in ("", "IP=10.10.9.2"):
+        reply = add(world, 2, args)
+        assert (reply.code, "is node a1 there" in reply.text) == (11, True), reply.text
+
+    rack.error, rack.meanwhile = None, rack.there.note_contacted
+    assert subnet(add(world, 2)) == "10.10.9.0/24"
+    assert rack.blocks == ["10.10.8.0/22"]
+
+
 # the key alone ---------------------------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,10 @@ def test_it_sees_what_the_other_half_wrote(ledger: Ledger) -> None:
     there.lose(B2, {"node": "r1n2"})
     there.put_failure(11, "away", "a: b")
     there.note_contacted()
+    there.stop()
+    assert (here.is_stopped(), here.was_contacted()) == (True, False)
+    there.note_contacted()
+    assert not here.is_stopped()
 
     assert (here.names(), here.lost_to(), here.was_contacted()) == ([B1], {B2: "r1n2"}, True)
     failure = here.failure()

@@ -119,6 +119,17 @@ def test_a_copied_disk_is_50(world: World, rack: Rack) -> None:
     assert (status(world).code, "those of another machine" in status(world).text) == (50, True)
 
 
+def test_who_may_be_a_copy_is_50(world: World, rack: Rack) -> None:
+    rack.give(BLOCK)
+    rack.there.stop()
+    assert (status(world).code, "may be a copy of another machine" in status(world).text) == (50, True)
+    rack.there.put_failure(11, "this installation is node a1 there", "rm")
+    assert "this installation is node a1 there" in status(world).text
+
+    rack.there.note_contacted()
+    assert status(world).code == 0
+
+
 def test_a_pool_that_is_not_shared_asks_for_no_file(world: World) -> None:
     conf = world.conf(**(NEW | {"ipam": world.ipam(), "statusOnFull": "error"}))
 
