@@ -17,6 +17,7 @@ _NEVER = re.compile(
     r"/proc/(\d+|self)/(environ|cmdline|mem|auxv|stack|syscall|pagemap)$|/proc/(kcore|kmsg|kallsyms|keys)$"
     r"|^/sys/.*/(rom|vpd|resource\d+(_wc)?|serial|serial_number|.*_serial|uuid|product_uuid)$"
     r"|^/etc/(g?shadow-?|ssl/|pki/|ssh/|machine-id)|/system-connections/"
+    r"|^/etc/cni-sriov/(clusters/|(?!.*\.json$))"
     r"|kubeconfig|\.(key|pem|crt|p12|pfx|jks|keytab)$|/(\.docker|\.kube|\.ssh)/"
 )
 _GUARDED = r"(?:pass(?:word|wd|phrase)?|secret|token|credential|api_?key|private_?key|auth(?!or)|bearer|kubeconfig|_key|Key)"

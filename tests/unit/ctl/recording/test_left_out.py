@@ -31,6 +31,9 @@ SECRET = "sesame-4711"
         "/etc/cni/net.d/whereabouts.d/whereabouts.kubeconfig",
         "/etc/cni/net.d/tls.key",
         "/etc/NetworkManager/system-connections/home.nmconnection",
+        "/etc/cni-sriov/password",
+        "/etc/cni-sriov/etcd/password",
+        "/etc/cni-sriov/clusters/rack.json",
     ],
 )
 def test_is_never_taken(path: str) -> None:
@@ -44,6 +47,7 @@ def test_is_never_taken(path: str) -> None:
         "/sys/devices/pci0000:00/0000:01:00.0/config",
         "/sys/devices/pci0000:00/0000:01:00.0/resource",
         "/etc/cni/net.d/10-sriov.conflist",
+        "/etc/cni-sriov/host.json",
         "/sys/class/net/enp1s0f0/address",
     ],
 )
