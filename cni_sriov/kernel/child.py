@@ -135,9 +135,11 @@ def _status(pid: int, until: float) -> int:
 
 
 def _end(pid: int) -> None:
-    """Kill it, unless its status is known: what it had begun, its next run settles."""
+    """Kill it, unless its status is known, since its number may be another's then. What it had begun, its next run settles."""
     try:
+        ended, _ = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
+    if not ended:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    except (ProcessLookupError, ChildProcessError):
-        pass

@@ -70,6 +70,16 @@ def test_of_a_version_that_was_replaced_meanwhile_it_is_that_versions(
     assert child.command()[0] == [f"{installed}/sriovctl"]
 
 
+def test_who_has_ended_is_not_killed_again(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another process' by then."""
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, _: killed.append(pid))
+
+    looked(installed)
+
+    assert killed == []
+
+
 def test_from_a_checkout_python_runs_it() -> None:
     status, answer = child.run(["--version"], 30)
 
