@@ -46,7 +46,10 @@ class Endpoint:
 
 
 def endpoint(value: Any) -> Endpoint:
-    found = _ENDPOINT.fullmatch(values.string(value))
+    text = values.string(value)
+    if "@" in text:  # and perhaps a password, which is not to be told
+        raise values.Told('has a user in it, which is for "user" and "passwordFile"')
+    found = _ENDPOINT.fullmatch(text)
     if found is None or not 1 <= int(found[4]) <= 65535:
         raise ValueError("must be like https://10.0.0.1:2379, a port with it and nothing behind it")
     scheme, host, _, port = found.groups()

@@ -109,6 +109,8 @@ def _of_cluster(cluster: Json, path: str) -> Access:
     if cluster.get("proxy-url"):
         raise BadConfig(f"use {path}: proxy-url is refused", "nodes reach the API server without a proxy")
     server = _text(cluster, "server", path)
+    if "@" in server:  # and perhaps a password, which is not to be told
+        raise BadConfig(f"use {path}: server has a user in it", "give a certificate, a token or a tokenFile")
     found = _SERVER.fullmatch(server)
     if not found:
         raise BadConfig(f"use {path}: server {words(server)} is no URL")

@@ -85,3 +85,11 @@ def test_a_clusters_file_is_told_by_its_keys(document: Json, expected: bool) -> 
 def test_a_cluster_is_called_as_its_file(path: str, name: str) -> None:
     assert cluster.name_of(path) == name
     assert not name or cluster.path_of(name) == path
+
+
+@pytest.mark.parametrize("text", ["https://root:hunter2@10.0.0.1:2379", "hunter2@10.0.0.1:2379"])
+def test_a_password_in_an_endpoint_is_not_told(text: str) -> None:
+    """It ends in the runtime's log."""
+    with pytest.raises(BadConfig, match=r"endpoints\[1\]: has a user in it") as caught:
+        cluster.parse({"engine": "etcd", "ca": "/ca", "endpoints": ["https://10.0.0.1:2379", text]})
+    assert "hunter2" not in str(caught.value)

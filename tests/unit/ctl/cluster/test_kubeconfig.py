@@ -130,7 +130,7 @@ def test_a_user_that_is_none_of_ours(tmp_path: Path, user: Json, told: str) -> N
     ({"certificate-authority-data": data("x")}, 'it has no "server"'),
     (CLUSTER | {"server": "a:6443"}, "is no URL"),
     (CLUSTER | {"server": "https://a:1?x"}, "is no URL"),
-    (CLUSTER | {"server": "https://u:p@a:1"}, "is no URL"),
+    (CLUSTER | {"server": "https://u:p@a:1"}, "server has a user in it"),
     (CLUSTER | {"server": "http://10.0.0.1:8080"}, "must be https"),
     (CLUSTER | {"server": "https://a:99999"}, "must be like"),
     ({"server": "https://a:1", "certificate-authority": "none"}, "No such file"),
