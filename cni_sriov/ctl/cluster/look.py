@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,11 +61,15 @@ class PoolRow:
 
 @dataclass(slots=True)
 class NodeRow:
-    """`blocks` by the engine, `leased` of `capacity` subnets by what the node said last."""
+    """`held` by the engine, `leased` of `capacity` subnets by what the node said last."""
 
     record: NodeRecord
-    blocks: int
+    held: list[Prefix]
     is_here: bool
+
+    @property
+    def blocks(self) -> int:
+        return len(self.held)
 
     @property
     def leased(self) -> int:
@@ -82,6 +85,7 @@ class NodeRow:
             "fingerprint": self.record.fingerprint,
             "here": self.is_here,
             "blocks": self.blocks,
+            "held": [*map(str, self.held)],
             "leased": self.leased,
             "capacity": self.capacity,
             "contact": moment(self.record.contact),
@@ -188,16 +192,19 @@ def of_engine(found: Look, clusters: Clusters, deadline: float) -> None:
         return
     found.faults = [holder.fault for holder in holders.values() if holder.fault]
     found.pools = [_pool(one, holders) for one in definitions]
-    count = Counter(holder.fingerprint for holder in holders.values())
-    found.nodes = [
-        NodeRow(one, count.pop(one.fingerprint, 0), one.fingerprint == found.fingerprint) for one in records
-    ]
-    named = {holder.fingerprint: holder for holder in holders.values()}
-    for fingerprint in filter(None, count):
-        found.nodes.append(
-            NodeRow(_unrecorded(named[fingerprint]), count[fingerprint], fingerprint == found.fingerprint)
-        )
+    held = _held(holders)
+    rows = [(one, held.pop(one.fingerprint, [])) for one in records]
+    rows += [(_unrecorded(holders[those[0]]), those) for fingerprint, those in held.items() if fingerprint]
+    found.nodes = [NodeRow(one, those, one.fingerprint == found.fingerprint) for one, those in rows]
     found.nodes.sort(key=lambda row: (row.record.node, row.record.fingerprint))
+
+
+def _held(holders: dict[Prefix, Holder]) -> dict[str, list[Prefix]]:
+    """By fingerprint; "" has those whose holder cannot be read."""
+    held: dict[str, list[Prefix]] = {}
+    for block in sorted(holders, key=blocks.by_address):
+        held.setdefault(holders[block].fingerprint, []).append(block)
+    return held
 
 
 def _unrecorded(holder: Holder) -> NodeRecord:

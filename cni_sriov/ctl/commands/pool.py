@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..cluster.member import Clusters, Member
     from ..cluster.others import Meant
 
-DEADLINE_S = 30
+DEADLINE_S, LOOK_S = 30, 5
 JITTER_S = 60  # where all nodes boot at once, no engine answers all their first contacts
 _USAGES = {
     "refill": "refill CLUSTER [--subnet SUBNET ... --block-length N --prefix-length N]",
@@ -86,8 +86,7 @@ def _add_refill(group: argparse._ArgumentGroup) -> None:
         "--deadline",
         metavar="SECONDS",
         type=_number,
-        default=DEADLINE_S,
-        help="in which the engine must answer (default %(default)s)",
+        help=f"in which the engine must answer (default {DEADLINE_S}, and {LOOK_S} to look)",
     )
     group.add_argument(
         "--lock-fd",
@@ -112,6 +111,8 @@ def _prefix(text: str) -> Prefix:
 
 
 def run(options: argparse.Namespace, tool: Tool) -> int:
+    if options.deadline is None:
+        options.deadline = DEADLINE_S if options.action else LOOK_S
     act = {"refill": _refill, "release": _release, "drain": _drain, "forget": _forget}
     if options.action:
         return act[options.action](options, tool)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cni_sriov.ctl.cluster.engine import Engine
 from cni_sriov.ctl.commands import pool
 from cni_sriov.state.lock import Lock
 from cni_sriov.words.cluster import Holder
@@ -30,6 +31,23 @@ def refill(node: RackNode, *more: str, subnet: str = POOL) -> list[str]:
     assert done.status == 0, done.out
     claimed: list[str] = done.document["claimed"]
     return claimed
+
+
+def test_who_looks_waits_five_seconds_for_the_engine_and_who_acts_longer(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, left = rack.node("a1"), list[float]()
+    by_hand = Clusters.open
+
+    def opened(self: Clusters, name: str, deadline: float) -> Engine:
+        left.append(deadline - time.monotonic())
+        return by_hand(self, name, deadline)
+
+    monkeypatch.setattr(Clusters, "open", opened)
+    for argv in (["pool"], ["pool", "--deadline", "9"], ["pool", "release"]):
+        assert ctl(a, *argv).status == 0
+
+    assert [round(seconds) for seconds in left] == [5, 9, 30]
 
 
 # refill ---------------------------------------------------------------------------------------------------------------

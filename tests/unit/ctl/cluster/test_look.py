@@ -48,6 +48,18 @@ def test_who_has_blocks_and_no_record_is_shown(rack: Rack) -> None:
     assert oldest.record.node == "a1"
 
 
+def test_each_nodes_blocks_are_told(rack: Rack) -> None:
+    nodes = [rack.node(name) for name in ("a1", "b1")]
+    for node in (*nodes, nodes[0]):
+        node.refill(POOL)
+
+    told = {row["node"]: {*row["held"]} for row in shown(nodes[1]).to_json()["nodes"]}
+
+    assert {name: len(those) for name, those in told.items()} == {"a1": 2, "b1": 1}
+    for block, holder in rack.cluster.holders.items():
+        assert str(block) in told[holder.node]
+
+
 def test_a_holder_that_cannot_be_read_is_told(rack: Rack) -> None:
     a = rack.node("a1")
     a.refill(POOL)
