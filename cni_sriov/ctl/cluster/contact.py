@@ -72,7 +72,8 @@ def _introduce(member: Member) -> NodeRecord:
     known = member.files.contact() or Contact()
     nonce = blocks.next_nonce(known.nonces, known.pending, member.draw)
     for attempt in range(_TRIES):
-        _judge(member, record, known)
+        if record is None or record.nonce != nonce:  # else it was written, and its answer lost
+            _judge(member, record, known)
         fresh = _record(member, record, nonce)
         if not attempt:
             nonces = blocks.remembered(known.nonces, known.pending)

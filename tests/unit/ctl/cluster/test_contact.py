@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cni_sriov.conf import hostsubnet
-from cni_sriov.ctl.cluster import contact
+from cni_sriov.ctl.cluster import contact, others
 from cni_sriov.ctl.cluster.engine import EngineAway, EngineRefused
 from cni_sriov.ipam import shared
 from cni_sriov.state.blocks import LostToken
@@ -144,6 +144,24 @@ def test_an_answer_that_is_lost_stops_nobody(rack: Rack) -> None:
             a.contact()
         a.contact()
         assert a.notes == []
+
+
+def test_a_record_that_changes_behind_a_lost_answer_stops_nobody(rack: Rack) -> None:
+    """What we wrote was done, an operator drains the node, and only then our second question loses."""
+    a = rack.node("a1")
+    a.contact()
+    put = a.engine.put_node
+
+    def lose(record: NodeRecord, version: str) -> bool:
+        a.engine.put_node = put  # type: ignore[method-assign]
+        assert put(record, version)
+        others.drain(a.engine, "rack", "a1", True)
+        return put(record, version)
+
+    a.engine.put_node = lose  # type: ignore[method-assign]
+    assert a.contact().record.draining
+    assert (record_of(a).draining, a.notes) == (True, [])
+    a.contact()
 
 
 def test_a_write_that_arrives_late_stops_nobody(rack: Rack) -> None:
