@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from . import cache, go, tools
-from .apt import private_apt
+from .apt import Apt, private_apt
 from .errors import LabError
 
 SUITE = "bookworm"
@@ -40,6 +40,7 @@ def _build(home: Path) -> None:
     stamp = {"Version": f"v{found[0]}", "Major": found[1], "Minor": found[2]}
     linker = " ".join(f"{LINKER}{name}={value}" for name, value in stamp.items())
     with go.workshop(apt, source, MODULE, home / "scratch") as shop:
+        _mend_json(apt, shop, home)
         _describe_types(shop, home / "scratch")
         shop.build(home, *(f"cmd/{part}" for part in PARTS), linker=linker)
     plain = ("-noI", "-noD", "-noF", "-noX", "-noappend", "-quiet", "-no-progress")
@@ -48,6 +49,20 @@ def _build(home: Path) -> None:
     shutil.rmtree(source.parent)
     for program in programs:
         program.unlink()
+
+
+def _mend_json(apt: Apt, shop: go.Workshop, home: Path) -> None:
+    """The source's own reflect2, 1.0.1, walks maps as Go did before 1.18: an API server of it dies of the first custom resource
+    that it writes. Debian has 1.0.2.
+    """
+    name = "github.com/modern-go/reflect2"
+    for package in apt.download(["golang-github-modern-go-reflect2-dev"], home / "debs"):
+        tools.must(("dpkg-deb", "-x", package, home / "reflect2"))
+    vendored = shop.source / "vendor" / name
+    shutil.rmtree(vendored)
+    shutil.copytree(home / "reflect2/usr/share/gocode/src" / name, vendored)
+    for scratch in ("debs", "reflect2"):
+        shutil.rmtree(home / scratch)
 
 
 def _describe_types(shop: go.Workshop, scratch: Path) -> None:
