@@ -12,7 +12,7 @@ from ..conf import cluster
 from ..conf.cluster import Cluster, Etcd, Kubernetes
 from ..state import clusterfile
 from ..words.errors import BadConfig, CniError, InputOutput, typed
-from ..words.jsontext import parse_object
+from ..words.jsontext import parse_object, words
 from . import schema
 from .finding import Finding, error
 
@@ -49,7 +49,9 @@ def _own_name(engine: Etcd | Kubernetes) -> str:
     try:
         return cluster.node_name(name)
     except ValueError as failed:
-        raise BadConfig(f"use the host's name {name!r} as node's: it {failed}", 'give "node"') from failed
+        raise BadConfig(
+            f"use the host's name {words(name)} as node's: it {failed}", 'give "node"'
+        ) from failed
 
 
 def findings(document: dict[str, Any]) -> list[Finding]:

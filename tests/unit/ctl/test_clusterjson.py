@@ -171,7 +171,7 @@ def test_a_node_is_called_as_its_host_if_the_file_says_nothing(
     monkeypatch.setattr(os, "uname", lambda: os.uname_result(("Linux", "my host", "", "", "")))
     with pytest.raises(BadConfig) as refused:
         clusterjson.read("rack")
-    assert "use the host's name 'my host' as node's: it must be a node's name" in refused.value.msg
+    assert "use the host's name \"my host\" as node's: it must be a node's name" in refused.value.msg
     assert 'give "node"' in refused.value.details
     assert clusterjson.read("other").node == "n7"
 

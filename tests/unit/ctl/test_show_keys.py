@@ -28,7 +28,7 @@ def test_an_object_has_its_keys_and_what_else_is_called_so(world: World) -> None
     lines = sriovctl(world, "explain", "pools").out.splitlines()
 
     assert (
-        "  keys: ipam.pools[].subnet, ipam.pools[].prefixLength, ipam.pools[].gateway, ipam.pools[].exclude"
+        "  keys: ipam.pools[].subnet, ipam.pools[].prefixLength, ipam.pools[].gateway, ipam.pools[].exclude, ipam.pools[].blocks"
         in lines
     )
     assert "  default: none" in lines

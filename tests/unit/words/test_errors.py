@@ -34,7 +34,10 @@ def test_every_kind_has_a_code_that_is_told(kind: type[CniError]) -> None:
 
 def test_only_what_waiting_helps_is_try_again() -> None:
     """SPEC 1.1.0: 11, "try again later"; runtimes do."""
-    again = {kind.__name__ for kind in kinds() if kind.code == 11}
+    ours = [
+        kind for kind in kinds() if kind.__module__ == errors.__name__
+    ]  # sriovctl's are there if it was imported
+    again = {kind.__name__ for kind in ours if kind.code == 11}
     assert again == {"TryAgain", "NoFreeVf", "PoolExhausted", "Unreadable", "VppAway"}
     assert errors.TooManyNames.code == 7
 
