@@ -172,6 +172,19 @@ def agreed(cluster: str, known: list[Definition], ours: list[Definition]) -> lis
     return [*known, *new] if new else None
 
 
+def check_cut(cluster: str, new: list[Definition], holders: dict[Prefix, Holder]) -> None:
+    """BadConfig (7) where a pool that nobody has defined yet, or of which that was lost, is cut into other blocks already."""
+    for one in new:
+        for block, holder in holders.items():
+            if one.subnet.overlaps(block) and block.length != one.length:
+                whose = f"node {holder.node}" if holder.node else "somebody whose name cannot be read"
+                raise BadConfig(
+                    f"share pool {one.subnet} of node {one.node} in blocks of /{one.length}: {whose} has block {block} of"
+                    f" it in cluster {cluster}",
+                    f"give both nodes the same blocks.length: {block.length} is what the cluster has",
+                )
+
+
 # who we are to the cluster --------------------------------------------------------------------------------------------
 
 # new: never seen; gone: seen, and not there any more; same; older: one that we have overwritten; the last three are another's
@@ -249,6 +262,19 @@ def compare(
         elif holder.fingerprint == fingerprint:
             differ.found.append(block)
     return differ
+
+
+def overlapped(
+    ours: Iterable[Prefix], holders: dict[Prefix, Holder], fingerprint: str
+) -> dict[Prefix, Holder]:
+    """Those of ours that another's block of another length overlaps, and whose that is."""
+    others = {block: holder for block, holder in holders.items() if holder.fingerprint != fingerprint}
+    found: dict[Prefix, Holder] = {}
+    for block in ours:
+        rival = next((other for other in others if other != block and other.overlaps(block)), None)
+        if rival is not None:
+            found[block] = others[rival]
+    return found
 
 
 def empty(blocks: Iterable[Prefix], leased: Iterable[Prefix]) -> list[Prefix]:

@@ -95,9 +95,9 @@ def top_up(host: Host, pools: Iterable[Pool], low: list[Pool]) -> None:
 
 
 def _top_up(host: Host, name: str, low: list[Pool]) -> None:
-    """The first ADD of a boot has the engine asked in any case. One refill at a time: its lock is handed over."""
+    """The first ADD of a boot, and of an hour, has the engine asked in any case. One refill at a time: its lock is handed over."""
     there = host.ledger.cluster(name)
-    if not low and there.was_contacted():
+    if not low and (there.was_contacted() or there.is_awaited()):
         return
     failure = there.failure()
     if failure is not None and 0 <= time.time() - failure.at < _AGAIN_S:

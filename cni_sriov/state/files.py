@@ -110,6 +110,16 @@ def exists(path: str) -> bool:
     return True
 
 
+def modified(path: str) -> float | None:
+    """When, in seconds since 1970; None if it is not there; InputOutput where that cannot be seen."""
+    try:
+        return os.lstat(path).st_mtime
+    except OSError as error:
+        if is_gone(error):
+            return None
+        raise InputOutput(f"look at {path}: {error.strerror}") from error
+
+
 def replace(path: str, text: str, durable: bool = False) -> None:
     """Put `text` at `path` so that a reader sees the old or the new file, never a part of one.
 

@@ -6,12 +6,14 @@ something is in state/blocks.py, which the plugin does not have: it is large, an
     <base>/<cluster>/machine                   which machine's all this is, by its machine-id
     <base>/<cluster>/stopped                   the engine knows who has our token as another one, and it may be right
     <run_dir>/clusters/<cluster>/lock          one refill, release or contact at a time
+    <run_dir>/clusters/<cluster>/waiting       the refill that waits a moment before it asks
     <run_dir>/clusters/<cluster>/failure       of the last refill; none after one that went well
-    <run_dir>/clusters/<cluster>/contacted     the engine was asked in this boot
+    <run_dir>/clusters/<cluster>/contacted     when the engine was asked last, in this boot
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any, NamedTuple
 
 from ..words.errors import Unreadable
@@ -24,6 +26,7 @@ BASE = "/var/lib/cni-sriov/clusters"
 CONF_DIR = "/etc/cni-sriov/clusters"  # as conf/cluster.py has it
 MACHINE_ID = "/etc/machine-id"
 BLOCKS, LOST = "blocks", "lost"
+CONTACT_S = 3600  # after which the next ADD has the engine asked again
 
 
 class Failure(NamedTuple):
@@ -97,6 +100,17 @@ class NodeBlocks:
             lock.adopt(fd)
         return lock
 
+    def waiting(self, verb: str) -> Lock:
+        """Of the one refill that waits before its contact, so that the nodes of a rack do not all ask at once."""
+        return Lock(f"{self.run_path}/waiting", verb)
+
+    def is_awaited(self) -> bool:
+        """A contact will come of itself."""
+        lock = self.waiting("ADD")
+        is_free = lock.try_share()
+        lock.release()
+        return not is_free
+
     def failure(self) -> Failure | None:
         """Of the last refill. What cannot be read is none: it only tells why another one may be in vain."""
         path = f"{self.run_path}/failure"
@@ -107,8 +121,11 @@ class NodeBlocks:
             return None
 
     def was_contacted(self) -> bool:
-        """In this boot: an engine that was restored since, or a cloned machine, is found by a contact alone."""
-        return files.exists(f"{self.run_path}/contacted")
+        """In this boot and not long ago: an engine that was restored since, or a cloned machine, is found by a contact alone,
+        and until then two nodes may cut from one block.
+        """
+        at = files.modified(f"{self.run_path}/contacted")
+        return at is not None and 0 <= time.time() - at < CONTACT_S
 
 
 def _failure(raw: dict[str, Any]) -> Failure:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 
 from ...decide import blocks
 from ...state.blocks import ClusterFiles, UsedPool
-from ...state.lock import Lock
 from ...vf.host import Host
 from ...words.cluster import Holder
 from ...words.errors import InputOutput, SubnetConflict, TryAgain
@@ -90,7 +89,7 @@ def wait_a_moment(files: ClusterFiles, seconds: float) -> bool:
     """One process alone waits so long, and holds no lock that others need. False: another waits, or the engine has been spoken
     to meanwhile.
     """
-    waiting = Lock(f"{files.run_path}/waiting", "sriovctl pool")
+    waiting = files.waiting("sriovctl pool")
     if not waiting.try_acquire():
         return False
     try:

@@ -1,6 +1,6 @@
 """A contact: this node tells the engine that it is there, settles what a killed process left, and compares its blocks.
 
-    are we who we were -> pools agree -> claiming/ and releasing/ are settled -> blocks compared -> empty ones go, if drained
+    are we who we were -> claiming/ and releasing/ are settled -> blocks compared -> pools agree -> empty ones go, if drained
 
 Each step may be the last one of a process, and the next contact goes on from the files. It asks and compares before anything
 is claimed, so a copy of this machine claims nothing.
@@ -49,11 +49,12 @@ def contact(member: Member, wanted: Iterable[UsedPool] = ()) -> Contacted:
             member.files.stop()
         raise
     wanted = list(wanted)
-    _define(member, wanted)
+    _settle(member, found)
+    known, version = member.engine.definitions()
+    _compare(member, found, known)
+    _define(member, wanted, known, version)
     for pool in wanted:
         member.files.put_pool(parse_prefix(pool.subnet), pool.length, pool.prefixLength)
-    _settle(member, found)
-    _compare(member, found)
     if found.record.draining:
         found.given = giving.give_back(member)
     member.files.note_contacted()
@@ -180,23 +181,45 @@ def in_pools(found: Iterable[Prefix], pools: Iterable[Prefix]) -> list[Prefix]:
 # what a pool is -------------------------------------------------------------------------------------------------------
 
 
-def _define(member: Member, wanted: list[UsedPool]) -> None:
+def _define(member: Member, wanted: list[UsedPool], known: list[Definition], version: str) -> None:
     """BadConfig where a pool that is wanted is another thing to others. Of one that is used already it is a note: what was
     claimed stays claimed.
     """
-    used = [pool for pool in member.files.pools() if pool.subnet not in {one.subnet for one in wanted}]
-    used = [pool for pool in used if in_pools(member.files.names(), [parse_prefix(pool.subnet)])]
+    used = [pool for pool in _used(member) if pool.subnet not in {one.subnet for one in wanted}]
     for _ in range(_TRIES):
-        known, version = member.engine.definitions()
-        agreed = blocks.agreed(member.cluster, known, [_definition(member, pool) for pool in wanted])
+        agreed = _agreed(member, known, wanted)
         for pool in used:
             try:
-                agreed = blocks.agreed(member.cluster, agreed or known, [_definition(member, pool)]) or agreed
+                agreed = _agreed(member, agreed, [pool])
             except BadConfig as error:
                 member.note(str(error))
-        if agreed is None or member.engine.define(agreed, version):
+        if len(agreed) == len(known) or member.engine.define(agreed, version):
             return
+        known, version = member.engine.definitions()
     raise Changing.of("the pools", member.cluster)
+
+
+def _agreed(member: Member, known: list[Definition], pools: list[UsedPool]) -> list[Definition]:
+    """With those that are new. What stands in the engine is asked for them alone."""
+    agreed = blocks.agreed(member.cluster, known, [_definition(member, pool) for pool in pools])
+    if agreed is None:
+        return known
+    blocks.check_cut(member.cluster, agreed[len(known) :], member.engine.blocks())
+    return agreed
+
+
+def _used(member: Member) -> list[UsedPool]:
+    """Of which this node has a block."""
+    ours = member.files.names()
+    return [pool for pool in member.files.pools() if in_pools(ours, [parse_prefix(pool.subnet)])]
+
+
+def _is_disputed(member: Member, known: list[Definition]) -> bool:
+    """Whether the engine has a pool of ours in another way, or not at all, as after its data was lost: then blocks of another
+    length may be cut out of ours, and none has the name of ours.
+    """
+    known_as = {(one.subnet, one.length) for one in known}
+    return any((parse_prefix(pool.subnet), pool.length) not in known_as for pool in _used(member))
 
 
 def _definition(member: Member, pool: UsedPool) -> Definition:
@@ -225,11 +248,13 @@ def _settle(member: Member, found: Contacted) -> None:
         giving.hand_over(member, block)
 
 
-def _compare(member: Member, found: Contacted) -> None:
+def _compare(member: Member, found: Contacted, known: list[Definition]) -> None:
     ours, lost = member.files.claimed(), member.files.lost()
     holders = member.engine.holders([*ours, *lost]) if ours or lost else {}
     differ = blocks.compare(ours, lost, holders, member.fingerprint)
-    for block in differ.missing:
+    if _is_disputed(member, known):
+        differ.lost |= blocks.overlapped(ours, member.engine.blocks(), member.fingerprint)
+    for block in (missing for missing in differ.missing if missing not in differ.lost):
         holder = member.engine.claim(block, member.holder(ours[block].since))
         if holder.fingerprint != member.fingerprint:
             differ.lost[block] = holder

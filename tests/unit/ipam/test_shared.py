@@ -338,6 +338,28 @@ def test_the_first_add_of_a_boot_has_the_engine_asked(world: World, rack: Rack) 
     ]
 
 
+def test_one_that_waits_before_it_asks_is_enough(world: World, rack: Rack) -> None:
+    """Each would be a process that starts for nothing."""
+    rack.give("10.10.8.0/22")
+    Path(rack.there.run_path, "contacted").unlink()
+
+    with rack.there.waiting("a test"):
+        subnets(world, [1])
+        assert rack.waiting == []
+        subnets(world, range(2, 5))
+    assert ["--subnet" in arguments for arguments, _ in rack.waiting][:1] == [True], "little is left"
+
+
+def test_an_hour_later_the_engine_is_asked_again(world: World, rack: Rack) -> None:
+    rack.give("10.10.8.0/22")
+    at = time.time() - 3601
+    os.utime(f"{rack.there.run_path}/contacted", (at, at))
+
+    subnets(world, [1])
+
+    assert len(rack.waiting) == 1
+
+
 def test_two_pools_that_are_low_are_one_refill(world: World, rack: Rack) -> None:
     v6 = {"subnet": "fd00:10::/48", "prefixLength": 64, "blocks": {"cluster": NAME, "length": 62}}
     rack.give("10.10.8.0/22", "fd00:10::/62")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,15 @@ def test_only_sriovctl_has_the_other_half() -> None:
         and (node.module in {"blocks", "state.blocks"} or any(alias.name == "blocks" for alias in node.names))
     ]
     assert importing == []
+
+
+@pytest.mark.parametrize(("seconds", "is_fresh"), [(0, True), (3500, True), (3700, False), (-60, False)])
+def test_a_contact_is_asked_for_again_after_an_hour_and_where_the_clock_jumped(
+    ledger: Ledger, seconds: int, is_fresh: bool
+) -> None:
+    there = blocks.of(ledger, "rack")
+    there.note_contacted()
+    at = time.time() - seconds
+    os.utime(f"{there.run_path}/contacted", (at, at))
+
+    assert there.was_contacted() == is_fresh

@@ -322,6 +322,39 @@ def test_a_used_pool_that_others_have_otherwise_by_now_stays_and_is_told(rack: R
     assert len(a.blocks) == 1
 
 
+def test_a_pool_whose_definition_was_lost_is_not_cut_in_another_way(rack: Rack) -> None:
+    """By whoever comes first then: the blocks tell how it is cut."""
+    block = str(rack.node("a1").refill(POOL).claimed[0])
+    rack.cluster.pools.clear()
+    b = rack.node("b1")
+    with pytest.raises(BadConfig) as caught:
+        b.refill(POOL, length=22)
+    assert f"node a1 has block {block}" in caught.value.msg
+    assert (b.blocks, rack.cluster.pools) == ([], [])
+
+    b.refill(POOL)
+    assert [one.length for one in rack.cluster.pools] == [20]
+    rack.audit()
+
+
+def test_after_all_data_of_the_engine_was_lost_blocks_of_another_length_are_seen(rack: Rack) -> None:
+    """And where the node's own configuration is the other one, that is said after its blocks were compared."""
+    a, b = rack.node("a1"), rack.node("b1")
+    block = a.refill(POOL).claimed[0]
+    a.lease(str(block).replace("/20", "/24"))
+    for kept in (rack.cluster.holders, rack.cluster.pools, rack.cluster.records):
+        kept.clear()
+    inside = parse_prefix(str(block).replace("/20", "/22"))
+    b.refill(POOL, length=22, block=inside)
+
+    with pytest.raises(BadConfig):
+        a.refill(POOL)
+
+    assert (a.blocks, a.directory("lost")) == ([], [str(block)])
+    assert any("node b1 has it" in note for note in a.notes)
+    assert b.blocks == [str(inside)]
+
+
 # our blocks -----------------------------------------------------------------------------------------------------------
 
 
