@@ -163,11 +163,11 @@ def test_signals_are_as_without_us(installed: Path) -> None:
 
 def test_no_descriptor_and_no_process_is_left(installed: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    looked(installed)
+    left = looked(installed)["pid"]
 
     assert len(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(left, os.WNOHANG)
 
 
 # waited for ----------------------------------------------------------------------------------------------------------
