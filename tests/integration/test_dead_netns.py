@@ -61,7 +61,7 @@ def inode(rig: Rig, name: str) -> int:
 def with_a_number_of(rig: Rig, numbers: set[int]) -> list[str]:
     """Pods that the kernel gave one of these numbers; others on the machine take some too."""
     made: list[str] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not numbers.intersection(inode(rig, name) for name in made):
         assert time.monotonic() < deadline, "no number came again"
         made.append(f"new{len(made)}")
