@@ -189,6 +189,28 @@ def test_a_write_that_arrives_late_stops_nobody(rack: Rack) -> None:
     a.contact()
 
 
+def test_a_write_that_arrives_after_the_next_process_was_killed_stops_nobody(rack: Rack) -> None:
+    """It had written down a nonce of its own, and told nobody: the earlier one is ours all the same."""
+    a = rack.node("a1")
+    a.contact()
+    late = []
+    put = a.engine.put_node
+
+    def hold(record: NodeRecord, version: str) -> bool:
+        late.append((record, version))
+        raise EngineAway("ask", "no answer")
+
+    a.engine.put_node = hold  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(EngineAway):
+            a.contact()
+    a.engine.put_node = put  # type: ignore[method-assign]
+    assert put(*late[0])
+
+    a.contact()
+    assert a.notes == []
+
+
 def test_whoever_drains_at_that_moment_is_heard(rack: Rack) -> None:
     a = rack.node("a1")
     a.contact()
