@@ -6,20 +6,12 @@ from typing import Any
 
 from ..words.errors import BadConfig
 from ..words.inet import Prefix
-from ..words.names import is_name
 from . import values
 from .pools import Blocks
 from .values import Table
 
-
-def _cluster(value: Any) -> str:
-    """The name of its file in /etc/cni-sriov/clusters, without .json."""
-    if not is_name(values.text(value), 64):
-        raise ValueError("must be 1-64 of A-Z a-z 0-9 _ . - and begin with a letter or digit")
-    return str(value)
-
-
-BLOCKS = Table({"cluster": _cluster, "length": values.whole})
+# `cluster` is the name of its file in /etc/cni-sriov/clusters, without .json
+BLOCKS = Table({"cluster": values.name, "length": values.whole})
 
 
 def parse(raw: dict[str, Any], prefixes: list[Prefix], lease_length: int, where: str) -> Blocks:

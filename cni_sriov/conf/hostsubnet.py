@@ -16,7 +16,7 @@ from ..words.errors import BadConfig
 from ..words.inet import BITS, RESERVED, Prefix
 from ..words.jsontext import words
 from ..words.lease import LeaseDir
-from ..words.names import is_name, is_path
+from ..words.names import is_path
 from . import blockconf, pools, routeconf, values
 from .pools import GATEWAYS, Gateway, Pool, Wanted
 from .requests import Requests
@@ -32,12 +32,6 @@ _LONGEST = 9999 * 86400
 def is_asked(section: object) -> TypeGuard[dict[str, Any]]:
     """Whether `ipam`, as a conf has it, is of this type; the conf may be one that nobody has judged."""
     return isinstance(section, dict) and section.get("type") == "host-subnet"
-
-
-def _scope(value: Any) -> str:
-    if not is_name(values.text(value), 64):
-        raise ValueError("must be 1-64 of A-Z a-z 0-9 _ . - and begin with a letter or digit")
-    return str(value)
 
 
 def _data_dir(value: Any) -> str:
@@ -81,7 +75,7 @@ POOL = Table(
     }
 )
 _DNS = Table(DNS.parsers | dict.fromkeys(("nameservers", "search", "options"), _strings))
-PLACE = Table({"scope": Key(_scope, SCOPE), "dataDir": Key(_data_dir, DATA_DIR)})
+PLACE = Table({"scope": Key(values.name, SCOPE), "dataDir": Key(_data_dir, DATA_DIR)})
 IPAM = Table(
     {
         "type": None,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ..words.errors import BadConfig
 from ..words.inet import parse_address, parse_interface, parse_prefix
 from ..words.jsontext import words
-from ..words.names import is_path
+from ..words.names import is_name, is_path
 from .keycase import Below, Known
 
 Parser = Callable[[Any], Any]
@@ -169,6 +169,13 @@ def link_name(value: Any) -> str:
     if not name.isprintable():
         raise ValueError("must be printable")
     return name
+
+
+def name(value: Any) -> str:
+    """Of a scope, of a cluster: it becomes a file's."""
+    if not is_name(text(value), 64):
+        raise ValueError("must be 1-64 of A-Z a-z 0-9 _ . - and begin with a letter or digit")
+    return str(value)
 
 
 def directory(value: Any) -> str:

@@ -14,7 +14,7 @@ from ..state import clusterfile
 from ..words.errors import BadConfig, CniError, InputOutput, typed
 from ..words.jsontext import parse_object, words
 from . import schema
-from .finding import Finding, error
+from .finding import Finding, refused
 
 _SAMPLES = "conf/etcd and conf/kubernetes have some to start from; `sriovctl validate {}` judges it"
 
@@ -55,15 +55,7 @@ def _own_name(engine: Etcd | Kubernetes) -> str:
 
 
 def findings(document: dict[str, Any]) -> list[Finding]:
-    found = list(schema.errors_of(document, schema.load(schema.CLUSTER)))
-    if found:
-        return found
-    try:
-        cluster.parse(document)
-    except BadConfig as failed:
-        hint = f"; {failed.details}" if failed.details else ""
-        found.append(error("", "", f"pool would say: {failed.msg} (code {failed.code}){hint}"))
-    return found
+    return schema.judged(document, schema.CLUSTER, cluster.parse, "pool")
 
 
 def of_file(path: str) -> list[Finding]:
@@ -73,6 +65,5 @@ def of_file(path: str) -> list[Finding]:
     try:
         clusterfile.text_of(path)
     except InputOutput as failed:
-        hint = f"; {failed.details}" if failed.details else ""
-        return [error("", "", f"pool would say: {failed.msg} (code {failed.code}){hint}")]
+        return [refused("pool", failed)]
     return []

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..words.errors import CniError
 
 
 @dataclass(slots=True)
@@ -37,6 +40,12 @@ class Finding:
 
 def error(path: str, value: str, rule: str) -> Finding:
     return Finding("error", path, value, rule)
+
+
+def refused(who: str, failed: CniError, path: str = "") -> Finding:
+    """What a run of that would end with."""
+    hint = f"; {failed.details}" if failed.details else ""
+    return error(path, "", f"{who} would say: {failed.msg} (code {failed.code}){hint}")
 
 
 def warning(path: str, rule: str) -> Finding:

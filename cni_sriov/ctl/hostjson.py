@@ -10,10 +10,10 @@ from typing import Any
 from ..conf import hostfile
 from ..conf.hostfile import HostFile
 from ..kernel.files import Files
-from ..words.errors import BadConfig, CniError, InputOutput
+from ..words.errors import CniError, InputOutput
 from ..words.jsontext import parse_object
 from . import schema
-from .finding import Finding, error
+from .finding import Finding
 
 _SAMPLE = "conf/host.json is one to start from; `sriovctl validate {}` judges it"
 
@@ -32,12 +32,4 @@ def read(files: Files, path: str) -> HostFile:
 
 
 def findings(document: dict[str, Any]) -> list[Finding]:
-    found = list(schema.errors_of(document, schema.load(schema.HOST)))
-    if found:
-        return found
-    try:
-        hostfile.parse(document)
-    except BadConfig as failed:
-        hint = f"; {failed.details}" if failed.details else ""
-        found.append(error("", "", f"apply would say: {failed.msg} (code {failed.code}){hint}"))
-    return found
+    return schema.judged(document, schema.HOST, hostfile.parse, "apply")

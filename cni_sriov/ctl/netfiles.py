@@ -20,7 +20,7 @@ from ..words import jsontext
 from ..words.errors import CniError
 from ..words.jsontext import words
 from . import clusterjson, hostjson, position, template
-from .finding import Finding, error, note, warning
+from .finding import Finding, error, note, refused, warning
 from .position import Places, Spot
 
 Json = dict[str, Any]
@@ -269,7 +269,6 @@ def _podmans(raw: Json) -> Iterator[Finding]:
         if judged.ipam:
             hostsubnet.parse(judged.ipam)
     except CniError as failed:
-        hint = f"; {failed.details}" if failed.details else ""
-        yield error("", "", f"the plugin would say: {failed.msg} (code {failed.code}){hint}")
+        yield refused("the plugin", failed)
     for text in notes:
         yield warning("options", text)

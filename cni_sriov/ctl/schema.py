@@ -10,12 +10,12 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..words.errors import InputOutput
+from ..words.errors import BadConfig, InputOutput
 from ..words.jsontext import words
-from .finding import Finding, error, warning
+from .finding import Finding, error, refused, warning
 from .meant import meant
 
 if TYPE_CHECKING:
@@ -59,6 +59,18 @@ def errors_of(conf: Json, schema: Json) -> Iterator[Finding]:
             if key not in seen:
                 yield finding
             seen.add(key)
+
+
+def judged(document: Json, path: str, parse: Callable[[Json], object], who: str) -> list[Finding]:
+    """By the schema at `path`; where that finds nothing, by the parser, which has the last word."""
+    found = list(errors_of(document, load(path)))
+    if found:
+        return found
+    try:
+        parse(document)
+    except BadConfig as failed:
+        found.append(refused(who, failed))
+    return found
 
 
 def _findings(found: ValidationError) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from ..wire import cni, results
 from ..words import versions
 from ..words.errors import BadConfig, BadJson, CniError, InputOutput
 from . import advice, clusterjson, libcni, netfiles, position, schema
-from .finding import Finding, error, note, warning
+from .finding import Finding, error, note, refused, warning
 from .position import Spot
 
 Json = dict[str, Any]
@@ -315,8 +315,7 @@ def _parser_errors(plugin: Plugin) -> list[Finding]:
         parse_envelope(plugin.conf)
         parse_plugin(plugin.conf)
     except CniError as failed:
-        hint = f"; {failed.details}" if failed.details else ""
-        return [error(plugin.path, "", f"the plugin would say: {failed.msg} (code {failed.code}){hint}")]
+        return [refused("the plugin", failed, plugin.path)]
     return []
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..words.cluster import Definition, Holder, NodeRecord
+from ..words.cluster import KEPT_NONCES, Definition, Holder, NodeRecord
 from ..words.errors import BadConfig, PoolExhausted
 from ..words.inet import BITS, Prefix, prefix_around
 
@@ -18,7 +18,6 @@ BLIND = (
     16  # draws before the engine is asked for a list: 12 ms of etcd for 1000 names, and a draw in vain 1 ms
 )
 _QUICK = 64  # draws that are given up where another has the block, before the free ones are counted
-KEPT_NONCES = 64
 _LATER = 1 << 64
 _WORST = 3  # nodes that are named where a pool is used up
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from ..words.cluster import KEPT_NONCES
 from ..words.errors import InputOutput, Unreadable
 from ..words.inet import Prefix
 from ..words.stored import Stored, opened, parsed, rendered, stamped, stored
@@ -33,7 +34,6 @@ from .ledger import Ledger
 from .nodeblocks import BLOCKS, LOST, MACHINE_ID, NodeBlocks
 
 CLAIMING, RELEASING, POOLS = "claiming", "releasing", "pools"
-_NONCES = 64
 _TOKEN_BYTES = 16
 Noun = TypeVar("Noun", bound=Stored)
 
@@ -228,7 +228,7 @@ class ClusterFiles(NodeBlocks):
             raise LostToken(error.msg, f"put it back from a backup: {self._claimed_by()}") from error
 
     def put_contact(self, contact: Contact) -> None:
-        contact.nonces = contact.nonces[-_NONCES:]
+        contact.nonces = contact.nonces[-KEPT_NONCES:]
         self._ensure("")
         files.replace(f"{self.path}/contact", _text(self.name, contact), durable=True)
 

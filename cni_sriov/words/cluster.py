@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from .inet import Prefix
 
+KEPT_NONCES = 64  # of a node: its last ones, by which it knows an engine of an older day
+
 
 @dataclass(slots=True)
 class Holder:

@@ -19,9 +19,7 @@ from ...words.errors import BadConfig, InputOutput, TryAgain
 from ...words.inet import Prefix, parse_prefix
 from . import giving, values
 from .engine import EngineRefused
-from .member import Changing, Member, every_block, holder_json, told_holder
-
-_TRIES = 8  # of a write that loses against another's
+from .member import TRIES, Changing, Member, every_block, holder_json, told_holder
 
 
 class Stopped(TryAgain):
@@ -72,7 +70,7 @@ def _introduce(member: Member) -> NodeRecord:
         raise LostToken(error.msg, f"{error.details}\n{_anew(member, '')}") from error
     known = member.files.contact() or Contact()
     nonce = blocks.next_nonce(known.nonces, known.pending, member.draw)
-    for attempt in range(_TRIES):
+    for attempt in range(TRIES):
         if record is None or record.nonce != nonce:  # else it was written, and its answer lost
             _judge(member, record, known)
         fresh = _record(member, record, nonce)
@@ -186,7 +184,7 @@ def _define(member: Member, wanted: list[UsedPool], known: list[Definition], ver
     claimed stays claimed.
     """
     used = [pool for pool in _used(member) if pool.subnet not in {one.subnet for one in wanted}]
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         agreed = _agreed(member, known, wanted)
         for pool in used:
             try:

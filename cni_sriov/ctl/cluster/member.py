@@ -157,6 +157,9 @@ def holder_json(holder: Holder) -> dict[str, Any]:
     return {"fingerprint": holder.fingerprint, "node": holder.node, "since": holder.since}
 
 
+TRIES = 8  # of a write that loses against another's
+
+
 class Changing(TryAgain):
     """Somebody writes the same each time that we do."""
 

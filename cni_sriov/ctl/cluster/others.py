@@ -9,9 +9,7 @@ from ...words.cluster import NodeRecord
 from ...words.errors import BadConfig
 from ...words.inet import Prefix
 from .engine import Engine
-from .member import Changing, Member, inside
-
-_TRIES = 8
+from .member import TRIES, Changing, Member, inside
 
 
 @dataclass(slots=True)
@@ -61,7 +59,7 @@ def _the_one(records: list[NodeRecord], cluster: str, word: str) -> NodeRecord:
 def drain(engine: Engine, cluster: str, word: str, is_on: bool) -> NodeRecord:
     """A word in its record, which it reads at its next contact."""
     fingerprint = find(engine, cluster, word).fingerprint
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         record, version = engine.node(fingerprint)
         if record is None or record.fault:
             told = record.fault if record else "its record is gone"
