@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import bundle
+from tests import bundle, numbers
 from tests.integration.rig import Rig, call
 
 if TYPE_CHECKING:
@@ -58,15 +58,17 @@ def inode(rig: Rig, name: str) -> int:
     return rig.inside(os.stat, f"/run/netns/{name}").st_ino
 
 
-def with_a_number_of(rig: Rig, numbers: set[int]) -> list[str]:
-    """Pods that the kernel gave one of these numbers; others on the machine take some too."""
+def with_number(rig: Rig, number: int) -> str:
+    """A pod."""
     made: list[str] = []
-    deadline = time.monotonic() + 60
-    while not numbers.intersection(inode(rig, name) for name in made):
-        assert time.monotonic() < deadline, "no number came again"
+
+    def make() -> int:
         made.append(f"new{len(made)}")
         rig.add_pod(made[-1])
-    return [name for name in made if inode(rig, name) in numbers]
+        return inode(rig, made[-1])
+
+    numbers.take(number, make)
+    return made[-1]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -93,7 +95,7 @@ def test_a_number_that_came_again_is_no_life(bridge: Bridge) -> None:
         bridge.attach(name)
     number = inode(bridge.rig, "dead")
     bridge.rig.del_pod("dead")
-    (pod,) = with_a_number_of(bridge.rig, {number})
+    pod = with_number(bridge.rig, number)
 
     status, answer = bridge.ask("ADD", pod)
 
@@ -105,7 +107,7 @@ def test_the_address_of_a_dead_one_is_had_by_name_and_a_living_ones_is_not(bridg
     dead, living = bridge.attach("dead"), bridge.attach("living")
     number = inode(bridge.rig, "dead")
     bridge.rig.del_pod("dead")
-    (pod,) = with_a_number_of(bridge.rig, {number})
+    pod = with_number(bridge.rig, number)
 
     status, refused = bridge.ask("ADD", pod, runtimeConfig={"ips": [living]})
     assert (status, refused["code"], "living/eth0 of network br" in refused["msg"]) == (1, 104, True)

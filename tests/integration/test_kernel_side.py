@@ -4,16 +4,16 @@ whose numbers come again, routes and IPv6 in the container. What is expected com
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import bundle
+from tests import bundle, numbers
 from tests.integration.rig import BUNDLE, PF, STATE, Rig, call, conf, vf_pci
 
 if TYPE_CHECKING:
@@ -116,15 +116,14 @@ def die(rig: Rig, *containers: str) -> set[int]:
 
 
 def live(rig: Rig, inodes: set[int]) -> None:
-    """Namespaces of others: one has the path, and one an inode. The kernel gives out the lowest one, to whoever
-    on the machine is first.
-    """
-    made = 0
-    deadline = time.monotonic() + 20
-    while not made or rig.inside(os.stat, f"/run/netns/other{made}").st_ino not in inodes:
-        assert time.monotonic() < deadline, "no inode came again"
-        made += 1
-        rig.add_pod(f"other{made}")
+    """Namespaces of others: one has the path, and one an inode."""
+    names = (f"other{n}" for n in itertools.count())
+
+    def make() -> int:
+        path = rig.add_pod(next(names))
+        return rig.inside(os.stat, path).st_ino
+
+    numbers.take(inodes.pop(), make)
     rig.add_pod("same")
 
 

@@ -141,12 +141,14 @@ def test_nobody_is_named_in_an_anonymous_one(node: Node, tmp_path: Path) -> None
     node.vm.run(f"{SRIOVCTL} record --anonymous /root/anonymous.json.gz", timeout=PATIENCE_S)
     file = brought(node, "/root/anonymous.json.gz", tmp_path / "anonymous.json.gz")
     told = node.vm.json("ip -j -d link")
-    lower = [one["address"][9:] for one in told if one.get("parentdev", "").startswith("0000:01")]
+    macs = [one["address"] for one in told if one.get("parentdev", "").startswith("0000:01")]
+    # in an answer of the kernel, which is hexadecimal, `5e0000` stands for a number that is 94, too
+    shown = [*macs, *(mac[9:] for mac in macs), *(mac.replace(":", "") for mac in macs)]
     text = gzip.decompress(file.read_bytes()).decode()
 
     assert [secret for secret in (*SECRETS, LONG, LONG[:12], "10.10.0.", "shop-9c1e") if secret in text] == []
-    assert len(lower) >= 2
-    assert [half for half in lower if half in text or half.replace(":", "") in text] == []
+    assert len(macs) >= 2
+    assert [part for part in shown if part in text] == []
     status = json.loads(node.vm.run(f"{SRIOVCTL} --replay /root/anonymous.json.gz status --json").stdout)
     owners = [vf["owner"]["containerID"] for pf in status["pfs"] for vf in pf["vfs"] if vf["owner"]]
     assert len({*owners}) == len(owners) == 3
