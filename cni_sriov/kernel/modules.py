@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from ..words.device import Device
@@ -15,6 +16,8 @@ from .files import Files
 _DRIVERS = "/sys/bus/pci/drivers"
 _ROOTS = ("/lib/modules", "/usr/lib/modules")
 _MODPROBE = ("/sbin/modprobe", "/usr/sbin/modprobe", "/bin/modprobe", "/usr/bin/modprobe")
+# a line of modules.alias, or one of modules.builtin.modinfo
+_ALIAS = re.compile(r"^(?:alias |(\w+)\.alias=)(pci:v(\w{8}|\*)d(\w{8}|\*)\S*)(?: (\S+))?$", re.MULTILINE)
 
 
 def release(files: Files) -> str:
@@ -38,31 +41,37 @@ def states(files: Files, drivers: Iterable[str]) -> dict[str, str]:
 
 def _all(files: Files) -> set[str]:
     """The modules below /lib/modules that depmod knows, and those that are built in."""
-    lines = [*_lines(files, "modules.dep"), *_lines(files, "modules.builtin")]
+    lines = [*_text(files, "modules.dep").splitlines(), *_text(files, "modules.builtin").splitlines()]
     paths = (line.partition(":")[0] for line in lines)
     return {plain(path.rpartition("/")[2].partition(".ko")[0]) for path in paths}
 
 
 def knowing(files: Files, device: Device) -> list[str]:
     """Drivers of the kernel's that know the device, by the aliases of their modules; not those for user space alone."""
-    if not device.modalias:
-        return []
-    found = dict.fromkeys(module for pattern, module in _aliases(files, device) if pattern)
-    return [driver for module in found for driver in _drivers(files, module)]
+    return [
+        driver for module in Aliases(files).fitting(device.modalias) for driver in _drivers(files, module)
+    ]
 
 
-def _aliases(files: Files, device: Device) -> Iterator[tuple[str, str]]:
-    """(pattern, module) of what may match: a distribution's kernel has twenty thousand. vfio's begin with vfio_pci:"""
-    vendors = f"pci:v{device.vendor:08X}d", "pci:v*"
-    lines = [line.split() for line in _lines(files, "modules.alias")]
-    pairs = [(words[1], words[2]) for words in lines if len(words) == 3]
-    for line in (files.text(f"{_root(files)}/modules.builtin.modinfo") or "").split("\0"):
-        module, _, rest = line.partition(".")
-        if rest.startswith("alias="):
-            pairs.append((rest.removeprefix("alias="), module))
-    for pattern, module in pairs:
-        if pattern.startswith(vendors) and fnmatchcase(device.modalias, pattern):
-            yield pattern, module
+class Aliases:
+    """Of modules that drive PCI devices, loadable and built in, as files say. vfio's begin with vfio_pci: and are none."""
+
+    def __init__(self, files: Files) -> None:
+        """Reads them all: a distribution's kernel has twenty thousand."""
+        lists = "\n".join(
+            (_text(files, "modules.alias"), _text(files, "modules.builtin.modinfo").replace("\0", "\n"))
+        )
+        self._of: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for built_in, pattern, vendor, device, module in _ALIAS.findall(lists):
+            self._of.setdefault((vendor, device), []).append((pattern, built_in or module))
+
+    def fitting(self, modalias: str) -> list[str]:
+        """Each module once; those that name the device before those that name its class."""
+        vendor, number = modalias[5:13], modalias[14:22]  # pci:vVVVVVVVVdDDDDDDDD...
+        pairs = (
+            pair for key in ((vendor, number), (vendor, "*"), ("*", "*")) for pair in self._of.get(key, [])
+        )
+        return list(dict.fromkeys(module for pattern, module in pairs if fnmatchcase(modalias, pattern)))
 
 
 def _drivers(files: Files, module: str) -> list[str]:
@@ -76,9 +85,9 @@ def _root(files: Files) -> str:
     return next((path for root in _ROOTS if files.has(path := f"{root}/{kernel}")), "") if kernel else ""
 
 
-def _lines(files: Files, name: str) -> list[str]:
+def _text(files: Files, name: str) -> str:
     root = _root(files)
-    return (files.text(f"{root}/{name}") or "").splitlines() if root else []
+    return (files.text(f"{root}/{name}") or "") if root else ""
 
 
 def load(files: Files, driver: str) -> None:

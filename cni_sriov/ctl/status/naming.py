@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from ...kernel.files import Files
+from ...kernel.modules import Aliases
 from ...words.device import Device
 from ...words.failures import Failures
 from .classes import DPDK_DRIVERS
 
 _PCI_IDS = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids")  # Debian's pci.ids, Fedora's hwdata
-_RELEASE = "/proc/sys/kernel/osrelease"
-_ALIAS = re.compile(r"alias (pci:v(\w{8}|\*)d(\w{8}|\*)\S*) (\S+)")
 
 
 @dataclass(slots=True)
@@ -24,7 +21,7 @@ class Naming:
 
     files: Files
     _vendors: dict[int, tuple[str, dict[int, str]]] | None = None
-    _aliases: dict[tuple[str, str], list[tuple[str, str]]] | None = None
+    _aliases: Aliases | None = None
     _loaded: list[str] | None = field(default=None)
 
     def model(self, device: Device) -> str:
@@ -51,22 +48,9 @@ class Naming:
 
     def _fitting(self, modalias: str) -> list[str]:
         if self._aliases is None:
-            self._aliases = self._read_aliases()
-        vendor, device = modalias[5:13], modalias[14:22]  # pci:vVVVVVVVVdDDDDDDDD...
-        keys = ((vendor, device), (vendor, "*"), ("*", "*"))
-        return [
-            module
-            for key in keys
-            for pattern, module in self._aliases.get(key, [])
-            if fnmatchcase(modalias, pattern)
-        ]
-
-    def _read_aliases(self) -> dict[tuple[str, str], list[tuple[str, str]]]:
-        found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        aliases = self._text(f"/lib/modules/{self._text(_RELEASE)}/modules.alias")
-        for pattern, vendor, device, module in _ALIAS.findall(aliases):
-            found.setdefault((vendor, device), []).append((pattern, module))
-        return found
+            with Failures().of(file="modules.alias"):
+                self._aliases = Aliases(self.files)
+        return self._aliases.fitting(modalias) if self._aliases else []
 
 
 def _parsed(text: str) -> dict[int, tuple[str, dict[int, str]]]:

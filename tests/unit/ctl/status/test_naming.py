@@ -72,6 +72,16 @@ def test_a_class_alias_fits_any_vendor(naming: Naming) -> None:
     assert "shpchp" not in naming.unused(VF)
 
 
+def test_a_driver_that_is_built_in_and_not_bound_could_have_it(naming: Naming) -> None:
+    """Linux: Documentation/kbuild/kbuild.rst, modules.builtin.modinfo; its strings end with a NUL."""
+    listed = Path(naming.files.root) / f"lib/modules/{RELEASE}/modules.builtin.modinfo"
+    listed.write_bytes(
+        b"igbvf.license=GPL\0own_igbvf.alias=pci:v00008086d000010CAsv*sd*bc*sc*i*\0own_igbvf.file=own\0"
+    )
+
+    assert "own_igbvf" in naming.unused(VF)
+
+
 def test_a_module_with_an_underscore_is_the_driver_with_a_dash(naming: Naming) -> None:
     device = Device(VF.address, driver="uio-pci-generic", modalias="")
 
