@@ -38,7 +38,8 @@ class Definition:
 @dataclass(slots=True)
 class NodeRecord:
     """An installation as it was at its last `contact`. `nonce` is new with each of them, `uid` that of the Kubernetes Node,
-    "" = none. `fill` is [blocks, leased, capacity] by pool. `fault` as a Holder's.
+    "" = none. `fill` is [blocks, leased, capacity] by pool, and `cut` how long a subnet's prefix is of each pool that it uses or
+    was about to: what is claimed behind the contact can be counted by it. `fault` as a Holder's.
     """
 
     fingerprint: str
@@ -51,3 +52,4 @@ class NodeRecord:
     draining: bool = False
     fill: dict[str, list[int]] = field(default_factory=dict)
     fault: str = ""
+    cut: dict[str, int] = field(default_factory=dict)

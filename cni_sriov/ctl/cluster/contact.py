@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ...decide import blocks
-from ...state.blocks import Claimed, Contact, LostToken, UsedPool
+from ...state.blocks import Claimed, ClusterFiles, Contact, LostToken, UsedPool
 from ...words.cluster import Definition, Holder, NodeRecord
 from ...words.errors import BadConfig, InputOutput, TryAgain
 from ...words.inet import Prefix, parse_prefix
@@ -40,13 +40,13 @@ class Contacted:
 
 def contact(member: Member, wanted: Iterable[UsedPool] = ()) -> Contacted:
     """`wanted`: pools that are to be used, beside those that this node has blocks of. The cluster's lock is held."""
+    wanted = list(wanted)
     try:
-        found = Contacted(_introduce(member))
+        found = Contacted(_introduce(member, wanted))
     except Stopped:
         with suppress(InputOutput):
             member.files.stop()
         raise
-    wanted = list(wanted)
     _settle(member, found)
     known, version = member.engine.definitions()
     _compare(member, found, known)
@@ -62,7 +62,7 @@ def contact(member: Member, wanted: Iterable[UsedPool] = ()) -> Contacted:
 # who we are -----------------------------------------------------------------------------------------------------------
 
 
-def _introduce(member: Member) -> NodeRecord:
+def _introduce(member: Member, wanted: list[UsedPool]) -> NodeRecord:
     """Our record in the engine, with a nonce that nobody else knows: written here before it is written there."""
     try:
         record, version = member.engine.node(member.fingerprint)
@@ -73,7 +73,7 @@ def _introduce(member: Member) -> NodeRecord:
     for attempt in range(TRIES):
         if record is None or record.nonce != nonce:  # else it was written, and its answer lost
             _judge(member, record, known)
-        fresh = _record(member, record, nonce)
+        fresh = _record(member, record, nonce, wanted)
         if not attempt:
             nonces = blocks.remembered(known.nonces, known.pending)
             member.files.put_contact(Contact(fresh.contact, nonces, nonce, known.record))
@@ -146,8 +146,9 @@ def _other_fingerprint(member: Member) -> str:
     return min(found, default="")
 
 
-def _record(member: Member, before: NodeRecord | None, nonce: str) -> NodeRecord:
+def _record(member: Member, before: NodeRecord | None, nonce: str, wanted: list[UsedPool]) -> NodeRecord:
     now = member.now()
+    used = [*member.files.pools(), *wanted]
     return NodeRecord(
         member.fingerprint,
         member.node,
@@ -157,16 +158,17 @@ def _record(member: Member, before: NodeRecord | None, nonce: str) -> NodeRecord
         now,
         nonce,
         before is not None and before.draining,
-        fill(member),
+        fill(member.files, member.leased()),
+        cut={pool.subnet: pool.prefixLength for pool in used},
     )
 
 
-def fill(member: Member) -> dict[str, list[int]]:
+def fill(files: ClusterFiles, leased: list[Prefix]) -> dict[str, list[int]]:
     """[blocks, leased, capacity] of each pool that this node uses."""
-    leases, found = member.leased(), {}
-    for pool in member.files.pools():
-        there = in_pools(member.files.names(), [parse_prefix(pool.subnet)])
-        used = blocks.covered(there, pool.prefixLength, leases)
+    found = {}
+    for pool in files.pools():
+        there = in_pools(files.names(), [parse_prefix(pool.subnet)])
+        used = blocks.covered(there, pool.prefixLength, leased)
         found[pool.subnet] = [len(there), used, blocks.capacity(there, pool.prefixLength)]
     return found
 

@@ -11,8 +11,9 @@ from ...state.blocks import Claimed, ClusterFiles
 from ...vf.host import Host
 from ...words.cluster import Definition, Holder, NodeRecord
 from ...words.errors import CniError
-from ...words.inet import Prefix
+from ...words.inet import Prefix, parse_prefix
 from ...words.shown import moment
+from .contact import fill
 from .member import Clusters, inside, leased
 
 
@@ -61,23 +62,25 @@ class PoolRow:
 
 @dataclass(slots=True)
 class NodeRow:
-    """`held` by the engine, `leased` of `capacity` subnets by what the node said last."""
+    """`held` by the engine, with `capacity` for so many subnets. `leased` is what the node said last; of this one, what is now."""
 
     record: NodeRecord
     held: list[Prefix]
     is_here: bool
+    leased: int
 
     @property
     def blocks(self) -> int:
         return len(self.held)
 
     @property
-    def leased(self) -> int:
-        return sum(told[1] for told in self.record.fill.values())
-
-    @property
     def capacity(self) -> int:
-        return sum(told[2] for told in self.record.fill.values())
+        """Of a pool that it does not tell the cut of: as it was at the last contact."""
+        cut = {parse_prefix(pool): length for pool, length in self.record.cut.items()}
+        untold = sum(told[2] for pool, told in self.record.fill.items() if pool not in self.record.cut)
+        return untold + sum(
+            blocks.capacity(filter(pool.contains, self.held), length) for pool, length in cut.items()
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -96,7 +99,9 @@ class NodeRow:
 
 @dataclass(slots=True)
 class Look:
-    """`error`: why the engine's part is not there, "" where it is. `faults`: blocks whose holder cannot be read."""
+    """`error`: why the engine's part is not there, "" where it is. `faults`: blocks whose holder cannot be read. `leased`: here, of
+    all pools.
+    """
 
     cluster: str
     node: str = ""
@@ -108,6 +113,7 @@ class Look:
     pools: list[PoolRow] = field(default_factory=list)
     nodes: list[NodeRow] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    leased: int = 0
     damaged: list[str] = field(default_factory=list)
 
     @property
@@ -155,6 +161,7 @@ def local(host: Host, name: str, data_dir: str) -> Look:
         ("lost", files.lost()),
     ):
         found.local += [_local(block, one, state, leases) for block, one in there.items()]
+    found.leased = _leased(fill(files, leases))
     found.local.sort(key=lambda one: blocks.by_address(one.block))
     failure = files.failure()
     if failure is not None:
@@ -195,8 +202,17 @@ def of_engine(found: Look, clusters: Clusters, deadline: float) -> None:
     held = _held(holders)
     rows = [(one, held.pop(one.fingerprint, [])) for one in records]
     rows += [(_unrecorded(holders[those[0]]), those) for fingerprint, those in held.items() if fingerprint]
-    found.nodes = [NodeRow(one, those, one.fingerprint == found.fingerprint) for one, those in rows]
+    found.nodes = [_node(found, one, those) for one, those in rows]
     found.nodes.sort(key=lambda row: (row.record.node, row.record.fingerprint))
+
+
+def _node(found: Look, record: NodeRecord, held: list[Prefix]) -> NodeRow:
+    is_here = record.fingerprint == found.fingerprint
+    return NodeRow(record, held, is_here, found.leased if is_here else _leased(record.fill))
+
+
+def _leased(fill: dict[str, list[int]]) -> int:
+    return sum(told[1] for told in fill.values())
 
 
 def _held(holders: dict[Prefix, Holder]) -> dict[str, list[Prefix]]:

@@ -85,6 +85,7 @@ def record_to_json(record: NodeRecord) -> Json:
             "nonce": record.nonce,
             "draining": record.draining,
             "fill": {pool: [min(one, LARGEST) for one in told] for pool, told in record.fill.items()},
+            "cut": record.cut,
         }
     )
 
@@ -103,6 +104,7 @@ def record_of(raw: Any) -> NodeRecord:
         _matched(found, "nonce", _NONCE),
         found["draining"],
         _fill(found),
+        cut=_cut(found),
     )
 
 
@@ -219,3 +221,15 @@ def _fill(raw: Json) -> dict[str, list[int]]:
         if any(type(one) is not int or not 0 <= one <= LARGEST for one in told):
             raise ValueError(f"fill of {pool} is {words(told)}")
     return fill
+
+
+def _cut(raw: Json) -> dict[str, int]:
+    """Nothing where an earlier version wrote it."""
+    cut = raw.get("cut", {})
+    if not isinstance(cut, dict):
+        raise ValueError(f"cut is {words(cut)}")
+    for pool, length in cut.items():
+        most = BITS[parse_prefix(pool).version]
+        if type(length) is not int or not 0 <= length <= most:
+            raise ValueError(f"cut of {pool} is {words(length)}")
+    return cut

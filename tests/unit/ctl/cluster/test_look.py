@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
+import pytest
+
 from cni_sriov.ctl.cluster import look
 from cni_sriov.words.cluster import Holder
 from cni_sriov.words.inet import parse_prefix
@@ -58,6 +62,38 @@ def test_each_nodes_blocks_are_told(rack: Rack) -> None:
     assert {name: len(those) for name, those in told.items()} == {"a1": 2, "b1": 1}
     for block, holder in rack.cluster.holders.items():
         assert str(block) in told[holder.node]
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_how_full_a_node_is_counts_what_it_has_claimed_since_it_said_so(rack: Rack, is_here: bool) -> None:
+    """Its record is written before the claim. Of 16 subnets in a block of /20 two are gone."""
+    a = rack.node("a1")
+    looking = a if is_here else rack.node("b1")
+    block = str(a.refill(POOL).claimed[0])
+    assert full(looking) == [(1, 0, 16)], "it never said that it has one"
+
+    for subnet in [*ip_network(block).subnets(new_prefix=24)][:2]:
+        a.lease(str(subnet))
+    other = str(a.refill("fd00:10::/48", length=60, prefix_length=64).claimed[0])
+    assert full(looking) == [(2, 2, 32)]
+    a.lease(other.replace("/60", "/64"))
+    a.refill(POOL)
+    a.drop("c" + other.partition("/")[0])
+    assert full(looking) == [(3, 2 if is_here else 3, 48)]
+    a.release()
+    assert full(looking) == [(1, 2 if is_here else 3, 16)]
+
+
+def full(node: RackNode) -> list[tuple[int, int, int]]:
+    return [(row.blocks, row.leased, row.capacity) for row in shown(node).nodes]
+
+
+def test_a_record_that_does_not_say_how_a_pool_is_cut_is_taken_at_its_word(rack: Rack) -> None:
+    a = rack.node("a1")
+    a.refill(POOL)
+    a.contact()
+    rack.cluster.records[a.fingerprint][0].cut = {}
+    assert full(rack.node("b1")) == [(1, 0, 16)]
 
 
 def test_a_holder_that_cannot_be_read_is_told(rack: Rack) -> None:

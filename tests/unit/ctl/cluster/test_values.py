@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,7 @@ RECORD = (
         "nonce": "00ff",
         "draining": False,
         "fill": {"10.10.0.0/16": [2, 17, 32]},
+        "cut": {"10.10.0.0/16": 24},
     }
 )
 
@@ -40,6 +42,7 @@ NOUN = Holder(WHO["fingerprint"], "rack1-n07", WHO["machine"], SECONDS)
 NODE = NodeRecord(
     *(WHO["fingerprint"], "rack1-n07", WHO["machine"], UID, SECONDS, SECONDS + 2, "00ff", False),
     {"10.10.0.0/16": [2, 17, 32]},
+    cut={"10.10.0.0/16": 24},
 )
 DEFINITION = Definition(parse_prefix("10.10.0.0/16"), 20, "rack1-n07", SECONDS)
 
@@ -58,6 +61,11 @@ def test_pools_stand_there_so() -> None:
 def test_a_node_stands_there_so() -> None:
     assert values.record_to_json(NODE) == RECORD
     assert values.record_of(RECORD) == NODE
+
+
+def test_a_record_without_a_cut_is_an_earlier_versions() -> None:
+    earlier = {name: value for name, value in RECORD.items() if name != "cut"}
+    assert values.record_of(earlier) == replace(NODE, cut={})
 
 
 def test_what_a_later_version_wrote_beside_it_is_no_fault() -> None:
@@ -99,6 +107,10 @@ def test_a_holder_that_is_none_is_named_by_its_field(changed: dict[str, Any], to
     ({"fill": {"10.10.0.0/16": [1, 2]}}, "fill of 10.10.0.0/16 is [1, 2]"),
     ({"fill": {"10.10.0.0/16": [1, 2, -1]}}, "fill of 10.10.0.0/16 is [1, 2, -1]"),
     ({"fill": {"10.10.0.0/16": [1, True, 3]}}, "fill of 10.10.0.0/16 is"),
+    ({"cut": [24]}, "cut is [24]"),
+    ({"cut": {"10.10.0.1/16": 24}}, "host bits"),
+    ({"cut": {"10.10.0.0/16": 33}}, "cut of 10.10.0.0/16 is 33"),
+    ({"cut": {"fd00::/48": True}}, "cut of fd00::/48 is true"),
 ])  # fmt: skip
 def test_a_record_that_is_none_is_named_by_its_field(changed: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
