@@ -10,6 +10,7 @@ from typing import Any
 
 from ..conf import cluster
 from ..conf.cluster import Cluster, Etcd, Kubernetes
+from ..decide.facts_cluster import FileFault
 from ..state import clusterfile
 from ..words.errors import BadConfig, CniError, InputOutput, typed
 from ..words.jsontext import parse_object, words
@@ -67,3 +68,26 @@ def of_file(path: str) -> list[Finding]:
     except InputOutput as failed:
         return [refused("pool", failed)]
     return []
+
+
+def faults(path: str) -> list[FileFault]:
+    """What keeps `read` from it, for who is told of it elsewhere: where it is wrong, and no value, which may be a secret in the
+    wrong place.
+    """
+    try:
+        document = parse_object(clusterfile.text_of(path))
+    except CniError as failed:
+        told = failed.msg if path in failed.msg else f"{path}: {failed.msg}"
+        has_command = failed.details.startswith(("chmod ", "chown "))
+        return [FileFault(told, failed.details if has_command else "")]
+    found = [
+        f"{path}: {one.path}: {one.rule}" for one in schema.errors_of(document, schema.load(schema.CLUSTER))
+    ]
+    if not found:
+        try:
+            cluster.parse(document)
+        except BadConfig:
+            found = [
+                f"{path}: a port or an address in it is none"
+            ]  # all that the schema does not see, by its description
+    return [FileFault(one.replace(": : ", ": ")) for one in found]

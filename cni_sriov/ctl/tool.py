@@ -15,6 +15,7 @@ from ..vf.host import Host
 from . import gate
 
 if TYPE_CHECKING:
+    from ..decide.facts_cluster import FileFault
     from .cluster.member import Clusters
     from .verdict import Verdict
 
@@ -34,7 +35,8 @@ JSON_VERSION = 1  # keys are only ever added
 class Tool:
     """One call's surroundings; tests hand in their own. `is_dead` None = judged by this machine's netns. `bundle`: our own
     plugin on that node, "" = the one beside us. `stdin` None: nobody can be asked.
-    `program`: what was called. `clusters` None = those of /etc/cni-sriov/clusters.
+    `program`: what was called. `clusters` None = those of /etc/cni-sriov/clusters. `judge_cluster`: what is wrong with the file
+    of one, by its path; None = as it is there.
     """
 
     out: TextIO
@@ -48,6 +50,7 @@ class Tool:
     stdin: TextIO | None = None
     program: tuple[str, ...] = ("sriovctl",)
     clusters: Clusters | None = None
+    judge_cluster: Callable[[str], list[FileFault]] | None = None
 
 
 def write_json(tool: Tool, document: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from ...decide.facts_cluster import FileFault
 from ...kernel.attributes import attr, attrs_of
 from ...kernel.replies import Address
 from ...kernel.rtnl import IFINFO
@@ -43,9 +44,11 @@ _OF_PATHS = {
 # of a Record's or a sriov-cni's file, and of CNI_ARGS: "podName": whatever
 _NAMES = {
     "container_id", "containerID", "ContainerID", "sandbox", "pod", "podName", "namespace", "hostname", "nodeName",
+    "node", "fingerprint", "machine",  # of who shares a pool (state/blocks.py)
     "K8S_POD_NAME", "K8S_POD_NAMESPACE", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_UID",
 }  # fmt: skip
 _NETNS = {"netns", "Sandbox"}
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*)")  # an address is hidden as all are
 _ARGS = re.compile(r"([A-Za-z0-9_]+)=([^;\s]+)")
 # of a Link: alias, phys_port_id, phys_switch_id, phys_port_name, names
 _HIDDEN_ATTRS = {20, 31, 36, 38, 52, 53}
@@ -166,6 +169,7 @@ def _in_value(text: str, key: str) -> Iterator[str]:
         origin = Origin.of(text)
         yield from (origin.namespace, origin.name, origin.uid)
     yield from (value for name, value in _ARGS.findall(text) if name in _NAMES)
+    yield from _ENDPOINT.findall(text)
 
 
 def _texts(recording: Recording) -> Iterator[str]:
@@ -201,6 +205,10 @@ def _node(node: Node, hiding: Hiding) -> Node:
         live={inode: [hiding.text(path) for path in paths] for inode, paths in node.live.items()},
         opened={
             hiding.text(path): replace(one, bad=hiding.text(one.bad)) for path, one in node.opened.items()
+        },
+        cluster_files={
+            hiding.text(path): [FileFault(hiding.text(one.why), hiding.text(one.command)) for one in faults]
+            for path, faults in node.cluster_files.items()
         },
     )
 

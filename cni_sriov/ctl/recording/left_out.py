@@ -18,6 +18,7 @@ _NEVER = re.compile(
     r"|^/sys/.*/(rom|vpd|resource\d+(_wc)?|serial|serial_number|.*_serial|uuid|product_uuid)$"
     r"|^/etc/(g?shadow-?|ssl/|pki/|ssh/|machine-id)|/system-connections/"
     r"|^/etc/cni-sriov/(clusters/|(?!.*\.json$))"
+    r"|/clusters/[^/]+/(\.tmp-)?(token|machine)[^/]*$"  # of our state, as state/blocks.py has it
     r"|kubeconfig|\.(key|pem|crt|p12|pfx|jks|keytab)$|/(\.docker|\.kube|\.ssh)/"
 )
 _GUARDED = r"(?:pass(?:word|wd|phrase)?|secret|token|credential|api_?key|private_?key|auth(?!or)|bearer|kubeconfig|_key|Key)"
@@ -138,7 +139,14 @@ def _cmdline(text: str) -> str:
     return re.sub(rf"(?i)(\S*{_GUARDED}\S*=)\S+", rf"\1{LEFT_OUT}", text)
 
 
+def _contact(text: str) -> str:
+    """Of a shared pool: who has these numbers can pass for this node (ADR 0018)."""
+    text = re.sub(r'("nonces"\s*:\s*)\[[^\]]*\]', r"\1[]", text)
+    return re.sub(r'("(?:nonce|pending)"\s*:\s*)"[^"]*"', r'\1""', text)
+
+
 _EDITS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    (r"/clusters/[^/]+/(\.tmp-)?contact$", _contact),
     (r"^/proc/\d+/maps$", _maps),
     (r"^/proc/\d+/status$", _status),
     (r"^/proc/mounts$|^/proc/\d+/mounts$", _mounts),

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ... import __version__
+from ...decide.facts_cluster import FileFault
 from ...kernel.devices import DEVICES
 from ...kernel.living import file_system
 from ...kernel.netns import OWN
 from ...vf.host import Host
 from ...words.errors import InputOutput
 from ...words.failures import Failures
-from .. import gate, node, profile, publish
+from .. import clusterjson, gate, node, profile, publish
 from ..tool import Tool
 from . import anonymous, lookers, scope, state
 from .camera import Camera
@@ -86,10 +87,13 @@ def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures:
         progress(f"state in {directory}")
         with failures.of(directory=directory):
             state.take(ours, directory)
+    with failures.of(what="whose blocks of clusters are"):
+        state.tell_copies(real, camera.tree)
     spying = replace(
         tool,
         make_host=lambda named: SpyHost(tool.make_host(named), recording, camera),
         files=SpyFiles(tool.files.root, camera),
+        judge_cluster=_keeping(tool, recording),
     )
     attachments: list[str] = []
     with failures.of(what="attachments"):
@@ -103,10 +107,18 @@ def taken(tool: Tool, state_dir: str, progress: Callable[[str], None], failures:
     return recording
 
 
+def _keeping(tool: Tool, recording: Recording) -> Callable[[str], list[FileFault]]:
+    def judge(path: str) -> list[FileFault]:
+        found = recording.node.cluster_files[path] = (tool.judge_cluster or clusterjson.faults)(path)
+        return found
+
+    return judge
+
+
 def _node(host: Host, tool: Tool, failures: Failures) -> Node:
     node = Node(int(time.time()), time.clock_gettime(time.CLOCK_BOOTTIME), host.ledger.boot_id)
     node.run_dir, node.state_dir, node.data_dir = host.ledger.run_dir, host.ledger.state_dir, tool.data_dir
-    node.bundle = tool.bundle or profile.beside()
+    node.cluster_dir, node.bundle = host.ledger.cluster_dir, tool.bundle or profile.beside()
     with failures.of(what="the file system of /sys"):
         node.sysfs = file_system(f"{host.sysfs.root}/bus/pci/devices")
     with failures.of(what="whether all of the node can be seen"):

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from errno import errorcode
 from typing import Any
 
+from ...decide.facts_cluster import FileFault
+from ...state.nodeblocks import BASE
 from ...words.errors import BadConfig
 from ...words.jsontext import words
 from ...words.pci import parse_pci_address
@@ -44,7 +46,8 @@ class Netns:
 @dataclass(slots=True)
 class Node:
     """What else is asked of a node. `made` is when, in seconds; `uptime` what it was then. `live` are its netns by inode,
-    `eswitches` what devlink said of a PF by its address, `bundle` where our own plugin was.
+    `eswitches` what devlink said of a PF by its address, `bundle` where our own plugin was. `cluster_dir`: where blocks of shared
+    pools are, `cluster_files`: what is wrong with the file of a cluster by its path; the file itself is not recorded.
     """
 
     made: int = 0
@@ -60,6 +63,8 @@ class Node:
     live: dict[int, list[str]] = field(default_factory=dict)
     opened: dict[str, Netns] = field(default_factory=dict)
     eswitches: dict[str, str] = field(default_factory=dict)
+    cluster_dir: str = BASE
+    cluster_files: dict[str, list[FileFault]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -103,6 +108,11 @@ def document(recording: Recording) -> dict[str, Any]:
             "eswitches": node.eswitches,
             "sysfs": node.sysfs,
             "blindSpot": node.blind_spot,
+            "clusterDir": node.cluster_dir,
+            "clusterFiles": {
+                path: [[fault.why, fault.command] for fault in faults]
+                for path, faults in node.cluster_files.items()
+            },
             "inodes": node.inodes,
             "live": {str(inode): paths for inode, paths in node.live.items()},
             "opened": {
@@ -206,7 +216,19 @@ def _node(raw: dict[str, Any]) -> Node:
         {_number(inode): _texts(paths) for inode, paths in _get(raw, "live", dict).items()},
         opened,
         _map(raw, "eswitches", str),
+        _path(_get({"clusterDir": BASE} | raw, "clusterDir", str)),  # an earlier version knew of none
+        {
+            path: [*map(_fault, told)]
+            for path, told in _map({"clusterFiles": {}} | raw, "clusterFiles", list).items()
+        },
     )
+
+
+def _fault(raw: Any) -> FileFault:
+    match _texts(raw):
+        case [why, command]:
+            return FileFault(why, command)
+    raise ValueError(f"{words(raw)} is no fault of a file")
 
 
 def _tree(raw: dict[str, Any]) -> Tree:

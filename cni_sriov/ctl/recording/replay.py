@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TextIO
 
+from ...decide.facts_cluster import FileFault
 from ...state.ledger import Ledger
 from ...vf.host import Host
 from ...words.errors import BadConfig, InputOutput
 from ...words.log import Log
 from ..tool import Tool
 from . import lookers, state
-from .faces import RecordedFiles, RecordedSysfs
+from .faces import AGAIN, RecordedFiles, RecordedSysfs
 from .hosts import RecordedHost
 from .recording import MOST, Recording, unpacked
 
@@ -48,8 +49,14 @@ def replayed(tool: Tool, recording: Recording, root: str) -> Tool:
     def make_host(_: str) -> Host:
         log = Log("none")
         ledger = Ledger(root + node.state_dir, log, root + node.run_dir, node.boot_id or "none")
+        ledger.cluster_dir, ledger.machine_id = root + node.cluster_dir, root + state.MACHINE_ID
         sysfs = RecordedSysfs(tree=tree, inodes=node.inodes, kind=node.sysfs)
         return RecordedHost(ledger, log, sysfs, recording, files)
+
+    def judge_cluster(path: str) -> list[FileFault]:
+        if path not in node.cluster_files:
+            raise InputOutput(f"look at {path}: it is not in the recording", AGAIN)
+        return node.cluster_files[path]
 
     return replace(
         tool,
@@ -59,6 +66,7 @@ def replayed(tool: Tool, recording: Recording, root: str) -> Tool:
         is_dead=None,
         bundle=node.bundle or "/none",
         files=files,
+        judge_cluster=judge_cluster,
     )
 
 

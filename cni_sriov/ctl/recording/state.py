@@ -22,12 +22,14 @@ from .tree import Tree
 
 _MOST_FILES = 20_000  # of one directory: a stateDir may be mistyped
 _MOST_TOLD = 100_000  # of all, when it is replayed
+MACHINE_ID = "/machine-id"  # below the root of a replay
 _DEPTH = 5  # dataDir, scope, boot, owners, file
 
 
 def directories(host: Host, data_dir: str) -> list[str]:
     """All that this node has state in."""
     found = {host.ledger.run_dir, host.ledger.state_dir, data_dir, *host.ledger.directories()}
+    found.add(host.ledger.cluster_dir)
     found |= {*host.ledger.cache_dirs, *(there.where.data_dir for there in own.stores(host))}
     inside = {path for path in found for other in found if path != other and path.startswith(f"{other}/")}
     return sorted(found - inside)
@@ -60,6 +62,16 @@ def take(camera: Camera, directory: str) -> None:
                 camera.tree.ages[below] = max(now - found.st_mtime, 0.0)
 
 
+def tell_copies(host: Host, tree: Tree) -> None:
+    """Of a machine's ID a recording has only whether the blocks of a cluster are of another one."""
+    for name in host.ledger.clusters():
+        there = host.ledger.cluster(name)
+        path = f"{there.path}/machine"
+        if path in tree.there:
+            tree.there.remove(path)
+            tree.files[path] = b"another one\n" if there.is_of_another_machine() else b""
+
+
 def _is_node_wide(directory: str, path: str) -> bool:
     """The overlap index and the cursors, in RUN_DIR/subnets: who only looks does not read them."""
     return path.startswith(f"{directory}/subnets/") and "/dirs" not in path
@@ -83,6 +95,7 @@ def unpack(tree: Tree, node: Node, root: str) -> None:
     wanted = [path for top in directories_in(tree, node) for path in tree.below(top)]
     if len(wanted) + len(tree.same) > _MOST_TOLD:
         raise BadConfig(f"replay a recording: it has more than {_MOST_TOLD} state files")
+    files.create(root + MACHINE_ID, b"this one\n")
     for path in wanted:
         try:
             _put(tree, node, root, path)
@@ -97,7 +110,7 @@ def unpack(tree: Tree, node: Node, root: str) -> None:
 
 def directories_in(tree: Tree, node: Node) -> list[str]:
     """Where state is: what the node named, and what is registered there."""
-    found = {node.run_dir, node.state_dir, node.data_dir}
+    found = {node.run_dir, node.state_dir, node.data_dir, node.cluster_dir}
     for path in (f"{node.run_dir}/dirs", f"{node.run_dir}/subnets/dirs"):
         for name in tree.lists.get(path, []):
             found.add(files.from_name(name.partition("@")[2] if "subnets" in path else name))

@@ -176,6 +176,35 @@ def test_a_node_is_called_as_its_host_if_the_file_says_nothing(
     assert clusterjson.read("other").node == "n7"
 
 
+@pytest.mark.parametrize(
+    ("document", "mode", "told", "command"),
+    [
+        (LOCAL, 0o600, [], ""),
+        (None, 0o600, ["read PATH: No such file or directory"], ""),
+        (LOCAL, 0o640, ["read PATH: its mode is 0640, and others must not read it"], "chmod 600 PATH"),
+        ("{", 0o600, ["PATH: parse JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"], ""),
+        ({"engine": "etcd"}, 0o600, ['PATH: "endpoints" is a required property'], ""),
+        (etcd(user="u", passwordFile="hunter-2"), 0o600, ["PATH: passwordFile: must be an absolute path"], ""),
+        (etcd(password="hunter-2", user=7, passwordFile="/p"), 0o600, ["PATH: password: unknown key", "PATH: user: "], ""),
+        (etcd(endpoints=["https://u:hunter-2@h:1"]), 0o600, ["PATH: endpoints[0]: must be like"], ""),
+        (etcd(endpoints=["https://h:65536"]), 0o600, ["PATH: a port or an address in it is none"], ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_it_is_told_without_a_value(
+    directory: Path, document: Json | str | None, mode: int, told: list[str], command: str
+) -> None:
+    path = directory / "rack.json"
+    if document is not None:
+        put(path, document, mode)
+
+    found = clusterjson.faults(str(path))
+
+    said = [one.why.replace(str(path), "PATH") for one in found]
+    assert [one[: len(wanted)] for one, wanted in zip(said, told, strict=True)] == told
+    assert [one.command.replace(str(path), "PATH") for one in found] == [command] * len(told)
+    assert "hunter" not in "".join(said)
+
+
 @follows("ctl/clusterjson", "sriovctl validate")
 def test_a_file_that_is_not_there_or_wrong_says_what_to_do(world: World, directory: Path) -> None:
     put(directory / "bad.json", {"engine": "etcd"})

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cni_sriov.ctl.main import main
+from cni_sriov.ctl.recording import anonymous as hidden
 from cni_sriov.ctl.recording import record
-from cni_sriov.ctl.recording.recording import Recording, packed
+from cni_sriov.ctl.recording.recording import Recording, document, packed
 from cni_sriov.ctl.tool import Tool
 from cni_sriov.kernel.files import Files
 from cni_sriov.words.failures import Failures
@@ -68,6 +69,10 @@ def recorded(world: World) -> Recording:
     return found
 
 
+def anonymous(world: World) -> Recording:
+    return hidden.of(recorded(world), b"salt")
+
+
 def replayed(file: Path, *argv: str, euid: int = 1000) -> Run:
     """As anybody, anywhere: there is no node."""
 
@@ -95,4 +100,17 @@ def changed(file: Path, **parts: Any) -> Path:
     return other
 
 
-__all__ = ["PODS", "changed", "live", "node", "recorded", "replace", "replayed", "tool", "written"]
+__all__ = [
+    "PODS",
+    "Run",
+    "anonymous",
+    "changed",
+    "document",
+    "live",
+    "node",
+    "recorded",
+    "replace",
+    "replayed",
+    "tool",
+    "written",
+]

@@ -13,6 +13,7 @@ from cni_sriov.ctl.recording import recording
 from cni_sriov.ctl.recording.answers import Answers
 from cni_sriov.ctl.recording.recording import Netns, Node, Recording, document, packed, unpacked
 from cni_sriov.ctl.recording.tree import Tree
+from cni_sriov.decide.facts_cluster import FileFault
 from cni_sriov.words.domain import Link
 from cni_sriov.words.errors import BadConfig
 
@@ -34,12 +35,34 @@ def a_recording() -> Recording:
         {5: ["/proc/1/ns/net"]},
         {"/n": Netns((4, 5), 6)},
     )
+    node.cluster_dir, node.cluster_files = (
+        "/var/c",
+        {"/etc/r.json": [FileFault("why"), FileFault("w", "chmod")]},
+    )
     told = Answers({"links []": [Link(1, "lo")]}, {"addresses [0]": ("list addresses", EIO, "why")})
     return Recording("0.1", True, node, tree, told, {5: Answers({"ifname [1]": "lo"})})
 
 
 def test_there_and_back() -> None:
     assert unpacked(packed(a_recording()), "x") == a_recording()
+
+
+def test_one_of_an_earlier_version_has_no_cluster() -> None:
+    raw = document(a_recording())
+    del raw["node"]["clusterDir"], raw["node"]["clusterFiles"]
+
+    node = unpacked(json.dumps(raw).encode(), "x").node
+
+    assert (node.cluster_dir, node.cluster_files) == ("/var/lib/cni-sriov/clusters", {})
+
+
+@pytest.mark.parametrize("told", [["why"], [["why"]], [["why", 5]], [["a", "b", "c"]], "why", [None]])
+def test_what_is_no_fault_of_a_clusters_file_is_refused(told: Any) -> None:
+    raw = document(a_recording())
+    raw["node"]["clusterFiles"] = {"/etc/r.json": told}
+
+    with pytest.raises(BadConfig, match="it is no recording"):
+        unpacked(json.dumps(raw).encode(), "x")
 
 
 def test_the_same_node_gives_the_same_bytes() -> None:
