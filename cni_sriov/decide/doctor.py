@@ -9,6 +9,7 @@ from typing import Any, get_args
 from ..words.failures import Failures
 from . import (
     rules_card,
+    rules_cluster,
     rules_dpdk,
     rules_host,
     rules_hostfile,
@@ -21,7 +22,8 @@ from .facts import Facts, Rule
 from .trouble import Severity, Trouble
 
 RULES: tuple[Rule, ...] = (
-    *(*rules_card.RULES, *rules_vfs.RULES, *rules_hostfile.RULES, *rules_state.RULES, *rules_runtime.RULES),
+    *(*rules_card.RULES, *rules_vfs.RULES, *rules_hostfile.RULES, *rules_state.RULES),
+    *(*rules_cluster.RULES, *rules_runtime.RULES),
     *(*rules_machine.RULES, *rules_dpdk.RULES, *rules_host.RULES),
 )
 _ORDER = {severity: n for n, severity in enumerate(get_args(Severity))}

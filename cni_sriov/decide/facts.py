@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from .facts_card import Card
+from .facts_cluster import Cluster
 from .facts_hostfile import HostPlan
 from .facts_machine import Machine
 from .facts_runtime import Runtimes
@@ -26,6 +27,7 @@ class Facts:
     state: State = field(default_factory=State)
     runtimes: Runtimes = field(default_factory=Runtimes)
     provision: HostPlan = field(default_factory=HostPlan)
+    clusters: list[Cluster] = field(default_factory=list)
     wanted: str = ""
     unseen: list[str] = field(default_factory=list)
     has_all_cards: bool = True

@@ -31,7 +31,7 @@ class Unserved:
 @dataclass(slots=True)
 class Network:
     """A file that a runtime loads. `name` of the network, "" = it has none; `types`: the plugins and IPAM plugins that it
-    names; `errors`: what is wrong, as "path: rule".
+    names; `errors`: what is wrong, as "path: rule"; `clusters`: those that its pools are shared in.
     """
 
     path: str
@@ -40,6 +40,7 @@ class Network:
     is_ours: bool = False
     errors: list[str] = field(default_factory=list)
     unserved: Unserved | None = None
+    clusters: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

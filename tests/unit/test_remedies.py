@@ -62,6 +62,7 @@ _LOST, _RUNTIMES = (
     f"{_STATE}test_what_is_attached_leased_and_lost",
     f"{_STATE}test_runtimes_their_networks_and_plugins_and_who_manages_vfs",
 )
+_CLUSTERS = "unit/ctl/test_followed_cluster.py::"
 _FOLLOWED = "unit/ctl/test_followed_doctor.py::"
 RULES = {
     **dict.fromkeys(
@@ -107,10 +108,17 @@ RULES = {
     ),
     "uio-forbidden": f"{_FOLLOWED}test_what_is_on_uio_goes_to_vfio_and_the_rest_is_worth_knowing",
     "unseen": f"{_FOLLOWED}test_root_sees_all",
+    **dict.fromkeys(
+        ("engine-not-asked", "refill-failed"),
+        f"{_CLUSTERS}test_an_engine_that_was_not_asked_or_refused_is_asked",
+    ),
+    "block-lost": f"{_CLUSTERS}test_a_lost_block_goes_when_the_containers_in_it_have_ended",
+    "cluster-file-broken": f"{_CLUSTERS}test_a_file_that_is_open_to_others_and_one_that_is_wrong",
     "vf-managed": "unit/ctl/test_followed_managers.py::test_vfs_that_both_of_them_manage",
 }
 # nothing that a command does ends it, or none of this machine's; each with what does
 BY_HAND = {
+    "cluster-copied": "whoever knows which of two machines this is",
     "no-network-card": "another machine, or a device that the hypervisor gives",
     "no-sriov-capability": "another card",
     "sriov-off-in-firmware": "the set-up of card and BIOS; mstconfig, which only a Mellanox card answers",

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     from ..doctor.gather import gather
 
     host = tool.make_host(options.state_dir)
-    rest = tool.is_dead, tool.data_dir, tool.bundle or profile.beside()
+    rest = tool.is_dead, tool.data_dir, tool.bundle or profile.beside(), tool.judge_cluster
     facts = gather(host, tool.files, options.pf, tool.euid == 0, *rest)
     found = doctor.diagnose(facts)
     if options.json:

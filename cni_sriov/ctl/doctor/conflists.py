@@ -64,8 +64,16 @@ def _network(host: Host, files: Files, directory: str, name: str) -> Network:
         f"{one.path}: {one.rule}".removeprefix(": ") for one in findings if one.severity == "error"
     ]
     if network.is_ours and not network.errors:
-        network.unserved = _unserved(host, validate.plugins(inside, as_list))
+        plugins = validate.plugins(inside, as_list)  # what was judged has what a run is given in it
+        network.clusters = _clusters(plugins)
+        network.unserved = _unserved(host, plugins)
     return network
+
+
+def _clusters(plugins: list[Plugin]) -> list[str]:
+    ipams = [plugin.conf["ipam"] for plugin in plugins if hostsubnet.is_asked(plugin.conf.get("ipam"))]
+    pools = [pool for ipam in ipams for pool in hostsubnet.parse(ipam).shared]
+    return sorted({pool.blocks.cluster for pool in pools if pool.blocks is not None})
 
 
 def _object(files: Files, path: str) -> Json:

@@ -9,7 +9,7 @@ from ...leases.transaction import Judge
 from ...vf.host import Host
 from ...words.device import Device
 from ...words.failures import Failures
-from . import cards, hearing, hostplan, hugefiles, machine, processes, runtimes, state
+from . import cards, clusters, hearing, hostplan, hugefiles, machine, processes, runtimes, state
 
 
 def gather(
@@ -20,10 +20,11 @@ def gather(
     is_dead: Judge | None = None,
     data_dir: str = DATA_DIR,
     bundle: str = "",
+    judge: clusters.JudgeFile | None = None,
 ) -> Facts:
     """`where`: a card by name, altname or PCI address; "" = all. PfUnusable or BadConfig where there is none such.
 
-    `bundle`: our own plugin's path.
+    `bundle`: our own plugin's path. `judge`: what is wrong with a cluster's file, None = as it is there.
     """
     facts = Facts(is_root=is_root)
     failures = Failures()
@@ -48,5 +49,8 @@ def gather(
         facts.state = state.look(host, files, failures, facts.wanted, is_dead, data_dir)
     if not where:
         facts.runtimes = runtimes.look(host, files, failures, bundle)
+    if is_root and not where:
+        networks = [one for runtime in facts.runtimes.runtimes for one in runtime.networks]
+        facts.clusters = clusters.look(host, failures, networks, data_dir, judge)
     facts.unseen = failures.told + ears.heard
     return facts

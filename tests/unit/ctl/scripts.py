@@ -25,12 +25,12 @@ def findings(world: World, rule: str, *where: str, euid: int = 0) -> list[dict[s
     return [one for one in document["findings"] if one["rule"] == rule]
 
 
-def follow(world: World, script: str, **programs: Program) -> list[Run]:
-    """What its sriovctl said. `programs` stand for others of that name, and are given their arguments."""
+def follow(world: World, script: str, *, on: Callable[..., Run] = sriovctl, **programs: Program) -> list[Run]:
+    """What its sriovctl said, which is called by `on`. `programs` stand for others of that name, and are given their arguments."""
     runs: list[Run] = []
 
     def tool(words: list[str]) -> None:
-        runs.append(sriovctl(world, *words))
+        runs.append(on(world, *words))
 
     known: dict[str, Program] = {"sriovctl": tool, "ip": lambda words: _ip(world, words)} | programs
     lines = [line for line in script.splitlines() if line and not line.startswith("#")]
