@@ -45,6 +45,9 @@ class Asking:
                     judge(answer)
                 except Fault as fault:
                     told[endpoint] = fault
+                except EngineRefused as refused:
+                    refused.details = f"{refused.details}\n{endpoint} says so".lstrip()
+                    raise
                 else:
                     self._order.sort(key=lambda one: (one in told, one != endpoint))
                     return answer

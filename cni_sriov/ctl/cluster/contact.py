@@ -230,10 +230,13 @@ def _definition(member: Member, pool: UsedPool) -> Definition:
 
 
 def ask_for(member: Member, block: Prefix, claimed: Claimed) -> Holder | None:
-    """The engine's word on an intent that is written: None = it is ours. Asked again it says the same."""
+    """The engine's word on an intent that is written: None = it is ours. Asked again it says the same. Where nobody can read
+    whose it is, the intent stays: it may be ours.
+    """
     holder = member.engine.claim(block, member.holder(claimed.since))
     is_ours = holder.fingerprint == member.fingerprint
-    member.files.settle(block, is_ours)
+    if not holder.fault:
+        member.files.settle(block, is_ours)
     return None if is_ours else holder
 
 
@@ -265,7 +268,8 @@ def _compare(member: Member, found: Contacted, known: list[Definition]) -> None:
     for block in differ.found:
         member.files.found(block)
         member.note(f"block {block} is ours again")
-    _look_after_lost(member, set(differ.free))
+    unread = {block for block, holder in (holders | differ.lost).items() if holder.fault}
+    _look_after_lost(member, set(differ.free), unread)
 
 
 def _lose(member: Member, lost: dict[Prefix, Holder]) -> None:
@@ -281,9 +285,11 @@ def _lose(member: Member, lost: dict[Prefix, Holder]) -> None:
         )
 
 
-def _look_after_lost(member: Member, free: set[Prefix]) -> None:
-    """One in which nothing of this node is leased is forgotten; one that nobody has any more is claimed again."""
-    lost = member.files.lost()
+def _look_after_lost(member: Member, free: set[Prefix], unread: set[Prefix]) -> None:
+    """One in which nothing of this node is leased is forgotten; one that nobody has any more is claimed again. Nothing is done
+    with one of which nobody can read whose it is: it may be ours.
+    """
+    lost = {block: claimed for block, claimed in member.files.lost().items() if block not in unread}
     empty = set(blocks.empty(lost, member.leased())) if lost else set()
     for block, claimed in lost.items():
         if block in empty:

@@ -7,8 +7,9 @@ up waiting and asked another member, changes nothing that came after it.
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -16,12 +17,12 @@ from ...words import jsontext
 from ...words.cluster import Definition, Holder, NodeRecord
 from ...words.errors import BadJson
 from ...words.inet import Prefix, name_of, prefix_of
-from . import values
+from . import etcdanswers, values
 from .engine import EngineRefused
+from .etcdanswers import Kept
 from .etcdcalls import Calls
 
 Json = dict[str, Any]
-_NOTHING = {"key": "", "value": "", "mod_revision": ""}  # what protobuf's JSON leaves out where it is empty
 _PAGE = 1000  # keys; an etcd that answers more at once keeps others waiting
 _MOST_OPERATIONS = 100  # of a transaction: etcd's --max-txn-ops is 128
 
@@ -37,8 +38,8 @@ class Etcd:
 
     def claim(self, block: Prefix, holder: Holder) -> Holder:
         key = self._block(block)
-        is_done, found = self._put_if(key, "", values.holder_to_json(holder))
-        return holder if is_done or found is None else _holder(key, found)
+        found = self._put_if(key, "", values.holder_to_json(holder))[1]
+        return holder if found is None else _holder(key, found)
 
     def holder(self, block: Prefix) -> Holder | None:
         return self.holders([block]).get(block)
@@ -47,26 +48,23 @@ class Etcd:
         found: dict[Prefix, Holder] = {}
         left = iter(blocks)
         while some := list(islice(left, _MOST_OPERATIONS)):
-            wanted = [{"requestRange": {"key": _packed(self._block(block))}} for block in some]
-            answers = self._call("/v3/kv/txn", {"success": wanted}).get("responses", [])
-            for block, answer in zip(some, answers, strict=True):
-                for kv in _kvs(answer.get("response_range")):
-                    found[block] = _holder(self._block(block), kv)
+            keys = [self._block(block) for block in some]
+            wanted = [{"requestRange": {"key": _packed(key)}} for key in keys]
+            kept = self._calls.call("/v3/kv/txn", {"success": wanted}, partial(_each, wanted, keys))
+            found |= {
+                block: _holder(key, kv)
+                for block, key, kv in zip(some, keys, kept, strict=True)
+                if kv is not None
+            }
         return found
 
     def taken(self, pool: Prefix) -> set[Prefix]:
-        keys = (_unpacked(kv["key"]) for kv in self._below("blocks/", keys_only=True))
-        blocks = (prefix_of(key.rpartition("/")[2]) for key in keys)
+        blocks = (prefix_of(rest) for rest, _ in self._below("blocks/", keys_only=True))
         return {block for block in blocks if block is not None and pool.contains(block)}
 
     def blocks(self) -> dict[Prefix, Holder]:
-        found: dict[Prefix, Holder] = {}
-        for kv in self._below("blocks/"):
-            key = _unpacked(kv["key"])
-            block = prefix_of(key.rpartition("/")[2])
-            if block is not None:
-                found[block] = _holder(key, kv)
-        return found
+        named = ((prefix_of(rest), kv) for rest, kv in self._below("blocks/"))
+        return {block: _holder(self._block(block), kv) for block, kv in named if block is not None}
 
     def give_back(self, block: Prefix, fingerprint: str) -> Holder | None:
         key = self._block(block)
@@ -75,7 +73,7 @@ class Etcd:
             holder = _holder(key, kv)
             if holder.fault or holder.fingerprint != fingerprint:
                 return holder
-            _, kv = self._change_if(key, kv["mod_revision"], {"requestDeleteRange": {"key": _packed(key)}})
+            _, kv = self._change_if(key, kv.version, {"requestDeleteRange": {"key": _packed(key)}})
         return None
 
     # pools ------------------------------------------------------------------------------------------------------------
@@ -86,7 +84,7 @@ class Etcd:
         if kv is None:
             return [], ""
         try:
-            return values.pools_of(_value(kv)), kv["mod_revision"]
+            return values.pools_of(_value(kv)), kv.version
         except ValueError as error:
             raise self._unreadable(key, error) from error
 
@@ -101,7 +99,7 @@ class Etcd:
         if kv is None:
             return None, ""
         try:
-            return values.record_of(_value(kv)), kv["mod_revision"]
+            return values.record_of(_value(kv)), kv.version
         except ValueError as error:
             raise self._unreadable(key, error) from error
 
@@ -110,10 +108,17 @@ class Etcd:
         return self._written(key, version, values.record_to_json(record))
 
     def nodes(self) -> list[NodeRecord]:
-        return [_record(_unpacked(kv["key"]), kv) for kv in self._below("nodes/")]
+        """What lies deeper below nodes/ is nobody's."""
+        found = (
+            (f"{self._prefix}/nodes/{rest}", rest, kv)
+            for rest, kv in self._below("nodes/")
+            if "/" not in rest
+        )
+        return [values.record_or_fault(key, rest, partial(_value, kv)) for key, rest, kv in found]
 
     def forget_node(self, fingerprint: str) -> None:
-        self._call("/v3/kv/deleterange", {"key": _packed(f"{self._prefix}/nodes/{fingerprint}")})
+        key = f"{self._prefix}/nodes/{fingerprint}"
+        self._calls.call("/v3/kv/deleterange", {"key": _packed(key)}, lambda _: None)
 
     def is_dead(self, _: NodeRecord) -> bool | None:
         """Nobody tells etcd."""
@@ -127,51 +132,55 @@ class Etcd:
     def _block(self, block: Prefix) -> str:
         return f"{self._prefix}/blocks/{name_of(block)}"
 
-    def _get(self, key: str) -> Json | None:
-        return next(iter(_kvs(self._call("/v3/kv/range", {"key": _packed(key)}))), None)
+    def _get(self, key: str) -> Kept | None:
+        return self._calls.call(
+            "/v3/kv/range", {"key": _packed(key)}, partial(etcdanswers.one, key=key.encode())
+        )
 
-    def _below(self, name: str, keys_only: bool = False) -> Iterator[Json]:
-        """All whose key begins so, in pages. What changes meanwhile is seen, or not."""
-        first = f"{self._prefix}/{name}"
-        end = first[:-1] + chr(ord(first[-1]) + 1)
-        start = first
-        while True:
-            asked = {"key": _packed(start), "range_end": _packed(end), "limit": _PAGE, "keys_only": keys_only}
-            answer = self._call("/v3/kv/range", asked)
-            found = _kvs(answer)
-            yield from found
-            if not answer.get("more") or not found:
-                return
-            start = f"{_unpacked(found[-1]['key'])}\0"
+    def _below(self, name: str, keys_only: bool = False) -> Iterator[tuple[str, Kept]]:
+        """All whose key begins so, and how it goes on; in pages. What changes meanwhile is seen, or not."""
+        first = f"{self._prefix}/{name}".encode()
+        end = first[:-1] + bytes([first[-1] + 1])
+        start, more = first, True
+        while more:
+            asked = {
+                "key": b64encode(start).decode(),
+                "range_end": b64encode(end).decode(),
+                "limit": _PAGE,
+                "keys_only": keys_only,
+            }
+            read = partial(etcdanswers.page, first=start, end=end)
+            found, more = self._calls.call("/v3/kv/range", asked, read)
+            yield from ((kv.key.removeprefix(first).decode("utf-8", "replace"), kv) for kv in found)
+            start = found[-1].key + b"\0" if found else first
 
-    def _put_if(self, key: str, version: str, value: Json) -> tuple[bool, Json | None]:
+    def _put_if(self, key: str, version: str, value: Json) -> tuple[bool, Kept | None]:
         put = {"requestPut": {"key": _packed(key), "value": _packed(jsontext.render(value))}}
         return self._change_if(key, version, put)
 
     def _written(self, key: str, version: str, value: Json) -> bool:
         """Also where it was written by a question whose answer was lost."""
         is_done, found = self._put_if(key, version, value)
-        return is_done or (found is not None and _unpacked(found["value"]) == jsontext.render(value))
+        return is_done or (found is not None and found.text == jsontext.render(value))
 
-    def _change_if(self, key: str, version: str, change: Json) -> tuple[bool, Json | None]:
-        """Whether it was done; if not, what is there."""
+    def _change_if(self, key: str, version: str, change: Json) -> tuple[bool, Kept | None]:
+        """Whether it was done; if not, what is there: something, where `version` is ""."""
         compared = (
             {"target": "MOD", "mod_revision": version} if version else {"target": "VERSION", "version": "0"}
         )
-        body = {
-            "compare": [{"key": _packed(key), "result": "EQUAL"} | compared],
-            "success": [change],
-            "failure": [{"requestRange": {"key": _packed(key)}}],
-        }
-        answer = self._call("/v3/kv/txn", body)
-        if answer.get("succeeded"):
-            return True, None
-        return False, next(
-            (kv for one in answer.get("responses", []) for kv in _kvs(one.get("response_range"))), None
-        )
+        success, failure = [change], [{"requestRange": {"key": _packed(key)}}]
+        compare = [{"key": _packed(key), "result": "EQUAL"} | compared]
 
-    def _call(self, path: str, body: Json) -> Json:
-        return self._calls.call(path, body)
+        def read(answer: Json) -> tuple[bool, Kept | None]:
+            done = etcdanswers.done(answer, success, failure)
+            found = None if done.succeeded else etcdanswers.one(done.answers[0], key.encode())
+            if not done.succeeded and found is None and not version:
+                raise ValueError(f"it says that {key} is there, and tells of none")
+            return done.succeeded, found
+
+        return self._calls.call(
+            "/v3/kv/txn", {"compare": compare, "success": success, "failure": failure}, read
+        )
 
     def _unreadable(self, key: str, error: ValueError) -> EngineRefused:
         return EngineRefused(
@@ -180,33 +189,23 @@ class Etcd:
         )
 
 
-def _kvs(answer: Json | None) -> list[Json]:
-    return [_NOTHING | kv for kv in (answer or {}).get("kvs") or []]
+def _each(wanted: list[Json], keys: list[str], answer: Json) -> list[Kept | None]:
+    """What is there of the keys, which were asked for without a condition."""
+    done = etcdanswers.done(answer, wanted, [])
+    return [etcdanswers.one(found, key.encode()) for found, key in zip(done.answers, keys, strict=True)]
 
 
-def _holder(key: str, kv: Json) -> Holder:
-    return values.holder_or_fault(key, lambda: _value(kv))
+def _holder(key: str, kv: Kept) -> Holder:
+    return values.holder_or_fault(key, partial(_value, kv))
 
 
-def _record(key: str, kv: Json) -> NodeRecord:
-    return values.record_or_fault(key, key.rpartition("/")[2], lambda: _value(kv))
-
-
-def _value(kv: Json) -> Any:
+def _value(kv: Kept) -> Any:
     """ValueError if it is no JSON."""
     try:
-        return jsontext.parse(_unpacked(kv["value"]))
+        return jsontext.parse(kv.text)
     except BadJson as error:
         raise ValueError(error.msg) from error
 
 
 def _packed(text: str) -> str:
     return b64encode(text.encode()).decode()
-
-
-def _unpacked(text: str) -> str:
-    """What is no base64 no etcd says; it is told as a value that is empty."""
-    try:
-        return b64decode(text).decode("utf-8", "replace")
-    except ValueError:
-        return ""

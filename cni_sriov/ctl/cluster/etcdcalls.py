@@ -4,13 +4,16 @@ api/v3rpc/rpctypes/error.go (etcd 3.4).
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from . import etcdanswers
 from .asking import Asking
 from .engine import EngineRefused
 from .http import Answer, Fault, Kind, printable
 
 Json = dict[str, Any]
+T = TypeVar("T")
 # a member without a leader says so at once, in place of waiting for one (metadata "hasleader", api/v3rpc/interceptor.go)
 _HEADERS = {"Grpc-Metadata-hasleader": "true"}
 _UNAUTHENTICATED, _PERMISSION_DENIED = 16, 7
@@ -62,11 +65,13 @@ class Calls:
         self._password = password
         self._token: str | None = None
 
-    def call(self, path: str, body: Json) -> Json:
-        """EngineAway or EngineRefused. A token that has expired is asked for anew."""
+    def call(self, path: str, body: Json, read: Callable[[Json], T]) -> T:
+        """EngineAway or EngineRefused. A token that has expired is asked for anew. `read` gives what an answer says, and
+        ValueError where etcd would not answer so.
+        """
         for _ in range(2):
             try:
-                return self._ask(path, body, self._logged_in())
+                return self._ask(path, body, self._logged_in(), read)
             except _Stale:
                 self._token = None
         raise self._refused(
@@ -80,16 +85,29 @@ class Calls:
             return ""
         if self._token is None:
             asked = {"name": self._user, "password": self._password}
-            self._token = str(self._ask("/v3/auth/authenticate", asked, "").get("token", ""))
+            self._token = self._ask("/v3/auth/authenticate", asked, "", etcdanswers.token)
         return self._token
 
-    def _ask(self, path: str, body: Json, token: str) -> Json:
+    def _ask(self, path: str, body: Json, token: str, read: Callable[[Json], T]) -> T:
         headers = _HEADERS | ({"Authorization": token} if token else {})
-        answer = self._asking.ask("POST", path, body, headers, self._judge)
-        return dict(answer.document)
+        heard: list[T] = []
+
+        def judge(answer: Answer) -> None:
+            self._judge(answer)
+            try:
+                heard[:] = [read(answer.document)]
+            except ValueError as error:
+                raise _other(str(error)) from error
+
+        self._asking.ask("POST", path, body, headers, judge)
+        return heard[0]
 
     def _judge(self, answer: Answer) -> None:
-        if answer.status == 200 and isinstance(answer.document, dict) and answer.part("header", dict):
+        if (
+            answer.status == 200
+            and isinstance(answer.document, dict)
+            and answer.part("header", dict) is not None
+        ):
             return
         message, code = answer.part("message", str) or answer.part("error", str), answer.part("code", int)
         if message is None:
@@ -131,5 +149,9 @@ def _no_etcd(answer: Answer) -> Fault:
             "name the members themselves: no redirect is followed",
         )
     shown = answer.text or "JSON of another kind"
+    return _other(f"status {answer.status}, {shown}")
+
+
+def _other(why: str) -> Fault:
     remedy = "is its port right (2379, not 2380), and is it etcd 3.4 or later?"
-    return Fault(f"does not answer as etcd does: status {answer.status}, {shown}", Kind.WRONG, remedy)
+    return Fault(f"does not answer as etcd does: {why}", Kind.WRONG, remedy)

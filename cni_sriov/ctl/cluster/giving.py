@@ -30,8 +30,12 @@ def empty(member: Member) -> list[Prefix]:
 
 
 def hand_over(member: Member, block: Prefix) -> None:
-    """Whoever the engine says has it now: we do not. Of what was the last block of a pool the pool is forgotten."""
-    member.engine.give_back(block, member.fingerprint)
+    """Whoever the engine says has it now: we do not; but where nobody can read whose it is, it may be ours, and the next
+    contact asks again. Of what was the last block of a pool the pool is forgotten.
+    """
+    holder = member.engine.give_back(block, member.fingerprint)
+    if holder is not None and holder.fault:
+        return
     member.files.end_release(block)
     for pool in member.files.pools():
         subnet = parse_prefix(pool.subnet)

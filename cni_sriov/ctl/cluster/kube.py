@@ -8,12 +8,13 @@ another by now.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from ...words.cluster import Definition, Holder, NodeRecord
 from ...words.inet import Prefix, pack_address, parse_address, parse_length, prefix_around, render_address
-from . import values
-from .engine import EngineRefused
+from . import kubeanswers, values
+from .engine import EngineAway, EngineRefused
 from .kubecalls import ABSENT, CONFLICT, EXPIRED, OK, Calls
 
 Json = dict[str, Any]
@@ -22,6 +23,7 @@ BLOCKS, POOLS, NODES = "subnetblocks", "subnetpools", "subnetnodes"
 _KINDS = {BLOCKS: "SubnetBlock", POOLS: "SubnetPools", NODES: "SubnetNode"}
 _THE_POOLS = "pools"
 _PAGE = 500
+_TRIES = 8  # of a change that meets another one
 _FEW = 16  # more of them are one list
 # names alone, where the server can say so ("Receiving resources as ... PartialObjectMetadata")
 _NAMES = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -38,11 +40,13 @@ class Kube:
 
     def claim(self, block: Prefix, holder: Holder) -> Holder:
         spec = values.holder_to_json(holder) | {"block": str(block)}
-        while not self._create(BLOCKS, name_of(block), spec):
+        for _ in range(_TRIES):
+            if self._create(BLOCKS, name_of(block), spec):
+                return holder
             found = self.holder(block)
             if found is not None:  # else it was given back between the two
                 return found
-        return holder
+        raise self._changing(BLOCKS, name_of(block))
 
     def holder(self, block: Prefix) -> Holder | None:
         found = self._get(BLOCKS, name_of(block))
@@ -65,13 +69,16 @@ class Kube:
         return {block: _holder(one) for block, one in named if block is not None}
 
     def give_back(self, block: Prefix, fingerprint: str) -> Holder | None:
-        while (found := self._get(BLOCKS, name_of(block))) is not None:
+        for _ in range(_TRIES):
+            found = self._get(BLOCKS, name_of(block))
+            if found is None:
+                return None
             holder = _holder(found)
             if holder.fault or holder.fingerprint != fingerprint:
                 return holder
             if self._delete(BLOCKS, found):
                 return None
-        return None
+        raise self._changing(BLOCKS, name_of(block))
 
     # pools ------------------------------------------------------------------------------------------------------------
 
@@ -105,7 +112,8 @@ class Kube:
         return list({_name(one): _record(one) for one in self._list(NODES)}.values())
 
     def forget_node(self, fingerprint: str) -> None:
-        self._calls.call("DELETE", _path(NODES, fingerprint))
+        check = partial(kubeanswers.deleted, kind=_KINDS[NODES])
+        self._calls.call("DELETE", _path(NODES, fingerprint), others=(ABSENT,), check=check)
 
     def is_dead(self, record: NodeRecord) -> bool | None:
         """Its Node is gone, or another one has its name. Of who was never a Node nobody knows."""
@@ -117,48 +125,62 @@ class Kube:
     # the API ----------------------------------------------------------------------------------------------------------
 
     def _uid_of(self, node: str) -> str:
-        reply = self._calls.call("GET", f"/api/v1/nodes/{node}")
-        return str(_metadata(reply.document).get("uid", "")) if reply.status == OK else ""
+        check = partial(kubeanswers.one, kind="Node", name=node)
+        reply = self._calls.call("GET", f"/api/v1/nodes/{node}", others=(ABSENT,), check=check)
+        return str(reply.document["metadata"]["uid"]) if reply.status == OK else ""
 
     def _get(self, plural: str, name: str) -> Json | None:
-        reply = self._calls.call("GET", _path(plural, name))
+        check = partial(kubeanswers.one, kind=_KINDS[plural], name=name)
+        reply = self._calls.call("GET", _path(plural, name), others=(ABSENT,), check=check)
         return None if reply.status == ABSENT else reply.document
 
     def _list(self, plural: str, accept: str = "") -> Iterator[Json]:
         """In pages. Where the server has forgotten how it was at the first, it begins anew: what is told twice is the same."""
-        after = ""
+        after, check = "", partial(kubeanswers.listed, kind=f"{_KINDS[plural]}List")
         while True:
-            following = f"&continue={_quoted(after)}" if after else ""
-            reply = self._calls.call("GET", f"{_path(plural)}?limit={_PAGE}{following}", accept=accept)
+            path = f"{_path(plural)}?limit={_PAGE}" + (f"&continue={_quoted(after)}" if after else "")
+            others = (EXPIRED,) if after else ()
+            reply = self._calls.call("GET", path, accept=accept, others=others, check=check)
             if reply.status == EXPIRED:
                 after = ""
                 continue
-            yield from (one for one in reply.document.get("items") or [] if isinstance(one, dict))
-            after = str(_metadata(reply.document).get("continue") or "")
+            yield from reply.document.get("items") or []
+            after = _metadata(reply.document).get("continue") or ""
             if not after:
                 return
 
     def _create(self, plural: str, name: str, spec: Json) -> bool:
-        return self._calls.call("POST", _path(plural), _object(plural, name, spec)).status == OK
+        check = partial(kubeanswers.one, kind=_KINDS[plural], name=name)
+        body = _object(plural, name, spec)
+        return self._calls.call("POST", _path(plural), body, others=(CONFLICT,), check=check).status == OK
 
     def _delete(self, plural: str, found: Json) -> bool:
         """That very one, as it was read: a request that arrives late deletes no later one."""
         metadata = _metadata(found)
         conditions = {key: metadata.get(key) for key in ("uid", "resourceVersion")}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
-        return self._calls.call("DELETE", _path(plural, _name(found)), body).status != CONFLICT
+        path, check = _path(plural, _name(found)), partial(kubeanswers.deleted, kind=_KINDS[plural])
+        return (
+            self._calls.call("DELETE", path, body, others=(ABSENT, CONFLICT), check=check).status != CONFLICT
+        )
 
     def _written(self, plural: str, name: str, version: str, spec: Json) -> bool:
         """Also where it was written by a question whose answer was lost."""
         if version:
             body = _object(plural, name, spec, version)
-            is_done = self._calls.call("PUT", _path(plural, name), body).status == OK
+            check = partial(kubeanswers.one, kind=_KINDS[plural], name=name)
+            reply = self._calls.call("PUT", _path(plural, name), body, others=(ABSENT, CONFLICT), check=check)
+            is_done = reply.status == OK
         else:
             is_done = self._create(plural, name, spec)
         if is_done:
             return True
         found = self._get(plural, name)
         return found is not None and found.get("spec") == spec
+
+    def _changing(self, plural: str, name: str) -> EngineAway:
+        told = f"{self._calls.what}: {_KINDS[plural]} {name} is there and is not, or another, each time"
+        return EngineAway(told, "again in a moment")
 
     def _unreadable(self, plural: str, name: str, error: ValueError) -> EngineRefused:
         return EngineRefused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,10 @@ class Reply:
     document: Json
 
 
+def _any(_: Json) -> None:
+    """Whatever is of any kind."""
+
+
 class Calls:
     """`path` is what stands before /api."""
 
@@ -31,40 +36,57 @@ class Calls:
         self._path = path
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
-    def call(self, method: str, path: str, body: Json | None = None, accept: str = "") -> Reply:
-        """EngineAway or EngineRefused where it is no answer at all."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        accept: str = "",
+        others: Collection[int] = (),
+        check: Callable[[Json], None] = _any,
+    ) -> Reply:
+        """EngineAway or EngineRefused where it is no answer at all. `others`: which of the answers that are not OK may be one
+        to this; `check` raises ValueError where the API would not answer so.
+        """
         headers = self._headers | ({"Accept": accept} if accept else {})
-        answer = self._asking.ask(method, self._path + path, body, headers, self._judge)
+
+        def judge(answer: Answer) -> None:
+            if self._is_good(answer, others):
+                try:
+                    check(answer.document)
+                except ValueError as error:
+                    raise _other(str(error)) from error
+
+        answer = self._asking.ask(method, self._path + path, body, headers, judge)
         return Reply(OK if answer.status < 300 else answer.status, answer.document)
 
-    def _judge(self, answer: Answer) -> None:
+    def _is_good(self, answer: Answer, others: Collection[int]) -> bool:
+        """False = one of the others. Fault or EngineRefused for all else."""
         kind = answer.part("kind", str)
         if 200 <= answer.status < 300 and kind:
-            return
-        if kind == "Status" and answer.status in {CONFLICT, EXPIRED}:
-            return
-        if answer.status == ABSENT and _is_object(answer):
-            return
+            return True
+        if answer.status in others and (_is_object(answer) if answer.status == ABSENT else kind == "Status"):
+            return False
         if answer.status in {429, 500, 502, 503, 504}:
             raise Fault(f"says {answer.status}: {_told(answer)}", Kind.PASSING, pause=answer.pause)
-        self._refuse(answer, kind == "Status")
+        raise self._refusal(answer, kind == "Status")
 
-    def _refuse(self, answer: Answer, is_status: bool) -> None:
+    def _refusal(self, answer: Answer, is_status: bool) -> EngineRefused | Fault:
         if answer.status == ABSENT and (is_status or "404 page not found" in answer.text):
-            raise self._refused("it does not know cni-sriov.io/v1alpha1", f"`kubectl apply -k {_OURS}`")
+            return self._refused("it does not know cni-sriov.io/v1alpha1", f"`kubectl apply -k {_OURS}`")
         if not is_status:
-            raise _no_api(answer)
+            return _no_api(answer)
         if answer.status == 401:
-            raise self._refused(
+            return self._refused(
                 "it does not know who we are (401)", "has the token or certificate of the kubeconfig expired?"
             )
         if answer.status == 403:
             told = f"it forbids that: {_told(answer)}"
-            raise self._refused(
+            return self._refused(
                 told, f"{_OURS}/rbac.yaml has the rights: bind them to that user or its group"
             )
         told = f"it says {answer.status}: {_told(answer)}"
-        raise self._refused(
+        return self._refused(
             told, f"is {_OURS}/crd.yaml there as this version has it?" if answer.status == 422 else ""
         )
 
@@ -93,8 +115,8 @@ def _no_api(answer: Answer) -> Fault:
             "no redirect is followed: name it itself",
         )
     shown = answer.text or "JSON of another kind"
-    return Fault(
-        f"does not answer as the Kubernetes API does: status {answer.status}, {shown}",
-        Kind.WRONG,
-        "is its port right?",
-    )
+    return _other(f"status {answer.status}, {shown}")
+
+
+def _other(why: str) -> Fault:
+    return Fault(f"does not answer as the Kubernetes API does: {why}", Kind.WRONG, "is its port right?")

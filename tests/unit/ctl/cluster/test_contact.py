@@ -494,3 +494,29 @@ def test_a_perfect_copy_cuts_nothing_once_it_was_stopped(rack: Rack) -> None:
         copy.reboot()
     shared.bound(pools, lambda _: a.files)
     assert [str(block) for block in pools[0].bounds or []] == a.blocks
+
+
+@pytest.mark.parametrize("where", ["blocks", "claiming", "releasing"])
+def test_a_block_of_which_nobody_can_read_whose_it_is_may_be_ours(rack: Rack, where: str) -> None:
+    """An answer was damaged on its way, or what stands there is: when it can be read again nothing is lost."""
+    a = rack.node("a1")
+    if where == "claiming":
+        a.engine.lose_answer("claim")
+        with pytest.raises(EngineAway):
+            a.refill(POOL)
+    else:
+        a.refill(POOL)
+    (block,) = rack.cluster.holders
+    if where == "releasing":
+        a.files.begin_release(block)
+    ours = rack.cluster.holders[block]
+    rack.cluster.holders[block] = Holder("", "", "", 0, "it is {}")
+
+    a.contact()
+    assert a.directory("lost" if where == "blocks" else where) == [str(block)]
+    assert a.blocks == []
+
+    rack.cluster.holders[block] = ours
+    a.contact()
+    assert a.blocks == rack.held(a) == ([] if where == "releasing" else [str(block)])
+    rack.audit()

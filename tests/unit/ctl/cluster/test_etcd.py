@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def test_what_another_wrote_otherwise_is_taken_and_named(
 
 
 def test_a_key_that_is_no_block_is_nobodys(engine: Etcd, gateway: Gateway) -> None:
-    for name in ("10.10.16.1_20", "x", "10.10.16.0", "a/10.10.16.0_99"):
+    for name in ("10.10.16.1_20", "x", "10.10.16.0", "a/10.10.16.0_99", "x/10.10.16.0_20", "10.10.16.0_20/"):
         gateway.put(f"/x/blocks/{name}", "{}")
 
     assert (engine.taken(POOL), engine.blocks()) == (set(), {})
@@ -185,15 +186,20 @@ def test_a_change_that_etcd_gets_late_changes_nothing_that_came_after(
 ) -> None:
     """The member that said nothing may do it when we have given back and claimed anew by another."""
     engine.claim(BLOCK, A)
-    asked = []
-    call = engine._call  # noqa: SLF001 # what is sent
-    monkeypatch.setattr(engine, "_call", lambda path, body: asked.append((path, body)) or call(path, body))  # type: ignore[func-returns-value]
+    asked: list[tuple[str, dict[str, Any]]] = []
+    call = Calls.call
+
+    def heard(calls: Calls, path: str, body: dict[str, Any], read: Any) -> Any:
+        asked.append((path, body))
+        return call(calls, path, body, read)
+
+    monkeypatch.setattr(Calls, "call", heard)
     engine.give_back(BLOCK, A.fingerprint)
     monkeypatch.undo()
     engine.claim(BLOCK, A)
 
     for path, body in asked:
-        call(path, body)
+        engine._calls.call(path, body, dict)  # noqa: SLF001 # what was sent
 
     assert engine.holder(BLOCK) == A
 

@@ -35,14 +35,14 @@ def refusal(
     gateway: Gateway, kind: type[CniError], user: str = "", password: str = SECRET, seconds: float = 10
 ) -> CniError:
     with calling(gateway, user, password, seconds) as (calls, _), pytest.raises(kind) as refused:
-        calls.call("/v3/kv/range", RANGE)
+        calls.call("/v3/kv/range", RANGE, dict)
     assert SECRET not in str(refused.value)
     return refused.value
 
 
 def test_without_a_user_nobody_logs_in() -> None:
     with calling(Gateway()) as (calls, server):
-        assert calls.call("/v3/kv/range", RANGE) == {"header": {"revision": "1"}}
+        assert calls.call("/v3/kv/range", RANGE, dict) == {"header": {"revision": "1"}}
 
     assert [asked.path for asked in server.asked] == ["/v3/kv/range"]
     assert server.asked[0].headers["Grpc-Metadata-hasleader"] == "true"
@@ -51,7 +51,7 @@ def test_without_a_user_nobody_logs_in() -> None:
 def test_one_login_is_for_all_calls() -> None:
     with calling(Gateway({"u": SECRET}), "u") as (calls, server):
         for _ in range(3):
-            calls.call("/v3/kv/range", RANGE)
+            calls.call("/v3/kv/range", RANGE, dict)
 
     assert [asked.path.rpartition("/")[2] for asked in server.asked] == [
         "authenticate",
@@ -65,9 +65,9 @@ def test_one_login_is_for_all_calls() -> None:
 def test_an_expired_token_is_asked_for_anew() -> None:
     gateway = Gateway({"u": SECRET})
     with calling(gateway, "u") as (calls, server):
-        calls.call("/v3/kv/range", RANGE)
+        calls.call("/v3/kv/range", RANGE, dict)
         gateway.tokens.clear()
-        calls.call("/v3/kv/range", RANGE)
+        calls.call("/v3/kv/range", RANGE, dict)
 
     assert [asked.path.rpartition("/")[2] for asked in server.asked][2:] == ["range", "authenticate", "range"]
 
@@ -84,7 +84,7 @@ def test_a_token_that_is_never_known_is_no_circle() -> None:
 
 def test_an_etcd_without_authentication_wants_no_token() -> None:
     with calling(Gateway(), "u") as (calls, server):
-        calls.call("/v3/kv/range", RANGE)
+        calls.call("/v3/kv/range", RANGE, dict)
 
     assert "Authorization" not in server.asked[-1].headers
 
@@ -127,7 +127,7 @@ def test_a_moment_is_waited_for_and_told_where_it_lasts(said: Said, told: str) -
     gateway = Gateway()
     gateway.refuse = [said]
     with calling(gateway) as (calls, server):
-        calls.call("/v3/kv/range", RANGE)
+        calls.call("/v3/kv/range", RANGE, dict)
         assert len(server.asked) == 2
 
     gateway.refuse = [said] * 99
@@ -146,6 +146,6 @@ def test_a_wrong_password_asks_no_other_member() -> None:
         endpoints = [one.endpoint, other.endpoint]
         asking = Asking("ask etcd of cluster rack", endpoints, Client(None), time.monotonic() + 10)
         with pytest.raises(EngineRefused, match="does not take this user and password"):
-            Calls(asking, "u", SECRET).call("/v3/kv/range", RANGE)
+            Calls(asking, "u", SECRET).call("/v3/kv/range", RANGE, dict)
 
     assert other.asked == []

@@ -45,7 +45,8 @@ def calling(*said: Said, seconds: float = 10) -> Iterator[tuple[Calls, Server]]:
 ])  # fmt: skip
 def test_what_is_an_answer(said: Said, expected: int) -> None:
     with calling(said) as (calls, server):
-        assert calls.call("GET", "/apis/x", accept="application/x").status == expected
+        reply = calls.call("GET", "/apis/x", accept="application/x", others=(ABSENT, CONFLICT, EXPIRED))
+        assert reply.status == expected
 
     (asked,) = server.asked
     assert (asked.path, asked.headers["Authorization"], asked.headers["Accept"]) == (
