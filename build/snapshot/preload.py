@@ -11,6 +11,8 @@ for name in ("altzone", "daylight", "timezone", "tzname"):
 # All there is to import is imported: anything else is not found, instead of being looked for in a directory.
 for name in ("prefix", "base_prefix", "exec_prefix", "base_exec_prefix"):
     setattr(sys, name, "")
+for module in sys.modules.values():  # the seven that Python starts with: by snapshot.c no other has one
+    module.__dict__.pop("__file__", None)
 # Python's compiler is not in the file (layout.ld). None instead of nothing: without a name of its, code that warm.py has
 # rehearsed would no longer know where in `builtins` the others are.
 for name in ("compile", "eval", "exec"):

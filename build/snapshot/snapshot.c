@@ -84,6 +84,10 @@ start_python(void)
     }
     must(Py_InitializeFromConfig(&config));
     PyConfig_Clear(&config);
+    /* where Python's sources may lie on this machine: frozen modules would have a __file__ here, and none elsewhere */
+    if (PySys_SetObject("_stdlib_dir", Py_None)) {
+        give_up("_stdlib_dir");
+    }
 }
 
 static PyObject *

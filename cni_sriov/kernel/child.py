@@ -23,7 +23,9 @@ GIVEN_FD = 3  # where the child has the descriptor that it is given
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _NAME = "sriovctl"
 _OWN = "/proc/self/exe"
-_CHECKOUT = __file__.removesuffix("/cni_sriov/kernel/child.py")
+_CHECKOUT = (
+    globals().get("__file__", "").removesuffix("/cni_sriov/kernel/child.py")
+)  # a picture's modules are no files
 _SIGNALS = (1, 2, 13, 15, 25)  # HUP, INT, PIPE, TERM, XFSZ: as it would have them without us
 _START = "from cni_sriov.ctl.main import entry; entry()"
 

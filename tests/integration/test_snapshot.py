@@ -432,6 +432,14 @@ for name in ("stranger", "subprocess", "ctypes", "cni_sriov.ctl"):
     assert found == [[], [], "", "", "stranger", "subprocess", "ctypes", "cni_sriov.ctl"]
 
 
+def test_no_module_says_where_its_source_lies(probe: Path) -> None:
+    """Python finds its library's directory on the builder's machine, if there is one, and has frozen modules say so."""
+    code = (
+        "import sys; answer = [name for name, module in sys.modules.items() if hasattr(module, '__file__')]"
+    )
+    assert probes.ask(probe, code) == []
+
+
 def test_no_page_is_writable_and_executable(probe: Path) -> None:
     code = "answer = [line for line in open('/proc/self/maps') if 'wx' in line.split()[1]]"
 
