@@ -99,9 +99,11 @@ lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0;
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_cnitool.py
 
-lab-kubernetes: setup ## a VF as the network of every pod; a quarter of an hour, once as much more
+lab-kubernetes: setup ## a VF as the network of every pod; half an hour, once as much more
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.lab.kubernetes_parts
+	@api=$$($(PYTHON) -m tests.lab.kube_apiserver) && KUBE_APISERVER=$$api \
+	    $(PYTHON) -m pytest -q tests/unit/kubeapi tests/integration/test_shared_pool_kubernetes.py
 	@$(PYTHON) -m pytest -s tests/lab/kubernetes.py
 
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute

@@ -1,7 +1,7 @@
 """The real thing, where this machine has one: a kube-apiserver and its etcd on loopback.
 
 `KUBE_APISERVER=/path/kube-apiserver` beside `pytest` lets every test that asks the stand-in ask the real one, too. `make
-lab-kubernetes` compiles one: `unsquashfs ~/.cache/cni-sriov/lab/kubernetes/*/parts.squashfs kube-apiserver`.
+lab-kubernetes` compiles one and does so; `python -m tests.lab.kube_apiserver` says where it is.
 """
 
 from __future__ import annotations
