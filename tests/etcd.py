@@ -33,6 +33,7 @@ MEMBERS = 3
 ROOT_PASSWORD, USER, PASSWORD = "of-root-alone", "nodes", "of-the-nodes"
 AS_ROOT = (f"--user=root:{ROOT_PASSWORD}",)
 PREFIX = "/cni-sriov"
+ELECTING = ("etcdserver: leader changed", "etcdserver: request timed out")
 DISABLED, FORWARDING = "0", "3"  # linux/if_bridge.h, BR_STATE_...
 
 
@@ -261,11 +262,24 @@ class Etcd:
         env = {"PATH": os.environ["PATH"], "ETCDCTL_API": "3"}
         return self.net.run("etcdctl", at, *files, *limits, *login, *words, env=env)
 
-    def put(self, key: str, value: str, timeout: str = "10s") -> None:
-        self._ctl("put", key, value, timeout=timeout)
+    def put(self, key: str, value: str, seconds: float = 10) -> None:
+        self._change("put", key, value, seconds=seconds)
 
     def delete_below(self, prefix: str) -> None:
-        self._ctl("del", "--prefix", f"{prefix}/")
+        self._change("del", "--prefix", f"{prefix}/")
+
+    def _change(self, *words: str, seconds: float = 10) -> None:
+        """Again while members elect: etcdctl repeats what it reads, and since 3.5 nothing that it writes."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self._ctl(*words, timeout=f"{seconds:.0f}s")
+            except EtcdError as error:
+                if not any(it in f"{error}" for it in ELECTING) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def stored(self, prefix: str = PREFIX) -> dict[str, str]:
         """Key -> value of all below."""

@@ -11,7 +11,7 @@ import pytest
 from tests.etcd import PREFIX, Etcd, EtcdError, Net
 
 pytestmark = pytest.mark.root
-SHORT = "2s"
+SHORT = 2
 
 
 def until(done: bool, etcd: Etcd, number: int) -> None:
@@ -26,7 +26,7 @@ def test_one_member_less_is_no_matter_and_two_less_are_no_quorum(etcd: Etcd) -> 
     etcd.put(f"{PREFIX}/a", "1")
     etcd.kill(1)
     with pytest.raises(EtcdError):
-        etcd.put(f"{PREFIX}/a", "2", timeout=SHORT)
+        etcd.put(f"{PREFIX}/a", "2", seconds=SHORT)
     etcd.start()
     etcd.put(f"{PREFIX}/b", "3")
     assert etcd.stored()[f"{PREFIX}/b"] == "3"
