@@ -47,9 +47,7 @@ class Shared(NamedTuple):
 
     @property
     def section(self) -> dict[str, Any]:
-        blocks = {"cluster": CLUSTER, "length": self.block_length}
-        pool = {"subnet": self.subnet, "prefixLength": self.prefix_length, "blocks": blocks}
-        return {"type": "host-subnet", "pools": [pool]}
+        return section(self)
 
     @property
     def subnets(self) -> set[Any]:
@@ -62,6 +60,16 @@ class Shared(NamedTuple):
     @property
     def per_block(self) -> int:
         return int(2 ** (self.prefix_length - self.block_length))
+
+
+def section(*pools: Shared) -> dict[str, Any]:
+    """The `ipam` that gives one subnet of each."""
+    blocks = [{"cluster": CLUSTER, "length": pool.block_length} for pool in pools]
+    listed = [
+        {"subnet": pool.subnet, "prefixLength": pool.prefix_length, "blocks": cut}
+        for pool, cut in zip(pools, blocks, strict=True)
+    ]
+    return {"type": "host-subnet", "pools": listed}
 
 
 class Machine(Rig):
@@ -313,7 +321,7 @@ def outside(nodes: Iterable[Machine], shared: Shared) -> list[str]:
         found += [
             f"{lease} of {node.name} is in none of its blocks"
             for lease in mine
-            if not any(lease.subnet_of(block) for block in own)
+            if not any(block.version == lease.version and lease.subnet_of(block) for block in own)
         ]
     return found
 
@@ -334,9 +342,21 @@ def unequal(nodes: Iterable[Machine], etcd: Etcd, prefix: str = PREFIX) -> list[
     return found + [f"{block} is in the engine, and nobody knows of it" for block in told.keys() - seen]
 
 
+def forgotten(node: Machine) -> set[Any]:
+    """Blocks that the engine has as this machine's and no file here tells of: none at any moment, while none is given back."""
+    told = {block for block, whose in claimed(node.etcd, node.prefix).items() if whose == node.fingerprint()}
+    intended = node.blocks("claiming")  # looked at first, since they move on from there
+    return told - intended - node.blocks()
+
+
 def faults(nodes: list[Machine], shared: Shared, prefix: str = PREFIX) -> list[str]:
     """Once nothing is under way. Empty: every lease is disjoint from all others, and every block somebody's."""
     return overlaps(nodes) + outside(nodes, shared) + unequal(nodes, nodes[0].etcd, prefix)
+
+
+def name_of(subnet: Any) -> str:
+    """As a file or a key has it (docs/state.md)."""
+    return f"{subnet}".replace("/", "_")
 
 
 def kill(pid: int) -> None:

@@ -68,6 +68,9 @@ def test_a_lease_is_in_a_block_of_its_own_machine() -> None:
     nodes: Any = [Files("n1", "10.0.0.0/26 10.0.1.0/26", "10.0.0.0/24"), Files("n2", "", "10.0.1.0/24")]
     assert racks.outside(nodes, Shared("10.0.0.0/16")) == ["10.0.1.0/26 of n1 is in none of its blocks"]
     assert racks.outside(nodes, Shared("10.9.0.0/16")) == [], "of another pool"
+    nodes = [Files("n1", "10.0.0.0/26 fd00::/64 fd00:0:0:1::/64", "10.0.0.0/24 fd00::/64")]
+    assert racks.outside(nodes, Shared("10.0.0.0/16")) == []
+    assert racks.outside(nodes, Shared("fd00::/48")) == ["fd00:0:0:1::/64 of n1 is in none of its blocks"]
 
 
 @pytest.mark.parametrize(
