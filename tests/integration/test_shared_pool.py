@@ -6,6 +6,7 @@ asked of the product. `RACK_SEED` replays the choices, though not the kernel's t
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import threading
@@ -22,12 +23,13 @@ from tests.integration import rig
 from tests.integration.conftest import Rack
 from tests.integration.rig import answer_of
 from tests.racks import Machine, Shared, until
+from tests.relay import Relay
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle]
 
 SEED = int(os.environ.get("RACK_SEED") or random.randrange(10**6))
 SHARED = Shared()  # 32 blocks of 32 subnets
-BLOWS = 10
+BLOWS = 12
 KILLED = -9
 
 
@@ -75,10 +77,14 @@ class Blows:
 
     def __init__(self, etcd: Etcd, nodes: list[Machine]) -> None:
         self.etcd, self.nodes = etcd, nodes
+        self.forgotten: set[Any] = set()
         self._random = random.Random(SEED)
 
     def fall(self, times: int) -> None:
-        blows = [self.member_dies, self.member_is_cut, self.node_is_cut, self.quorum_dies, self.refills_die]
+        blows = [
+            *(self.answers_are_lost, self.member_dies, self.member_is_cut),
+            *(self.node_is_cut, self.quorum_dies, self.refills_die),
+        ]
         for number in range(times):
             blows[number % len(blows)]()
 
@@ -107,11 +113,27 @@ class Blows:
                     racks.kill(pid)
             time.sleep(self._random.random() * 0.1)
 
+    def answers_are_lost(self) -> None:
+        """Two machines' claims are done, and neither hears it: one is cut off by then, and one dies."""
+        for node, dies in zip(self._random.sample(self.nodes, 2), (False, True), strict=True):
+            with Relay(node, self.etcd.members[0]) as relay:
+                relay.lose_answer = lambda change: change.kind == "requestPut" and "/blocks/" in change.key
+                relay.then = functools.partial(_kill_refills, node) if dies else relay.silence
+                node.configure(endpoints=[relay.endpoint])
+                node.pool(*node.refill_words(SHARED, "--deadline", "2"))
+                node.configure()
+            self.forgotten |= racks.forgotten(node)  # later it may draw that block again by chance
+
     def _while(self, begin: Callable[[int], None], end: Callable[[int], None]) -> None:
         number = self._random.randrange(MEMBERS)
         begin(number)
         time.sleep(1)
         end(number)
+
+
+def _kill_refills(node: Machine) -> None:
+    for pid in node.refills():
+        racks.kill(pid)
 
 
 def attach_until_full(runtimes: list[Runtime]) -> None:
@@ -129,8 +151,9 @@ def test_eight_machines_use_a_pool_to_its_last_subnet(rack: Rack, etcd: Etcd) ->
     runtimes = [Runtime(node, over) for node in nodes]
     attaching = threading.Thread(target=attach_until_full, args=(runtimes,))
     attaching.start()
+    blows = Blows(etcd, nodes)
     try:
-        Blows(etcd, nodes).fall(BLOWS)
+        blows.fall(BLOWS)
     finally:
         over.set()
         attaching.join()
@@ -141,6 +164,7 @@ def test_eight_machines_use_a_pool_to_its_last_subnet(rack: Rack, etcd: Etcd) ->
     for node in nodes:
         node.settle()
 
+    assert blows.forgotten == set()
     assert racks.faults(nodes, SHARED, nodes[0].prefix) == []
     leases = [lease for node in nodes for lease in node.leases()]
     assert len(leases) == len(SHARED.subnets) == 1024
