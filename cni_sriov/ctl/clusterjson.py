@@ -11,10 +11,9 @@ from typing import Any
 from ..conf import cluster
 from ..conf.cluster import Cluster, Etcd, Kubernetes
 from ..decide.facts_cluster import FileFault
-from ..state import clusterfile
 from ..words.errors import BadConfig, CniError, InputOutput, typed
 from ..words.jsontext import parse_object, words
-from . import schema
+from . import operatorfile, schema
 from .finding import Finding, refused
 
 _SAMPLES = "conf/etcd and conf/kubernetes have some to start from; `sriovctl validate {}` judges it"
@@ -35,7 +34,7 @@ def read(name: str) -> Cluster:
     """With the name of this node in it. CniError says what is wrong with the file, and names it."""
     path = cluster.path_of(name)
     try:
-        found = cluster.parse(parse_object(clusterfile.text_of(path)))
+        found = cluster.parse(parse_object(operatorfile.text_of(path)))
         return found if found.node else Cluster(found.engine, _own_name(found.engine))
     except CniError as failed:
         failed.msg = failed.msg if path in failed.msg else f"{path}: {failed.msg}"
@@ -64,8 +63,8 @@ def of_file(path: str) -> list[Finding]:
     if not cluster.name_of(os.path.abspath(path)):
         return []
     try:
-        clusterfile.text_of(path)
-    except InputOutput as failed:
+        operatorfile.text_of(path)
+    except CniError as failed:
         return [refused("pool", failed)]
     return []
 
@@ -75,7 +74,7 @@ def faults(path: str) -> list[FileFault]:
     wrong place.
     """
     try:
-        document = parse_object(clusterfile.text_of(path))
+        document = parse_object(operatorfile.text_of(path))
     except CniError as failed:
         told = failed.msg if path in failed.msg else f"{path}: {failed.msg}"
         has_command = failed.details.startswith(("chmod ", "chown "))

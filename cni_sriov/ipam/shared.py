@@ -25,7 +25,7 @@ from ..words.lease import Choice, View
 Cluster = Callable[[str], NodeBlocks]
 DEADLINE_S = 5
 _AGAIN_S = 10  # after a refill that failed; an ADD that finds nothing left asks all the same
-_GRACE_S = 2  # for its start, and to tell what it waited for in vain
+_GRACE_S = 0.5  # it knows when its time is over, and is late where the machine is
 
 
 def none(name: str) -> NodeBlocks:
@@ -139,8 +139,11 @@ def _passed_on(error: dict[str, object]) -> CniError:
 
 
 def _refill(name: str, which: list[str]) -> list[str]:
-    """Without any pool: the engine is asked, and what is low of all the pools that this node has blocks of is claimed."""
-    return ["pool", "refill", name, *which, "--deadline", str(DEADLINE_S), "--json"]
+    """Without any pool: the engine is asked, and what is low of all the pools that this node has blocks of is claimed. Its time
+    runs from now on, however long its start takes.
+    """
+    until = f"{time.monotonic() + DEADLINE_S:.3f}"
+    return ["pool", "refill", name, *which, "--deadline", str(DEADLINE_S), "--until", until, "--json"]
 
 
 def _of(pool: Pool, *more: str) -> list[str]:

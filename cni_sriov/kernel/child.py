@@ -27,6 +27,7 @@ _CHECKOUT = (
     globals().get("__file__", "").removesuffix("/cni_sriov/kernel/child.py")
 )  # a picture's modules are no files
 _SIGNALS = (1, 2, 13, 15, 25)  # HUP, INT, PIPE, TERM, XFSZ: as it would have them without us
+_DYING_S = 0.5
 _START = "from cni_sriov.ctl.main import entry; entry()"
 
 
@@ -144,4 +145,7 @@ def _end(pid: int) -> None:
         return
     if not ended:
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        try:
+            _status(pid, time.monotonic() + _DYING_S)
+        except TimeoutError:
+            pass  # it waits for a disk, or for FUSE, which no signal ends; init has it when we have ended

@@ -24,6 +24,7 @@ from .contact import Contacted, in_pools
 from .member import Member, every_block, leased_by_scope, told_holder
 
 GRACE_S = 1  # for another refill to end that has the same deadline
+TELL_S = 0.4  # between the last word of an engine and the end that the plugin has set
 LEAST_S = 1.5  # in which an engine can be asked, and say no
 _LIST_WITH_NODES = 4096  # blocks of a pool whose holders are counted for one sentence
 

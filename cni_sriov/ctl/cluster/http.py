@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from urllib3 import exceptions
 from ... import __version__
 from ...conf.cluster import Endpoint
 from ...words.jsontext import words
+from .. import waited
 from . import tls
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class Client:
             return _answer(response, began + seconds)
 
         try:
-            return _within(seconds, act)
+            return _asked(seconds, act)
         except Fault:
             self._pools.pop(endpoint, None)  # what comes late on that connection is nobody's
             raise
@@ -152,25 +152,13 @@ def _document(content: bytes) -> Any:
         return None
 
 
-def _within(seconds: float, act: Callable[[], Answer]) -> Answer:
-    """What `act` gives, in a thread that is left alone when its time is over."""
-    done: list[Answer | BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(act())
-        except BaseException as error:  # it is raised below
-            done.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds + _GRACE)
-    found = done[0] if done else Fault(f"did not answer within {seconds:.1f} s", Kind.PASSING)
-    if isinstance(found, exceptions.HTTPError | OSError):
-        raise _fault(found, seconds) from found
-    if isinstance(found, BaseException):
-        raise found
-    return found
+def _asked(seconds: float, act: Callable[[], Answer]) -> Answer:
+    try:
+        return waited.within(seconds + _GRACE, act)
+    except waited.Late as late:
+        raise Fault(f"did not answer within {seconds:.1f} s", Kind.PASSING) from late
+    except (exceptions.HTTPError, OSError) as error:  # told as the endpoint's word
+        raise _fault(error, seconds) from error
 
 
 def _fault(error: exceptions.HTTPError | OSError, seconds: float) -> Fault:

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...conf.cluster import Endpoint, endpoint
-from ...state import clusterfile
 from ...words.errors import BadConfig
 from ...words.jsontext import words
-from .. import yamltext
+from .. import operatorfile, yamltext
 
 Json = dict[str, Any]
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -57,7 +56,7 @@ def in_cluster(environment: dict[str, str] | os._Environ[str], directory: str = 
     host = f"[{host}]" if ":" in host else host
     ca_file = f"{directory}/ca.crt"
     ca, token = (
-        clusterfile.text_of(path, is_secret=False, follow=True) for path in (ca_file, f"{directory}/token")
+        operatorfile.text_of(path, is_secret=False, follow=True) for path in (ca_file, f"{directory}/token")
     )
     there = _endpoint("https", host, port, "KUBERNETES_SERVICE_HOST")
     return Access(there, "", ca, ca_file, token=_token(token, f"{directory}/token"))
@@ -76,7 +75,7 @@ def read(path: str) -> Access:
 
 def _document(path: str) -> Json:
     try:
-        documents = yamltext.documents(clusterfile.text_of(path))
+        documents = yamltext.documents(operatorfile.text_of(path))
     except ValueError as error:
         raise BadConfig(f"read {path}: it is no kubeconfig{error}") from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
@@ -144,7 +143,7 @@ def _add_user(access: Access, user: Json, path: str) -> None:
     file, token = user.get("tokenFile"), user.get("token")
     if isinstance(file, str) and file:  # which client-go prefers, for it is renewed
         file = _beside(path, file)
-        access.token = _token(clusterfile.text_of(file, follow=True), file)
+        access.token = _token(operatorfile.text_of(file, follow=True), file)
     elif isinstance(token, str) and token:
         access.token = _token(token, path)
 
@@ -162,7 +161,7 @@ def _data_or_file(raw: Json, key: str, path: str, is_secret: bool) -> tuple[str,
             raise BadConfig(f"use {path}: {key}-data is no PEM in base64") from error
     if isinstance(file, str) and file:
         file = _beside(path, file)
-        return clusterfile.text_of(file, is_secret=is_secret, follow=True), file
+        return operatorfile.text_of(file, is_secret=is_secret, follow=True), file
     return "", ""
 
 

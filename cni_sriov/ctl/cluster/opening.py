@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from ...conf.cluster import Cluster, Etcd
-from ...state import clusterfile
 from ...words.errors import InputOutput
+from .. import operatorfile
 from .engine import Engine
 
 
@@ -25,9 +25,9 @@ def _etcd(name: str, told: Etcd, deadline: float) -> Engine:
 
     context = None
     if any(endpoint.is_tls for endpoint in told.endpoints):
-        ca = clusterfile.text_of(told.ca, is_secret=False)
-        cert = clusterfile.text_of(told.cert, is_secret=False) if told.cert else ""
-        key = clusterfile.text_of(told.key) if told.key else ""
+        ca = operatorfile.text_of(told.ca, is_secret=False)
+        cert = operatorfile.text_of(told.cert, is_secret=False) if told.cert else ""
+        key = operatorfile.text_of(told.key) if told.key else ""
         context = tls.context(ca, told.ca, cert, key, f"{told.cert} with {told.key}")
     asking = Asking(f"ask etcd of cluster {name}", told.endpoints, Client(context), deadline)
     password = password_of(told.password_file) if told.password_file else ""
@@ -51,7 +51,7 @@ def _kubernetes(name: str, path: str, node: str, deadline: float) -> Engine:
 
 def password_of(path: str) -> str:
     """Its first line."""
-    password = clusterfile.text_of(path).partition("\n")[0].removesuffix("\r")
+    password = operatorfile.text_of(path).partition("\n")[0].removesuffix("\r")
     if not password:
         raise InputOutput(f"read {path}: its first line is empty", "put the password there")
     return password

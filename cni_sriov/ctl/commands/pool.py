@@ -89,6 +89,12 @@ def _add_refill(group: argparse._ArgumentGroup) -> None:
         help=f"in which the engine must answer (default {DEADLINE_S}, and {LOOK_S} to look)",
     )
     group.add_argument(
+        "--until",
+        metavar="SECONDS",
+        type=_moment,
+        help="by the clock since boot: all is told by then, in place of --deadline from now on",
+    )
+    group.add_argument(
         "--lock-fd",
         metavar="FD",
         type=_number,
@@ -101,6 +107,12 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise argparse.ArgumentTypeError(f"{words(text)} is no number")
     return int(text)
+
+
+def _moment(text: str) -> float:
+    if not (text.replace(".", "", 1).isdigit() and text.isascii() and len(text) < 20):
+        raise argparse.ArgumentTypeError(f"{words(text)} is no moment")
+    return float(text)
 
 
 def _prefix(text: str) -> Prefix:
@@ -183,11 +195,17 @@ def _member(tool: Tool, host: Host, name: str, deadline: float) -> Member:
 
 
 def _refill(options: argparse.Namespace, tool: Tool) -> int:
-    from ..cluster import claim
+    from ..cluster import claim, ending
 
     name = _checked(_one(options, "CLUSTER"))
     wanted = _wanted(options)
-    until = time.monotonic() + options.deadline
+    began = time.monotonic()
+    until, patience = (
+        began + options.deadline,
+        options.deadline + claim.GRACE_S,
+    )  # who has the lock began before
+    if options.until is not None:
+        until, patience = options.until - claim.TELL_S, options.until - claim.TELL_S / 2 - began
     host = tool.make_host(options.state_dir)
     host.ledger.open_run_dir()
     files = _files(host, name)
@@ -196,7 +214,7 @@ def _refill(options: argparse.Namespace, tool: Tool) -> int:
     try:
         if options.lock_fd < 0:
             since = time.time()
-            lock.acquire(options.deadline + claim.GRACE_S)  # who holds it began before
+            lock.acquire(max(0, patience))
             claim.fail_as_before(files, since, until)
         elif wanted is None and not claim.low(host, files, tool.data_dir):
             lock.release()
@@ -204,7 +222,7 @@ def _refill(options: argparse.Namespace, tool: Tool) -> int:
                 return _told(options, tool, name, done, notes)
             until = time.monotonic() + options.deadline
             lock.acquire(options.deadline)
-        with claim.noted(files):
+        with ending.ended(files, options.deadline + ending.LATE_S), claim.noted(files):
             if not claim.is_needless(files, wanted):
                 member = _member(tool, host, name, until)
                 done, notes = claim.refill(member, wanted), member.notes
@@ -249,7 +267,7 @@ def _told(options: argparse.Namespace, tool: Tool, name: str, done: Refilled, no
 
 
 def _release(options: argparse.Namespace, tool: Tool) -> int:
-    from ..cluster import contact, giving
+    from ..cluster import contact, ending, giving
 
     name = _named(options, tool)
     host = tool.make_host(options.state_dir)
@@ -260,7 +278,7 @@ def _release(options: argparse.Namespace, tool: Tool) -> int:
         going = [block for block in giving.empty(member) if wanted is None or block in wanted]
     else:
         host.ledger.open_run_dir()
-        with files.lock("sriovctl pool"):
+        with files.lock("sriovctl pool"), ending.ended(files, options.deadline + ending.LATE_S):
             met = contact.contact(member)  # on a copy of a machine the original's blocks are empty
             going = [*met.given, *giving.give_back(member, wanted)]
     kept = [block for block in (wanted or files.names()) if block not in going]

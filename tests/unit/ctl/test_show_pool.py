@@ -515,3 +515,37 @@ def test_the_lock_is_the_clusters(rack: Rack) -> None:
     refill(a)
     assert isinstance(a.files.lock("test"), Lock)
     assert (a.root / "run/clusters/rack/lock").exists()
+
+
+def test_the_plugins_end_counts_however_late_the_process_came(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left is the engine's but for a moment to tell what it said."""
+    a, left = rack.node("a1"), list[float]()
+    by_hand = Clusters.open
+
+    def opened(self: Clusters, name: str, deadline: float) -> Engine:
+        left.append(deadline - time.monotonic())
+        return by_hand(self, name, deadline)
+
+    monkeypatch.setattr(Clusters, "open", opened)
+    refill(a, "--deadline", "5", "--until", f"{time.monotonic() + 3:.3f}")
+
+    assert 1.5 < left[0] <= 2.6
+
+
+def test_who_waits_for_anothers_refill_is_told_before_the_plugins_end(rack: Rack) -> None:
+    a, began = rack.node("a1"), time.monotonic()
+    a.contact()
+    which = ("--subnet", POOL, "--block-length", "20", "--prefix-length", "24")
+    with a.files.lock("ADD"):
+        done = ctl(
+            a, "pool", "refill", "rack", *which, "--deadline", "5", "--until", f"{began + 1:.3f}", "--json"
+        )
+    assert time.monotonic() - began < 1
+    assert done.document["error"]["code"] == 11
+
+
+def test_an_end_that_is_no_moment_is_refused(rack: Rack) -> None:
+    for text in ("-1", "1e9", "x", "1.2.3", "nan", ""):
+        assert ctl(rack.node("a1"), "pool", "refill", "rack", "--until", text).status == 2, text

@@ -324,3 +324,21 @@ def test_it_outlives_the_process_group_of_the_add(installed: Path, tmp_path: Pat
     finally:
         (tmp_path / "go").touch()
     wait_gone(found["pid"])
+
+
+def test_who_cannot_be_killed_is_not_waited_for(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a process that waits for a disk, or for FUSE: it ends when that answers, and not before."""
+    kill, pids = os.kill, list[int]()
+    monkeypatch.setattr(os, "kill", lambda pid, _: pids.append(pid))
+    monkeypatch.setattr(child, "_DYING_S", 0.1)
+    program(installed, "import time; time.sleep(60)")
+
+    began = time.monotonic()
+    try:
+        with pytest.raises(TryAgain, match=r"no answer within 0\.1 s"):
+            child.run(["pool"], 0.1)
+        assert time.monotonic() - began < 20
+    finally:
+        for pid in pids:
+            kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
