@@ -21,6 +21,7 @@ from ..words.errors import CODES, BadJson, CniError, InputOutput, TryAgain
 from ..words.failures import Failures
 from ..words.inet import Prefix, parse_prefix
 from ..words.lease import Choice, View
+from ..words.log import Log
 
 Cluster = Callable[[str], NodeBlocks]
 DEADLINE_S = 5
@@ -107,7 +108,9 @@ def _top_up(host: Host, name: str, low: list[Pool]) -> None:
         return
     try:
         which = _of(low[0], "--more-than", str(len(low[0].bounds or []))) if len(low) == 1 else []
-        host.start_sriovctl([*_refill(name, which), "--lock-fd", str(child.GIVEN_FD)], lock.fd)
+        host.start_sriovctl(
+            [*_refill(name, [*which, *_told_to(host.log)]), "--lock-fd", str(child.GIVEN_FD)], lock.fd
+        )
     finally:
         lock.release()
     host.log.routine("refill started", cluster=name)
@@ -144,6 +147,11 @@ def _refill(name: str, which: list[str]) -> list[str]:
     """
     until = f"{time.monotonic() + DEADLINE_S:.3f}"
     return ["pool", "refill", name, *which, "--deadline", str(DEADLINE_S), "--until", until, "--json"]
+
+
+def _told_to(log: Log) -> list[str]:
+    """What comes of it is told where this ADD is, unless that is the runtime's descriptor, which is its own."""
+    return ["--log-file", log.path, "--log-level", log.level_name] if log.is_kept else []
 
 
 def _of(pool: Pool, *more: str) -> list[str]:

@@ -22,12 +22,12 @@ LEVELS = {
 class Log:
     """Writes lines at or above `level`. A log that cannot be written never fails a call."""
 
-    __slots__ = ("context", "fd", "level")
+    __slots__ = ("context", "fd", "level", "path")
 
     def __init__(self, level: str = "info", path: str = "", context: dict[str, str] | None = None) -> None:
         self.level = LEVELS[level]
         self.context = "".join(f"{key}={_quoted(value)} " for key, value in (context or {}).items() if value)
-        self.fd = 2
+        self.fd, self.path = 2, path
         if path:
             try:
                 # O_NONBLOCK: a FIFO that nobody reads must not hang the runtime
@@ -40,6 +40,11 @@ class Log:
     def is_kept(self) -> bool:
         """Whether it goes to a file."""
         return self.fd != 2
+
+    @property
+    def level_name(self) -> str:
+        """The first of those that stand for it."""
+        return next(name for name, level in LEVELS.items() if level == self.level)
 
     @property
     def has_routine(self) -> bool:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,3 +210,19 @@ def test_a_vf_gets_a_subnet_of_the_block(rack: Rack) -> None:
     assert node.answer(rig.call("DEL", "one", node.pod, conf)) == (0, None)
     assert node.leases() == []
     until(lambda: not node.refills())
+
+
+def test_what_a_refill_beside_an_add_came_to_is_in_its_log_and_nowhere_else(rack: Rack) -> None:
+    (node,) = rack("n1")
+    shared, log = Shared(prefix_length=24, block_length=22), "/run/cni.log"  # four subnets of a block
+    for number in range(4):
+        call = node.host_subnet("ADD", f"c{number}", shared, logFile=log)
+        status, answer, said = node.heard(call)
+        assert (status, said) == (0, ""), answer
+    node.settle()
+
+    told = [line for line in node.inside(Path(log).read_text).splitlines() if " verb=refill " in line]
+
+    first = {ip_network(answer["ips"][0]["address"], strict=False).supernet(new_prefix=22)}
+    (second,) = node.blocks() - first
+    assert [line.partition(" msg=")[2] for line in told] == [f'"blocks claimed" cluster=rack blocks={second}']

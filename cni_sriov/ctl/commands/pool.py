@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from ...conf.cluster import NAME_LIMIT
 from ...words.errors import BadConfig
+from ...words.failures import as_cni_error
 from ...words.inet import BITS, Prefix, parse_prefix
 from ...words.jsontext import words
+from ...words.log import LEVELS, Log
 from ...words.names import is_name
 from ..arguments import Command, Usage
 from ..tool import FAILED, OK, Tool, write_json
@@ -100,6 +102,10 @@ def _add_refill(group: argparse._ArgumentGroup) -> None:
         type=_number,
         default=-1,
         help="the cluster's lock is held by that descriptor",
+    )
+    group.add_argument("--log-file", metavar="FILE", default="", help="tell there what comes of it")
+    group.add_argument(
+        "--log-level", metavar="LEVEL", choices=list(LEVELS), default="info", help="as logLevel"
     )
 
 
@@ -195,10 +201,28 @@ def _member(tool: Tool, host: Host, name: str, deadline: float) -> Member:
 
 
 def _refill(options: argparse.Namespace, tool: Tool) -> int:
-    from ..cluster import claim, ending
-
     name = _checked(_one(options, "CLUSTER"))
     wanted = _wanted(options)
+    host = tool.make_host(options.state_dir)
+    if options.log_file:
+        host.log = host.ledger.log = Log(options.log_level, options.log_file, {"verb": "refill"})
+    try:
+        done, notes = _refilled(options, tool, host, name, wanted)
+    except Exception as error:
+        if host.log.is_kept:  # else it is told by whoever called us, and only there
+            told = as_cni_error(error)
+            host.log.error("failed", cluster=name, code=told.code, reason=told.msg, details=told.details)
+        raise
+    if done.claimed:
+        host.log.routine("blocks claimed", cluster=name, blocks=", ".join(map(str, done.claimed)))
+    return _told(options, tool, name, done, notes)
+
+
+def _refilled(
+    options: argparse.Namespace, tool: Tool, host: Host, name: str, wanted: Wanted | None
+) -> tuple[Refilled, list[str]]:
+    from ..cluster import claim, ending
+
     began = time.monotonic()
     until, patience = (
         began + options.deadline,
@@ -206,7 +230,6 @@ def _refill(options: argparse.Namespace, tool: Tool) -> int:
     )  # who has the lock began before
     if options.until is not None:
         until, patience = options.until - claim.TELL_S, options.until - claim.TELL_S / 2 - began
-    host = tool.make_host(options.state_dir)
     host.ledger.open_run_dir()
     files = _files(host, name)
     done, notes = claim.Refilled(), list[str]()
@@ -219,7 +242,7 @@ def _refill(options: argparse.Namespace, tool: Tool) -> int:
         elif wanted is None and not claim.low(host, files, tool.data_dir):
             lock.release()
             if not claim.wait_a_moment(files, random.uniform(0, JITTER_S)):  # noqa: S311
-                return _told(options, tool, name, done, notes)
+                return done, notes
             until = time.monotonic() + options.deadline
             lock.acquire(options.deadline)
         with ending.ended(files, options.deadline + ending.LATE_S), claim.noted(files):
@@ -228,7 +251,7 @@ def _refill(options: argparse.Namespace, tool: Tool) -> int:
                 done, notes = claim.refill(member, wanted), member.notes
     finally:
         lock.release()
-    return _told(options, tool, name, done, notes)
+    return done, notes
 
 
 def _wanted(options: argparse.Namespace) -> Wanted | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import threading
 import time
@@ -15,6 +16,7 @@ from cni_sriov.ctl.commands import pool
 from cni_sriov.state.lock import Lock
 from cni_sriov.words.cluster import Holder
 from cni_sriov.words.inet import parse_prefix
+from cni_sriov.words.log import Log
 from tests import remedies
 from tests.memoryengine import MemoryEngine
 from tests.remedies import follows
@@ -93,6 +95,7 @@ def test_what_fails_is_one_json_document_and_kept_for_the_next_add(rack: Rack) -
         ("refill", "rack", "--subnet", "x", "--block-length", "20", "--prefix-length", "24"),
         ("refill", "rack", "--subnet", POOL, "--block-length", "2O", "--prefix-length", "24"),
         ("refill", "rack", "--deadline", "-1"),
+        ("refill", "rack", "--log-level", "loud"),
         ("drain",),
         ("drain", "a", "b"),
         ("forget",),
@@ -223,6 +226,64 @@ def test_what_happened_is_told(rack: Rack) -> None:
     assert f"block {block} was ours, and node z1 has it" in done.out
     shown = ctl(a, "pool").out
     assert "lost: z1 has it" in shown
+
+
+def lines(file: Path) -> list[dict[str, str]]:
+    """As a shell splits them."""
+    each = [dict(word.split("=", 1) for word in shlex.split(line)) for line in file.read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "time"} for line in each]
+
+
+def test_a_log_has_what_was_claimed_and_what_was_lost(rack: Rack, tmp_path: Path) -> None:
+    a, file = rack.node("a1"), tmp_path / "log"
+    (block,) = refill(a, "--log-file", str(file))
+    assert lines(file) == [
+        {"level": "info", "verb": "refill", "msg": "blocks claimed", "cluster": "rack", "blocks": block}
+    ]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+    file.unlink()
+    rack.cluster.holders[parse_prefix(block)] = Holder("9" * 32, "z1", "", 7)
+    done = ctl(a, "pool", "refill", "rack", "--log-file", str(file))
+
+    (told,) = lines(file)
+    assert (done.status, told["level"], told["cluster"]) == (0, "error", "rack")
+    assert told["msg"].startswith(f"block {block} was ours, and node z1 has it")
+
+
+@pytest.mark.parametrize(("level", "count"), [("info", 1), ("error", 1), ("none", 0)])
+def test_a_log_has_why_nothing_was_claimed(rack: Rack, tmp_path: Path, level: str, count: int) -> None:
+    a, file = rack.node("a1"), tmp_path / "log"
+    a.engine.fail("node")
+
+    done = ctl(a, "pool", "refill", "rack", "--log-file", str(file), "--log-level", level)
+
+    assert (done.status, a.files.failure() is None) == (1, False)
+    assert (
+        lines(file)
+        == [
+            {
+                "level": "error",
+                "verb": "refill",
+                "msg": "failed",
+                "cluster": "rack",
+                "code": "11",
+                "reason": "ask the memory of cluster rack: no endpoint answered",
+                "details": "memory: as the test says",
+            }
+        ][:count]
+    )
+
+
+def test_who_types_it_is_told_once(rack: Rack, capfd: pytest.CaptureFixture[str]) -> None:
+    a = rack.node("a1")
+    host = a.host
+    host.log = Log("error")  # as sriovctl has it
+    a.engine.fail("node")
+
+    done = run(["pool", "refill", "rack"], lambda _: host, Clusters("a1", rack=a.engine), a.root, a.data_dir)
+
+    assert (done.status, done.err.count("no endpoint answered"), capfd.readouterr().err) == (1, 1, "")
 
 
 # release, drain, forget -----------------------------------------------------------------------------------------------

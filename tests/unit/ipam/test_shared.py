@@ -266,6 +266,32 @@ def test_an_add_that_leaves_less_than_a_quarter_starts_a_refill_and_does_not_wai
     assert subnet(add(world, 5)) == "10.10.252.0/24"
 
 
+@pytest.mark.parametrize("level", ["info", "debug", "none"])
+def test_what_comes_of_it_is_told_where_the_add_tells_its_own(world: World, rack: Rack, level: str) -> None:
+    rack.give("10.10.8.0/22")
+    Path(rack.there.run_path, "contacted").unlink()
+    world.kernel.add_pod("/run/netns/pod1")
+    told = conf(world) | {"logFile": str(world.log_file), "logLevel": level}
+
+    assert world.call("ADD", told, "c1", "/run/netns/pod1", door="host-subnet").code == 0
+
+    ((arguments, _),) = rack.waiting
+    wanted = {"--log-file": [str(world.log_file)], "--log-level": ["panic" if level == "none" else level]}
+    assert options(arguments).items() >= wanted.items()
+
+
+def test_to_the_descriptors_of_a_runtime_nothing_is_told_later(world: World, rack: Rack) -> None:
+    """Nor where the file of the log is none."""
+    rack.give("10.10.8.0/22")
+    for n, file in enumerate(({}, {"logFile": str(world.root)}), 1):
+        Path(rack.there.run_path, "contacted").unlink(missing_ok=True)
+        world.kernel.add_pod(f"/run/netns/pod{n}")
+        reply = world.call("ADD", conf(world) | file, f"c{n}", f"/run/netns/pod{n}", door="host-subnet")
+        assert reply.code == 0, reply.text
+
+    assert [options(call).get("--log-file") for call in rack.calls] == [None, None]
+
+
 def subnet_args(told: dict[str, list[str]]) -> list[str]:
     return told["--subnet"]
 

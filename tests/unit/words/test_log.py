@@ -49,6 +49,11 @@ def test_a_log_is_kept_where_it_is_a_file(tmp_path: Path, capfd: pytest.CaptureF
     assert "log file not writable" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "panic", "none"])
+def test_a_level_has_a_name_that_stands_for_it(level: str) -> None:
+    assert Log(Log(level).level_name).level == Log(level).level
+
+
 @pytest.mark.parametrize("what", ["directory", "symlink", "fifo"])
 def test_what_cannot_be_written_fails_no_call(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], what: str
