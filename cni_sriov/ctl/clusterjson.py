@@ -14,8 +14,12 @@ from ..decide.facts_cluster import FileFault
 from ..words.errors import BadConfig, CniError, InputOutput, typed
 from ..words.jsontext import parse_object, words
 from . import operatorfile, schema
-from .finding import Finding, refused
+from .finding import Finding, refused, warning
 
+_IN_CLUSTER = (
+    'no "kubeconfig": that is for sriovctl in a pod, and the plugin, which is in none, claims nothing by it;'
+    " docs/cluster.md has a kubeconfig with a token"
+)
 _SAMPLES = "conf/etcd and conf/kubernetes have some to start from; `sriovctl validate {}` judges it"
 
 
@@ -55,7 +59,11 @@ def _own_name(engine: Etcd | Kubernetes) -> str:
 
 
 def findings(document: dict[str, Any]) -> list[Finding]:
-    return schema.judged(document, schema.CLUSTER, cluster.parse, "pool")
+    """An ADD's environment is a clean one, and its files are the host's: it is in no pod."""
+    found = schema.judged(document, schema.CLUSTER, cluster.parse, "pool")
+    if not found and document["engine"] == cluster.KUBERNETES and "kubeconfig" not in document:
+        found.append(warning("", _IN_CLUSTER))
+    return found
 
 
 def of_file(path: str) -> list[Finding]:

@@ -385,7 +385,7 @@ def test_the_daemon_set_and_the_pods_are_ones_for_kubernetes(version: str, tmp_p
         str(MANIFESTS / name)
         for name in (
             *("daemonset.yaml", "pods.yaml", "multus/device-plugin.yaml", "multus/pod.yaml"),
-            *("shared-pool/crd.yaml", "shared-pool/rbac.yaml"),
+            *("shared-pool/crd.yaml", "shared-pool/rbac.yaml", "shared-pool/serviceaccount.yaml"),
         )
     ]
     done = dist.with_its_packages("-m", "kubernetes_validate", "--strict", "-k", version, *files)

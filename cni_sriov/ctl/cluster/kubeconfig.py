@@ -51,7 +51,8 @@ def in_cluster(environment: dict[str, str] | os._Environ[str], directory: str = 
     if not host or not port:
         raise BadConfig(
             "find the Kubernetes API: this is no pod (KUBERNETES_SERVICE_HOST and _PORT are not set)",
-            'give "kubeconfig": on a node, /etc/kubernetes/kubelet.conf may do',
+            'give "kubeconfig": on a node, and so for the plugin, /etc/kubernetes/kubelet.conf may do, or'
+            " conf/kubernetes/shared-pool/token.kubeconfig",
         )
     host = f"[{host}]" if ":" in host else host
     ca_file = f"{directory}/ca.crt"

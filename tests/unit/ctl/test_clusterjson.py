@@ -238,3 +238,13 @@ def test_a_sample_of_a_network_is_one_and_names_the_sample_of_a_cluster(world: W
 
     assert judged(world, CONF / name) == []
     assert (CONF / name).with_name(f"{pool['blocks']['cluster']}.json").exists()
+
+
+def test_what_only_a_pod_can_do_is_a_warning(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "rack.json"
+    path.write_text('{"engine": "kubernetes"}')
+
+    found = sriovctl(world, "validate", str(path), "--json").document["findings"]
+    ((severity, told),) = [(one["severity"], one["rule"]) for one in found]
+    assert (severity, told.partition(":")[0]) == ("warning", 'no "kubeconfig"')
+    assert "the plugin, which is in none, claims nothing by it" in told

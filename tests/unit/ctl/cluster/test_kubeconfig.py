@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from cni_sriov.conf.cluster import Endpoint
-from cni_sriov.ctl.cluster import kubeconfig
+from cni_sriov.conf.cluster import Cluster, Endpoint, Kubernetes
+from cni_sriov.ctl.cluster import kubeconfig, opening
+from cni_sriov.ctl.cluster.engine import EngineRefused
 from cni_sriov.words.errors import CniError
+from tests.kubeapi import StandIn, manifests, service_account
+from tests.unit.ctl.cluster import contract
 
+SHARED = Path(__file__).parents[4] / "conf/kubernetes/shared-pool"
 Json = dict[str, Any]
 
 
@@ -180,3 +185,25 @@ def test_who_is_no_pod_is_told_what_to_give(tmp_path: Path) -> None:
 
     assert "this is no pod" in refused.value.msg
     assert 'give "kubeconfig"' in refused.value.details
+
+
+def test_the_sample_of_a_token_has_the_rights_of_a_node(tmp_path: Path) -> None:
+    """By the objects and the kubeconfig of conf/kubernetes/shared-pool, as docs/cluster.md has them on a node."""
+    name = "cni-sriov-shared-pool"
+    user, stranger = (service_account("kube-system", one, f"of-{one}") for one in (name, "another"))
+    api = StandIn(tmp_path, user, stranger)
+    try:
+        for file in ("crd.yaml", "rbac.yaml", "serviceaccount.yaml"):
+            api.apply(manifests(SHARED / file))
+        assert api.ca is not None
+        put(tmp_path / "ca.crt", api.ca.read_text())
+        sample = (SHARED / "token.kubeconfig").read_text().replace("https://10.0.0.1:6443", api.url)
+        path = put(tmp_path / "kubeconfig", sample)
+        asked = Cluster(Kubernetes(str(path)), "n1")
+        put(tmp_path / "token", f"{user.token}\n")
+        contract.blocks(opening.engine_of("rack", asked, time.monotonic() + 20))
+        put(tmp_path / "token", f"{stranger.token}\n")
+        with pytest.raises(EngineRefused, match="it forbids that"):
+            opening.engine_of("rack", asked, time.monotonic() + 20).blocks()
+    finally:
+        api.close()
