@@ -237,7 +237,7 @@ def _refilled(
     try:
         if options.lock_fd < 0:
             since = time.time()
-            lock.acquire(max(0, patience))
+            lock.acquire(round(max(0, patience), 1))
             claim.fail_as_before(files, since, until)
         elif wanted is None and not claim.low(host, files, tool.data_dir):
             lock.release()
