@@ -99,6 +99,10 @@ lab-cnitool: setup ## the archive's newest cnitool, with the verbs of CNI 1.1.0;
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m pytest -s tests/lab/newest_cnitool.py
 
+lab-etcd: setup ## shared pools at the etcd of each newer suite of Debian; half an hour, busy
+	@$(PYTHON) build/bundle.py --quiet
+	@$(PYTHON) -m tests.lab.newer_etcd
+
 lab-kubernetes: setup ## a VF as the network of every pod; half an hour, once as much more
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.lab.kubernetes_parts

@@ -148,7 +148,7 @@ def test_what_was_given_back_unheard_is_not_taken_from_who_has_it_since(
     for relay in relays:
         relay.lose_answer, relay.is_silent = lambda _: False, False
     assert "error" not in first.refill(SHARED)
-    assert racks.claimed(etcd, first.prefix)[BLOCK] == second.fingerprint()
+    assert racks.claimed(etcd, first.prefix).get(BLOCK) == second.fingerprint()
     assert first.blocks("releasing") == set()
     second.settle()
     assert racks.faults([first, second], SHARED, first.prefix) == []
