@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from cni_sriov.ctl.cluster.engine import EngineAway
+from cni_sriov.ctl.cluster.engine import EngineAway, Redefined
 from cni_sriov.words.cluster import Definition, Holder, NodeRecord
 from cni_sriov.words.inet import Prefix
 
@@ -72,8 +72,18 @@ class MemoryEngine:
 
     # the engine -------------------------------------------------------------------------------------------------------
 
-    def claim(self, block: Prefix, holder: Holder) -> Holder:
-        return self._do("claim", lambda kept: kept.holders.setdefault(block, copy.copy(holder)))
+    def claim(self, block: Prefix, holder: Holder, definitions: str | None = None) -> Holder:
+        """As the API of Kubernetes does it, where the block is there all the same."""
+
+        def act(kept: Cluster) -> Holder | None:
+            has = kept.holders.setdefault(block, copy.copy(holder))
+            is_same = definitions in {None, _named(kept.pools_version)}
+            return None if has.fingerprint == holder.fingerprint and not is_same else has
+
+        has = self._do("claim", act)
+        if has is None:
+            raise Redefined
+        return has
 
     def holder(self, block: Prefix) -> Holder | None:
         return self._do("holder", lambda kept: kept.holders.get(block))

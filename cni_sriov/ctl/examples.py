@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("sriovctl pool release", "give back the blocks in which nothing is leased here"),
         ("sriovctl pool drain b1", "that node gives back its blocks as they get empty, and claims no more"),
         ("sriovctl pool forget b1", "that node is no more: its blocks are free; asks first"),
+        ("sriovctl pool undefine 10.0.0.0/8", "that pool was a mistake, and no node has a block of it"),
         ("sriovctl pool refill rack", "be in contact with that cluster's engine now"),
     ),
     "explain": (

@@ -6,7 +6,7 @@ from typing import TextIO
 
 from rich.text import Text
 
-from ..words.cluster import NodeRecord
+from ..words.cluster import Definition, NodeRecord
 from ..words.inet import Prefix
 from ..words.shown import moment
 from .cluster.claim import Refilled
@@ -158,3 +158,12 @@ def forgotten(out: TextIO, meant: Meant, gone: list[Prefix], dry_run: bool) -> N
     what = "would be forgotten" if dry_run else "is forgotten"
     blocks = f", and free: {', '.join(map(str, gone))}" if gone else ", it had no block"
     screen.line(f"node {meant.record.node} {what}{blocks}", "" if dry_run else "green")
+
+
+def undefined(out: TextIO, cluster: str, was: Definition, dry_run: bool) -> None:
+    what = "would be undefined" if dry_run else "is undefined"
+    Screen(out).line(
+        f"pool {was.subnet} of cluster {cluster}, in blocks of /{was.length} by node {was.node}, {what}: the next node that"
+        " uses it says how it is cut",
+        "" if dry_run else "green",
+    )

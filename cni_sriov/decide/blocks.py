@@ -158,17 +158,26 @@ def agreed(cluster: str, known: list[Definition], ours: list[Definition]) -> lis
                 raise BadConfig(
                     f"share pool {one.subnet} of node {one.node}: it overlaps pool {other.subnet} of node"
                     f" {other.node} in cluster {cluster}",
-                    "pools of one cluster are the same or apart: give both nodes the same ipam.pools[].subnet",
+                    "pools of one cluster are the same or apart: give both nodes the same ipam.pools[].subnet;"
+                    f" {_if_wrong(cluster, other, known)}",
                 )
             if one.subnet == other.subnet and one.length != other.length:
                 raise BadConfig(
                     f"share pool {one.subnet} of node {one.node} in blocks of /{one.length}: node {other.node} has"
                     f" blocks of /{other.length} in cluster {cluster}",
-                    f"give both nodes the same blocks.length: {other.length} is what the cluster has",
+                    f"give both nodes the same blocks.length: {other.length} is what the cluster has;"
+                    f" {_if_wrong(cluster, other, known)}",
                 )
         if all(one.subnet != other.subnet for other in (*known, *new)):
             new.append(one)
     return [*known, *new] if new else None
+
+
+def _if_wrong(cluster: str, other: Definition, known: list[Definition]) -> str:
+    """Of two that are this node's own, none is in the engine."""
+    if other not in known:
+        return "both are this node's"
+    return f"if that one is wrong, and no node has a block of it: `sriovctl pool undefine --cluster {cluster} {other.subnet}`"
 
 
 def check_cut(cluster: str, new: list[Definition], holders: dict[Prefix, Holder]) -> None:

@@ -237,6 +237,22 @@ def test_a_pool_that_another_node_cuts_otherwise_is_refused(api: Admin, node: Wo
     assert len(told(api)) == 1
 
 
+def test_a_pool_of_which_no_node_has_a_block_is_undefined(api: Admin, node: Worker, other: Worker) -> None:
+    claim(other)
+    error = as_operator(node, "undefine", POOL)["error"]
+    assert (error["code"], "node w2 has 1" in error["msg"]) == (7, True)
+    ((pool,),) = (spec["pools"] for spec in stored(api, POOLS).values())
+    assert (pool["subnet"], pool["node"]) == (POOL, "w2")
+
+    other.pool("release")
+    assert as_operator(node, "undefine", POOL)["node"] == "w2"
+
+    assert [spec["pools"] for spec in stored(api, POOLS).values()] == [[]]
+    assert claim(node) in OF_POOL
+    ((pool,),) = (spec["pools"] for spec in stored(api, POOLS).values())
+    assert pool["node"] == "w1"
+
+
 # -- giving back -------------------------------------------------------------------------------------------------------
 
 

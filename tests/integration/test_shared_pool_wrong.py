@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,40 @@ def test_two_of_another_mind_about_a_pool_are_told_both(rack: Rack, etcd: Etcd) 
         assert second.blocks() == set()
     first.settle()
     assert racks.faults([first], SHARED, first.prefix) == []
+
+
+def test_a_pool_that_the_first_machine_had_by_mistake_is_undefined_by_a_verb(rack: Rack, etcd: Etcd) -> None:
+    first, second = rack("n1", "n2")
+    wrong = Shared("10.64.0.0/14", 26, 20)
+    assert first.add("one", wrong).subnet_of(ip_network(wrong.subnet))
+    first.settle()
+    refused = second.add("one", SHARED)
+    assert (
+        refused["code"],
+        f"sriovctl pool undefine --cluster {CLUSTER} {wrong.subnet}" in f"{refused}",
+    ) == (7, True)
+
+    undefine = ("undefine", wrong.subnet, "--json")
+    said = json.loads(second.pool(*undefine).stdout)
+    assert said["error"]["code"] == 7
+    assert "node n1 has 1" in said["error"]["msg"]
+    assert defined(etcd, first.prefix) == [(wrong.subnet, 20)]
+
+    first.delete("one", wrong)
+    assert first.pool("release").returncode == 0
+    assert json.loads(second.pool(*undefine).stdout)["blockLength"] == 20
+    assert defined(etcd, first.prefix) == []
+    for node in (first, second):
+        fill(node, 1)
+        node.settle()
+    assert defined(etcd, first.prefix) == [(SHARED.subnet, SHARED.block_length)]
+    assert racks.faults([first, second], SHARED, first.prefix) == []
+
+
+def defined(etcd: Etcd, prefix: str) -> list[tuple[str, int]]:
+    """By etcdctl."""
+    pools = json.loads(etcd.stored(prefix)[f"{prefix}/pools"])["pools"]
+    return [(it["subnet"], it["length"]) for it in pools]
 
 
 # -- requests ---------------------------------------------------------------------------------------------------------

@@ -119,11 +119,11 @@ def _claim(member: Member, wanted: Wanted, met: Contacted) -> Prefix:
             f"claim a block of cluster {member.cluster}: node {member.node} is being drained",
             f"`sriovctl pool drain --cluster {member.cluster} --undo {member.node}` ends that",
         )
-    return _this_one(member, wanted, wanted.block) if wanted.block else _any_one(member, wanted)
+    return _this_one(member, wanted, met, wanted.block) if wanted.block else _any_one(member, wanted, met)
 
 
-def _this_one(member: Member, wanted: Wanted, block: Prefix) -> Prefix:
-    holder = _ask(member, wanted, block)
+def _this_one(member: Member, wanted: Wanted, met: Contacted, block: Prefix) -> Prefix:
+    holder = _ask(member, wanted, met, block)
     if holder is not None:
         raise SubnetConflict(
             f"claim block {block} of cluster {member.cluster}: {told_holder(holder)} has it",
@@ -133,7 +133,7 @@ def _this_one(member: Member, wanted: Wanted, block: Prefix) -> Prefix:
     return block
 
 
-def _any_one(member: Member, wanted: Wanted) -> Prefix:
+def _any_one(member: Member, wanted: Wanted, met: Contacted) -> Prefix:
     draws = blocks.Draws(wanted.subnets, wanted.length, every_block(member.files), member.draw)
     while True:
         if draws.wants_list:
@@ -143,14 +143,14 @@ def _any_one(member: Member, wanted: Wanted) -> Prefix:
             raise blocks.exhausted(
                 wanted.subnets, wanted.length, draws.number, _holders(member, draws.number)
             )
-        if _ask(member, wanted, block) is None:
+        if _ask(member, wanted, met, block) is None:
             return block
         draws.refused(block)
 
 
-def _ask(member: Member, wanted: Wanted, block: Prefix) -> Holder | None:
+def _ask(member: Member, wanted: Wanted, met: Contacted, block: Prefix) -> Holder | None:
     pool = next(subnet for subnet in wanted.subnets if subnet.contains(block))
-    return contact.ask_for(member, block, member.files.intend(block, pool))
+    return contact.ask_for(member, met, block, member.files.intend(block, pool))
 
 
 def _holders(member: Member, number: int) -> dict[Prefix, Holder]:

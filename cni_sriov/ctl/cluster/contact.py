@@ -18,8 +18,12 @@ from ...words.cluster import Definition, Holder, NodeRecord
 from ...words.errors import BadConfig, InputOutput, TryAgain
 from ...words.inet import Prefix, parse_prefix
 from . import giving, values
-from .engine import EngineRefused
+from .engine import EngineRefused, Redefined
 from .member import TRIES, Changing, Member, every_block, holder_json, told_holder
+
+
+class Undefined(TryAgain):
+    """A block was asked for, and its pool is not what it was: others may cut it in another way by now."""
 
 
 class Stopped(TryAgain):
@@ -30,9 +34,13 @@ class Stopped(TryAgain):
 
 @dataclass(slots=True)
 class Contacted:
-    """`settled`: claimed by a process that was killed before it knew."""
+    """`settled`: claimed by a process that was killed before it knew. `known`: the definitions as they are read, and their
+    version.
+    """
 
     record: NodeRecord
+    known: list[Definition]
+    version: str
     settled: list[Prefix] = field(default_factory=list)
     lost: list[Prefix] = field(default_factory=list)
     given: list[Prefix] = field(default_factory=list)
@@ -42,15 +50,15 @@ def contact(member: Member, wanted: Iterable[UsedPool] = ()) -> Contacted:
     """`wanted`: pools that are to be used, beside those that this node has blocks of. The cluster's lock is held."""
     wanted = list(wanted)
     try:
-        found = Contacted(_introduce(member, wanted))
+        record = _introduce(member, wanted)
     except Stopped:
         with suppress(InputOutput):
             member.files.stop()
         raise
+    found = Contacted(record, *member.engine.definitions())
     _settle(member, found)
-    known, version = member.engine.definitions()
-    _compare(member, found, known)
-    _define(member, wanted, known, version)
+    _compare(member, found)
+    _define(member, wanted, found)
     for pool in wanted:
         member.files.put_pool(parse_prefix(pool.subnet), pool.length, pool.prefixLength)
     if found.record.draining:
@@ -181,21 +189,22 @@ def in_pools(found: Iterable[Prefix], pools: Iterable[Prefix]) -> list[Prefix]:
 # what a pool is -------------------------------------------------------------------------------------------------------
 
 
-def _define(member: Member, wanted: list[UsedPool], known: list[Definition], version: str) -> None:
+def _define(member: Member, wanted: list[UsedPool], found: Contacted) -> None:
     """BadConfig where a pool that is wanted is another thing to others. Of one that is used already it is a note: what was
-    claimed stays claimed.
+    claimed stays claimed. What was written is read again: a claim goes by its version.
     """
     used = [pool for pool in _used(member) if pool.subnet not in {one.subnet for one in wanted}]
     for _ in range(TRIES):
-        agreed = _agreed(member, known, wanted)
+        agreed = _agreed(member, found.known, wanted)
         for pool in used:
             try:
                 agreed = _agreed(member, agreed, [pool])
             except BadConfig as error:
                 member.note(str(error))
-        if len(agreed) == len(known) or member.engine.define(agreed, version):
+        if len(agreed) == len(found.known):
             return
-        known, version = member.engine.definitions()
+        member.engine.define(agreed, found.version)
+        found.known, found.version = member.engine.definitions()
     raise Changing.of("the pools", member.cluster)
 
 
@@ -229,15 +238,32 @@ def _definition(member: Member, pool: UsedPool) -> Definition:
 # our blocks -----------------------------------------------------------------------------------------------------------
 
 
-def ask_for(member: Member, block: Prefix, claimed: Claimed) -> Holder | None:
-    """The engine's word on an intent that is written: None = it is ours. Asked again it says the same. Where nobody can read
-    whose it is, the intent stays: it may be ours.
+def ask_for(member: Member, found: Contacted, block: Prefix, claimed: Claimed) -> Holder | None:
+    """The engine's word on an intent that is written: None = it is ours. Asked again it says the same.
+
+    Where nobody can read whose it is, the intent stays: it may be ours. Undefined where its pool is not defined so any more
+    (undefining.py): then the engine has it not as ours, either.
     """
-    holder = member.engine.claim(block, member.holder(claimed.since))
-    is_ours = holder.fingerprint == member.fingerprint
-    if not holder.fault:
-        member.files.settle(block, is_ours)
-    return None if is_ours else holder
+    for _ in range(TRIES):
+        if not any(one.subnet.contains(block) and one.length == block.length for one in found.known):
+            left = member.engine.give_back(block, member.fingerprint)
+            if left is None or not left.fault:
+                member.files.settle(block, ours=False)
+            raise Undefined(
+                f"claim block {block} of cluster {member.cluster}: its pool is not defined with blocks of"
+                f" /{block.length} any more",
+                "again in a moment: the next contact defines it, or says how others have it",
+            )
+        try:
+            holder = member.engine.claim(block, member.holder(claimed.since), found.version)
+        except Redefined:
+            found.known, found.version = member.engine.definitions()
+            continue
+        is_ours = holder.fingerprint == member.fingerprint
+        if not holder.fault:
+            member.files.settle(block, is_ours)
+        return None if is_ours else holder
+    raise Changing.of("the pools", member.cluster)
 
 
 def _settle(member: Member, found: Contacted) -> None:
@@ -245,17 +271,20 @@ def _settle(member: Member, found: Contacted) -> None:
     the block taken.
     """
     for block, claimed in member.files.claiming().items():
-        if ask_for(member, block, claimed) is None:
-            found.settled.append(block)
+        try:
+            if ask_for(member, found, block, claimed) is None:
+                found.settled.append(block)
+        except Undefined as error:
+            member.note(str(error))
     for block in member.files.releasing():
         giving.hand_over(member, block)
 
 
-def _compare(member: Member, found: Contacted, known: list[Definition]) -> None:
+def _compare(member: Member, found: Contacted) -> None:
     ours, lost = member.files.claimed(), member.files.lost()
     holders = member.engine.holders([*ours, *lost]) if ours or lost else {}
     differ = blocks.compare(ours, lost, holders, member.fingerprint)
-    if _is_disputed(member, known):
+    if _is_disputed(member, found.known):
         differ.lost |= blocks.overlapped(ours, member.engine.blocks(), member.fingerprint)
     for block in (missing for missing in differ.missing if missing not in differ.lost):
         holder = member.engine.claim(block, member.holder(ours[block].since))

@@ -22,14 +22,20 @@ class EngineRefused(TryAgain):
     """
 
 
+class Redefined(Exception):
+    """A claim, behind which the definitions are others than those that it goes by. The block may be the holder's by now."""
+
+
 class Engine(Protocol):
     """All its calls share one deadline; any of them may raise EngineAway or EngineRefused.
 
     A `version` is what was there when it was read, "" = nothing: who writes with it changes nothing if it is another by now.
     """
 
-    def claim(self, block: Prefix, holder: Holder) -> Holder:
-        """It is the holder's if nobody has it. Who has it now; the caller compares fingerprints."""
+    def claim(self, block: Prefix, holder: Holder, definitions: str | None = None) -> Holder:
+        """It is the holder's if nobody has it. Who has it now; the caller compares fingerprints. Redefined where it is the
+        holder's, or nobody's, and the version of the `definitions` is another; None = they do not matter.
+        """
 
     def holder(self, block: Prefix) -> Holder | None: ...
 

@@ -18,7 +18,7 @@ from ...words.cluster import Definition, Holder, NodeRecord
 from ...words.errors import BadJson
 from ...words.inet import Prefix, name_of, prefix_of
 from . import etcdanswers, values
-from .engine import EngineRefused
+from .engine import EngineRefused, Redefined
 from .etcdanswers import Kept
 from .etcdcalls import Calls
 
@@ -36,10 +36,15 @@ class Etcd:
 
     # blocks -----------------------------------------------------------------------------------------------------------
 
-    def claim(self, block: Prefix, holder: Holder) -> Holder:
-        key = self._block(block)
-        found = self._put_if(key, "", values.holder_to_json(holder))[1]
-        return holder if found is None else _holder(key, found)
+    def claim(self, block: Prefix, holder: Holder, definitions: str | None = None) -> Holder:
+        key, wanted = self._block(block), values.holder_to_json(holder)
+        others = {} if definitions is None else {self._pools: definitions}
+        is_done, there = self._change_if({key: ""} | others, _put(key, wanted))
+        has = _holder(key, there[key]) if key in there else holder
+        is_other = any(_version(there.get(other)) != version for other, version in others.items())
+        if not is_done and is_other and has.fingerprint == holder.fingerprint:
+            raise Redefined
+        return has
 
     def holder(self, block: Prefix) -> Holder | None:
         return self.holders([block]).get(block)
@@ -73,23 +78,24 @@ class Etcd:
             holder = _holder(key, kv)
             if holder.fault or holder.fingerprint != fingerprint:
                 return holder
-            _, kv = self._change_if(key, kv.version, {"requestDeleteRange": {"key": _packed(key)}})
+            delete = {"requestDeleteRange": {"key": _packed(key)}}
+            _, there = self._change_if({key: kv.version}, delete)
+            kv = there.get(key)
         return None
 
     # pools ------------------------------------------------------------------------------------------------------------
 
     def definitions(self) -> tuple[list[Definition], str]:
-        key = f"{self._prefix}/pools"
-        kv = self._get(key)
+        kv = self._get(self._pools)
         if kv is None:
             return [], ""
         try:
             return values.pools_of(_value(kv)), kv.version
         except ValueError as error:
-            raise self._unreadable(key, error) from error
+            raise self._unreadable(self._pools, error) from error
 
     def define(self, definitions: list[Definition], version: str) -> bool:
-        return self._written(f"{self._prefix}/pools", version, values.pools_to_json(definitions))
+        return self._written(self._pools, version, values.pools_to_json(definitions))
 
     # nodes ------------------------------------------------------------------------------------------------------------
 
@@ -129,6 +135,10 @@ class Etcd:
 
     # etcd -------------------------------------------------------------------------------------------------------------
 
+    @property
+    def _pools(self) -> str:
+        return f"{self._prefix}/pools"
+
     def _block(self, block: Prefix) -> str:
         return f"{self._prefix}/blocks/{name_of(block)}"
 
@@ -154,29 +164,25 @@ class Etcd:
             yield from ((kv.key.removeprefix(first).decode("utf-8", "replace"), kv) for kv in found)
             start = found[-1].key + b"\0" if found else first
 
-    def _put_if(self, key: str, version: str, value: Json) -> tuple[bool, Kept | None]:
-        put = {"requestPut": {"key": _packed(key), "value": _packed(jsontext.render(value))}}
-        return self._change_if(key, version, put)
-
     def _written(self, key: str, version: str, value: Json) -> bool:
         """Also where it was written by a question whose answer was lost."""
-        is_done, found = self._put_if(key, version, value)
-        return is_done or (found is not None and found.text == jsontext.render(value))
+        is_done, there = self._change_if({key: version}, _put(key, value))
+        return is_done or (key in there and there[key].text == jsontext.render(value))
 
-    def _change_if(self, key: str, version: str, change: Json) -> tuple[bool, Kept | None]:
-        """Whether it was done; if not, what is there: something, where `version` is ""."""
-        compared = (
-            {"target": "MOD", "mod_revision": version} if version else {"target": "VERSION", "version": "0"}
-        )
-        success, failure = [change], [{"requestRange": {"key": _packed(key)}}]
-        compare = [{"key": _packed(key), "result": "EQUAL"} | compared]
+    def _change_if(self, versions: dict[str, str], change: Json) -> tuple[bool, dict[str, Kept]]:
+        """Whether it was done, which it is where each key has that version; if not, what is there, by its key."""
+        compare = [_is_at(key, version) for key, version in versions.items()]
+        success, failure = [change], [{"requestRange": {"key": _packed(key)}} for key in versions]
 
-        def read(answer: Json) -> tuple[bool, Kept | None]:
+        def read(answer: Json) -> tuple[bool, dict[str, Kept]]:
             done = etcdanswers.done(answer, success, failure)
-            found = None if done.succeeded else etcdanswers.one(done.answers[0], key.encode())
-            if not done.succeeded and found is None and not version:
-                raise ValueError(f"it says that {key} is there, and tells of none")
-            return done.succeeded, found
+            if done.succeeded:
+                return True, {}
+            pairs = zip(versions, done.answers, strict=True)
+            found = {key: etcdanswers.one(told, key.encode()) for key, told in pairs}
+            if all(_version(found[key]) == version for key, version in versions.items()):
+                raise ValueError(f"it says that {', '.join(versions)} is there, and tells of none")
+            return False, {key: kv for key, kv in found.items() if kv is not None}
 
         return self._calls.call(
             "/v3/kv/txn", {"compare": compare, "success": success, "failure": failure}, read
@@ -193,6 +199,21 @@ def _each(wanted: list[Json], keys: list[str], answer: Json) -> list[Kept | None
     """What is there of the keys, which were asked for without a condition."""
     done = etcdanswers.done(answer, wanted, [])
     return [etcdanswers.one(found, key.encode()) for found, key in zip(done.answers, keys, strict=True)]
+
+
+def _put(key: str, value: Json) -> Json:
+    return {"requestPut": {"key": _packed(key), "value": _packed(jsontext.render(value))}}
+
+
+def _is_at(key: str, version: str) -> Json:
+    compared = (
+        {"target": "MOD", "mod_revision": version} if version else {"target": "VERSION", "version": "0"}
+    )
+    return {"key": _packed(key), "result": "EQUAL"} | compared
+
+
+def _version(kv: Kept | None) -> str:
+    return "" if kv is None else kv.version
 
 
 def _holder(key: str, kv: Kept) -> Holder:

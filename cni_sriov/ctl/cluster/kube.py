@@ -14,7 +14,7 @@ from typing import Any
 from ...words.cluster import Definition, Holder, NodeRecord
 from ...words.inet import Prefix, pack_address, parse_address, parse_length, prefix_around, render_address
 from . import kubeanswers, values
-from .engine import EngineAway, EngineRefused
+from .engine import EngineAway, EngineRefused, Redefined
 from .kubecalls import ABSENT, CONFLICT, EXPIRED, OK, Calls
 
 Json = dict[str, Any]
@@ -38,7 +38,15 @@ class Kube:
 
     # blocks -----------------------------------------------------------------------------------------------------------
 
-    def claim(self, block: Prefix, holder: Holder) -> Holder:
+    def claim(self, block: Prefix, holder: Holder, definitions: str | None = None) -> Holder:
+        """What nobody compares for us is read behind it."""
+        has = self._claim(block, holder)
+        is_ours = has.fingerprint == holder.fingerprint
+        if definitions is not None and is_ours and self._pools_version() != definitions:
+            raise Redefined
+        return has
+
+    def _claim(self, block: Prefix, holder: Holder) -> Holder:
         spec = values.holder_to_json(holder) | {"block": str(block)}
         for _ in range(_TRIES):
             if self._create(BLOCKS, name_of(block), spec):
@@ -90,6 +98,9 @@ class Kube:
             return values.pools_of(found.get("spec")), _version(found)
         except ValueError as error:
             raise self._unreadable(POOLS, _THE_POOLS, error) from error
+
+    def _pools_version(self) -> str:
+        return _version(self._get(POOLS, _THE_POOLS) or {})
 
     def define(self, definitions: list[Definition], version: str) -> bool:
         return self._written(POOLS, _THE_POOLS, version, values.pools_to_json(definitions))

@@ -32,6 +32,7 @@ _USAGES = {
     "release": "release [--cluster CLUSTER] [BLOCK ...]",
     "drain": "drain [--cluster CLUSTER] [--undo] NODE",
     "forget": "forget [--cluster CLUSTER] NODE",
+    "undefine": "undefine [--cluster CLUSTER] SUBNET",
 }
 
 
@@ -42,14 +43,15 @@ def arguments(verb: argparse.ArgumentParser) -> None:
         choices=list(_USAGES),
         help="refill: claim blocks where this node runs low, and settle what a killed process left; release: give back this"
         " node's empty blocks; drain: a node is to give back its empty blocks, and claims no more; forget: a node is no more,"
-        " and its blocks are free; without any, the pools are shown",
+        " and its blocks are free; undefine: what the cluster has as a pool is wrong, and no node has a block of it: the next"
+        " node that uses it says how it is cut; without any, the pools are shown",
     )
     verb.add_argument(
         "names",
-        metavar="CLUSTER|BLOCK|NODE",
+        metavar="CLUSTER|BLOCK|NODE|SUBNET",
         nargs="*",
         help="of refill the cluster; of release blocks, by default all that are empty; of drain and forget the node, by its name"
-        " or fingerprint",
+        " or fingerprint; of undefine the pool, by its subnet",
     )
     verb.add_argument(
         "--cluster", metavar="CLUSTER", default="", help="which one, where this node is in several"
@@ -60,7 +62,7 @@ def arguments(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument("--undo", action="store_true", help="drain: it may claim again")
     verb.add_argument(
-        "--dry-run", action="store_true", help="release, forget: only say what would be given back"
+        "--dry-run", action="store_true", help="release, forget, undefine: only say what would be done"
     )
     _add_refill(verb.add_argument_group("options of refill, which the plugin starts"))
 
@@ -131,7 +133,7 @@ def _prefix(text: str) -> Prefix:
 def run(options: argparse.Namespace, tool: Tool) -> int:
     if options.deadline is None:
         options.deadline = DEADLINE_S if options.action else LOOK_S
-    act = {"refill": _refill, "release": _release, "drain": _drain, "forget": _forget}
+    act = {"refill": _refill, "release": _release, "drain": _drain, "forget": _forget, "undefine": _undefine}
     if options.action:
         return act[options.action](options, tool)
     return _show(options, tool)
@@ -398,6 +400,29 @@ def _tell_forgotten(
         from .. import show_pool
 
         show_pool.forgotten(tool.out, meant, gone, options.dry_run)
+    return OK
+
+
+# pools ----------------------------------------------------------------------------------------------------------------
+
+
+def _undefine(options: argparse.Namespace, tool: Tool) -> int:
+    from ..cluster import undefining
+
+    try:
+        subnet = parse_prefix(_one(options, "SUBNET"))
+    except ValueError as error:
+        raise _usage("undefine", str(error)) from error
+    name = _named(options, tool)
+    engine = _clusters(tool).open(name, time.monotonic() + options.deadline)
+    was = undefining.undefine(engine, name, subnet, is_only_asked=options.dry_run)
+    if options.json:
+        told = {"cluster": name, "subnet": str(was.subnet), "blockLength": was.length, "node": was.node}
+        write_json(tool, told | {"dryRun": options.dry_run})
+    else:
+        from .. import show_pool
+
+        show_pool.undefined(tool.out, name, was, options.dry_run)
     return OK
 
 

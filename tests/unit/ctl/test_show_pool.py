@@ -25,6 +25,7 @@ from tests.unit.ctl.pooled import Clusters, ctl, run
 
 __all__ = ["rack"]  # a fixture
 SMALL = "10.10.0.0/18"  # four blocks of /20
+WHICH = ("--subnet", POOL, "--block-length", "20", "--prefix-length", "24")
 
 
 def refill(node: RackNode, *more: str, subnet: str = POOL) -> list[str]:
@@ -102,6 +103,10 @@ def test_what_fails_is_one_json_document_and_kept_for_the_next_add(rack: Rack) -
         ("forget", "a1", "--cluster", "a/b"),
         ("burn",),
         ("release", "10.10.0.0"),
+        ("undefine",),
+        ("undefine", POOL, "10.20.0.0/16"),
+        ("undefine", "10.10.0.1/16"),
+        ("undefine", "rack"),
     ],
 )
 def test_what_is_no_command_line_of_ours_touches_nothing(rack: Rack, argv: tuple[str, ...]) -> None:
@@ -438,6 +443,50 @@ def test_one_gives_back_rather_than_forgets_oneself(rack: Rack) -> None:
     (words,) = remedies.followed(ctl(a, "pool", "forget", "a1", "--yes").err)
     assert ctl(a, *words).status == 0
     assert a.blocks == []
+
+
+# pools ----------------------------------------------------------------------------------------------------------------
+
+
+@follows("decide/blocks", "if that one is wrong")
+@follows("ctl/cluster/undefining", "must end first")
+def test_a_pool_that_the_first_node_had_by_mistake_is_undefined(rack: Rack) -> None:
+    a, b = rack.node("a1"), rack.node("b1")
+    (block,) = refill(a, subnet="10.0.0.0/8")
+    container = a.lease(block.replace("/20", "/24"))
+    refused = ctl(b, "pool", "refill", "rack", *WHICH)
+    assert refused.status == 1
+    (undefine,) = remedies.followed(refused.err)
+
+    told = ctl(b, *undefine)
+    assert (told.status, "blocks of it are claimed: node a1 has 1" in told.err) == (1, True), told.err
+    release, forget = remedies.followed(told.err)
+    a.drop(container)
+    assert ctl(a, *release).status == 0
+    refill(a, subnet="10.0.0.0/8")
+    assert ctl(b, *["a1" if word == "NODE" else word for word in forget], "--yes").status == 0
+
+    was = {"cluster": "rack", "subnet": "10.0.0.0/8", "blockLength": 20, "node": "a1"}
+    asked = ctl(b, *undefine, "--dry-run", "--json").document
+    assert {name: asked[name] for name in was} == was
+    assert (asked["dryRun"], len(rack.cluster.pools)) == (True, 1)
+    assert "would be undefined" in ctl(b, *undefine, "--dry-run").out
+    assert "by node a1, is undefined" in ctl(b, *undefine).out
+    assert rack.cluster.pools == []
+    assert ctl(b, *undefine).status == 1
+    assert len(refill(b)) == 1
+
+
+@follows("decide/blocks", "if that one is wrong")
+def test_a_block_length_that_the_first_node_had_by_mistake_is_undefined(rack: Rack) -> None:
+    a, b = rack.node("a1"), rack.node("b1")
+    a.refill(POOL, length=22)
+    a.release()
+    refused = ctl(b, "pool", "refill", "rack", *WHICH)
+    assert refused.status == 1
+    (undefine,) = remedies.followed(refused.err)
+    assert ctl(b, *undefine, "--json").document["blockLength"] == 22
+    assert len(refill(b)) == 1
 
 
 # who is stopped, and what helps -----------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cni_sriov.ctl.cluster.engine import Engine
+import pytest
+
+from cni_sriov.ctl.cluster.engine import Engine, Redefined
 from cni_sriov.words.cluster import Definition, Holder, NodeRecord
 from cni_sriov.words.inet import parse_prefix
 
@@ -50,6 +52,24 @@ def pools(engine: Engine) -> None:
     assert engine.definitions()[0] == []
 
 
+def claims_by_definitions(engine: Engine) -> None:
+    """Who claims by an old version is told so, and may have the block or not."""
+    assert engine.claim(BLOCK, A, "") == A
+    assert engine.define(DEFINED, "")
+    version = engine.definitions()[1]
+    for block in (BLOCK, NEXT):
+        for old in ("", "7"):
+            with pytest.raises(Redefined):
+                engine.claim(block, A, old)
+        assert engine.claim(block, A, version) == A
+        assert engine.claim(block, B, version) == A
+        assert engine.claim(block, B, "") == A
+    assert engine.define([], version)
+    with pytest.raises(Redefined):
+        engine.claim(SIX, B, version)
+    assert engine.claim(SIX, B) == B
+
+
 def nodes(engine: Engine) -> None:
     other = NodeRecord("b" * 32, "nb", "", "", 1, 1, "00")
     assert engine.node(RECORD.fingerprint) == (None, "")
@@ -70,4 +90,4 @@ def nodes(engine: Engine) -> None:
     assert not engine.put_node(RECORD, version)
 
 
-ALL = (blocks, giving_back, pools, nodes)
+ALL = (blocks, giving_back, pools, claims_by_definitions, nodes)

@@ -310,7 +310,7 @@ def test_a_claim_of_who_was_killed_that_arrives_later_is_no_leak(rack: Rack) -> 
     a.contact()
     late: list[tuple[Prefix, Holder]] = []
 
-    def hold(block: Prefix, holder: Holder) -> Holder:
+    def hold(block: Prefix, holder: Holder, definitions: str | None = None) -> Holder:
         late.append((block, holder))
         raise Killed
 

@@ -12,6 +12,7 @@ from cni_sriov.words.cluster import Definition, Holder, NodeRecord
 from cni_sriov.words.errors import TryAgain
 from cni_sriov.words.inet import Prefix, parse_prefix
 from tests.memoryengine import Cluster, MemoryEngine
+from tests.unit.ctl.cluster import contract
 
 A, B = (Holder(letter * 32, f"n{letter}", "", 1) for letter in "ab")
 BLOCK, NEXT = parse_prefix("10.10.16.0/20"), parse_prefix("10.10.32.0/20")
@@ -71,6 +72,10 @@ def test_pools_are_compared_as_well(engine: MemoryEngine) -> None:
     assert engine.define(defined, "")
     assert not engine.define([], "")
     assert engine.definitions()[0] == defined
+
+
+def test_a_claim_says_by_which_definitions_it_goes(engine: MemoryEngine) -> None:
+    contract.claims_by_definitions(engine)
 
 
 def test_what_is_read_is_a_copy(engine: MemoryEngine) -> None:

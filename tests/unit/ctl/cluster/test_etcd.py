@@ -13,7 +13,7 @@ import pytest
 from cni_sriov.conf.cluster import Endpoint
 from cni_sriov.ctl.cluster import etcd
 from cni_sriov.ctl.cluster.asking import Asking
-from cni_sriov.ctl.cluster.engine import EngineRefused
+from cni_sriov.ctl.cluster.engine import EngineRefused, Redefined
 from cni_sriov.ctl.cluster.etcd import Etcd
 from cni_sriov.ctl.cluster.etcdcalls import Calls
 from cni_sriov.ctl.cluster.http import Answer, Client, Fault, Kind
@@ -202,6 +202,13 @@ def test_a_change_that_etcd_gets_late_changes_nothing_that_came_after(
         engine._calls.call(path, body, dict)  # noqa: SLF001 # what was sent
 
     assert engine.holder(BLOCK) == A
+
+
+def test_a_claim_by_old_definitions_is_not_made(engine: Etcd, gateway: Gateway) -> None:
+    engine.define(DEFINED, "")
+    with pytest.raises(Redefined):
+        engine.claim(BLOCK, A, "")
+    assert KEY.encode() not in gateway.kept
 
 
 def test_nobody_tells_etcd_who_is_dead(engine: Etcd) -> None:

@@ -59,7 +59,11 @@ def engine(api: StandIn, tmp_path: Path) -> Engine:
     return engine_of(api, tmp_path)
 
 
-@pytest.mark.parametrize("true", [contract.blocks, contract.pools], ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    "true",
+    [contract.blocks, contract.pools, contract.claims_by_definitions],
+    ids=lambda one: one.__name__,
+)
 def test_it_is_an_engine_with_the_rights_of_a_node(engine: Engine, true: Callable[[Engine], None]) -> None:
     true(engine)
 
