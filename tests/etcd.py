@@ -10,24 +10,20 @@ way than the product's.
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import os
 import shutil
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from tests.inside import NEWNET, NEWNS, Inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h
 NETWORK = "198.18.0"  # RFC 2544: for tests, nobody's pool
 MEMBERS = 3
 ROOT_PASSWORD, USER, PASSWORD = "of-root-alone", "nodes", "of-the-nodes"
@@ -41,15 +37,15 @@ class EtcdError(Exception):
     """A tool failed, or a cluster did not come up; what it said."""
 
 
-class Net:
+class Net(Inside):
     """A bridge in namespaces of its own, and what is plugged into it by name."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "net")
+        super().__init__("net")
 
     def __enter__(self) -> Self:
         try:
-            self.inside(_enter_namespaces)
+            self.unshare(NEWNS | NEWNET)
             self.run("mount", "--make-rprivate", "/")
             self.run("mount", "-t", "tmpfs", "-o", "mode=755", "net", "/run")
             self.run("ip", "link", "set", "lo", "up")
@@ -59,18 +55,9 @@ class Net:
             self.run("ip", "address", "add", f"{NETWORK}.254/24", "dev", "br0")
             self.run("ip", "link", "set", "br0", "up")
         except BaseException:
-            self._thread.shutdown()
+            self.close()
             raise
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._thread.shutdown()
-
-    def inside(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `act` in the bridge's namespaces."""
-        return self._thread.submit(act, *args, **kwargs).result()
 
     def run(self, *argv: str, env: dict[str, str] | None = None) -> str:
         done = self.inside(subprocess.run, argv, env=env, capture_output=True, text=True)
@@ -342,9 +329,3 @@ def _openssl(where: Path, *words: str) -> None:
 
 def _text(encoded: str) -> str:
     return base64.b64decode(encoded).decode()
-
-
-def _enter_namespaces() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET):
-        raise EtcdError(f"unshare: {os.strerror(ctypes.get_errno())}")

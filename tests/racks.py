@@ -7,7 +7,6 @@ is called.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import itertools
 import json
@@ -25,12 +24,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tests import bundle
 from tests.etcd import PASSWORD, PREFIX, USER, Etcd
-from tests.integration.rig import Call, Rig, RigError, call
+from tests.inside import NEWUTS
+from tests.integration.rig import Call, Rig, call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-CLONE_NEWUTS = 0x04000000  # linux/sched.h
 CLUSTER = "rack"
 ETC = "/etc/cni-sriov"
 KEPT = f"/var/lib/cni-sriov/clusters/{CLUSTER}"
@@ -88,7 +87,8 @@ class Machine(Rig):
         super().__enter__()
         try:
             self._tid = self.inside(threading.get_native_id)
-            self.inside(_be_host, self.name)
+            self.unshare(NEWUTS)
+            self.inside(socket.sethostname, self.name)
             self._make_etc()
             self.pod = self.add_pod("pod")
             where = f"/proc/{os.getpid()}/task/{self._tid}/ns/net"
@@ -255,13 +255,6 @@ def _popen(argv: tuple[str, ...], **keys: Any) -> subprocess.Popen[str]:
 def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
     out, err = process.communicate()
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-
-def _be_host(name: str) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWUTS):
-        raise RigError(f"unshare: {os.strerror(ctypes.get_errno())}")
-    socket.sethostname(name)
 
 
 def _write(path: str, text: str, mode: int = 0o600) -> None:

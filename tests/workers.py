@@ -5,7 +5,6 @@ on this machine's loopback, where an API server of tests/kubeapi is.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import hashlib
 import json
 import os
@@ -14,21 +13,17 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
-from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Self
 
 from tests import bundle
+from tests.inside import NEWNS, NEWUTS, Inside
 from tests.kubeapi import Admin, Json, kubeconfig
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Network = Any  # of ipaddress, either family
 
-CLONE_NEWNS, CLONE_NEWUTS = 0x00020000, 0x04000000  # linux/sched.h
 CLUSTER = "rack"
 ETC = "/etc/cni-sriov"
 FILE = f"{ETC}/clusters/{CLUSTER}.json"
@@ -40,20 +35,21 @@ POOL, BLOCK_LENGTH, LENGTH = "10.64.0.0/22", 24, 26  # four blocks of four subne
 OURS = {"cni-sriov", "machine-id"}  # of /etc
 
 
-class Worker:
+class Worker(Inside):
     """`with Worker("w1", api) as node:` it may speak to `api` as soon as it is configured."""
 
     def __init__(self, name: str, api: Admin) -> None:
+        super().__init__(name)
         self.name, self.api = name, api
         self.bundle = bundle.directory() / "cni-sriov"
-        self._thread = ThreadPoolExecutor(1, name)
         self._root = ""
 
     def __enter__(self) -> Self:
         try:
             tid = self.inside(threading.get_native_id)
             self._root = f"/proc/{os.getpid()}/task/{tid}/root"
-            self.inside(_unshare, self.name)
+            self.unshare(NEWNS | NEWUTS)
+            self.inside(socket.sethostname, self.name)
             self.run("mount", "--make-rprivate", "/")
             for path in ("/run", "/var/lib"):
                 self.run("mount", "-t", "tmpfs", "-o", "mode=755", "worker", path)
@@ -67,18 +63,6 @@ class Worker:
             self.close()
             raise
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """The namespaces end with the thread."""
-        self._thread.shutdown()
-
-    def inside(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._thread.submit(act, *args, **kwargs).result()
 
     def run(self, *argv: str) -> str:
         done = self.inside(subprocess.run, argv, capture_output=True, text=True)
@@ -200,12 +184,6 @@ class Worker:
         """`path`, its directory made."""
         self.path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         return path
-
-
-def _unshare(name: str) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert not libc.unshare(CLONE_NEWNS | CLONE_NEWUTS), os.strerror(ctypes.get_errno())
-    socket.sethostname(name)
 
 
 def _link_all(of: str, into: str) -> None:

@@ -13,29 +13,23 @@ Where it differs from a real card, all of it known to the tests that use it:
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, ParamSpec, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Self
 
 from tests import bundle
+from tests.inside import NEWNET, NEWNS, Inside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from types import TracebackType
-
-P = ParamSpec("P")
-T = TypeVar("T")
+    from collections.abc import Mapping
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "build" / "out" / "cni-sriov" / "sriov"
 PF, PF_PCI = "pf0", "0000:01:00.0"
-CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000  # linux/sched.h
 PCI_DEVICES = "/run/rig/pci"
 STATE = "/var/lib/cni"
 HELD = ("/run/cni-sriov/claims", "/run/cni-sriov/locks", f"{STATE}/sriov", f"{STATE}/host-subnet")
@@ -62,18 +56,18 @@ class Link(NamedTuple):
     up: bool
 
 
-class Rig:
+class Rig(Inside):
     """`with Rig(vfs=32) as rig:` the namespaces, up to the end of the block. `on_disk`: the plugins' state, not in RAM."""
 
     def __init__(self, vfs: int = 4, *, on_disk: bool = False) -> None:
+        super().__init__("rig")
         self.vfs = vfs
         self._on_disk = on_disk
-        self._thread = ThreadPoolExecutor(1, "rig")
         self._disk = ""
 
     def __enter__(self) -> Self:
         try:
-            self.inside(_enter_namespaces)
+            self.unshare(NEWNS | NEWNET)
             self._mount()
             self._make_links()
             self._make_pci_tree()
@@ -82,22 +76,13 @@ class Rig:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """The namespaces end with the thread, and all that is in them with the namespaces."""
-        self._thread.shutdown()
+        super().close()
         if self._disk:
             shutil.rmtree(self._disk)
 
     # -- doing things in it -------------------------------------------------------------------------------------------
-
-    def inside(self, act: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call `act` in the rig's namespaces; processes it starts live there."""
-        return self._thread.submit(act, *args, **kwargs).result()
 
     def run(self, *argv: str, stdin: str = "") -> str:
         """A tool that has to succeed; what it prints."""
@@ -226,12 +211,6 @@ def answer_of(process: subprocess.Popen[bytes]) -> tuple[int, Any]:
 
 
 # -- run in the rig's thread ------------------------------------------------------------------------------------------
-
-
-def _enter_namespaces() -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS | CLONE_NEWNET):
-        raise RigError(f"unshare: {os.strerror(ctypes.get_errno())}")
 
 
 def _start(call: Call, log: IO[str] | None = None) -> subprocess.Popen[bytes]:

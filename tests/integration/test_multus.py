@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
+from tests.inside import NEWNS
 from tests.integration import libcni
 from tests.integration.libcni import Failed, Json, Libcni, Runtime
-from tests.integration.rig import CLONE_NEWNS, PF, PF_PCI, Link, Rig, vf_pci
+from tests.integration.rig import PF, PF_PCI, Link, Rig, vf_pci
 from tests.pages import blocks, fits
 
 pytestmark = [pytest.mark.root, pytest.mark.bundle]
@@ -210,7 +211,7 @@ def thick(rig: Rig, top: Path) -> Multus:
     rig.run("mount", "--rbind", "/", "/run/pod/hostroot")
 
     def enter() -> None:
-        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
+        if ctypes.CDLL(None, use_errno=True).unshare(NEWNS):
             raise OSError(ctypes.get_errno(), "unshare")
         os.chdir("/run/pod/usr/src/multus-cni")
         os.chroot("/run/pod/hostroot")
