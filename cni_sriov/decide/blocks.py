@@ -12,6 +12,7 @@ from typing import Literal
 from ..words.cluster import KEPT_NONCES, Definition, Holder, NodeRecord
 from ..words.errors import BadConfig, PoolExhausted
 from ..words.inet import BITS, Prefix, prefix_around
+from .shared import enough_of
 
 Draw = Callable[[int], int]
 BLIND = (
@@ -321,8 +322,8 @@ def capacity(blocks: Iterable[Prefix], length: int) -> int:
 
 
 def is_low(blocks: Collection[Prefix], block_length: int, length: int, used: int) -> bool:
-    """Whether less than a quarter of a block is left."""
-    return 4 * (capacity(blocks, length) - used) < 1 << length - block_length
+    """Whether so little is left that another one is claimed."""
+    return capacity(blocks, length) - used < enough_of(1 << length - block_length)
 
 
 def by_address(block: Prefix) -> tuple[int, int, int]:

@@ -14,14 +14,19 @@ from .subnets import Range
 
 def is_low(pool: Pool, view: View, used: list[HostUse]) -> bool:
     """Whether less than a quarter of a block is left of a shared pool on this node; what is never leased is not left."""
-    capacity = capacity_of(pool)
+    enough = enough_of(capacity_of(pool))
     never, left = subnets.barred(pool, [use.prefix for use in used]), 0
     for block in subnets.of_this_node(pool):
         for part in _without(block, never, pool.length):
-            left += view.count_free(part, pool.length, -(-capacity // 4) - left)
-            if 4 * left >= capacity:
+            left += view.count_free(part, pool.length, enough - left)
+            if left >= enough:
                 return False
     return True
+
+
+def enough_of(capacity: int) -> int:
+    """How many leases have to be left, or another block is claimed: a quarter of one."""
+    return -(-capacity // 4)
 
 
 def is_milestone(pool: Pool, subnet: Prefix) -> bool:
