@@ -123,11 +123,18 @@ class Draws:
 
 
 def exhausted(
-    pools: Collection[Prefix], length: int, number: int, holders: dict[Prefix, Holder]
+    pools: Collection[Prefix],
+    length: int,
+    number: int,
+    holders: dict[Prefix, Holder],
+    exclude: Collection[Prefix] = (),
 ) -> PoolExhausted:
-    """`holders`: as far as they are known."""
+    """`holders`: as far as they are known. `exclude`: blocks, or several as one, from which this node cannot cut."""
     names = ", ".join(map(str, pools))
     blocks = f"all {number} blocks of /{length} are" if number > 1 else f"its one block of /{length} is"
+    excluded = sum(1 << length - part.length for part in exclude)
+    if excluded:
+        blocks = f"of {number} blocks of /{length} {excluded} are excluded or used by this host, and the others are"
     inside = [one for block, one in holders.items() if any(pool.overlaps(block) for pool in pools)]
     most = Counter(one.node for one in inside if one.node).most_common(_WORST)
     told = ", ".join(f"node {node} has {count}" for node, count in most)

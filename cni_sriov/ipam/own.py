@@ -97,7 +97,7 @@ def reserve(host: Host, asked: Asked, is_dead: Judge) -> IpamResult:
         host.log.warning("lease is not sticky: CNI_ARGS has no K8S_POD_NAME", attachment=asked.attachment)
     leases = lease(store(host, conf.lease_dir), asked, is_dead, host.ledger.cluster)
     if conf.shared:
-        shared.top_up(host, conf.shared, asked.low)
+        shared.top_up(host, conf, asked.low, asked.used)
     ips = [IPConfig(lease.address, lease.gateway, None) for lease in leases]
     return IpamResult(ips, subnets.routes(conf, leases, asked.foreign), conf.dns, leases)
 

@@ -88,14 +88,21 @@ def blocks(pool: Pool) -> Blocks:
 # more of it ------------------------------------------------------------------------------------------------------------
 
 
-def top_up(host: Host, pools: Iterable[Pool], low: list[Pool]) -> None:
+def top_up(host: Host, conf: IpamConf, low: list[Pool], used: list[HostUse]) -> None:
     """Beside this ADD, which does not wait, and goes well whatever comes of it."""
-    for name in dict.fromkeys(blocks(pool).cluster for pool in pools):
+    for name in dict.fromkeys(blocks(pool).cluster for pool in conf.shared):
         with Failures(host.log.warning, "refill not started").of(cluster=name):
-            _top_up(host, name, [pool for pool in low if blocks(pool).cluster == name])
+            mine = [pool for pool in low if blocks(pool).cluster == name]
+            _top_up(host, name, mine, without(conf, mine[0], used) if len(mine) == 1 else [])
 
 
-def _top_up(host: Host, name: str, low: list[Pool]) -> None:
+def without(conf: IpamConf, pool: Pool, used: list[HostUse]) -> list[str]:
+    """A refill's words on what is not to be claimed, as nothing could be cut from it."""
+    counting = subnets.host_use_that_counts(conf, pool, used)
+    return [word for part in shared.barren(pool, counting) for word in ("--exclude", str(part))]
+
+
+def _top_up(host: Host, name: str, low: list[Pool], excluding: list[str]) -> None:
     """The first ADD of a boot, and of an hour, has the engine asked in any case. One refill at a time: its lock is handed over."""
     there = host.ledger.cluster(name)
     if not low and (there.was_contacted() or there.is_awaited()):
@@ -107,7 +114,8 @@ def _top_up(host: Host, name: str, low: list[Pool]) -> None:
     if not lock.try_acquire():
         return
     try:
-        which = _of(low[0], "--more-than", str(len(low[0].bounds or []))) if len(low) == 1 else []
+        more_than = ("--more-than", str(len(low[0].bounds or []))) if low else ()
+        which = _of(low[0], *excluding, *more_than) if len(low) == 1 else []
         host.start_sriovctl(
             [*_refill(name, [*which, *_told_to(host.log)]), "--lock-fd", str(child.GIVEN_FD)], lock.fd
         )

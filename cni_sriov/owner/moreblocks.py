@@ -6,7 +6,7 @@ from ..ipam import own, shared
 from ..vf.host import Host
 from ..words.errors import CniError, OutsideBlocks, PoolExhausted
 
-_MOST = 8  # of one ADD: others may be quicker to take what it got, and what it got may be excluded as a whole
+_MOST = 8  # of one ADD: others may be quicker to take what it got
 
 
 class WayToBlocks:
@@ -51,4 +51,5 @@ class WayToBlocks:
             raise error
         self.claims += 1
         pool = self.asked.conf.pools[error.pool]
-        shared.claim(self.host, pool, "--more-than", str(len(pool.bounds or [])))
+        excluding = shared.without(self.asked.conf, pool, self.asked.used)
+        shared.claim(self.host, pool, *excluding, "--more-than", str(len(pool.bounds or [])))

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -53,14 +53,15 @@ class Claimed(Stored):
     holder: dict[str, Any] = field(default_factory=dict)
 
 
-@stored()
+@stored(exclude=[])
 @dataclass(slots=True)
 class UsedPool(Stored):
-    """`length` is that of its blocks, `prefixLength` that of a lease."""
+    """`length` is that of its blocks, `prefixLength` that of a lease. `exclude`: prefixes from which nothing can be cut here."""
 
     subnet: str
     length: int
     prefixLength: int  # noqa: N815 # the key of the configuration
+    exclude: list[str] = field(default_factory=list)
 
 
 @stored()
@@ -245,8 +246,8 @@ class ClusterFiles(NodeBlocks):
             found += [pool] if pool is not None else []
         return found
 
-    def put_pool(self, subnet: Prefix, length: int, prefix_length: int) -> None:
-        pool = UsedPool(str(subnet), length, prefix_length)
+    def put_pool(self, subnet: Prefix, length: int, prefix_length: int, exclude: Sequence[str] = ()) -> None:
+        pool = UsedPool(str(subnet), length, prefix_length, [*exclude])
         try:
             known = _read(self._of(POOLS, subnet), UsedPool.from_json)
         except (Unreadable, files.NoFile):

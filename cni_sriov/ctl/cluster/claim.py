@@ -32,7 +32,7 @@ _LIST_WITH_NODES = 4096  # blocks of a pool whose holders are counted for one se
 @dataclass(slots=True)
 class Wanted:
     """A pool as a configuration has it, with all its subnets. `block`: exactly that one. `more_than`: nothing is claimed where
-    this node has more blocks of it by now, -1 = one is claimed in any case.
+    this node has more blocks of it by now, -1 = one is claimed in any case. `exclude`: nothing could be cut from these.
     """
 
     subnets: list[Prefix]
@@ -40,10 +40,17 @@ class Wanted:
     prefix_length: int
     block: Prefix | None = None
     more_than: int = -1
+    exclude: list[Prefix] = field(default_factory=list)
 
     @property
     def pools(self) -> list[UsedPool]:
-        return [UsedPool(str(subnet), self.length, self.prefix_length) for subnet in self.subnets]
+        return [
+            UsedPool(str(subnet), self.length, self.prefix_length, [*map(str, self._excluded(subnet))])
+            for subnet in self.subnets
+        ]
+
+    def _excluded(self, subnet: Prefix) -> list[Prefix]:
+        return [part for part in self.exclude if subnet.contains(part)]
 
     def has_enough(self, names: Iterable[Prefix]) -> bool:
         if self.block is not None:
@@ -134,15 +141,15 @@ def _this_one(member: Member, wanted: Wanted, met: Contacted, block: Prefix) -> 
 
 
 def _any_one(member: Member, wanted: Wanted, met: Contacted) -> Prefix:
-    draws = blocks.Draws(wanted.subnets, wanted.length, every_block(member.files), member.draw)
+    never = [*every_block(member.files), *wanted.exclude]
+    draws = blocks.Draws(wanted.subnets, wanted.length, never, member.draw)
     while True:
         if draws.wants_list:
             draws.hear({block for pool in draws.pools for block in member.engine.taken(pool)})
         block = draws.next()
         if block is None:
-            raise blocks.exhausted(
-                wanted.subnets, wanted.length, draws.number, _holders(member, draws.number)
-            )
+            holders = _holders(member, draws.number)
+            raise blocks.exhausted(wanted.subnets, wanted.length, draws.number, holders, wanted.exclude)
         if _ask(member, wanted, met, block) is None:
             return block
         draws.refused(block)
@@ -169,5 +176,6 @@ def low(host: Host, files: ClusterFiles, data_dir: str) -> list[Wanted]:
         there = in_pools(files.names(), [subnet])
         used = max((blocks.covered(there, pool.prefixLength, leases) for leases in scopes), default=0)
         if there and blocks.is_low(there, pool.length, pool.prefixLength, used):
-            found.append(Wanted([subnet], pool.length, pool.prefixLength))
+            exclude = [*map(parse_prefix, pool.exclude)]
+            found.append(Wanted([subnet], pool.length, pool.prefixLength, exclude=exclude))
     return found

@@ -60,7 +60,7 @@ def contact(member: Member, wanted: Iterable[UsedPool] = ()) -> Contacted:
     _compare(member, found)
     _define(member, wanted, found)
     for pool in wanted:
-        member.files.put_pool(parse_prefix(pool.subnet), pool.length, pool.prefixLength)
+        member.files.put_pool(parse_prefix(pool.subnet), pool.length, pool.prefixLength, pool.exclude)
     if found.record.draining:
         found.given = giving.give_back(member)
     member.files.note_contacted()

@@ -78,6 +78,14 @@ def _add_refill(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--block-length", metavar="N", type=_number, help="blocks.length of the pool")
     group.add_argument("--prefix-length", metavar="N", type=_number, help="prefixLength of the pool")
+    group.add_argument(
+        "--exclude",
+        metavar="PREFIX",
+        action="append",
+        type=_prefix,
+        default=[],
+        help="claim none of its blocks, as nothing could be cut from them; may be repeated",
+    )
     group.add_argument("--block", metavar="BLOCK", type=_prefix, help="claim exactly that one")
     group.add_argument(
         "--more-than",
@@ -260,8 +268,8 @@ def _wanted(options: argparse.Namespace) -> Wanted | None:
     from ..cluster.claim import Wanted
 
     if not options.subnet:
-        if options.block is not None or options.more_than >= 0:
-            raise _usage("refill", "--block and --more-than go with --subnet")
+        if options.block is not None or options.more_than >= 0 or options.exclude:
+            raise _usage("refill", "--block, --more-than and --exclude go with --subnet")
         return None
     length, prefix_length = options.block_length, options.prefix_length
     if length is None or prefix_length is None:
@@ -274,7 +282,9 @@ def _wanted(options: argparse.Namespace) -> Wanted | None:
         block.length == length and any(subnet.contains(block) for subnet in options.subnet)
     ):
         raise _usage("refill", f"{block} is no block of /{length} of those subnets")
-    return Wanted(options.subnet, length, prefix_length, block, options.more_than)
+    if any(part.length > length for part in options.exclude):
+        raise _usage("refill", f"--exclude is of whole blocks, /{length} at most")
+    return Wanted(options.subnet, length, prefix_length, block, options.more_than, options.exclude)
 
 
 def _told(options: argparse.Namespace, tool: Tool, name: str, done: Refilled, notes: list[str]) -> int:

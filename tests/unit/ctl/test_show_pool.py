@@ -103,6 +103,8 @@ def test_what_fails_is_one_json_document_and_kept_for_the_next_add(rack: Rack) -
         ("forget", "a1", "--cluster", "a/b"),
         ("burn",),
         ("release", "10.10.0.0"),
+        ("refill", "rack", "--exclude", "10.10.0.0/20"),
+        ("refill", "rack", *WHICH, "--exclude", "10.10.0.0/21"),
         ("undefine",),
         ("undefine", POOL, "10.20.0.0/16"),
         ("undefine", "10.10.0.1/16"),

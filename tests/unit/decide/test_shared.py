@@ -67,6 +67,28 @@ def test_it_is_looked_at_sixteen_times_a_block_at_most(length: int, times: int) 
     assert shared.capacity_of(pool) == len(each)
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 2000)), max_size=5),
+    st.lists(st.integers(0, 4095), max_size=3),
+)
+def test_what_is_barren_is_each_block_without_a_subnet_and_no_other(
+    excluded: list[tuple[int, int]], host: list[int]
+) -> None:
+    base = int(ip_network("10.10.0.0/20").network_address)
+    never = [(base + first, base + first + size) for first, size in excluded]
+    pool = Pool([parse_prefix("10.10.0.0/20")], 26, exclude=never, blocks=Blocks("rack", 23))
+    used = [HostUse(parse_prefix(f"{ip_address(base + at)}/32"), "eth0") for at in host]
+    barred = {at for low, high in never for at in range(low, high + 1)} | {base + at for at in host}
+
+    def is_barren(block: Network) -> bool:
+        return all(barred & {*map(int, subnet)} for subnet in block.subnets(new_prefix=26))
+
+    expected = [block for block in ip_network("10.10.0.0/20").subnets(new_prefix=23) if is_barren(block)]
+    found = [ip_network(str(part)) for part in shared.barren(pool, used)]
+    assert [block for part in found for block in part.subnets(new_prefix=23)] == expected
+
+
 def test_blocks_of_ipv6() -> None:
     pool = Pool([parse_prefix("fd00:10::/48")], 64, blocks=Blocks("rack", 56))
     pool.bounds = [parse_prefix("fd00:10:0:4200::/56")]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Sequence
 from ipaddress import ip_network
 from itertools import combinations
 from pathlib import Path
@@ -50,7 +51,7 @@ class Node:
         )
         return done.status, done.out
 
-    def call(self, verb: str, n: int, args: str = "") -> Reply:
+    def call(self, verb: str, n: int, args: str = "", exclude: Sequence[str] = ()) -> Reply:
         pod = f"/run/netns/pod{n}"
         if pod not in self.world.kernel.pods:
             self.world.kernel.add_pod(pod)
@@ -58,7 +59,7 @@ class Node:
             "cniVersion": "1.0.0",
             "name": "fast",
             "type": "bridge",
-            "ipam": self.world.ipam(pools=[POOL]),
+            "ipam": self.world.ipam(pools=[POOL | {"exclude": [*exclude]}]),
         }
         return self.world.call(verb, conf, f"c{n}", pod, args=args, door="host-subnet")
 
@@ -119,6 +120,32 @@ def test_an_engine_that_is_away_stops_nobody_with_room(tmp_path: Path) -> None:
     assert codes[:3] == [0, 0, 0]
     assert codes[-1] == 11
     assert len(node.leases) in {4, 8}  # of one block, or of two if the first ADD's refill had got another
+
+
+ALL_BUT_ONE = ("10.10.0.0/20", "10.10.16.0/24", "10.10.17.9-10.10.19.0", "10.10.24.0/21")  # 10.10.20.0/22
+
+
+def test_of_a_pool_that_is_excluded_but_for_a_block_that_one_is_claimed(tmp_path: Path) -> None:
+    """The range has a part of each of three subnets; nothing can be cut from its block either."""
+    (node,) = nodes(tmp_path, 1)
+    for n in range(4):
+        assert node.call("ADD", n, exclude=ALL_BUT_ONE).code == 0
+    assert blocks_of(node) == ["10.10.20.0/22"]
+    assert node.sriovctl(["pool", "refill", "rack", "--json"], -1)[0] == 1, (
+        "what is excluded is known of the ADDs"
+    )
+
+    full = node.call("ADD", 4, exclude=ALL_BUT_ONE)
+
+    assert full.code == 11
+    told = "of 8 blocks of /22 7 are excluded or used by this host, and the others are taken"
+    assert told in full.text
+    assert blocks_of(node) == ["10.10.20.0/22"], "nothing was claimed that is of no use"
+    assert node.call("ADD", 5).code == 0, "who has no such exclude gets them"
+
+
+def blocks_of(node: Node) -> list[str]:
+    return sorted(map(str, node.engine.cluster.holders))
 
 
 def test_a_request_for_another_nodes_block_names_that_node(tmp_path: Path) -> None:
