@@ -42,7 +42,9 @@ MACHINES = (
 )  # how it reaches its registries
 # Not there: a guest, user namespaces, and what is recorded for this machine's Python.
 TESTS = "not lab and not slow"
+# The root is a mount of its own: the tests make what is below `/` private.
 ENTER = """
+mount --rbind "$1" "$1" || exit 9
 for directory in proc sys dev; do mount --rbind /$directory "$1/$directory"; done
 exec chroot "$1" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin CNI_SRIOV_CACHE=/cache $3 sh -c "$2"
 """

@@ -173,6 +173,7 @@ def test_nothing_is_lost_unnoticed(node: World, verb: str) -> None:
             with pytest.raises(gate.Unheard, match="No space left on device"):
                 _to_the_end(replace(made, out=out), verb, *EACH[verb], *form)
             os.dup2(nowhere.fileno(), full.fileno())
+            out.flush()
     assert "No space left" not in err.getvalue()
 
 

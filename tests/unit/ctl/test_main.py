@@ -138,6 +138,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stdout.splitlines()[-1] == ""
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="dataclasses reads annotations by it since 3.13")
 def test_the_executable_reads_no_inspect_before_it_is_asked() -> None:
     """It comes with the parser and the disassembler, a fourteenth of a start, and dataclasses imports it for classes without a
     docstring.
