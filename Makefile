@@ -103,12 +103,12 @@ lab-etcd: setup ## shared pools at the etcd of each newer suite of Debian; half 
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.lab.newer_etcd
 
-lab-kubernetes: setup ## a VF as the network of every pod; half an hour, once as much more
+lab-kubernetes: setup ## a VF as the network of every pod, a shared pool; half an hour, once some minutes more
 	@$(PYTHON) build/bundle.py --quiet
 	@$(PYTHON) -m tests.lab.kubernetes_parts
 	@api=$$($(PYTHON) -m tests.lab.kube_apiserver) && KUBE_APISERVER=$$api \
 	    $(PYTHON) -m pytest -q tests/unit/kubeapi tests/integration/test_shared_pool_kubernetes.py
-	@$(PYTHON) -m pytest -s tests/lab/kubernetes.py
+	@$(PYTHON) -m pytest -s tests/lab/kubernetes_shared.py tests/lab/kubernetes.py
 
 lab-arm64: setup ## `sriov` built and called on arm64, emulated; a minute
 	@$(PYTHON) build/bundle.py --quiet

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import bundle, dist
+from tests.certs import Authority
 
 from . import kubernetes_parts
 from .containerd import Containerd
@@ -30,9 +31,16 @@ KEPT = "/mnt/state/cluster"
 NODE = "lab"
 ADDRESS = "192.0.2.1"  # of the node, on the second port
 SERVER = "https://127.0.0.1:6443"
-CONFIG = "/etc/kubernetes/config"  # kubectl's and everyone's: how to reach the API
+CONFIG = "/etc/kubernetes/config"  # an administrator's: how to reach the API
 TOKENS, KUBELET = "/etc/kubernetes/tokens.csv", "/etc/kubernetes/kubelet.json"
-TOKEN = "of-the-lab-alone"
+TOKEN, OPERATOR_TOKEN = "of-the-lab-alone", "of-the-operator"
+OPERATOR = "olga"  # who may nothing, until somebody binds a role to her
+# as kubeadm has it: certificates, and how the kubelet reaches the API by its own
+PKI = "/etc/kubernetes/pki"
+KUBELET_CONFIG, KUBELET_PEM = (
+    "/etc/kubernetes/kubelet.conf",
+    "/var/lib/kubelet/pki/kubelet-client-current.pem",
+)
 HOUR = "1h"
 
 PARTS = {
@@ -41,11 +49,13 @@ PARTS = {
     ),
     "kube-apiserver": (
         f"{BIN}/kube-apiserver", "--etcd-servers=http://127.0.0.1:2379", "--bind-address=127.0.0.1",
-        f"--advertise-address={ADDRESS}", f"--cert-dir={KEPT}/api", f"--token-auth-file={TOKENS}",
-        "--authorization-mode=AlwaysAllow", "--disable-admission-plugins=ServiceAccount", "--allow-privileged",
-        # the key of its own certificate, which it makes; no pod has a token
-        f"--service-account-signing-key-file={KEPT}/api/apiserver.key", "--service-account-issuer=https://lab",
-        f"--service-account-key-file={KEPT}/api/apiserver.key",
+        f"--advertise-address={ADDRESS}", f"--token-auth-file={TOKENS}", f"--client-ca-file={PKI}/ca.crt",
+        f"--tls-cert-file={PKI}/apiserver.crt", f"--tls-private-key-file={PKI}/apiserver.key",
+        "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
+        "--disable-admission-plugins=ServiceAccount", "--allow-privileged",
+        # the key of its own certificate: no pod has a token
+        f"--service-account-signing-key-file={PKI}/apiserver.key", "--service-account-issuer=https://lab",
+        f"--service-account-key-file={PKI}/apiserver.crt",
         "--service-cluster-ip-range=10.96.0.0/24", "--enable-priority-and-fairness=false", "--profiling=false",
     ),
     "kube-controller-manager": (
@@ -54,7 +64,7 @@ PARTS = {
     ),
     "kube-scheduler": (f"{BIN}/kube-scheduler", f"--kubeconfig={CONFIG}", "--leader-elect=false"),
     "kubelet": (
-        f"{BIN}/kubelet", f"--kubeconfig={CONFIG}", f"--config={KUBELET}", f"--root-dir={KEPT}/kubelet",
+        f"{BIN}/kubelet", f"--kubeconfig={KUBELET_CONFIG}", f"--config={KUBELET}", f"--root-dir={KEPT}/kubelet",
         f"--hostname-override={NODE}", f"--node-ip={ADDRESS}", "--container-runtime=remote",
         "--container-runtime-endpoint=unix:///run/containerd/containerd.sock", "--housekeeping-interval=30s",
         "--pod-infra-container-image=registry.k8s.io/pause:3.6",
@@ -76,14 +86,21 @@ KUBELET_SETTINGS: Json = {
     "resolvConf": "",
     "runtimeRequestTimeout": "10m",
 }
-API: Json = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "lab",
-    "clusters": [{"name": "lab", "cluster": {"server": SERVER, "insecure-skip-tls-verify": True}}],
-    "users": [{"name": "lab", "user": {"token": TOKEN}}],
-    "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}],
-}
+
+
+def kubeconfig(**user: str) -> str:
+    """How `user`, an AuthInfo, reaches the API."""
+    document: Json = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "lab",
+        "clusters": [
+            {"name": "lab", "cluster": {"server": SERVER, "certificate-authority": f"{PKI}/ca.crt"}}
+        ],
+        "users": [{"name": "lab", "user": user}],
+        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}],
+    }
+    return json.dumps(document)
 
 
 def share() -> Path:
@@ -97,15 +114,23 @@ def share() -> Path:
             os.link(found, image)
         except OSError:  # the cache is on another file system
             shutil.copyfile(found, image)
-        shutil.copyfile(dist.artifact(".oci.tar"), home / IMAGE)
+    return home
+
+
+def share_with_image() -> Path:
+    """The same with the release's image."""
+    home = share()
+    shutil.copyfile(dist.artifact(".oci.tar"), home / IMAGE)
     return home
 
 
 class Cluster:
-    """`node` is its one node; it has as many VFs as `vfs` says."""
+    """`node` is its one node; it has as many VFs as `vfs` says. `certs`: a directory for its certificates."""
 
-    def __init__(self, node: Node, vfs: int) -> None:
+    def __init__(self, node: Node, vfs: int, certs: Path) -> None:
         self.node, self.vm, self.vfs = node, node.vm, vfs
+        self._authority = Authority(certs)
+        self._server = self._authority.issue("apiserver", "127.0.0.1")
         self.containerd = Containerd(node)
         self.card: dict[str, Json] = {}  # as it was before the first pod of this boot
 
@@ -117,10 +142,24 @@ class Cluster:
             f"mkdir -p {KEPT}; touch /etc/resolv.conf; ip addr add {ADDRESS}/24 dev {PORTS[1]}; ip link set {PORTS[1]} up"
         )
         self.card = self.node.card()
-        self.vm.put(TOKENS, f"{TOKEN},admin,1,system:masters\n", 0o600)
-        for path, text in ((CONFIG, API), (KUBELET, KUBELET_SETTINGS)):
-            self.vm.put(path, json.dumps(text))
+        self.vm.put(TOKENS, f"{TOKEN},admin,1,system:masters\n{OPERATOR_TOKEN},{OPERATOR},2\n", 0o600)
+        self.vm.put(CONFIG, kubeconfig(token=TOKEN), 0o600)
+        self.vm.put(KUBELET, json.dumps(KUBELET_SETTINGS))
+        for name, path in (
+            ("ca.crt", self._authority.cert),
+            ("apiserver.crt", self._server.cert),
+            ("apiserver.key", self._server.key),
+        ):
+            self.vm.put(f"{PKI}/{name}", path.read_bytes(), 0o600)
+        self.admit(NODE)
         self.containerd.set_up()
+
+    def admit(self, node: str, root: str = "") -> None:
+        """Give a kubelet of that name its certificate and kubeconfig, below `root`."""
+        made = self._authority.issue(f"system:node:{node}", groups=("system:nodes",))
+        self.vm.put(f"{root}{KUBELET_PEM}", made.cert.read_bytes() + made.key.read_bytes(), 0o600)
+        identity = {"client-certificate": f"{root}{KUBELET_PEM}", "client-key": f"{root}{KUBELET_PEM}"}
+        self.vm.put(f"{root}{KUBELET_CONFIG}", kubeconfig(**identity), 0o600)
 
     def start(self, *names: str) -> None:
         """These parts, and wait for the API where it is one of them."""
@@ -128,9 +167,14 @@ class Cluster:
             words = " ".join(PARTS[name])
             self.vm.run(f"setsid {words} >> /var/log/{name}.log 2>&1 & echo $! > /run/{name}.pid")
             if name == "kube-apiserver":
-                self.soon(
-                    lambda: self.kubectl("get --raw /readyz", check=False).returncode == 0, "the API", 300
-                )
+                self.soon(self._answers, "the API", 600)
+
+    def _answers(self) -> bool:
+        """The API. kubectl takes its processor, so it is not asked before the port is there; who has ended never answers."""
+        alive = self.vm.run("test -e /proc/$(cat /run/kube-apiserver.pid)/exe", check=False)
+        assert alive.returncode == 0, self.told()
+        listens = self.vm.run("ss -Hltn 'sport = :6443'").stdout
+        return bool(listens) and self.kubectl("get --raw /readyz", check=False).returncode == 0
 
     def stop(self, *names: str) -> None:
         """With SIGTERM, as a service manager does, and wait for its end."""

@@ -26,9 +26,9 @@ OWN_MAC = "cat /sys/class/net/eth0/address"
 
 
 @pytest.fixture(scope="module")
-def started(saved_kubernetes: Lab) -> Iterator[Cluster]:
-    with saved_kubernetes.restore(parts.share()) as vm:
-        cluster = Cluster(Node(vm), VFS)
+def started(saved_kubernetes: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with saved_kubernetes.restore(parts.share_with_image()) as vm:
+        cluster = Cluster(Node(vm), VFS, tmp_path_factory.mktemp("certs"))
         cluster.boot()
         cluster.start(*CONTROL_PLANE, "kubelet")
         cluster.soon(cluster.is_ready, "the node is ready", 400)

@@ -45,6 +45,7 @@ RUNS = {
     "runs: lab packages image",
     "runs: lab kubernetes",
     "runs: lab kubernetes daemonset",
+    "runs: lab kubernetes shared",
 }
 BASE = {"cniVersion": "1.0.0", "name": "net", "type": "sriov", "master": "enp1s0f0"}
 LANGUAGES = {*COMMANDS, "json", "yaml", "text"}
