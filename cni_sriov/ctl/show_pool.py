@@ -158,6 +158,10 @@ def forgotten(out: TextIO, meant: Meant, gone: list[Prefix], dry_run: bool) -> N
     what = "would be forgotten" if dry_run else "is forgotten"
     blocks = f", and free: {', '.join(map(str, gone))}" if gone else ", it had no block"
     screen.line(f"node {meant.record.node} {what}{blocks}", "" if dry_run else "green")
+    if meant.is_dead:
+        screen.line(
+            f"its Node is gone, or is another by its UID than the {meant.record.uid} that it said", "dim"
+        )
 
 
 def undefined(out: TextIO, cluster: str, was: Definition, dry_run: bool) -> None:

@@ -421,7 +421,10 @@ def test_whom_the_cluster_knows_as_dead_nobody_asks_for(rack: Rack) -> None:
     a, b = rack.node("a1"), rack.node("b1")
     refill(a)
     rack.cluster.dead[a.fingerprint] = True
-    assert ctl(b, "pool", "forget", "a1").status == 0
+    rack.cluster.records[a.fingerprint][0].uid = "5d3a9d1c-01"
+    told = ctl(b, "pool", "forget", "a1")
+    assert told.status == 0
+    assert "its Node is gone, or is another by its UID than the 5d3a9d1c-01 that it said" in told.out
     assert rack.held(a) == []
 
 
