@@ -139,9 +139,10 @@ class MemoryEngine:
     def nodes(self) -> list[NodeRecord]:
         return self._do("nodes", lambda kept: [record for record, _ in kept.records.values()])
 
-    def forget_node(self, fingerprint: str) -> None:
+    def forget_node(self, fingerprint: str, dry_run: bool = False) -> None:
         def act(kept: Cluster) -> None:
-            kept.records.pop(fingerprint, None)
+            if not dry_run:
+                kept.records.pop(fingerprint, None)
 
         self._do("forget_node", act)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from ..conf.hostsubnet import IpamConf
@@ -33,7 +34,7 @@ def claim(host: Host, wanted: Wanted) -> None:
     claimed before it stays this node's.
     """
     for pool, block in wanted:
-        shared.claim(host, pool, "--block", str(block))
+        shared.claim(host, pool, time.monotonic() + shared.DEADLINE_S, "--block", str(block))
 
 
 def check(host: Host, conf: IpamConf, leases: Iterable[Lease]) -> None:

@@ -110,24 +110,36 @@ def _top_up(host: Host, name: str, low: list[Pool], excluding: list[str]) -> Non
     failure = there.failure()
     if failure is not None and 0 <= time.time() - failure.at < _AGAIN_S:
         return
-    lock = there.lock("ADD")
+    more_than = ("--more-than", str(len(low[0].bounds or []))) if low else ()
+    _start(host, name, _of(low[0], *excluding, *more_than) if len(low) == 1 else [])
+
+
+def _start(host: Host, name: str, which: list[str]) -> None:
+    """Its time begins when it runs: nobody waits for it."""
+    lock = host.ledger.cluster(name).lock("ADD")
     if not lock.try_acquire():
         return
     try:
-        more_than = ("--more-than", str(len(low[0].bounds or []))) if low else ()
-        which = _of(low[0], *excluding, *more_than) if len(low) == 1 else []
-        host.start_sriovctl(
-            [*_refill(name, [*which, *_told_to(host.log)]), "--lock-fd", str(child.GIVEN_FD)], lock.fd
-        )
+        asked = [*_refill(name, [*which, *_told_to(host.log)]), "--lock-fd", str(child.GIVEN_FD)]
+        host.start_sriovctl(asked, lock.fd)
     finally:
         lock.release()
     host.log.routine("refill started", cluster=name)
 
 
-def claim(host: Host, pool: Pool, *asked: str) -> None:
-    """A block more of it, or that which was asked for; the CNI error that says why not. `sriovctl` is waited for."""
-    name = blocks(pool).cluster
-    status, answer = host.run_sriovctl(_refill(name, _of(pool, *asked)), DEADLINE_S + _GRACE_S)
+def claim(host: Host, pool: Pool, until: float, *asked: str) -> None:
+    """A block more of it, or that which was asked for; the CNI error that says why not. `sriovctl` is waited for, until this
+    moment of the monotonic clock, however long its start takes.
+    """
+    name, which = blocks(pool).cluster, _of(pool, *asked)
+    try:
+        left = until + _GRACE_S - time.monotonic()
+        status, answer = host.run_sriovctl([*_refill(name, which), "--until", f"{until:.3f}"], left)
+    except TryAgain:
+        # this machine may be too slow for it: then a later ADD finds what one has got that nobody waits for
+        with Failures(host.log.warning, "refill not started").of(cluster=name):
+            _start(host, name, which)
+        raise
     try:
         told = jsontext.parse_object(answer)
     except BadJson:
@@ -150,11 +162,8 @@ def _passed_on(error: dict[str, object]) -> CniError:
 
 
 def _refill(name: str, which: list[str]) -> list[str]:
-    """Without any pool: the engine is asked, and what is low of all the pools that this node has blocks of is claimed. Its time
-    runs from now on, however long its start takes.
-    """
-    until = f"{time.monotonic() + DEADLINE_S:.3f}"
-    return ["pool", "refill", name, *which, "--deadline", str(DEADLINE_S), "--until", until, "--json"]
+    """Without any pool: the engine is asked, and what is low of all the pools that this node has blocks of is claimed."""
+    return ["pool", "refill", name, *which, "--deadline", str(DEADLINE_S), "--json"]
 
 
 def _told_to(log: Log) -> list[str]:

@@ -459,7 +459,7 @@ def test_who_is_no_operator_forgets_nobody(api: Admin, node: Worker, other: Work
 
     assert 'cannot delete resource \\"subnetnodes\\"' in said
     assert node.api is api
-    assert told(api).get(block, other.fingerprint()) == other.fingerprint()
+    assert told(api)[block] == other.fingerprint()
 
 
 def test_the_samples_grant_what_is_used_and_no_more(api: Admin, node: Worker, other: Worker) -> None:

@@ -62,7 +62,8 @@ class Engine(Protocol):
 
     def nodes(self) -> list[NodeRecord]: ...
 
-    def forget_node(self, fingerprint: str) -> None: ...
+    def forget_node(self, fingerprint: str, dry_run: bool = False) -> None:
+        """`dry_run`: EngineRefused where it would not be done, as far as the engine tells beforehand."""
 
     def is_dead(self, record: NodeRecord, /) -> bool | None:
         """Whether the node is known to be no more; None = nobody knows."""

@@ -122,7 +122,10 @@ class Etcd:
         )
         return [values.record_or_fault(key, rest, partial(_value, kv)) for key, rest, kv in found]
 
-    def forget_node(self, fingerprint: str) -> None:
+    def forget_node(self, fingerprint: str, dry_run: bool = False) -> None:
+        """Who may write may write all: nothing is to be asked beforehand."""
+        if dry_run:
+            return
         key = f"{self._prefix}/nodes/{fingerprint}"
         self._calls.call("/v3/kv/deleterange", {"key": _packed(key)}, lambda _: None)
 

@@ -122,9 +122,10 @@ class Kube:
     def nodes(self) -> list[NodeRecord]:
         return list({_name(one): _record(one) for one in self._list(NODES)}.values())
 
-    def forget_node(self, fingerprint: str) -> None:
+    def forget_node(self, fingerprint: str, dry_run: bool = False) -> None:
         check = partial(kubeanswers.deleted, kind=_KINDS[NODES])
-        self._calls.call("DELETE", _path(NODES, fingerprint), others=(ABSENT,), check=check)
+        path = _path(NODES, fingerprint) + ("?dryRun=All" if dry_run else "")
+        self._calls.call("DELETE", path, others=(ABSENT,), check=check)
 
     def is_dead(self, record: NodeRecord) -> bool | None:
         """Its Node is gone, or another one has its name. Of who was never a Node nobody knows."""

@@ -96,8 +96,11 @@ def refuse_living(member: Member, meant: Meant, by_force: bool) -> None:
 
 
 def forget(engine: Engine, meant: Meant) -> list[Prefix]:
-    """Its blocks, then its record: whoever stops in between says it again. The answer: what it had until now."""
+    """Its blocks, then its record: whoever stops in between says it again. Who has no right to a record, as no node has to
+    another's, hears so while the blocks are there. The answer: what it had until now.
+    """
     fingerprint = meant.record.fingerprint
+    engine.forget_node(fingerprint, dry_run=True)
     gone = [block for block in meant.blocks if engine.give_back(block, fingerprint) is None]
     engine.forget_node(fingerprint)
     return gone

@@ -34,6 +34,13 @@ _USAGES = {
     "forget": "forget [--cluster CLUSTER] NODE",
     "undefine": "undefine [--cluster CLUSTER] SUBNET",
 }
+# an option that does not change what is done would not be missed
+_ONLY_OF = {
+    "dry_run": {"release", "forget", "undefine"},
+    "yes": {"forget"},
+    "force": {"forget"},
+    "undo": {"drain"},
+}
 
 
 def arguments(verb: argparse.ArgumentParser) -> None:
@@ -142,6 +149,9 @@ def run(options: argparse.Namespace, tool: Tool) -> int:
     if options.deadline is None:
         options.deadline = DEADLINE_S if options.action else LOOK_S
     act = {"refill": _refill, "release": _release, "drain": _drain, "forget": _forget, "undefine": _undefine}
+    for option, actions in _ONLY_OF.items():
+        if getattr(options, option) and options.action not in actions:
+            raise _usage(options.action, f"takes no --{option.replace('_', '-')}")
     if options.action:
         return act[options.action](options, tool)
     return _show(options, tool)
@@ -187,7 +197,9 @@ def _one(options: argparse.Namespace, what: str) -> str:
     return str(options.names[0])
 
 
-def _usage(action: str, why: str) -> Usage:
+def _usage(action: str | None, why: str) -> Usage:
+    if action is None:
+        return Usage(f"pool: {why}", "usage: sriovctl pool [--cluster CLUSTER]")
     return Usage(f"pool {action}: {why}", f"usage: sriovctl pool {_USAGES[action]}")
 
 

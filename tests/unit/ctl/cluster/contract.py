@@ -84,6 +84,8 @@ def nodes(engine: Engine) -> None:
     assert sorted((one.fingerprint[0], one.nonce, one.draining) for one in engine.nodes()) == [
         *(("a", "02", True), ("b", "00", False)),
     ]
+    engine.forget_node(RECORD.fingerprint, dry_run=True)
+    assert len(engine.nodes()) == 2
     engine.forget_node(RECORD.fingerprint)
     engine.forget_node(RECORD.fingerprint)
     assert engine.nodes() == [other]

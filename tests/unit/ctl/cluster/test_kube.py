@@ -79,8 +79,9 @@ def test_nodes_are_kept_and_forgotten_by_an_operator(api: StandIn, tmp_path: Pat
 
 
 def test_a_node_has_no_right_to_forget_another(engine: Engine) -> None:
-    with pytest.raises(EngineRefused) as refused:
-        engine.forget_node("b" * 32)
+    for dry_run in (True, False):
+        with pytest.raises(EngineRefused) as refused:
+            engine.forget_node("b" * 32, dry_run)
 
     assert "it forbids that: " in refused.value.msg
     assert "conf/kubernetes/shared-pool/rbac.yaml" in refused.value.details
