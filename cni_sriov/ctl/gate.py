@@ -111,6 +111,13 @@ def end(_: int = 0, __: object = None) -> NoReturn:
     os._exit(STOPPED)
 
 
+def die(text: str) -> NoReturn:
+    """At once, from any thread, while another waits for what may never come: nothing is flushed, which might wait as well."""
+    with suppress(OSError):  # nobody has to listen
+        os.write(2, text.encode())
+    os._exit(FAILED)
+
+
 def _raise(_: int, __: object) -> NoReturn:
     """The first Ctrl-C ends the work, the second one the process: what is begun survives a kill at any moment."""
     _when_interrupted(end)

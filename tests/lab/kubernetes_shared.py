@@ -126,9 +126,10 @@ class Rack(Cluster):
         (block,) = answer["claimed"]
         return IPv4Network(block)
 
-    def add(self, container: str) -> Reply:
+    def add(self, container: str, address: str = "") -> Reply:
         """A subnet without an interface, as a main plugin asks for one on the guest's own node."""
-        return self.node.cni("ADD", IPAM, container, netns="/run/netns/pod", plugin=HOST_SUBNET)
+        asked = {"runtimeConfig": {"ips": [address]}} if address else {}
+        return self.node.cni("ADD", IPAM | asked, container, netns="/run/netns/pod", plugin=HOST_SUBNET)
 
     def delete_all(self, *containers: str) -> None:
         for container in containers:
@@ -201,11 +202,48 @@ def test_an_operator_forgets_a_node_and_a_node_does_not(rack: Rack) -> None:
     assert forbidden.returncode == 1
     assert f'User "system:node:{NODE}" cannot delete resource "subnetnodes"' in " ".join(said.split()), said
     assert f"{HOME}/rbac.yaml" in said
-    records = rack.stored("subnetnodes")
-    assert rack.fingerprint(OTHER_ROOT) in records
+    assert rack.fingerprint(OTHER_ROOT) in rack.stored("subnetnodes")
+    assert rack.blocks().keys() == {ours, theirs}, "it has no right to the record, and took the blocks"
 
     done = rack.as_operator(f"forget {OTHER}")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert rack.stored("subnetnodes").keys() == {rack.fingerprint()}
+    assert rack.blocks().keys() == {ours}
+
+
+def test_an_add_has_its_block_however_slow_the_machine_is(rack: Rack) -> None:
+    """`sriovctl` may take longer than an ADD waits for it: what goes on beside has it for a later one, as kubelet tries again."""
+    said: list[str] = []
+
+    def is_added() -> bool:
+        reply = rack.add("c1")
+        said.append(reply.text)
+        return reply.code == 0
+
+    rack.soon(is_added, "an ADD that goes well", 300)
+
+    ((block, holder),) = rack.blocks().items()
+    assert holder == (NODE, rack.fingerprint())
+    assert subnet_of(rack.add("c2")).subnet_of(block), said
+    rack.delete_all("c1", "c2")
+    released = rack.pool("release")
+    assert released.returncode == 0, released.stdout + released.stderr
+    assert rack.blocks() == {}
+
+
+def test_adds_go_on_while_the_api_server_is_away(rack: Rack) -> None:
+    ours = rack.claim(NODE)
+    rack.stop("kube-apiserver")
+    try:
+        assert subnet_of(rack.add("c1")).subnet_of(ours)
+        outside = next(block for block in POOL.subnets(new_prefix=BLOCK_LENGTH) if block != ours)
+        refused = rack.add("c2", f"{outside[2]}/{LENGTH}")
+        assert (refused.code, "cluster rack" in refused.text or "no answer within" in refused.text) == (
+            11,
+            True,
+        ), refused
+    finally:
+        rack.start("kube-apiserver")
+    rack.delete_all("c1")
     assert rack.blocks().keys() == {ours}

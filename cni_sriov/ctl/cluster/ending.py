@@ -4,7 +4,6 @@ none.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,9 +11,9 @@ from contextlib import contextmanager, suppress
 from ...state.blocks import ClusterFiles
 from ...state.lock import LOCK_DEADLINE_S
 from ...words.errors import InputOutput, TryAgain
+from .. import gate
 
 LATE_S = LOCK_DEADLINE_S + 5  # after the engine's deadline: a contact may have to wait for the leases' lock
-_FAILED = 1
 
 
 @contextmanager
@@ -35,6 +34,4 @@ def _end(files: ClusterFiles, seconds: float) -> None:
     details = f"{files.path} may be on a disk that is away"
     with suppress(InputOutput):
         files.put_failure(TryAgain.code, msg, details)
-    with suppress(OSError):  # nobody has to listen
-        os.write(2, f"sriovctl: {msg}\n  {details}\n".encode())
-    os._exit(_FAILED)
+    gate.die(f"sriovctl: {msg}\n  {details}\n")

@@ -121,9 +121,7 @@ def _add_refill(group: argparse._ArgumentGroup) -> None:
         help="the cluster's lock is held by that descriptor",
     )
     group.add_argument("--log-file", metavar="FILE", default="", help="tell there what comes of it")
-    group.add_argument(
-        "--log-level", metavar="LEVEL", choices=list(LEVELS), default="info", help="as logLevel"
-    )
+    group.add_argument("--log-level", choices=list(LEVELS), default="info", help="as logLevel")
 
 
 def _number(text: str) -> int:
