@@ -107,16 +107,17 @@ def _top_up(host: Host, name: str, low: list[Pool], excluding: list[str]) -> Non
     there = host.ledger.cluster(name)
     if not low and (there.was_contacted() or there.is_awaited()):
         return
-    failure = there.failure()
-    if failure is not None and 0 <= time.time() - failure.at < _AGAIN_S:
-        return
     more_than = ("--more-than", str(len(low[0].bounds or []))) if low else ()
     _start(host, name, _of(low[0], *excluding, *more_than) if len(low) == 1 else [])
 
 
 def _start(host: Host, name: str, which: list[str]) -> None:
     """Its time begins when it runs: nobody waits for it."""
-    lock = host.ledger.cluster(name).lock("ADD")
+    there = host.ledger.cluster(name)
+    failure = there.failure()
+    if failure is not None and 0 <= time.time() - failure.at < _AGAIN_S:
+        return
+    lock = there.lock("ADD")
     if not lock.try_acquire():
         return
     try:

@@ -181,6 +181,10 @@ def test_a_claim_that_does_not_end_in_time_goes_on_beside_the_adds(world: World,
     rack.run_all()
     assert subnet(add(world, 1)) == "10.10.252.0/24"
 
+    rack.there.put_failure(11, "away", "")
+    assert add(world, 2, subnet="10.20.0.0/16").code == 11
+    assert rack.waiting == [], "one just failed"
+
 
 def test_what_another_add_claimed_meanwhile_serves_this_one(world: World, rack: Rack) -> None:
     rack.give("10.10.8.0/22")
