@@ -108,11 +108,11 @@ def _top_up(host: Host, name: str, low: list[Pool], excluding: list[str]) -> Non
     if not low and (there.was_contacted() or there.is_awaited()):
         return
     more_than = ("--more-than", str(len(low[0].bounds or []))) if low else ()
-    _start(host, name, _of(low[0], *excluding, *more_than) if len(low) == 1 else [])
+    which = _of(low[0], *excluding, *more_than) if len(low) == 1 else []
+    _start(host, name, [*which, *_ended(time.monotonic() + DEADLINE_S)])
 
 
 def _start(host: Host, name: str, which: list[str]) -> None:
-    """Its time begins when it runs: nobody waits for it."""
     there = host.ledger.cluster(name)
     failure = there.failure()
     if failure is not None and 0 <= time.time() - failure.at < _AGAIN_S:
@@ -135,9 +135,10 @@ def claim(host: Host, pool: Pool, until: float, *asked: str) -> None:
     name, which = blocks(pool).cluster, _of(pool, *asked)
     try:
         left = until + _GRACE_S - time.monotonic()
-        status, answer = host.run_sriovctl([*_refill(name, which), "--until", f"{until:.3f}"], left)
+        status, answer = host.run_sriovctl(_refill(name, [*which, *_ended(until)]), left)
     except TryAgain:
-        # this machine may be too slow for it: then a later ADD finds what one has got that nobody waits for
+        # This machine may be too slow for it. Then a later ADD finds what one has got that nobody waits for: its time begins
+        # when it runs.
         with Failures(host.log.warning, "refill not started").of(cluster=name):
             _start(host, name, which)
         raise
@@ -165,6 +166,11 @@ def _passed_on(error: dict[str, object]) -> CniError:
 def _refill(name: str, which: list[str]) -> list[str]:
     """Without any pool: the engine is asked, and what is low of all the pools that this node has blocks of is claimed."""
     return ["pool", "refill", name, *which, "--deadline", str(DEADLINE_S), "--json"]
+
+
+def _ended(until: float) -> list[str]:
+    """By that moment, however long its start takes: an ADD waits for it, or for the lock that it has."""
+    return ["--until", f"{until:.3f}"]
 
 
 def _told_to(log: Log) -> list[str]:

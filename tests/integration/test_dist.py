@@ -418,8 +418,10 @@ def test_the_daemon_set_runs_the_image_of_this_version_as_it_is_called() -> None
     "path", sorted(MANIFESTS.rglob("kustomization.yaml")), ids=lambda path: path.parent.name
 )
 def test_each_kustomization_has_all_that_is_beside_it_but_the_pods(path: Path) -> None:
-    """Which are samples, for a user to apply. What the device plugin counts is of its own namespace."""
-    apart = {path.name, "pods.yaml", "pod.yaml", "device-plugin.yaml"}
+    """Which are samples, for a user to apply. What the device plugin counts is of its own namespace, and a token that does not
+    run out is made by who wants one.
+    """
+    apart = {path.name, "pods.yaml", "pod.yaml", "device-plugin.yaml", "serviceaccount.yaml"}
     document = yaml.safe_load(path.read_text())
 
     assert (document["apiVersion"], document["kind"]) == ("kustomize.config.k8s.io/v1beta1", "Kustomization")

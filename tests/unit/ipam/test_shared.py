@@ -401,6 +401,7 @@ def test_the_first_add_of_a_boot_has_the_engine_asked(world: World, rack: Rack) 
     subnets(world, [1])
 
     (told,) = [options(arguments) for arguments, _ in rack.waiting]
+    assert told.pop("--until")
     assert told == {"--deadline": ["5"], "--json": [], "--lock-fd": ["3"]}
 
 
