@@ -41,7 +41,7 @@ def read(name: str) -> Cluster:
         found = cluster.parse(parse_object(operatorfile.text_of(path)))
         return found if found.node else Cluster(found.engine, _own_name(found.engine))
     except CniError as failed:
-        failed.msg = failed.msg if path in failed.msg else f"{path}: {failed.msg}"
+        failed.msg = _named(path, failed.msg)
         failed.details = f"{failed.details}\n{_SAMPLES.format(typed(path))}".lstrip()
         raise
 
@@ -84,17 +84,18 @@ def faults(path: str) -> list[FileFault]:
     try:
         document = parse_object(operatorfile.text_of(path))
     except CniError as failed:
-        told = failed.msg if path in failed.msg else f"{path}: {failed.msg}"
         has_command = failed.details.startswith(("chmod ", "chown "))
-        return [FileFault(told, failed.details if has_command else "")]
-    found = [
-        f"{path}: {one.path}: {one.rule}" for one in schema.errors_of(document, schema.load(schema.CLUSTER))
-    ]
+        return [FileFault(_named(path, failed.msg), failed.details if has_command else "")]
+    wrong = schema.errors_of(document, schema.load(schema.CLUSTER))
+    found = [f"{one.path}: {one.rule}".removeprefix(": ") for one in wrong]
     if not found:
         try:
             cluster.parse(document)
-        except BadConfig:
-            found = [
-                f"{path}: a port or an address in it is none"
-            ]  # all that the schema does not see, by its description
-    return [FileFault(one.replace(": : ", ": ")) for one in found]
+        except BadConfig:  # all that the schema does not see, by its description
+            found = ["a port or an address in it is none"]
+    return [FileFault(f"{path}: {one}") for one in found]
+
+
+def _named(path: str, told: str) -> str:
+    """With the file's path in it."""
+    return told if path in told else f"{path}: {told}"

@@ -48,9 +48,8 @@ def _all(files: Files) -> set[str]:
 
 def knowing(files: Files, device: Device) -> list[str]:
     """Drivers of the kernel's that know the device, by the aliases of their modules; not those for user space alone."""
-    return [
-        driver for module in Aliases(files).fitting(device.modalias) for driver in _drivers(files, module)
-    ]
+    fitting = Aliases(files).fitting(device.modalias) if device.modalias else []
+    return [driver for module in fitting for driver in _drivers(files, module)]
 
 
 class Aliases:

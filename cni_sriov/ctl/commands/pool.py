@@ -244,10 +244,8 @@ def _refilled(
     from ..cluster import claim, ending
 
     began = time.monotonic()
-    until, patience = (
-        began + options.deadline,
-        options.deadline + claim.GRACE_S,
-    )  # who has the lock began before
+    until = began + options.deadline
+    patience = options.deadline + claim.GRACE_S  # who has the lock began before
     if options.until is not None:
         until, patience = options.until - claim.TELL_S, options.until - claim.TELL_S / 2 - began
     host.ledger.open_run_dir()

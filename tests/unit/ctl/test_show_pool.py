@@ -36,10 +36,9 @@ def refill(node: RackNode, *more: str, subnet: str = POOL) -> list[str]:
     return claimed
 
 
-def test_who_looks_waits_five_seconds_for_the_engine_and_who_acts_longer(
-    rack: Rack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    a, left = rack.node("a1"), list[float]()
+def seconds_left(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Of each engine that is opened from now on."""
+    left = list[float]()
     by_hand = Clusters.open
 
     def opened(self: Clusters, name: str, deadline: float) -> Engine:
@@ -47,6 +46,13 @@ def test_who_looks_waits_five_seconds_for_the_engine_and_who_acts_longer(
         return by_hand(self, name, deadline)
 
     monkeypatch.setattr(Clusters, "open", opened)
+    return left
+
+
+def test_who_looks_waits_five_seconds_for_the_engine_and_who_acts_longer(
+    rack: Rack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, left = rack.node("a1"), seconds_left(monkeypatch)
     for argv in (["pool"], ["pool", "--deadline", "9"], ["pool", "release"]):
         assert ctl(a, *argv).status == 0
 
@@ -641,14 +647,7 @@ def test_the_plugins_end_counts_however_late_the_process_came(
     rack: Rack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is left is the engine's but for a moment to tell what it said."""
-    a, left = rack.node("a1"), list[float]()
-    by_hand = Clusters.open
-
-    def opened(self: Clusters, name: str, deadline: float) -> Engine:
-        left.append(deadline - time.monotonic())
-        return by_hand(self, name, deadline)
-
-    monkeypatch.setattr(Clusters, "open", opened)
+    a, left = rack.node("a1"), seconds_left(monkeypatch)
     refill(a, "--deadline", "5", "--until", f"{time.monotonic() + 3:.3f}")
 
     assert 1.5 < left[0] <= 2.6

@@ -164,18 +164,23 @@ def test_a_record_that_changes_behind_a_lost_answer_stops_nobody(rack: Rack) -> 
     a.contact()
 
 
-def test_a_write_that_arrives_late_stops_nobody(rack: Rack) -> None:
-    """The contact after the one that went unanswered has a nonce of its own, and the earlier one comes in between."""
-    a = rack.node("a1")
-    a.contact()
+def held_up(node: RackNode) -> list[tuple[NodeRecord, str]]:
+    """What the node writes of itself from now on, which nobody answers."""
     late = []
-    put = a.engine.put_node
 
     def hold(record: NodeRecord, version: str) -> bool:
         late.append((record, version))
         raise EngineAway("ask", "no answer")
 
-    a.engine.put_node = hold  # type: ignore[method-assign]
+    node.engine.put_node = hold  # type: ignore[method-assign]
+    return late
+
+
+def test_a_write_that_arrives_late_stops_nobody(rack: Rack) -> None:
+    """The contact after the one that went unanswered has a nonce of its own, and the earlier one comes in between."""
+    a = rack.node("a1")
+    a.contact()
+    put, late = a.engine.put_node, held_up(a)
     with pytest.raises(EngineAway):
         a.contact()
 
@@ -193,14 +198,7 @@ def test_a_write_that_arrives_after_the_next_process_was_killed_stops_nobody(rac
     """It had written down a nonce of its own, and told nobody: the earlier one is ours all the same."""
     a = rack.node("a1")
     a.contact()
-    late = []
-    put = a.engine.put_node
-
-    def hold(record: NodeRecord, version: str) -> bool:
-        late.append((record, version))
-        raise EngineAway("ask", "no answer")
-
-    a.engine.put_node = hold  # type: ignore[method-assign]
+    put, late = a.engine.put_node, held_up(a)
     for _ in range(2):
         with pytest.raises(EngineAway):
             a.contact()
